@@ -1,0 +1,50 @@
+"""What the control socket may ask of the daemon: the seam between `control/server.py` and `daemon/runtime.py`.
+
+Every answer is the JSON object of INTERFACE.md 4, computed at the moment of asking. A refusal is a `ServiceError`, which the
+server turns into the Varlink error `org.kingd.<name>`.
+"""
+
+from collections.abc import AsyncIterator
+from typing import Protocol
+
+JsonObject = dict[str, object]
+
+
+class ServiceError(Exception):
+    """A call that the daemon refuses.
+
+    `name`: NotLeader, NoSuccessor, UnknownMember, BadConfig, TimedOut, OutOfRange. `message` is for a person.
+    """
+
+    def __init__(self, name: str, message: str) -> None:
+        super().__init__(message)
+        self.name = name
+        self.message = message
+
+
+class Service(Protocol):
+    """Implemented by the daemon's runtime; called on its event loop."""
+
+    def status(self) -> JsonObject:
+        """`kingctl status --json`. Adds: node.address, leader.tags, "problems": [sentences about the network]."""
+
+    def members(self) -> JsonObject:
+        """`kingctl members --json`."""
+
+    def history(self) -> JsonObject:
+        """{"version": 1, "events": [...]}, oldest first, at most 256."""
+
+    async def survey(self) -> JsonObject:
+        """`kingctl survey --json`; takes up to half a second when a member is silent."""
+
+    def watch(self) -> AsyncIterator[JsonObject]:
+        """The present state as an event with "initial": true, then every change. Bounded: a reader that lags is cut off."""
+
+    async def step_down(self, *, to: str | None, for_ms: int) -> JsonObject:
+        """Hand leadership over; {"version": 1, "leader": {...} | null} once another leads. NotLeader, NoSuccessor, UnknownMember."""
+
+    def set_priority(self, priority: int) -> JsonObject:
+        """{"version": 1, "priority": n, "previous": m, "persistent": false}. OutOfRange."""
+
+    def reload(self) -> JsonObject:
+        """{"version": 1, "applied": [keys], "needs_restart": [keys]}. BadConfig: nothing was changed."""

@@ -1,0 +1,109 @@
+"""What the core asks its driver for. Performed in list order; docs/architecture.md.
+
+`match` over `Effect` is checked for exhaustiveness by mypy: an effect that a driver forgets is a type error.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from kingd.core.endpoint import Endpoint
+from kingd.core.message import Datagram, NodeId, Reason, Role, Term
+
+
+@dataclass(frozen=True, slots=True)
+class Send:
+    datagram: Datagram
+    to: Endpoint
+
+
+@dataclass(frozen=True, slots=True)
+class Multicast:
+    """To every node that may hear it. `everywhere`: on each link and both address families (announcements), else on one
+    family per link (heartbeats: half the packets). `broadcast`: by IPv4 broadcast too."""
+
+    datagram: Datagram
+    everywhere: bool = False
+    broadcast: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Rejoin:
+    """Leave and join the multicast group again: a snooping switch may have forgotten us."""
+
+
+@dataclass(frozen=True, slots=True)
+class Persist:
+    """Make this ceiling durable (off the loop), then call `Core.persisted(ceiling)`: no claim goes above a ceiling that is not."""
+
+    ceiling: Term
+
+
+class EventKind(StrEnum):
+    ELECTED = "elected"
+    DEPOSED = "deposed"
+    LEADER_CHANGED = "leader-changed"
+    LEADER_LOST = "leader-lost"
+    OVERLAP_RESOLVED = "overlap-resolved"
+    STARTED = "started"
+    STOPPING = "stopping"
+    MEMBER_JOINED = "member-joined"
+    MEMBER_LEFT = "member-left"
+    MEMBER_DEAD = "member-dead"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Peer:
+    """A node as answers and events name it."""
+
+    node: NodeId
+    name: str
+    priority: int
+    endpoint: Endpoint | None  # None: this node, or not known
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """Something that a user is told: in the log, to `watch`, in `history`."""
+
+    kind: EventKind
+    role: Role
+    previous_role: Role
+    term: Term
+    leader: Peer | None
+    previous_leader: Peer | None
+    reason: Reason
+    member: Peer | None = None  # whom a member-* event is about
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SurveyRow:
+    node: NodeId
+    name: str
+    priority: int
+    leader_name: str  # "" = none
+    term: Term
+    ok: bool
+    rtt_us: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Surveyed:
+    """The answer to `Core.survey(token)`: every known member, this node first, the silent ones with ok=False."""
+
+    token: int
+    rows: tuple[SurveyRow, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class HandedOver:
+    """The answer to `Core.step_down`: `to` leads now (or None: nobody took it in time, and this node goes on or seeks)."""
+
+    to: Peer | None
+
+
+@dataclass(frozen=True, slots=True)
+class Stopped:
+    """`Core.stop` is done: goodbye was said, the process may end."""
+
+
+Effect = Send | Multicast | Rejoin | Persist | Event | Surveyed | HandedOver | Stopped

@@ -1,0 +1,247 @@
+"""What nodes say to each other: one frozen dataclass per datagram kind.
+
+A `Datagram` is a `Header` (the same for all: who speaks, from which session, and what it believes right now) and one `Body`.
+Only `codec.py` knows the bytes; only `election.py` and its parts know what to do about them. docs/protocol.md 3.
+"""
+
+from dataclasses import dataclass, field
+from enum import IntEnum
+from typing import NamedTuple, NewType
+
+NodeId = NewType("NodeId", int)
+"""u64, random, durable: the host's identity. 0 = nobody."""
+
+SessionId = NewType("SessionId", int)
+"""u64, random, new at each start of the daemon. 0 = nobody."""
+
+Term = NewType("Term", int)
+"""u64: grows with every leadership (the fencing token). 0 = none yet."""
+
+NOBODY = NodeId(0)
+
+
+class Ballot(NamedTuple):
+    """A leadership that was asked for: ordered by term, then by the node that asks. Never led by two sessions (AV1)."""
+
+    term: Term
+    node: NodeId
+
+
+NO_BALLOT = Ballot(Term(0), NOBODY)
+
+
+class Role(IntEnum):
+    """What a node is, as every datagram of its says. The public names are in `status`."""
+
+    JOINING = 0  # listening, or without network, or refused as a duplicate: claims nothing
+    FOLLOWER = 1
+    SEEKING = 2  # no leader: waiting for its turn to claim, or for a promised candidate to lead
+    CANDIDATE = 3  # its claim is in flight
+    LEADER = 4
+
+
+class Reason(IntEnum):
+    """Why leadership changed (INTERFACE.md, "Reasons"): the wire value, and in lower case with dashes the public word."""
+
+    JOINED = 0
+    HIGHER_PRIORITY = 1
+    LEADER_TIMEOUT = 2
+    LEADER_CRASHED = 3
+    LEADER_LEFT = 4
+    HANDOVER = 5
+    STEP_DOWN = 6
+    PREEMPTED = 7
+    OVERLAP_RESOLVED = 8
+    QUORUM_LOST = 9
+    ISOLATED = 10
+    STALLED = 11
+    CHECK_FAILED = 12
+    MAINTENANCE = 13
+    PRIORITY_CHANGED = 14
+
+    @property
+    def word(self) -> str:
+        return self.name.lower().replace("_", "-")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Header:
+    """The first 80 bytes of every datagram."""
+
+    cluster: int  # u64, BLAKE2b of the cluster's name
+    source: NodeId
+    destination: NodeId  # NOBODY = whoever hears it
+    session: SessionId
+    sequence: int  # u64, from 1, per session; a retransmission takes a new one
+    leader: Ballot  # whom the sender follows or that it leads; NO_BALLOT = nobody
+    floor: Term  # highest term it has promised: a leader below it must raise its term
+    priority: int  # u16
+    role: Role
+    eligible: bool  # may it lead now?
+    multicast: bool = False  # this copy went to a group (or by broadcast)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Announce:
+    """I am here. A hint: nobody believes it before a Probe came back."""
+
+    name: str
+    version: str  # of the software
+    interval_ms: int  # until the next one on average; five missed = dead
+    tags: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Heartbeat:
+    """I lead (header.leader is my ballot). Renews promises unless lonely."""
+
+    interval_ms: int
+    lonely: bool  # no proof of two-way contact: believe me only if you can reach me yourself
+    alive: int  # members that the leader counts as alive, itself included
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Probe:
+    """Are you there, and is it you? Padded, so that the answer is never larger."""
+
+    nonce: int  # u64
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProbeAck:
+    """Echo of a probe: proves that its sender's session lives and hears us."""
+
+    echo: int
+    name: str
+    version: str
+    returns: int  # how often the prober came back with a new session of late (flap damping)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ticket:
+    """A resigned leadership and to whom it was given: whoever promised to the first may promise to the second at once."""
+
+    ballot: Ballot
+    session: SessionId
+    successor: NodeId
+    successor_session: SessionId
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Claim:
+    """May I lead under this term (my node id completes the ballot)?
+
+    `prepare`: answer as if the leader named in header.leader had consented to step aside, and promise nothing.
+    """
+
+    term: Term
+    attempt: int  # u32 nonce: an answer counts only for the attempt that it names
+    prepare: bool = False
+    reason: Reason = Reason.JOINED
+    ticket: Ticket | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Grant:
+    """Yes: I promise to follow this ballot, and nobody else until it runs out (nothing if `prepare`)."""
+
+    term: Term
+    attempt: int
+    prepare: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refuse:
+    """No: my promise belongs to `holder`. A refused claim changes nothing anywhere."""
+
+    term: Term
+    attempt: int
+    prepare: bool
+    holder: Ballot
+    holder_session: SessionId
+    led: bool  # the holder leads as far as I know (else it is a candidate like you)
+    remaining_ms: int  # how long the promise still runs
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Resign:
+    """I shall never act under this ballot again: the only early end of a promise. Sent to a successor it is the ticket."""
+
+    ballot: Ballot  # NO_BALLOT: only says goodbye
+    successor: NodeId
+    successor_session: SessionId
+    reason: Reason
+    leaving: bool  # the process ends
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ping:
+    """Are you still my leader? Tells it at the same time that its heartbeats arrive (`heartbeat` = newest heard, 0 = none)."""
+
+    nonce: int  # u32
+    heartbeat: int  # sequence of the newest heartbeat heard from the destination's session
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pong:
+    """The answer is in the header (role, leader); the echo proves when it was given."""
+
+    echo: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Offer:
+    """Leader to successor: prepare to take over my ballot."""
+
+    ballot: Ballot
+    reason: Reason
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ready:
+    """Successor to leader: all that I can reach would follow me; resign in my favour."""
+
+    ballot: Ballot
+    reason: Reason
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Survey:
+    """Tell me your view (the seed's DEBUG)."""
+
+    nonce: int  # u64
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """The view is in the header; this completes it."""
+
+    echo: int
+    name: str
+    leader_name: str  # "" = none
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RosterEntry:
+    node: NodeId
+    session: SessionId
+    host: str
+    port: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Roster:
+    """A leader's hint, to who cannot hear multicast: these nodes exist, at these addresses."""
+
+    entries: tuple[RosterEntry, ...]
+
+
+Body = (
+    Announce | Heartbeat | Probe | ProbeAck | Claim | Grant | Refuse | Resign | Ping | Pong | Offer | Ready | Survey | Report | Roster
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Datagram:
+    header: Header
+    body: Body = field()
