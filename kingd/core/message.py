@@ -66,7 +66,7 @@ class Reason(IntEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Header:
-    """The first 80 bytes of every datagram."""
+    """The first 88 bytes of every datagram."""
 
     cluster: int  # u64, BLAKE2b of the cluster's name
     source: NodeId
@@ -74,7 +74,7 @@ class Header:
     session: SessionId
     sequence: int  # u64, from 1, per session; a retransmission takes a new one
     leader: Ballot  # whom the sender follows or that it leads; NO_BALLOT = nobody
-    floor: Term  # highest term it has promised: a leader below it must raise its term
+    floor: Ballot  # highest ballot it has promised: a leader below it must raise its term
     priority: int  # u16
     role: Role
     eligible: bool  # may it lead now?
@@ -176,10 +176,11 @@ class Resign:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ping:
-    """Are you still my leader? Tells it at the same time that its heartbeats arrive (`heartbeat` = newest heard, 0 = none)."""
+    """Are you still my leader? `heard` proves to it at the same time that what it sends arrives."""
 
     nonce: int  # u32
-    heartbeat: int  # sequence of the newest heartbeat heard from the destination's session
+    heard: int  # sequence of the newest heartbeat or pong heard from the destination's session, 0 = none
+    polling: bool  # its heartbeats do not arrive: multicast is broken between us, and this is the only way
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,0 +1,71 @@
+"""Is the leader silent? What a follower knows of its leader's heartbeat, judged against `now_us`.
+
+The limit is the configured leader timeout, raised (never lowered) by the jitter that was measured: twice the largest gap between
+two signs of life in the last minute, at most four times the timeout. Before the limit the leader is asked (Ping); `is_doubtful`
+means that it was asked, twice, and had a round trip to answer.
+"""
+
+from kingd.core.timing import MS, SECOND, Timing
+
+_BUCKET_US = 30 * SECOND
+_SENT_MAX = 32
+
+
+class Detector:
+    def __init__(self, timing: Timing, now_us: int) -> None:
+        self._timing = timing
+        self.evidence_us = now_us  # the newest sign of life
+        self._judged_us = now_us  # the same, without the time in which this node did not run itself
+        self._asked_us = -1  # when the first question since then went out
+        self._asks = 0
+        self._gaps_us = [0, 0]  # largest gap in this and in the last half minute
+        self._bucket_us = now_us
+        self._pings: dict[int, int] = {}  # nonce -> when it was sent
+
+    @property
+    def limit_us(self) -> int:
+        configured = self._timing.leader_timeout_us
+        return min(max(configured, 2 * max(self._gaps_us)), 4 * configured)
+
+    def configure(self, timing: Timing) -> None:
+        self._timing = timing
+
+    def alive(self, now_us: int) -> None:
+        self._note_gap(now_us - self._judged_us, now_us)
+        self.evidence_us = self._judged_us = now_us
+        self._asked_us, self._asks = -1, 0
+
+    def _note_gap(self, gap_us: int, now_us: int) -> None:
+        if now_us - self._bucket_us > _BUCKET_US:
+            self._gaps_us = [0, self._gaps_us[0]]
+            self._bucket_us = now_us
+        if gap_us <= self._timing.leader_timeout_us * 2:  # a longer one was an outage or a stall of ours, no jitter
+            self._gaps_us[0] = max(self._gaps_us[0], gap_us)
+
+    def asked(self, nonce: int, now_us: int) -> None:
+        if self.is_silent(now_us):
+            self._asks += 1
+            if self._asked_us < 0:
+                self._asked_us = now_us
+        while len(self._pings) >= _SENT_MAX:
+            del self._pings[next(iter(self._pings))]
+        self._pings[nonce] = now_us
+
+    def answered(self, echo: int) -> int | None:
+        """When the ping that this answers was sent, or None if it answers none of ours."""
+        return self._pings.pop(echo, None)
+
+    def is_silent(self, now_us: int) -> bool:
+        return now_us - self._judged_us >= self._timing.ask_after_us
+
+    def is_doubtful(self, now_us: int) -> bool:
+        return self._asks >= 2 and now_us - self._asked_us >= self._timing.round_trip_us
+
+    def age_ms(self, now_us: int) -> int:
+        return max(0, now_us - self.evidence_us) // MS
+
+    def excuse(self, late_us: int) -> None:
+        """We did not run: the silence was ours. What users are told still counts from `evidence_us`."""
+        self._judged_us += late_us
+        if self._asked_us >= 0:
+            self._asked_us += late_us

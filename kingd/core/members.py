@@ -1,0 +1,179 @@
+"""Who is here: verified sessions, what was last heard of each, and their rank.
+
+In: headers of datagrams. Out: facts; nothing here decides who leads. A session is in the table only after it answered a
+challenge (docs/protocol.md 4.1); what is not verified yet waits in `Challenges`. Both are bounded: a LAN peer can fill neither.
+"""
+
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from kingd.core.endpoint import Endpoint
+from kingd.core.message import NO_BALLOT, Ballot, Header, NodeId, Role, SessionId
+from kingd.core.timing import SECOND
+
+MEMBERS_MAX = 4096
+CHALLENGES_MAX = 1024
+FORGET_AFTER_US = 3600 * SECOND  # a dead or departed node stays listed so long
+ANNOUNCE_US = SECOND
+ANNOUNCES_PER_SECOND = 50  # of the whole cluster (as RTCP scales its reports, RFC 3550 6.2)
+MISSED_MAX = 5  # announcements; then a member is dead (RFC 3550 6.3.5)
+_WINDOW = 1024
+_FLAP_US = 300 * SECOND
+_RETURNS_MAX = 8
+
+
+class State(StrEnum):
+    ALIVE = "alive"
+    DEAD = "dead"
+    LEFT = "left"
+
+
+class ReplayWindow:
+    """Which sequence numbers of a session were seen: the newest 1024 (RFC 4303 3.4.3)."""
+
+    __slots__ = ("_newest", "_seen")
+
+    def __init__(self) -> None:
+        self._newest = 0
+        self._seen = 0  # bit i: newest - i was seen
+
+    def accept(self, sequence: int) -> bool:
+        ahead = sequence - self._newest
+        if ahead > 0:
+            self._seen = (self._seen << min(ahead, _WINDOW) | 1) & ((1 << _WINDOW) - 1)
+            self._newest = sequence
+            return True
+        bit = 1 << -ahead
+        if -ahead >= _WINDOW or self._seen & bit:
+            return False
+        self._seen |= bit
+        return True
+
+
+@dataclass(slots=True, kw_only=True)
+class Member:
+    node: NodeId
+    session: SessionId
+    name: str
+    version: str
+    endpoint: Endpoint
+    heard_us: int
+    priority: int = 0
+    role: Role = Role.JOINING
+    eligible: bool = False
+    leader: Ballot = NO_BALLOT
+    floor: Ballot = NO_BALLOT
+    tags: tuple[tuple[str, str], ...] = ()
+    state: State = State.ALIVE
+    interval_us: int = ANNOUNCE_US  # how often it announces itself
+    contact_us: int = -1  # when I sent the newest message of mine that it provably heard; -1 = never
+    multicast_us: int = -1  # when a multicast of its was last heard; -1 = never
+    heard_sequence: int = 0  # newest heartbeat or pong of its: echoed in pings
+    roster_us: int = -1  # when a roster was last sent to it
+    window: ReplayWindow = field(default_factory=ReplayWindow)
+    starts: deque[int] = field(default_factory=lambda: deque(maxlen=_RETURNS_MAX))  # when its sessions were first seen
+
+    @property
+    def rank(self) -> tuple[int, int]:
+        """Smaller is better: higher priority, then lower node id. A pure function of the two; incumbency is no part of it."""
+        return (-self.priority, self.node)
+
+    def returns(self, now_us: int) -> int:
+        """How often it came back with a new session in the last five minutes."""
+        return max(0, sum(1 for at in self.starts if now_us - at < _FLAP_US) - 1)
+
+    def update(self, header: Header, *, source: Endpoint, now_us: int) -> None:
+        self.heard_us = now_us
+        self.priority = header.priority
+        self.role = header.role
+        self.eligible = header.eligible
+        self.leader = header.leader
+        self.floor = header.floor
+        if header.multicast:
+            self.multicast_us = now_us
+        else:
+            self.endpoint = source  # where it reaches us by unicast, we reach it
+
+
+@dataclass(slots=True)
+class Challenge:
+    nonce: int
+    sent_us: int
+
+
+class Challenges:
+    """Probes in flight, by (node, session): the only trace that an unverified session leaves. The oldest give way."""
+
+    def __init__(self) -> None:
+        self._sent: dict[tuple[NodeId, SessionId], Challenge] = {}
+
+    def put(self, node: NodeId, session: SessionId, challenge: Challenge) -> None:
+        self._sent.pop((node, session), None)
+        while len(self._sent) >= CHALLENGES_MAX:
+            del self._sent[next(iter(self._sent))]
+        self._sent[node, session] = challenge
+
+    def get(self, node: NodeId, session: SessionId) -> Challenge | None:
+        return self._sent.get((node, session))
+
+    def take(self, node: NodeId, session: SessionId, *, echo: int) -> Challenge | None:
+        challenge = self._sent.get((node, session))
+        if challenge is None or challenge.nonce != echo:
+            return None
+        return self._sent.pop((node, session))
+
+
+class Members:
+    """The table of verified members, without this node itself."""
+
+    def __init__(self) -> None:
+        self._by_node: dict[NodeId, Member] = {}
+
+    def __iter__(self) -> Iterator[Member]:
+        return iter(self._by_node.values())
+
+    def __len__(self) -> int:
+        return len(self._by_node)
+
+    def get(self, node: NodeId) -> Member | None:
+        return self._by_node.get(node)
+
+    def find(self, node: NodeId, session: SessionId) -> Member | None:
+        member = self._by_node.get(node)
+        return member if member is not None and member.session == session else None
+
+    def named(self, name: str) -> Member | None:
+        return next((m for m in self if m.name == name and m.state is State.ALIVE), None)
+
+    def alive(self) -> list[Member]:
+        return [m for m in self if m.state is State.ALIVE]
+
+    def add(self, member: Member) -> None:
+        """Enter a member, or a member's new session. A full table forgets who has been silent longest."""
+        former = self._by_node.get(member.node)
+        if former is not None:
+            member.starts = former.starts
+        elif len(self._by_node) >= MEMBERS_MAX:
+            silent = min(self, key=lambda m: (m.state is State.ALIVE, m.heard_us))
+            del self._by_node[silent.node]
+        member.starts.append(member.heard_us)
+        self._by_node[member.node] = member
+
+    def silent(self, now_us: int) -> list[Member]:
+        """Members that have just become dead: marked so here. Forgets those dead for long."""
+        for gone in [m for m in self if m.state is not State.ALIVE and now_us - m.heard_us > FORGET_AFTER_US]:
+            del self._by_node[gone.node]
+        dead = [m for m in self.alive() if now_us - m.heard_us > MISSED_MAX * m.interval_us]
+        for member in dead:
+            member.state = State.DEAD
+        return dead
+
+    def excuse(self, late_us: int) -> None:
+        """This node did not run for so long: nobody is to blame for not having been heard meanwhile."""
+        for member in self:
+            member.heard_us += late_us
+
+    def announce_interval_us(self) -> int:
+        return max(ANNOUNCE_US, (len(self) + 1) * SECOND // ANNOUNCES_PER_SECOND)

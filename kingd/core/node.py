@@ -1,0 +1,318 @@
+"""The state of one node, and the few moves that everything else is made of: say, become, follow, lead, seek.
+
+The rules live in the modules beside this one, one topic each: contact (who is here), following, claiming, voting, leading,
+handover, survey. They are functions over `Node`; `election.Core` calls them, and hands out what they appended to `out`.
+Nothing here reads a clock or draws from anything but `rng`.
+"""
+
+import random
+from dataclasses import dataclass, field
+
+from kingd.core.detector import Detector
+from kingd.core.effect import Effect, Multicast, Peer, Send
+from kingd.core.endpoint import Endpoint
+from kingd.core.members import Challenges, Member, Members
+from kingd.core.message import NO_BALLOT, NOBODY, Ballot, Body, Claim, Datagram, Header, NodeId, Reason, Role, SessionId, Term, Ticket
+from kingd.core.promise import Promise
+from kingd.core.timing import NEVER, Timing
+
+_ECHOES_MAX = 1024
+TERM_JUMP_MAX = 1 << 32  # a term that far above all known ones is a mistake or an attack, never a history
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Preempt:
+    """May this node ask a leader of lower priority to step aside, and how long it waits before it does."""
+
+    enabled: bool = True
+    wait_us: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """What a user configures, as far as the election cares. All but `cluster` may change while running."""
+
+    cluster: int  # codec's u64 of the name
+    name: str
+    version: str
+    priority: int = 100
+    preempt: Preempt = Preempt()
+    timing: Timing = Timing()
+    tags: tuple[tuple[str, str], ...] = ()
+    seeds: tuple[Endpoint, ...] = ()  # configured peers and those remembered: announced to by unicast
+    broadcast: bool = True  # announce by IPv4 broadcast too while alone
+
+
+@dataclass(slots=True)
+class Campaign:
+    """A claim of ours in flight: whom we asked, who answered."""
+
+    claim: Claim
+    asked: dict[NodeId, SessionId]
+    required: set[NodeId]  # who counts as alive: waited for until the timeout
+    started_us: int = NEVER  # NEVER: waits for the ceiling to be durable
+    resends: int = 0
+    granted: set[NodeId] = field(default_factory=set)
+    answered: set[NodeId] = field(default_factory=set)
+    target: NodeId = NOBODY  # of a prepare: the leader that would step aside
+
+
+@dataclass(slots=True)
+class Handover:
+    """Leader's side of stepping aside, until it resigned."""
+
+    reason: Reason
+    leaving: bool
+    successor: Member | None = None
+    tried: set[NodeId] = field(default_factory=set)
+    resends: int = 0
+    offered_us: int = 0
+    deadline_us: int = 0
+
+
+@dataclass(slots=True)
+class Yielded:
+    """After a resignation in favour of somebody: until it leads, or its time is up."""
+
+    ticket: Ticket
+    reason: Reason
+    leaving: bool
+    since_us: int
+    resends: int = 0
+
+
+@dataclass(slots=True)
+class Inquiry:
+    """A survey in flight."""
+
+    token: int
+    nonce: int
+    started_us: int
+    resends: int = 0
+    rows: dict[NodeId, tuple[str, int, str, Term, int]] = field(default_factory=dict)  # name, priority, leader, term, rtt
+
+
+@dataclass(slots=True, kw_only=True)
+class Node:
+    settings: Settings
+    id: NodeId
+    session: SessionId
+    rng: random.Random
+    now_us: int
+    ceiling: Term  # highest term that this node may claim: durable
+    ceiling_asked: Term
+
+    role: Role = Role.JOINING
+    ballot: Ballot = NO_BALLOT  # the one it leads, while it leads
+    promise: Promise = field(default_factory=Promise)
+    detector: Detector = field(init=False)
+    members: Members = field(default_factory=Members)
+    challenges: Challenges = field(default_factory=Challenges)
+    campaign: Campaign | None = None
+    handover: Handover | None = None
+    yielded: Yielded | None = None
+    inquiry: Inquiry | None = None
+
+    why: Reason = Reason.JOINED  # the cause of the change under way; goes into events and status
+    term_seen: Term = Term(0)
+    links: int = 0
+    duplicate: bool = False  # another process uses this node's id: silent until it is gone
+    stopping: bool = False
+    abstain_until_us: int = 0  # after a step-down: does not lead until then
+    unfit: str = ""  # "" or why the driver says that this node must not lead ("state-not-writable" ...)
+
+    # Deadlines, by name; Core.deadline_us is their minimum.
+    join_at_us: int = NEVER
+    isolated_at_us: int = NEVER
+    announce_at_us: int = NEVER
+    ping_at_us: int = NEVER
+    heartbeat_at_us: int = NEVER
+    seek_at_us: int = NEVER
+    sweep_at_us: int = NEVER
+    preempt_at_us: int = NEVER
+    namesake_at_us: int = NEVER
+    stop_at_us: int = NEVER
+
+    announced: int = 0  # announcements since the start: the first three come quickly
+    failures: int = 0  # claims that failed in a row: back-off
+    followed_us: int = 0
+    followed_priorities: tuple[int, int] = (0, 0)  # leader's and mine when I began to follow
+    beat_us: int = 0  # when the last heartbeat was sent, as leader
+    contact_us: int = -1  # leader: when the newest message was sent that some follower provably heard
+    raised_us: int = 0
+    foreign_us: int = -1  # when another leader's heartbeat was last heard ...
+    foreign_lonely: bool = False  # ... and whether it was lonely
+    refused_handover: dict[NodeId, tuple[int, int]] = field(default_factory=dict)  # successor -> (not before, failures)
+    echoes: dict[int, int] = field(default_factory=dict)  # sequence -> when sent: heartbeats and pongs that pings may echo
+    out: list[Effect] = field(default_factory=list)
+    sequence: int = 0
+    dropped: dict[str, int] = field(default_factory=dict)  # reason -> datagrams that were decoded and not believed
+    namesake: Endpoint | None = None  # where the other process with our id was heard
+    unanswered: dict[NodeId, tuple[int, Endpoint]] = field(default_factory=dict)  # heard by multicast, silent to probes: since when
+
+    def __post_init__(self) -> None:
+        self.detector = Detector(self.timing, self.now_us)
+
+    # -- facts ---------------------------------------------------------------------------------------------------------
+
+    @property
+    def timing(self) -> Timing:
+        return self.settings.timing
+
+    @property
+    def priority(self) -> int:
+        return self.settings.priority
+
+    @property
+    def rank(self) -> tuple[int, int]:
+        return (-self.priority, self.id)
+
+    @property
+    def ineligible_reason(self) -> str | None:
+        """Why this node must not lead now, or None."""
+        if self.duplicate:
+            return "duplicate-id"
+        if self.priority == 0:
+            return "priority-0"
+        if self.stopping:
+            return "stopping"
+        if self.now_us < self.abstain_until_us:
+            return "step-down"
+        return self.unfit or None
+
+    @property
+    def eligible(self) -> bool:
+        return self.ineligible_reason is None
+
+    @property
+    def leader(self) -> Ballot:
+        """The ballot that this node leads or follows right now; NO_BALLOT = it knows of no leader."""
+        if self.role is Role.LEADER:
+            return self.ballot
+        return self.promise.ballot if self.role is Role.FOLLOWER else NO_BALLOT
+
+    def followed(self) -> Member | None:
+        """The leader's entry, while this node follows."""
+        if self.role is not Role.FOLLOWER:
+            return None
+        return self.members.find(self.promise.ballot.node, self.promise.session)
+
+    def position(self, *, without: NodeId = NOBODY) -> int:
+        """How many live eligible members would be asked to lead before this node."""
+        return sum(1 for m in self.members.alive() if m.eligible and m.rank < self.rank and m.node != without)
+
+    def hears_foreign_leader(self) -> bool:
+        return self.foreign_us >= 0 and self.now_us - self.foreign_us < self.timing.leader_timeout_us
+
+    def is_lonely(self) -> bool:
+        """Leader without a fresh proof that anybody hears it."""
+        return self.contact_us < 0 or self.now_us - self.contact_us > self.timing.contact_us
+
+    def me(self) -> Peer:
+        return Peer(node=self.id, name=self.settings.name, priority=self.priority, endpoint=None)
+
+    def peer(self, node: NodeId) -> Peer | None:
+        if node == NOBODY:
+            return None
+        if node == self.id:
+            return self.me()
+        member = self.members.get(node)
+        if member is None:
+            return Peer(node=node, name=f"{node:016x}", priority=0, endpoint=None)
+        return Peer(node=node, name=member.name, priority=member.priority, endpoint=member.endpoint)
+
+    # -- saying --------------------------------------------------------------------------------------------------------
+
+    def datagram(self, body: Body, *, destination: NodeId = NOBODY, multicast: bool = False) -> Datagram:
+        self.sequence += 1
+        header = Header(
+            cluster=self.settings.cluster,
+            source=self.id,
+            destination=destination,
+            session=self.session,
+            sequence=self.sequence,
+            leader=self.leader,
+            floor=self.promise.ballot,
+            priority=self.priority,
+            role=self.role,
+            eligible=self.eligible,
+            multicast=multicast,
+        )
+        return Datagram(header, body)
+
+    def send(self, body: Body, to: Member) -> int:
+        """Unicast to a member; the sequence number it went out with."""
+        return self.send_to(body, node=to.node, endpoint=to.endpoint)
+
+    def send_to(self, body: Body, *, node: NodeId, endpoint: Endpoint) -> int:
+        self.out.append(Send(self.datagram(body, destination=node), endpoint))
+        return self.sequence
+
+    def multicast(self, body: Body, *, everywhere: bool = False, broadcast: bool = False, destination: NodeId = NOBODY) -> int:
+        datagram = self.datagram(body, destination=destination, multicast=True)
+        self.out.append(Multicast(datagram, everywhere=everywhere, broadcast=broadcast))
+        return self.sequence
+
+    def remember_echo(self, sequence: int) -> None:
+        while len(self.echoes) >= _ECHOES_MAX:
+            del self.echoes[next(iter(self.echoes))]
+        self.echoes[sequence] = self.now_us
+
+    def drop(self, reason: str) -> None:
+        self.dropped[reason] = self.dropped.get(reason, 0) + 1
+
+    def jitter(self, low_us: int, high_us: int) -> int:
+        return self.rng.randint(low_us, high_us)
+
+    # -- becoming ------------------------------------------------------------------------------------------------------
+
+    def become(self, role: Role, reason: Reason | None = None) -> None:
+        """The only place where the role changes. Whatever belonged to the old role ends here."""
+        self.role = role
+        if reason is not None:
+            self.why = reason
+        if role is not Role.LEADER:
+            self.ballot = NO_BALLOT
+            self.heartbeat_at_us = NEVER
+            self.handover = None
+        if role is not Role.FOLLOWER:
+            self.ping_at_us = self.preempt_at_us = NEVER
+        if role is not Role.SEEKING:
+            self.seek_at_us = NEVER
+        if role is not Role.JOINING:
+            self.join_at_us = NEVER
+        if role in (Role.LEADER, Role.FOLLOWER):
+            self.yielded = None
+            self.failures = 0
+
+    def join(self, reason: Reason) -> None:
+        """Listen, and claim nothing before `join_wait` is over."""
+        self.campaign = None
+        self.promise.release()
+        self.become(Role.JOINING, reason)
+        self.join_at_us = self.now_us + self.timing.join_wait_us if self.links and not self.duplicate else NEVER
+        self.announced = 0
+        self.announce_at_us = self.now_us if self.links and not self.duplicate else NEVER
+
+    def seek(self, reason: Reason | None, *, delay_us: int) -> None:
+        """No leader: claim after the delay, unless one shows up."""
+        self.campaign = None
+        self.become(Role.SEEKING, reason)
+        self.seek_at_us = self.now_us + max(delay_us, 0)
+
+    def back_off(self) -> None:
+        """A claim came to nothing: leave others the time to do better, longer each time."""
+        self.failures += 1
+        unit = self.timing.leader_timeout_us * 2
+        self.seek(None, delay_us=self.jitter(unit // 2, unit) << min(self.failures - 1, 5))
+
+    def follow(self, leader: Member, ballot: Ballot, reason: Reason | None = None) -> None:
+        """Promise to a leader after a round trip with it, or after having granted its claim."""
+        if self.leader != ballot:
+            self.followed_us = self.now_us
+            self.followed_priorities = (leader.priority, self.priority)
+        self.campaign = None
+        self.become(Role.FOLLOWER, reason)
+        self.detector.alive(self.now_us)
+        self.promise.give(ballot, leader.session, until_us=self.now_us + self.detector.limit_us, led=True)
+        self.ping_at_us = self.now_us

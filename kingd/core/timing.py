@@ -1,0 +1,77 @@
+"""Every duration of the election, derived from the two that a user sets. docs/protocol.md 5 has the table with the reasons."""
+
+from dataclasses import dataclass
+
+MS = 1_000
+"""Microseconds in a millisecond; time in the core is an int of microseconds."""
+
+SECOND = 1_000_000
+NEVER = 1 << 62
+"""A deadline that does not come."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Timing:
+    heartbeat_us: int = 100 * MS  # smaller: faster detection, more packets
+    leader_timeout_us: int = 500 * MS  # at least 3 heartbeats; smaller: a stall of a few hundred ms looks like a death
+
+    @property
+    def round_trip_us(self) -> int:
+        """How long an answer from a live peer may take: the unit of all that waits for answers."""
+        return min(max(self.heartbeat_us // 2, 10 * MS), 50 * MS)
+
+    @property
+    def resends_us(self) -> tuple[int, ...]:
+        """When a request that was not answered goes out again, after the first time: three more tries."""
+        unit = self.round_trip_us
+        return (unit * 6 // 10, unit * 16 // 10, unit * 32 // 10)
+
+    @property
+    def claim_timeout_us(self) -> int:
+        """Who has not answered a claim by now is not there."""
+        return 5 * self.round_trip_us
+
+    @property
+    def slot_us(self) -> int:
+        """How much longer each next in rank waits before it claims: the former surely had its round trip."""
+        return 3 * self.round_trip_us
+
+    @property
+    def hold_us(self) -> int:
+        """How long a promise to a candidate runs before it must have led: two claims."""
+        return 2 * self.claim_timeout_us
+
+    @property
+    def ask_after_us(self) -> int:
+        """Silence after which a follower asks its leader: one lost heartbeat and some jitter."""
+        return self.heartbeat_us * 3 // 2
+
+    @property
+    def ping_us(self) -> int:
+        """How often a follower in the line of succession proves two-way contact to its leader."""
+        return 5 * self.heartbeat_us
+
+    @property
+    def contact_us(self) -> int:
+        """How old the newest proof of two-way contact may be: five pings. (Three gave false alarms at 20 % loss.)"""
+        return 25 * self.heartbeat_us
+
+    @property
+    def join_wait_us(self) -> int:
+        """How long a starting node listens before it may claim: five chances to hear a leader."""
+        return max(self.leader_timeout_us, 4 * self.round_trip_us)
+
+    @property
+    def stall_us(self) -> int:
+        """A leader that did not run for so long must ask again whether it leads: before others may have replaced it."""
+        return min(3 * self.heartbeat_us, self.leader_timeout_us * 3 // 5)
+
+    @property
+    def handover_us(self) -> int:
+        """How long a resigned leader waits for its successor to lead before it seeks leadership like anybody."""
+        return 2 * self.claim_timeout_us
+
+    @property
+    def prepare_us(self) -> int:
+        """How long an offered successor may take to say that it is ready."""
+        return 4 * self.round_trip_us + self.claim_timeout_us
