@@ -1,0 +1,246 @@
+"""Bytes in, bytes out, over every suitable link of this host, for as long as the host lives.
+
+In: datagrams to send, what the kernel delivers, and the lists of links that `Watch` finds. Out: three callbacks: a
+datagram with its source, the number of usable links when they change, and each new `Problem`.
+
+Invariants: nothing here raises for what the network does, so one bad interface never stops the others; a link that did
+not change keeps its sockets; no call waits for anything. What a callback raises is a fault of kingd and is passed on
+(to the caller of `drain`, else to the loop's exception handler).
+
+It knows nothing of messages, members or elections. Our own multicasts come back to us, and a datagram may arrive twice
+(by multicast and by broadcast): both are left to the core.
+"""
+
+import asyncio
+import errno
+import socket
+from collections.abc import Callable, Sequence
+from functools import partial
+
+from kingd.core.endpoint import Endpoint
+from kingd.net.links import Link, address_bits, is_link_local, why_unused
+from kingd.net.problems import Operation, Problem, Problems, describe, too_many, unused
+from kingd.net.sockets import Address, OpenLink, Ports
+from kingd.net.watch import Watch
+
+# Each link costs up to three sockets, and a process has 1,024 descriptors by default.
+LINKS_MAX = 256
+
+# Larger than any datagram of ours (1,232), so that a longer one arrives as longer than allowed and is refused.
+_RECEIVE_SIZE = 2048
+# One wake-up empties any honest queue; a flood shall not keep the loop from its timers.
+_READS_PER_WAKEUP = 512
+# `drain` reads this many from each socket in turn, so that a flood on one does not hide what waits on the others.
+_READS_PER_TURN = 64
+
+
+class Transport:
+    def __init__(
+        self,
+        *,
+        interfaces: Sequence[str],
+        port: int,
+        group4: str,
+        group6: str,
+        broadcast: bool,
+        on_datagram: Callable[[bytes, Endpoint, bool], None],
+        on_links_changed: Callable[[int], None],
+        on_problem: Callable[[Problem], None],
+    ) -> None:
+        """`on_datagram` gets the data, its source, and whether it came by multicast or broadcast."""
+        self._interfaces = tuple(interfaces)
+        self._ports = Ports(port=port, group4=group4, group6=group6, broadcast=broadcast)
+        self._on_datagram = on_datagram
+        self._on_links_changed = on_links_changed
+        self._on_problem = on_problem
+        self._problems = Problems(self._report)
+        self._watch = Watch(interfaces, on_links=self._use, on_period=self._on_period, on_failed=self._failed)
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._links: dict[Link, OpenLink] = {}  # in the order of the last scan: IPv4 before IPv6 on each interface
+        self._readers: dict[socket.socket, tuple[OpenLink, bool]] = {}
+        self._announced = False
+        self._fallback_port = 0
+
+    def start(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Opens what there is now. `on_links_changed` is called before this returns, also with 0."""
+        assert self._loop is None, "a transport is started once"
+        self._loop = loop
+        self._watch.start(loop)
+
+    def close(self) -> None:
+        self._watch.close()
+        for link in list(self._links):
+            self._close(link)
+        self._loop = None
+
+    def send(self, data: bytes, to: Endpoint) -> None:
+        """Unicast. What cannot be sent is a `Problem`, and lost like any datagram."""
+        opened = self._route(to)
+        if opened is not None:
+            self._transmit(opened, data, to.host, to.port, Operation.UNICAST)
+        elif self._links:  # else everybody knows: no network at all
+            self._failed(OSError(errno.ENETUNREACH, ""), Operation.UNICAST, to=to.host)
+
+    def multicast(self, data: bytes, *, everywhere: bool, broadcast: bool) -> None:
+        """To the group: `everywhere` in both families, else in one per interface, IPv4 first (half the packets)."""
+        served: set[str] = set()
+        for opened in self._primary():
+            link = opened.link
+            if everywhere or link.interface not in served:
+                sent = self._transmit(opened, data, opened.group_host, self._ports.port, Operation.MULTICAST)
+                served |= {link.interface} if sent else set()
+            if broadcast and self._ports.broadcast and link.broadcast:
+                self._transmit(opened, data, link.broadcast, self._ports.port, Operation.BROADCAST)
+
+    def drain(self, limit: int = 2048) -> int:
+        """Read what is queued on all sockets, at most `limit` datagrams; returns how many were delivered."""
+        total = 0
+        waiting = list(self._readers)
+        while waiting and total < limit:
+            still_waiting = []
+            for sock in waiting:
+                count = self._read(sock, min(_READS_PER_TURN, limit - total))
+                total += count
+                if count == _READS_PER_TURN:
+                    still_waiting.append(sock)
+            waiting = still_waiting
+        return total
+
+    def rejoin(self) -> None:
+        """Leave and join the group again on every link, so that switches which forgot us hear of the membership."""
+        for opened in self._primary():
+            opened.rejoin(worked=partial(self._cleared, opened.link), failed=partial(self._failed, link=opened.link))
+            self._listen(opened)
+
+    def local_endpoints(self) -> list[Endpoint]:
+        """Our unicast endpoints, primary IPv4 ones first."""
+        ordered = sorted(self._links.values(), key=lambda opened: (opened.link.family, not opened.link.primary))
+        return [opened.endpoint for opened in ordered]
+
+    def problems(self) -> list[Problem]:
+        """What is wrong now, each thing once."""
+        return self._problems.current()
+
+    # Links
+
+    def _use(self, found: list[Link]) -> None:
+        """Make the open links those that were found. Closing comes first: a moved address frees its port."""
+        wanted = found[:LINKS_MAX]
+        before = list(self._links)
+        for link in before:
+            if link not in wanted:
+                self._close(link)
+        for link in wanted:
+            if link in self._links or self._open(link):
+                self._complete(self._links[link])
+        self._links = {link: self._links[link] for link in wanted if link in self._links}
+        self._judge(found)
+        if list(self._links) != before or not self._announced:
+            self._announced = True
+            self._problems.cleared(None, Operation.UNICAST)  # "no link of that family" may be over
+            self._on_links_changed(len(self._links))
+
+    def _open(self, link: Link) -> bool:
+        try:
+            opened = OpenLink(link, self._ports, fallback_port=self._fallback_port)
+        except OSError as error:
+            self._failed(error, Operation.OPEN, link=link)
+            return False
+        if opened.port != self._ports.port:  # a second daemon on this host: one free port for all links, if possible
+            self._fallback_port = opened.port
+        self._cleared(link, Operation.OPEN)
+        self._links[link] = opened
+        return True
+
+    def _complete(self, opened: OpenLink) -> None:
+        link = opened.link
+        opened.complete(worked=partial(self._cleared, link), failed=partial(self._failed, link=link))
+        self._listen(opened)
+
+    def _listen(self, opened: OpenLink) -> None:
+        assert self._loop is not None
+        for sock, is_multicast in opened.sockets():
+            if sock not in self._readers:
+                self._readers[sock] = (opened, is_multicast)
+                self._loop.add_reader(sock, self._read, sock, _READS_PER_WAKEUP)
+
+    def _close(self, link: Link) -> None:
+        assert self._loop is not None
+        opened = self._links.pop(link)
+        for sock, _ in opened.sockets():
+            self._loop.remove_reader(sock)
+            self._readers.pop(sock, None)
+        opened.close()
+        self._problems.forget_link(link)
+
+    def _judge(self, found: list[Link]) -> None:
+        """Problems that a scan shows."""
+        self._problems.keep_links(found)
+        self._problems.replace(Operation.SCAN, [too_many(LINKS_MAX, len(found))] if len(found) > LINKS_MAX else [])
+        present = {link.interface for link in found}
+        missing = [name for name in self._interfaces if name not in present]
+        self._problems.replace(Operation.CHOOSE, [unused(name, why_unused(name)) for name in missing])
+
+    def _on_period(self) -> bool:
+        self._problems.sweep()
+        return bool(self._problems)
+
+    # Datagrams
+
+    def _primary(self) -> list[OpenLink]:
+        return [opened for opened in self._links.values() if opened.link.primary]
+
+    def _route(self, to: Endpoint) -> OpenLink | None:
+        """The link to send from: of that interface if it is still there, on the peer's network, of the same scope."""
+        # Nothing for what is no numeric address: handed to the kernel as a name, it would wait for DNS.
+        size = len(address_bits(to.host))
+        candidates = [opened for opened in self._links.values() if len(address_bits(opened.link.address)) == size]
+        there = [opened for opened in candidates if opened.link.interface == to.interface]
+        return min(there or candidates, key=lambda opened: _distance(opened.link, to.host), default=None)
+
+    def _transmit(self, opened: OpenLink, data: bytes, host: str, port: int, operation: Operation) -> bool:
+        address: Address = opened.address(host, port)
+        try:
+            opened.unicast.sendto(data, address)
+        except OSError as error:
+            self._failed(error, operation, link=opened.link, to=host)
+            return False
+        if self._problems:
+            self._problems.worked(opened.link, operation)
+        return True
+
+    def _read(self, sock: socket.socket, limit: int) -> int:
+        """Deliver up to `limit` queued datagrams. A callback may close the transport meanwhile."""
+        for count in range(limit):
+            entry = self._readers.get(sock)
+            if entry is None:
+                return count
+            opened, is_multicast = entry
+            try:
+                data, address = sock.recvfrom(_RECEIVE_SIZE)
+            except (BlockingIOError, InterruptedError):
+                return count
+            except OSError as error:  # the kernel hands over a pending error once
+                self._failed(error, Operation.RECEIVE, link=opened.link)
+                return count
+            if self._problems:
+                self._problems.worked(opened.link, Operation.RECEIVE)
+            self._on_datagram(data, Endpoint(address[0], address[1], opened.link.interface), is_multicast)
+        return limit
+
+    # Problems
+
+    def _failed(self, error: OSError, operation: Operation, *, link: Link | None = None, to: str = "") -> None:
+        self._problems.failed(describe(error, operation, port=self._ports.port, link=link, to=to))
+
+    def _cleared(self, link: Link, operation: Operation) -> None:
+        self._problems.cleared(link, operation)
+
+    def _report(self, problem: Problem) -> None:
+        self._watch.hurry()
+        self._on_problem(problem)
+
+
+def _distance(link: Link, host: str) -> tuple[bool, bool]:
+    """Smaller is better: on the same network, then of the same scope (fe80::/10 or not)."""
+    return not link.contains(host), is_link_local(link.address) != is_link_local(host)

@@ -1,0 +1,283 @@
+"""The transport on loopback: what comes in, what goes out, ports, errors, and what is left behind."""
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+from kingd.core.endpoint import Endpoint
+from kingd.net.problems import Operation, Problem
+from kingd.net.transport import Transport
+
+LIMIT_S = 10.0
+
+
+class Host:
+    """A transport and what it has said so far."""
+
+    def __init__(self, port: int, *, interfaces: tuple[str, ...] = ("lo",)) -> None:
+        self.received: list[tuple[bytes, Endpoint, bool]] = []
+        self.links: list[int] = []
+        self.reported: list[Problem] = []
+        self.on_datagram: Callable[[bytes], None] = lambda data: None
+        self.transport = Transport(
+            interfaces=interfaces,
+            port=port,
+            group4=f"239.255.{port >> 8}.{port & 255}",  # one of its own: tests may run side by side
+            group6="ff12::5466",
+            broadcast=True,
+            on_datagram=self._on_datagram,
+            on_links_changed=self.links.append,
+            on_problem=self.reported.append,
+        )
+
+    def _on_datagram(self, data: bytes, source: Endpoint, is_multicast: bool) -> None:
+        self.received.append((data, source, is_multicast))
+        self.on_datagram(data)
+
+    @property
+    def endpoint(self) -> Endpoint:
+        return self.transport.local_endpoints()[0]
+
+    def heard(self, data: bytes) -> list[tuple[Endpoint, bool]]:
+        return [(source, is_multicast) for heard, source, is_multicast in self.received if heard == data]
+
+
+@asynccontextmanager
+async def started(*hosts: Host) -> AsyncIterator[None]:
+    for host in hosts:
+        host.transport.start(asyncio.get_running_loop())
+    try:
+        yield
+    finally:
+        for host in hosts:
+            host.transport.close()
+
+
+async def until(condition: Callable[[], object]) -> None:
+    async with asyncio.timeout(LIMIT_S):
+        while not condition():
+            await asyncio.sleep(0.005)  # the condition is waited for, not the time
+
+
+@pytest.fixture
+def port() -> int:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        sock.bind(("127.0.0.1", 0))
+        found: int = sock.getsockname()[1]
+    return found
+
+
+def multicast(host: Host, data: bytes) -> None:
+    host.transport.multicast(data, everywhere=True, broadcast=True)
+
+
+def test_multicast_is_heard_by_every_daemon_of_the_host_and_marked(port: int) -> None:
+    async def run() -> None:
+        one, two = Host(port), Host(port)
+        async with started(one, two):
+            multicast(one, b"here")
+            await until(lambda: one.heard(b"here") and two.heard(b"here"))
+            assert two.heard(b"here") == [(Endpoint("127.0.0.1", port, "lo"), True)]
+
+    asyncio.run(run())
+
+
+def test_second_daemon_takes_a_free_port_and_is_reached_there(port: int) -> None:
+    async def run() -> None:
+        one, two = Host(port), Host(port)
+        async with started(one, two):
+            assert one.endpoint == Endpoint("127.0.0.1", port, "lo")
+            assert two.endpoint.port not in (0, port)
+            one.transport.send(b"question", two.endpoint)
+            await until(lambda: two.heard(b"question"))
+            two.transport.send(b"answer", two.heard(b"question")[0][0])
+            await until(lambda: one.heard(b"answer"))
+            assert one.heard(b"answer") == [(two.endpoint, False)]
+            assert not one.reported + two.reported
+
+    asyncio.run(run())
+
+
+def test_restarted_daemon_gets_its_port_back_while_a_second_one_lives(port: int) -> None:
+    async def run() -> None:
+        first, second, restarted = Host(port), Host(port), Host(port)
+        async with started(first, second):
+            first.transport.close()
+            async with started(restarted):
+                assert restarted.endpoint.port == port
+                multicast(restarted, b"back")
+                second.transport.send(b"you", restarted.endpoint)
+                await until(lambda: second.heard(b"back") and restarted.heard(b"you"))
+                assert second.heard(b"back") == [(restarted.endpoint, True)]
+
+    asyncio.run(run())
+
+
+@pytest.mark.parametrize("to_group", [False, True])
+def test_any_size_is_delivered_and_what_is_too_long_stays_too_long(port: int, to_group: bool) -> None:
+    sizes = [0, 1, 1232, 1233, 2047, 2048, 2049, 9000, 65507]
+
+    async def run() -> None:
+        one, two = Host(port), Host(port)
+        async with started(one, two):
+            for size in sizes:
+                if to_group:
+                    multicast(two, b"x" * size)
+                else:
+                    two.transport.send(b"x" * size, one.endpoint)
+            await until(lambda: len(one.received) == len(sizes))
+            assert [len(data) for data, _, _ in one.received] == [min(size, 2048) for size in sizes]
+
+    asyncio.run(run())
+
+
+def test_drain_reads_what_is_queued_without_the_loop(port: int) -> None:
+    async def run() -> None:
+        one, two = Host(port), Host(port)
+        async with started(one, two):
+            for _ in range(300):
+                two.transport.send(b"flood", one.endpoint)
+                multicast(two, b"beat")
+            assert one.transport.drain(limit=100) == 100
+            assert one.heard(b"flood")
+            assert one.heard(b"beat"), "a flood on one socket must not hide the others"
+            assert one.transport.drain() == 500
+            assert one.transport.drain() == 0
+            assert one.transport.problems() == []
+
+    asyncio.run(run())
+
+
+def test_one_wake_up_drains_the_socket(port: int) -> None:
+    async def run() -> None:
+        one, two = Host(port), Host(port)
+        async with started(one, two):
+            for _ in range(200):
+                two.transport.send(b"x", one.endpoint)
+            await asyncio.sleep(0)  # schedules the reader
+            await asyncio.sleep(0)  # runs it
+            assert len(one.received) == 200
+
+    asyncio.run(run())
+
+
+def test_fault_in_the_callback_is_not_swallowed(port: int) -> None:
+    def fail(data: bytes) -> None:
+        raise AssertionError("ours")
+
+    async def run() -> None:
+        faults: list[object] = []
+        asyncio.get_running_loop().set_exception_handler(lambda loop, context: faults.append(context.get("exception")))
+        one, two = Host(port), Host(port)
+        one.on_datagram = fail
+        async with started(one, two):
+            two.transport.send(b"x", one.endpoint)
+            with pytest.raises(AssertionError, match="ours"):
+                one.transport.drain()
+            two.transport.send(b"x", one.endpoint)
+            await until(lambda: faults)
+            assert isinstance(faults[0], AssertionError)
+
+    asyncio.run(run())
+
+
+def test_callback_may_close_the_transport(port: int) -> None:
+    async def run() -> None:
+        one, two = Host(port), Host(port)
+        one.on_datagram = lambda data: one.transport.close()
+        async with started(one, two):
+            for _ in range(10):
+                two.transport.send(b"x", one.endpoint)
+                multicast(two, b"y")
+            assert one.transport.drain() == 1
+            assert len(one.received) == 1
+            assert one.transport.problems() == []
+
+    asyncio.run(run())
+
+
+def test_rejoin_goes_on_hearing(port: int) -> None:
+    async def run() -> None:
+        one, two = Host(port), Host(port)
+        async with started(one, two):
+            for number in range(5):
+                one.transport.rejoin()
+                multicast(two, b"%d" % number)
+                await until(lambda number=number: one.heard(b"%d" % number))  # type: ignore[misc]
+            assert one.transport.problems() == []
+
+    asyncio.run(run())
+
+
+def test_close_leaves_nothing_open_and_may_be_repeated(port: int) -> None:
+    def open_descriptors() -> set[str]:
+        return {path.name for path in Path("/proc/self/fd").iterdir()}
+
+    async def run() -> None:
+        loop = asyncio.get_running_loop()
+        before = open_descriptors()
+        hosts = [Host(port) for _ in range(3)]
+        async with started(*hosts):
+            opened = open_descriptors() - before
+            assert len(opened) >= 9  # netlink, unicast and group of each
+        assert not [fd for fd in opened if loop.remove_reader(int(fd))]
+        assert open_descriptors() <= before
+        for host in hosts:
+            host.transport.close()
+            multicast(host, b"x")
+            host.transport.send(b"x", Endpoint("127.0.0.1", port))
+            host.transport.rejoin()
+            assert host.transport.drain() == 0
+            assert host.transport.local_endpoints() == []
+
+    asyncio.run(run())
+
+
+def test_foreign_program_on_the_port_is_named_once_and_survived(port: int) -> None:
+    async def run() -> None:
+        one = Host(port)
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as foreign:
+            foreign.bind(("0.0.0.0", port))
+            async with started(one):
+                assert [problem.operation for problem in one.transport.problems()] == [Operation.JOIN]
+                assert f"sport = :{port}" in one.reported[0].text
+                one.transport.send(b"self", one.endpoint)
+                await until(lambda: one.heard(b"self"))
+                foreign.close()
+                await until(lambda: one.transport.problems() == [])
+                multicast(one, b"back")
+                await until(lambda: one.heard(b"back"))
+                assert len(one.reported) == 1
+                assert one.links == [1]
+
+    asyncio.run(run())
+
+
+def test_no_destination_makes_send_raise(port: int) -> None:
+    async def run() -> None:
+        one = Host(port)
+        async with started(one):
+            for host in ("127.0.0.1", "0.0.0.0", "255.255.255.255", "192.0.2.77", "::1", "fe80::1", "box2", ""):
+                for to_port in (0, 1, 65535):
+                    for interface in ("", "lo", "eth7"):
+                        one.transport.send(b"x", Endpoint(host, to_port, interface))
+            assert len(one.transport.problems()) == len(one.reported) < 10
+
+    asyncio.run(run())
+
+
+def test_missing_interface_is_a_problem_and_no_error(port: int) -> None:
+    async def run() -> None:
+        one = Host(port, interfaces=("none7",))
+        async with started(one):
+            multicast(one, b"x")
+            one.transport.send(b"x", Endpoint("127.0.0.1", port))
+            assert one.links == [0]
+            assert [problem.operation for problem in one.reported] == [Operation.CHOOSE]
+            assert "none7" in one.reported[0].text
+
+    asyncio.run(run())
