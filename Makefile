@@ -73,8 +73,8 @@ test-next: $(VENV_NEXT)/for-tests
 
 .PHONY: lint
 lint: .venv/for-tests
-	@.venv/bin/ruff check
-	@.venv/bin/ruff format --check
+	@.venv/bin/ruff check --output-format concise
+	@.venv/bin/ruff format --check --output-format concise
 	@.venv/bin/mypy
 
 .PHONY: format

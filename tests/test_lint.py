@@ -10,10 +10,11 @@ import pytest
 from tests.conftest import require
 
 TOP = Path(__file__).parents[1]
+CHECKS = ["ruff check --output-format concise", "ruff format --check --output-format concise", "mypy"]
 
 
 @pytest.mark.timeout(300)  # mypy with a cold cache on a slow host
-@pytest.mark.parametrize("command", ["ruff check --quiet", "ruff format --check --quiet --diff", "mypy"])
+@pytest.mark.parametrize("command", CHECKS)
 def test_checker_finds_nothing(command: str) -> None:
     tool, *arguments = command.split()
     require(importlib.util.find_spec(tool), f"{tool} is not installed")
