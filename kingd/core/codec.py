@@ -390,7 +390,7 @@ def decode(data: bytes, *, cluster: int, seal: Seal) -> Datagram:
     """Raises DecodeError: truncated, oversized, magic, version, length, other-cluster, bad-key, type, header, or a body's reason."""
     _check_envelope(data, cluster=cluster, seal=seal)
     fields = _HEADER.unpack_from(data)
-    pull = _PULL.get(fields[3])
+    pull = _PULL.get(fields[2])
     if pull is None:
         raise DecodeError("type")
     header = _header(fields)
@@ -416,8 +416,8 @@ def _check_envelope(data: bytes, *, cluster: int, seal: Seal) -> None:
 
 
 def _header(fields: tuple[int, ...]) -> Header:
-    flags, cluster, source, destination, session, sequence = fields[4], *fields[6:11]
-    leader_term, leader_node, floor_term, floor_node, priority, _, role, _, mode, _ = fields[11:]
+    flags, _, cluster, source, destination, session, sequence = fields[3:10]
+    leader_term, leader_node, floor_term, floor_node, priority, _, role, _, mode, _ = fields[10:]
     if role > max(Role) or source == 0 or session == 0 or sequence == 0:
         raise DecodeError("header")
     return Header(

@@ -30,6 +30,11 @@ class Detector:
     def configure(self, timing: Timing) -> None:
         self._timing = timing
 
+    def begin(self, now_us: int) -> None:
+        """A new leader: what was silent before is no jitter of its."""
+        self._judged_us = now_us
+        self.alive(now_us)
+
     def alive(self, now_us: int) -> None:
         self._note_gap(now_us - self._judged_us, now_us)
         self.evidence_us = self._judged_us = now_us

@@ -12,9 +12,9 @@ from kingd.core.detector import Detector
 from kingd.core.effect import Effect, Multicast, Peer, Send
 from kingd.core.endpoint import Endpoint
 from kingd.core.members import Challenges, Member, Members
-from kingd.core.message import NO_BALLOT, NOBODY, Ballot, Body, Claim, Datagram, Header, NodeId, Reason, Role, SessionId, Term, Ticket
+from kingd.core.message import NO_BALLOT, NOBODY, Ballot, Body, Claim, Datagram, Header, Heartbeat, NodeId, Reason, Role, SessionId, Term, Ticket
 from kingd.core.promise import Promise
-from kingd.core.timing import NEVER, Timing
+from kingd.core.timing import MS, NEVER, Timing
 
 _ECHOES_MAX = 1024
 TERM_JUMP_MAX = 1 << 32  # a term that far above all known ones is a mistake or an attack, never a history
@@ -55,6 +55,7 @@ class Campaign:
     granted: set[NodeId] = field(default_factory=set)
     answered: set[NodeId] = field(default_factory=set)
     target: NodeId = NOBODY  # of a prepare: the leader that would step aside
+    ready: bool = False  # of a prepare: all answered well, and the leader was told so
 
 
 @dataclass(slots=True)
@@ -133,6 +134,10 @@ class Node:
     namesake_at_us: int = NEVER
     stop_at_us: int = NEVER
 
+    abstain_for_us: int = 0  # of the step-down under way
+    returns: int = 0  # how often a leader saw this node come back of late
+    overlap_ended: bool = False  # two leaders met and settled it: users are told at the end of this step
+    waits_for_foreign: bool = False  # seeking, but backed off because it hears a leader that it cannot follow
     announced: int = 0  # announcements since the start: the first three come quickly
     failures: int = 0  # claims that failed in a row: back-off
     followed_us: int = 0
@@ -147,6 +152,7 @@ class Node:
     out: list[Effect] = field(default_factory=list)
     sequence: int = 0
     dropped: dict[str, int] = field(default_factory=dict)  # reason -> datagrams that were decoded and not believed
+    namesake_until_us: int = 0  # the namesake is taken to be there until then
     namesake: Endpoint | None = None  # where the other process with our id was heard
     unanswered: dict[NodeId, tuple[int, Endpoint]] = field(default_factory=dict)  # heard by multicast, silent to probes: since when
 
@@ -204,6 +210,11 @@ class Node:
     def hears_foreign_leader(self) -> bool:
         return self.foreign_us >= 0 and self.now_us - self.foreign_us < self.timing.leader_timeout_us
 
+    def has_contact(self) -> bool:
+        """Some live member provably heard this node a short while ago."""
+        fresh_us = self.now_us - self.timing.contact_us
+        return any(m.contact_us >= fresh_us for m in self.members.alive())
+
     def is_lonely(self) -> bool:
         """Leader without a fresh proof that anybody hears it."""
         return self.contact_us < 0 or self.now_us - self.contact_us > self.timing.contact_us
@@ -253,6 +264,15 @@ class Node:
         self.out.append(Multicast(datagram, everywhere=everywhere, broadcast=broadcast))
         return self.sequence
 
+    def beat(self) -> None:
+        """The leader's heartbeat, and when the next one is due."""
+        body = Heartbeat(
+            interval_ms=self.timing.heartbeat_us // MS, lonely=self.is_lonely(), alive=len(self.members.alive()) + 1
+        )
+        self.remember_echo(self.multicast(body))
+        self.beat_us = self.now_us
+        self.heartbeat_at_us = self.now_us + self.timing.heartbeat_us
+
     def remember_echo(self, sequence: int) -> None:
         while len(self.echoes) >= _ECHOES_MAX:
             del self.echoes[next(iter(self.echoes))]
@@ -301,10 +321,12 @@ class Node:
         self.seek_at_us = self.now_us + max(delay_us, 0)
 
     def back_off(self) -> None:
-        """A claim came to nothing: leave others the time to do better, longer each time."""
-        self.failures += 1
-        unit = self.timing.leader_timeout_us * 2
-        self.seek(None, delay_us=self.jitter(unit // 2, unit) << min(self.failures - 1, 5))
+        """A claim came to nothing: come again later, and ever later while there is no two-way contact with anybody (an odd ring
+        of one-way links would rotate for ever)."""
+        self.failures = 0 if self.has_contact() else self.failures + 1
+        self.waits_for_foreign = self.hears_foreign_leader()
+        unit_us = 2 * self.timing.leader_timeout_us
+        self.seek(None, delay_us=self.jitter(unit_us, 2 * unit_us) << min(self.failures, 5))
 
     def follow(self, leader: Member, ballot: Ballot, reason: Reason | None = None) -> None:
         """Promise to a leader after a round trip with it, or after having granted its claim."""
@@ -313,6 +335,16 @@ class Node:
             self.followed_priorities = (leader.priority, self.priority)
         self.campaign = None
         self.become(Role.FOLLOWER, reason)
-        self.detector.alive(self.now_us)
+        self.detector.begin(self.now_us)
         self.promise.give(ballot, leader.session, until_us=self.now_us + self.detector.limit_us, led=True)
         self.ping_at_us = self.now_us
+
+    def lead(self, ballot: Ballot, reason: Reason) -> None:
+        """The claim was won (or raised). The first heartbeat goes out with it."""
+        assert ballot.node == self.id
+        assert ballot.term <= self.ceiling
+        self.promise.give(ballot, self.session, until_us=NEVER, led=True)
+        self.become(Role.LEADER, reason)
+        self.ballot = ballot
+        self.raised_us = self.now_us
+        self.beat()

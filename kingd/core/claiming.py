@@ -1,0 +1,226 @@
+"""A candidate's side: claim, count the answers, lead or give way. docs/protocol.md 4.4.
+
+Availability mode: to lead is to hold the grant of every member that answers; one refusal stops it. (Quorum mode will change
+`_is_won`, and nothing else here.) A claim that fails is resigned in one step: later grants for it count for nothing.
+"""
+
+from kingd.core.effect import Persist
+from kingd.core.members import Member, State
+from kingd.core.message import NOBODY, Ballot, Claim, Grant, Ready, Reason, Refuse, Resign, Role, SessionId, Term, Ticket
+from kingd.core.node import Campaign, Node
+from kingd.core.timing import NEVER
+
+_CEILING_AHEAD = 4  # terms made durable ahead of need: no disk stands in the way of a failover
+_CEILING_BLOCK = 8
+
+
+def start(node: Node, reason: Reason, *, ticket: Ticket | None = None, prepare: bool = False) -> None:
+    """Ask everybody. `prepare` asks whether they would follow if their present leader stepped aside."""
+    term = Term(max(node.term_seen, node.promise.ballot.term) + 1)
+    claim = Claim(term=term, attempt=node.rng.getrandbits(32), prepare=prepare, reason=reason, ticket=ticket)
+    asked = [m for m in node.members if m.state is not State.LEFT]  # the dead too: they may refuse, and are not waited for
+    node.campaign = Campaign(
+        claim=claim,
+        asked={m.node: m.session for m in asked},
+        required={m.node for m in asked if m.state is State.ALIVE},
+        target=node.leader.node if prepare else NOBODY,
+    )
+    if not prepare:
+        node.term_seen = term
+        node.why = reason
+        if node.role is not Role.LEADER:
+            node.become(Role.CANDIDATE)
+    if prepare or term <= node.ceiling:
+        _ask(node)
+
+
+def keep_ceiling_ahead(node: Node) -> None:
+    if node.term_seen + _CEILING_AHEAD > node.ceiling_asked:
+        node.ceiling_asked = Term(node.term_seen + _CEILING_BLOCK)
+        node.out.append(Persist(node.ceiling_asked))
+
+
+def on_persisted(node: Node) -> None:
+    campaign = node.campaign
+    if campaign is not None and campaign.started_us == NEVER and campaign.claim.term <= node.ceiling:
+        _ask(node)
+
+
+def _ask(node: Node) -> None:
+    campaign = node.campaign
+    assert campaign is not None
+    campaign.started_us = node.now_us
+    _send(node, campaign)
+    if not campaign.required:
+        _decide(node, campaign)
+
+
+def _send(node: Node, campaign: Campaign) -> None:
+    for target, session in sorted(campaign.asked.items()):
+        member = node.members.find(target, session)
+        if member is not None and target not in campaign.answered:
+            node.send(campaign.claim, member)
+
+
+def ask_again(node: Node, member: Member) -> None:
+    """It has just challenged us, so it did not believe our claim: now it can."""
+    campaign = node.campaign
+    if campaign is None or campaign.started_us == NEVER or campaign.ready or member.node in campaign.answered:
+        return
+    if campaign.asked.get(member.node) == member.session:
+        node.send(campaign.claim, member)
+
+
+def deadline_us(node: Node) -> int:
+    campaign = node.campaign
+    if campaign is None or campaign.started_us == NEVER:
+        return NEVER
+    resends = node.timing.resends_us
+    if campaign.resends < len(resends):
+        return campaign.started_us + resends[campaign.resends]
+    return campaign.started_us + node.timing.claim_timeout_us
+
+
+def on_timer(node: Node) -> None:
+    campaign = node.campaign
+    assert campaign is not None
+    if campaign.resends < len(node.timing.resends_us):
+        campaign.resends += 1
+        if campaign.ready:
+            _send_ready(node, campaign)
+        else:
+            _send(node, campaign)
+    else:
+        _decide(node, campaign)
+
+
+def _current(node: Node, member: Member, answer: Grant | Refuse) -> Campaign | None:
+    """The campaign that this answers, unless it is over: the attempt is a nonce, so old answers count for nothing."""
+    campaign = node.campaign
+    if (
+        campaign is None
+        or (campaign.claim.term, campaign.claim.attempt) != (answer.term, answer.attempt)
+        or campaign.asked.get(member.node) != member.session
+    ):
+        node.drop("stale-answer")
+        return None
+    member.contact_us = max(member.contact_us, campaign.started_us)
+    return campaign
+
+
+def on_grant(node: Node, member: Member, grant: Grant) -> None:
+    campaign = _current(node, member, grant)
+    if campaign is None:
+        return
+    campaign.granted.add(member.node)
+    campaign.answered.add(member.node)
+    if campaign.required <= campaign.answered:
+        _decide(node, campaign)
+
+
+def on_refuse(node: Node, member: Member, refuse: Refuse) -> None:
+    campaign = _current(node, member, refuse)
+    if campaign is None:
+        return
+    node.term_seen = max(node.term_seen, refuse.holder.term)
+    if refuse.prepare and refuse.holder.node == campaign.target:
+        campaign.answered.add(member.node)  # as it should: it would follow if that leader stepped aside
+        if campaign.required <= campaign.answered:
+            _decide(node, campaign)
+    elif node.role is Role.LEADER:
+        _on_raise_refused(node, member, refuse, campaign)
+    elif refuse.prepare:
+        fail_preparation(node)
+    elif refuse.holder.term >= campaign.claim.term or refuse.led or _outranks_me(node, refuse):
+        give_way(node, refuse)
+
+
+def _outranks_me(node: Node, refuse: Refuse) -> bool:
+    """A fellow candidate holds that promise. One that I outrank gives way to me when it hears my claim: I go on asking."""
+    holder = node.members.get(refuse.holder.node)
+    return holder is None or holder.rank < node.rank
+
+
+def _on_raise_refused(node: Node, member: Member, refuse: Refuse, campaign: Campaign) -> None:
+    """A leader raises its term past who follows somebody else (they will merge) and above who has promised more."""
+    campaign.answered.add(member.node)
+    if refuse.holder.term >= campaign.claim.term and not refuse.led:
+        start(node, campaign.claim.reason, ticket=campaign.claim.ticket)
+    elif campaign.required <= campaign.answered:
+        _decide(node, campaign)
+
+
+def give_way(node: Node, refuse: Refuse | None) -> None:
+    """End the claim for good, give the grants back, and come again later: soon after a duel, late where a leader is."""
+    resign_claim(node)
+    if refuse is not None and refuse.led:
+        node.back_off()
+        holder = node.members.find(refuse.holder.node, refuse.holder_session)
+        if holder is not None and holder.state is not State.ALIVE:
+            holder.state = State.ALIVE  # others vouch for it: it is we who do not hear it
+        return
+    unit_us = node.timing.round_trip_us
+    node.seek(None, delay_us=node.position() * node.timing.slot_us + node.jitter(unit_us // 2, unit_us * 2))
+
+
+def resign_claim(node: Node) -> None:
+    campaign = node.campaign
+    node.campaign = None
+    if campaign is None or campaign.claim.prepare or campaign.started_us == NEVER:
+        return
+    ballot = Ballot(campaign.claim.term, node.id)
+    goodbye = Resign(
+        ballot=ballot, successor=NOBODY, successor_session=SessionId(0), reason=campaign.claim.reason, leaving=False
+    )
+    for target in sorted(campaign.asked):
+        member = node.members.find(target, campaign.asked[target])
+        if member is not None:
+            node.send(goodbye, member)
+
+
+def _decide(node: Node, campaign: Campaign) -> None:
+    """Everybody answered, or the time is up."""
+    if campaign.claim.prepare:
+        _end_preparation(node, campaign)
+    elif _is_won(node, campaign):
+        _win(node, campaign)
+    else:
+        resign_claim(node)
+        node.back_off()
+
+
+def _is_won(node: Node, campaign: Campaign) -> bool:
+    """Availability: no refusal came, for that ends a campaign at once. Without one grant this node may lead alone, but not
+    beside a leader that it hears (a deaf leader believes that it has nobody: contact is what counts)."""
+    return bool(campaign.granted) or node.role is Role.LEADER or not node.hears_foreign_leader()
+
+
+def _win(node: Node, campaign: Campaign) -> None:
+    node.campaign = None
+    if campaign.granted:
+        node.contact_us = max(node.contact_us, campaign.started_us)
+    elif node.role is not Role.LEADER:
+        node.contact_us = -1
+    node.lead(Ballot(campaign.claim.term, node.id), campaign.claim.reason)
+
+
+def _end_preparation(node: Node, campaign: Campaign) -> None:
+    """All that I reach would follow me: tell the leader, again and again, until it resigns or the time is up."""
+    leader = node.followed()
+    if leader is None or leader.node != campaign.target or not campaign.required <= campaign.answered or campaign.ready:
+        fail_preparation(node)
+        return
+    campaign.ready = True
+    campaign.started_us, campaign.resends = node.now_us, 0
+    _send_ready(node, campaign)
+
+
+def _send_ready(node: Node, campaign: Campaign) -> None:
+    leader = node.followed()
+    if leader is not None:
+        node.send(Ready(ballot=node.promise.ballot, reason=campaign.claim.reason), leader)
+
+
+def fail_preparation(node: Node) -> None:
+    node.campaign = None
+    node.failures += 1

@@ -1,0 +1,249 @@
+"""Who is here: announcements, challenges, new sessions, namesakes, the dead. docs/protocol.md 4.1.
+
+An announcement is a hint. A node becomes a member when it answers a probe from the session that it claims to have; until then
+the only thing that it gets from us is a probe, at most one per 200 ms.
+"""
+
+from kingd.core.effect import Event, EventKind, Peer
+from kingd.core.endpoint import Endpoint
+from kingd.core.members import Challenge, Member, State
+from kingd.core.message import NOBODY, Announce, Datagram, Heartbeat, NodeId, Probe, ProbeAck, Reason, Role, Roster, RosterEntry, SessionId
+from kingd.core.node import Node
+from kingd.core.timing import MS, NEVER, SECOND
+
+PROBE_EVERY_US = 200 * MS
+_ANNOUNCE_FIRST_US = (150 * MS, 450 * MS)  # after the first: a lost one costs little
+_NAMESAKE_EVERY_US = 2 * SECOND
+_NAMESAKE_GONE_US = 5 * SECOND
+_UNANSWERED_MAX = 64
+_UNICAST_COPIES_MAX = 64
+_ROSTER_EVERY_US = SECOND
+_ROSTER_SIZE = 16
+
+
+def announce(node: Node) -> None:
+    interval_us = node.members.announce_interval_us()
+    body = Announce(
+        name=node.settings.name, version=node.settings.version, interval_ms=interval_us // MS, tags=node.settings.tags
+    )
+    alone = not node.members.alive()
+    node.multicast(body, everywhere=True, broadcast=alone and node.settings.broadcast)
+    for target, endpoint in _unicast_copies(node, alone=alone):
+        node.send_to(body, node=target, endpoint=endpoint)
+    if node.role is Role.JOINING and node.announced < 2:
+        probe_namesake(node)
+    if node.announced < len(_ANNOUNCE_FIRST_US):
+        wait_us = _ANNOUNCE_FIRST_US[node.announced]
+    else:
+        wait_us = node.jitter(interval_us // 2, interval_us * 3 // 2)
+    node.announced += 1
+    node.announce_at_us = node.now_us + wait_us
+
+
+def _unicast_copies(node: Node, *, alone: bool) -> list[tuple[NodeId, Endpoint]]:
+    """Who would miss the multicast: configured and remembered peers that are no members yet, and members that we hear by
+    unicast only, so that they may well hear us by unicast only."""
+    known = {m.endpoint[:2] for m in node.members.alive()}
+    seeds = [(NOBODY, e) for e in node.settings.seeds if alone or e[:2] not in known]
+    deaf_us = 3 * node.members.announce_interval_us()
+    deaf = [(m.node, m.endpoint) for m in node.members.alive() if m.multicast_us < 0 or node.now_us - m.multicast_us > deaf_us]
+    return (seeds + deaf)[:_UNICAST_COPIES_MAX]
+
+
+def probe(node: Node, target: NodeId, session: SessionId, endpoint: Endpoint) -> None:
+    """Challenge a session, unless it was a moment ago."""
+    last = node.challenges.get(target, session)
+    if last is not None and node.now_us - last.sent_us < PROBE_EVERY_US:
+        return
+    nonce = node.rng.getrandbits(64)
+    node.challenges.put(target, session, Challenge(nonce, node.now_us))
+    node.send_to(Probe(nonce=nonce), node=target, endpoint=endpoint)
+
+
+def answer_probe(node: Node, target: NodeId, endpoint: Endpoint, message: Probe) -> None:
+    member = node.members.get(target)
+    returns = member.returns(node.now_us) if member is not None else 0
+    body = ProbeAck(echo=message.nonce, name=node.settings.name, version=node.settings.version, returns=returns)
+    node.send_to(body, node=target, endpoint=endpoint)
+
+
+def on_stranger(node: Node, datagram: Datagram, source: Endpoint) -> Member | None:
+    """A session that is not verified. Returns the member that it has just become, if it has."""
+    header, body = datagram.header, datagram.body
+    if isinstance(body, ProbeAck):
+        return _verify(node, datagram, body, source)
+    if isinstance(body, Probe):
+        answer_probe(node, header.source, source, body)
+    if isinstance(body, Heartbeat):
+        hear_foreign_leader(node, lonely=body.lonely)
+    if header.multicast:
+        _note_unanswered(node, header.source, source)
+    probe(node, header.source, header.session, source)
+    return None
+
+
+def hear_foreign_leader(node: Node, *, lonely: bool) -> None:
+    node.foreign_us, node.foreign_lonely = node.now_us, lonely
+
+
+def _note_unanswered(node: Node, target: NodeId, source: Endpoint) -> None:
+    if target not in node.unanswered and len(node.unanswered) < _UNANSWERED_MAX:
+        node.unanswered[target] = (node.now_us, source)
+
+
+def _verify(node: Node, datagram: Datagram, ack: ProbeAck, source: Endpoint) -> Member | None:
+    header = datagram.header
+    challenge = node.challenges.take(header.source, header.session, echo=ack.echo)
+    if challenge is None:
+        node.drop("unasked")
+        return None
+    former = node.members.get(header.source)
+    if former is not None and former.session != header.session and not _is_gone(node, former, source, challenge.sent_us):
+        node.drop("duplicate-id")
+        return None
+    member = Member(
+        node=header.source,
+        session=header.session,
+        name=ack.name,
+        version=ack.version,
+        endpoint=source,
+        heard_us=node.now_us,
+        contact_us=challenge.sent_us,
+    )
+    member.window.accept(header.sequence)
+    node.members.add(member)
+    node.unanswered.pop(member.node, None)
+    member.update(header, source=source, now_us=node.now_us)
+    if former is None or former.state is not State.ALIVE:
+        tell(node, EventKind.MEMBER_JOINED, member, Reason.JOINED)
+    return member
+
+
+def _is_gone(node: Node, former: Member, source: Endpoint, asked_us: int) -> bool:
+    """A host came back with a new session. Its old one must be silent when asked (or be replaced on its very socket): else
+    somebody copied a state folder, and the newcomer is the intruder."""
+    if former.endpoint == source or former.state is not State.ALIVE:
+        return True
+    last = node.challenges.get(former.node, former.session)
+    if last is None or last.sent_us < former.heard_us:
+        probe(node, former.node, former.session, former.endpoint)
+        return False
+    return asked_us - last.sent_us >= node.timing.round_trip_us
+
+
+def revive(node: Node, member: Member) -> None:
+    """A member that had been given up, or had said goodbye, is heard from the same session."""
+    if member.state is State.DEAD:
+        member.state = State.ALIVE
+        tell(node, EventKind.MEMBER_JOINED, member, Reason.JOINED)
+
+
+def sweep(node: Node) -> None:
+    for member in node.members.silent(node.now_us):
+        tell(node, EventKind.MEMBER_DEAD, member, Reason.LEADER_TIMEOUT)
+    for target, (since_us, _) in list(node.unanswered.items()):
+        if node.now_us - since_us > 30 * SECOND:
+            del node.unanswered[target]  # noted again if it is still heard
+    for target, (until_us, _) in list(node.refused_handover.items()):
+        if node.now_us - until_us > 60 * SECOND:
+            del node.refused_handover[target]
+    node.sweep_at_us = node.now_us + SECOND // 2
+
+
+def give_up(node: Node, member: Member, kind: EventKind, reason: Reason) -> None:
+    if member.state is State.ALIVE:
+        member.state = State.LEFT if kind is EventKind.MEMBER_LEFT else State.DEAD
+        tell(node, kind, member, reason)
+
+
+def tell(node: Node, kind: EventKind, member: Member, reason: Reason) -> None:
+    leader = node.peer(node.leader.node)
+    about = Peer(node=member.node, name=member.name, priority=member.priority, endpoint=member.endpoint)
+    node.out.append(
+        Event(
+            kind=kind,
+            role=node.role,
+            previous_role=node.role,
+            term=node.promise.ballot.term,
+            leader=leader,
+            previous_leader=leader,
+            reason=reason,
+            member=about,
+        )
+    )
+
+
+# -- roster: who cannot hear multicast learns of the others from the leader ------------------------------------------------
+
+
+def send_roster(node: Node, to: Member) -> None:
+    """A random page of those whom we know, at most once a second."""
+    if to.roster_us >= 0 and node.now_us - to.roster_us < _ROSTER_EVERY_US:
+        return
+    others = sorted((m for m in node.members.alive() if m.node != to.node), key=lambda m: m.node)
+    if not others:
+        return
+    to.roster_us = node.now_us
+    page = node.rng.sample(others, min(_ROSTER_SIZE, len(others)))
+    entries = [RosterEntry(node=m.node, session=m.session, host=m.endpoint.host, port=m.endpoint.port) for m in page]
+    node.send(Roster(entries=tuple(entries)), to)
+
+
+def on_roster(node: Node, roster: Roster, source: Endpoint) -> None:
+    for entry in roster.entries:
+        if entry.node != node.id and node.members.find(entry.node, entry.session) is None:
+            probe(node, entry.node, entry.session, Endpoint(entry.host, entry.port, source.interface))
+
+
+# -- namesakes: another process that uses this node's id --------------------------------------------------------------------
+
+
+def probe_namesake(node: Node) -> None:
+    nonce = node.rng.getrandbits(64)
+    node.challenges.put(node.id, node.session, Challenge(nonce, node.now_us))
+    node.multicast(Probe(nonce=nonce), everywhere=True, destination=node.id)
+
+
+def on_namesake(node: Node, datagram: Datagram, source: Endpoint) -> None:
+    """A datagram with our id and another session: proven alive by a round trip before anything is concluded from it."""
+    header, body = datagram.header, datagram.body
+    if isinstance(body, Probe):
+        if not node.duplicate:
+            answer_probe(node, node.id, source, body)
+        return
+    if isinstance(body, ProbeAck):
+        if node.challenges.take(node.id, node.session, echo=body.echo) is not None:
+            _on_namesake_proven(node, header.role, header.session, source)
+        return
+    last = node.challenges.get(node.id, node.session)
+    if not node.duplicate and (last is None or node.now_us - last.sent_us >= PROBE_EVERY_US):
+        nonce = node.rng.getrandbits(64)
+        node.challenges.put(node.id, node.session, Challenge(nonce, node.now_us))
+        node.send_to(Probe(nonce=nonce), node=node.id, endpoint=source)
+
+
+def _on_namesake_proven(node: Node, role: Role, session: SessionId, source: Endpoint) -> None:
+    """The one that is established keeps the id; of two alike, the smaller session."""
+    mine, theirs = node.role is not Role.JOINING, role is not Role.JOINING
+    yields = node.duplicate or (theirs and not mine) or (mine == theirs and session < node.session)
+    if not yields:
+        return
+    node.namesake = source
+    node.namesake_at_us = node.now_us + _NAMESAKE_EVERY_US
+    if not node.duplicate:
+        node.duplicate = True
+        node.join(Reason.ISOLATED)
+    node.namesake_until_us = node.now_us + _NAMESAKE_GONE_US  # nobody answers until then: the namesake is gone
+
+
+def look_for_namesake(node: Node) -> None:
+    if not node.duplicate:
+        node.namesake_at_us = NEVER
+        return
+    if node.now_us >= node.namesake_until_us:
+        node.duplicate, node.namesake = False, None
+        node.namesake_at_us = NEVER
+        node.join(Reason.JOINED)
+        return
+    probe_namesake(node)
+    node.namesake_at_us = node.now_us + _NAMESAKE_EVERY_US

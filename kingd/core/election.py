@@ -1,0 +1,507 @@
+"""The state machine's door: datagrams, time and commands go in, a list of effects comes out. docs/protocol.md 4.
+
+`Core` knows no clock, socket, file or log, and raises for nothing that a peer can send. Each entry takes `now_us`, which never goes
+back; after each, `deadline_us` says when `tick` is due. The rules are in the modules beside this one, by topic.
+"""
+
+import random
+from dataclasses import replace
+
+from kingd.core import claiming, contact, following, handover, leading, survey, voting
+from kingd.core.effect import Effect, Event, EventKind, HandedOver, Stopped
+from kingd.core.endpoint import Endpoint
+from kingd.core.members import Member, State
+from kingd.core.message import (
+    NOBODY,
+    Announce,
+    Claim,
+    Datagram,
+    Grant,
+    Header,
+    Heartbeat,
+    NodeId,
+    Offer,
+    Ping,
+    Pong,
+    Probe,
+    ProbeAck,
+    Ready,
+    Reason,
+    Refuse,
+    Report,
+    Resign,
+    Role,
+    Roster,
+    SessionId,
+    Survey,
+    Term,
+)
+from kingd.core.node import TERM_JUMP_MAX, Node, Settings
+from kingd.core.status import Status, status
+from kingd.core.timing import MS, NEVER
+
+_PREEMPT_AGAIN_US = 1_000 * MS
+_ISOLATED_AFTER_BEATS = 4
+
+
+class StepDownError(Exception):
+    """`Core.step_down` cannot be done. `name` is the error's name on the control socket."""
+
+    def __init__(self, name: str, message: str) -> None:
+        super().__init__(message)
+        self.name = name
+
+
+class Core:
+    def __init__(
+        self, settings: Settings, *, node_id: NodeId, session: SessionId, rng: random.Random, now_us: int, ceiling: Term
+    ) -> None:
+        """`ceiling`: the highest term of any earlier session of this node (durable); this one claims above it."""
+        assert node_id != NOBODY
+        assert session != 0
+        self.node = Node(
+            settings=settings,
+            id=node_id,
+            session=session,
+            rng=rng,
+            now_us=now_us,
+            ceiling=ceiling,
+            ceiling_asked=ceiling,
+            term_seen=ceiling,
+        )
+        self.node.sweep_at_us = now_us
+        self._shown: tuple[NodeId, Role] = (NOBODY, Role.JOINING)  # leader and role that users were last told
+        self._lost_us = NEVER  # since when there is no leader, while users are not told yet
+        self._stepping_down = False
+        self._started = False
+
+    # -- what the driver may ask -----------------------------------------------------------------------------------------
+
+    @property
+    def deadline_us(self) -> int:
+        n = self.node
+        return min(
+            n.join_at_us,
+            n.isolated_at_us,
+            n.announce_at_us,
+            n.ping_at_us,
+            n.heartbeat_at_us,
+            n.seek_at_us,
+            n.sweep_at_us,
+            n.preempt_at_us,
+            n.namesake_at_us,
+            n.stop_at_us,
+            n.promise.until_us if n.role is Role.FOLLOWER else NEVER,
+            claiming.deadline_us(n),
+            handover.offer_deadline_us(n),
+            handover.yielded_deadline_us(n),
+            survey.deadline_us(n),
+        )
+
+    def status(self, now_us: int) -> Status:
+        return status(self.node, now_us)
+
+    # -- what comes in ---------------------------------------------------------------------------------------------------
+
+    def receive(self, datagram: Datagram, *, source: Endpoint, now_us: int) -> list[Effect]:
+        self._begin(now_us)
+        node, header = self.node, datagram.header
+        if header.source == node.id:
+            if header.session != node.session:
+                contact.on_namesake(node, datagram, source)
+        elif node.duplicate:
+            node.drop("duplicate-id")
+        elif header.destination not in (NOBODY, node.id):
+            node.drop("other-destination")
+        elif max(header.leader.term, header.floor.term, _term_in(datagram)) > node.term_seen + TERM_JUMP_MAX:
+            node.drop("term")
+        else:
+            self._receive_from_other(datagram, source)
+        return self._end()
+
+    def _receive_from_other(self, datagram: Datagram, source: Endpoint) -> None:
+        node, header = self.node, datagram.header
+        member = node.members.find(header.source, header.session)
+        if member is None:
+            member = contact.on_stranger(node, datagram, source)
+            if member is not None:
+                self._on_verified(member)
+            return
+        if not member.window.accept(header.sequence):
+            node.drop("replay")
+            return
+        if member.state is State.LEFT:
+            node.drop("left")
+            return
+        contact.revive(node, member)
+        self._note(member, header, source)
+        self._dispatch(member, datagram, source)
+
+    def _note(self, member: Member, header: Header, source: Endpoint) -> None:
+        node = self.node
+        member.update(header, source=source, now_us=node.now_us)
+        node.term_seen = max(node.term_seen, header.leader.term, header.floor.term)
+        leading.raise_term(node, member)
+        if header.role is Role.LEADER and node.leader.node in (NOBODY, node.id):
+            contact.probe(node, member.node, member.session, member.endpoint)  # a round trip, then handover.meet_leader
+
+    def _on_verified(self, member: Member) -> None:
+        node = self.node
+        node.term_seen = max(node.term_seen, member.leader.term, member.floor.term)
+        promise = node.promise
+        if promise.ballot.node == member.node and promise.session != member.session and promise.is_live(node.now_us):
+            following.leader_gone(node, Reason.LEADER_CRASHED)  # its host has a new session: the one that led is dead
+        handover.meet_leader(node, member)
+        leading.raise_term(node, member)
+
+    def _dispatch(self, member: Member, datagram: Datagram, source: Endpoint) -> None:  # noqa: C901, PLR0912 - the table of messages
+        node, sequence = self.node, datagram.header.sequence
+        match datagram.body:
+            case Announce() as body:
+                member.name, member.version, member.tags = body.name, body.version, body.tags
+                member.interval_us = max(body.interval_ms, 100) * MS
+            case Heartbeat() as body:
+                handover.on_successor_leads(node, member)
+                following.on_heartbeat(node, member, body, sequence=sequence)
+            case Probe() as body:
+                contact.answer_probe(node, member.node, source, body)
+                claiming.ask_again(node, member)
+            case ProbeAck() as body:
+                self._on_probe_ack(member, body)
+            case Claim() as body:
+                voting.on_claim(node, member, body)
+            case Grant() as body:
+                claiming.on_grant(node, member, body)
+            case Refuse() as body:
+                claiming.on_refuse(node, member, body)
+            case Resign() as body:
+                handover.on_resign(node, member, body)
+            case Ping() as body:
+                leading.on_ping(node, member, body)
+            case Pong() as body:
+                following.on_pong(node, member, body, sequence=sequence)
+            case Offer() as body:
+                handover.on_offer(node, member, body)
+            case Ready() as body:
+                handover.on_ready(node, member, body)
+            case Survey() as body:
+                survey.on_survey(node, member, body)
+            case Report() as body:
+                survey.on_report(node, member, body)
+            case Roster() as body:
+                contact.on_roster(node, body, source)
+
+    def _on_probe_ack(self, member: Member, ack: ProbeAck) -> None:
+        node = self.node
+        challenge = node.challenges.take(member.node, member.session, echo=ack.echo)
+        if challenge is None:
+            node.drop("unasked")
+            return
+        member.contact_us = max(member.contact_us, challenge.sent_us)
+        node.returns = ack.returns
+        handover.meet_leader(node, member)
+
+    def persisted(self, ceiling: Term, *, now_us: int) -> list[Effect]:
+        self._begin(now_us)
+        self.node.ceiling = max(self.node.ceiling, ceiling)
+        claiming.on_persisted(self.node)
+        return self._end()
+
+    def links_changed(self, links: int, *, now_us: int) -> list[Effect]:
+        """How many network links are usable now. Without any a leader cannot know that it leads: it stops after four beats."""
+        self._begin(now_us)
+        node = self.node
+        if not self._started:
+            self._started = True
+            node.out.append(_event(node, EventKind.STARTED, former_role=node.role, former=NOBODY))
+        before, node.links = node.links, links
+        if links and not before:
+            node.isolated_at_us = NEVER
+            if node.role is Role.JOINING:
+                node.join(Reason.JOINED)
+        elif before and not links:
+            node.isolated_at_us = node.now_us + _ISOLATED_AFTER_BEATS * node.timing.heartbeat_us
+        elif links:
+            node.announced, node.announce_at_us = 0, min(node.announce_at_us, node.now_us)
+        elif node.role is Role.JOINING:
+            node.why = Reason.ISOLATED
+        return self._end()
+
+    # -- commands --------------------------------------------------------------------------------------------------------
+
+    def configure(self, settings: Settings, *, now_us: int) -> list[Effect]:
+        """New settings take effect at once; leadership is kept, unless the priority is 0 now."""
+        self._begin(now_us)
+        node = self.node
+        changed = settings.priority != node.settings.priority
+        node.settings = replace(settings, cluster=node.settings.cluster)
+        node.detector.configure(settings.timing)
+        node.announce_at_us = min(node.announce_at_us, node.now_us) if node.role is not Role.JOINING else node.announce_at_us
+        if changed:
+            self._on_priority_changed()
+        return self._end()
+
+    def set_priority(self, priority: int, *, now_us: int) -> list[Effect]:
+        return self.configure(replace(self.node.settings, priority=priority), now_us=now_us)
+
+    def set_unfit(self, why: str, *, now_us: int) -> list[Effect]:
+        """`why` (one word for `ineligible_reason`) this node must not lead, or "" once it may again."""
+        self._begin(now_us)
+        self.node.unfit = why
+        if why and self.node.role is Role.LEADER:
+            self._stand_aside(Reason.CHECK_FAILED)
+        return self._end()
+
+    def _on_priority_changed(self) -> None:
+        node = self.node
+        node.failures = 0
+        if node.role is Role.LEADER:
+            if node.priority == 0:
+                self._stand_aside(Reason.PRIORITY_CHANGED)
+            else:
+                node.beat()
+        else:
+            self._arm_preemption()
+
+    def _stand_aside(self, reason: Reason) -> None:
+        if not handover.begin(self.node, reason):
+            handover.resign(self.node, reason)
+
+    def step_down(self, *, to: str | None, for_us: int, now_us: int) -> list[Effect]:
+        """Hand over to the next in rank, or to the member named. Raises StepDownError (NotLeader, UnknownMember, NoSuccessor)."""
+        self._begin(now_us)
+        node = self.node
+        if node.role is not Role.LEADER:
+            raise StepDownError("NotLeader", "this node does not lead")
+        target = None
+        if to is not None:
+            target = node.members.named(to)
+            if target is None or to == node.settings.name:
+                raise StepDownError("UnknownMember", f"no other live member is called {to!r} (see `kingctl members`)")
+            if target.priority == 0 or not target.eligible:
+                raise StepDownError("NoSuccessor", f"{to} is not eligible to lead (see `kingctl members`)")
+            node.refused_handover.pop(target.node, None)
+        if not handover.begin(node, Reason.STEP_DOWN, to=target):
+            raise StepDownError("NoSuccessor", "no other member is alive, eligible and in contact with this node")
+        node.abstain_for_us = for_us
+        self._stepping_down = True
+        return self._end()
+
+    def survey(self, token: int, *, now_us: int) -> list[Effect]:
+        self._begin(now_us)
+        survey.start(self.node, token)
+        return self._end()
+
+    def stop(self, *, now_us: int) -> list[Effect]:
+        """Hand over, say goodbye; `Stopped` comes when the process may end."""
+        self._begin(now_us)
+        node = self.node
+        if node.stopping:
+            return self._end()
+        node.out.append(_event(node, EventKind.STOPPING, former_role=node.role, former=node.leader.node))
+        node.stopping = True
+        if node.role is not Role.LEADER:
+            node.campaign = None
+            if not node.duplicate:
+                handover.say_goodbye(node)
+            node.stop_at_us = node.now_us
+        elif not handover.begin(node, Reason.LEADER_LEFT, leaving=True):
+            handover.resign(node, Reason.LEADER_LEFT, leaving=True)
+        return self._end()
+
+    def tick(self, *, now_us: int) -> list[Effect]:
+        """Run what is due."""
+        self._begin(now_us)
+        for _ in range(16):  # a handler may arm what is due at once; more than this is a timer that is not re-armed
+            if self.deadline_us > now_us:
+                break
+            self._fire()
+        assert self.deadline_us > now_us, self.node
+        return self._end()
+
+    def _fire(self) -> None:  # noqa: C901 - the table of timers
+        node = self.node
+        due = [
+            (node.isolated_at_us, self._on_isolated),
+            (node.join_at_us, self._on_join_time),
+            (node.announce_at_us, lambda: contact.announce(node)),
+            (node.ping_at_us, lambda: following.on_ping_time(node)),
+            (node.heartbeat_at_us, lambda: leading.on_heartbeat_time(node)),
+            (node.promise.until_us if node.role is Role.FOLLOWER else NEVER, lambda: following.on_expired(node)),
+            (node.seek_at_us, self._on_seek_time),
+            (node.preempt_at_us, self._on_preempt_time),
+            (node.sweep_at_us, self._on_sweep_time),
+            (node.namesake_at_us, lambda: contact.look_for_namesake(node)),
+            (claiming.deadline_us(node), lambda: claiming.on_timer(node)),
+            (handover.offer_deadline_us(node), lambda: handover.on_offer_timer(node)),
+            (handover.yielded_deadline_us(node), lambda: handover.on_yielded_timer(node)),
+            (survey.deadline_us(node), lambda: survey.on_timer(node)),
+            (node.stop_at_us, self._on_stop_time),
+        ]
+        min(due, key=lambda timer: timer[0])[1]()
+
+    # -- timers that belong to no single topic --------------------------------------------------------------------------------
+
+    def _on_isolated(self) -> None:
+        self.node.isolated_at_us = NEVER
+        self.node.join(Reason.ISOLATED)
+
+    def _on_join_time(self) -> None:
+        node = self.node
+        node.seek(None, delay_us=node.position() * node.timing.slot_us)
+
+    def _on_seek_time(self) -> None:
+        node = self.node
+        if node.promise.is_live(node.now_us):
+            node.seek_at_us = node.promise.until_us
+        elif not node.eligible:
+            node.seek_at_us = node.now_us + node.timing.leader_timeout_us
+        elif node.hears_foreign_leader() and not node.foreign_lonely:
+            node.back_off()  # somebody leads, and is being probed
+        else:
+            claiming.start(node, node.why)
+
+    def _on_sweep_time(self) -> None:
+        node = self.node
+        contact.sweep(node)
+        if node.role is Role.SEEKING and node.waits_for_foreign and not node.hears_foreign_leader():
+            node.waits_for_foreign = False  # the leader that it could hear but not reach is gone: no reason to wait longer
+            node.seek_at_us = min(node.seek_at_us, node.now_us + node.position() * node.timing.slot_us)
+
+    def _on_preempt_time(self) -> None:
+        node = self.node
+        leader = node.followed()
+        node.preempt_at_us = NEVER
+        if leader is None or not self._may_preempt(leader):
+            return
+        if node.campaign is None:
+            same = node.followed_priorities == (leader.priority, node.priority)
+            claiming.start(node, Reason.HIGHER_PRIORITY if same else Reason.PRIORITY_CHANGED, prepare=True)
+        node.preempt_at_us = node.now_us + (_PREEMPT_AGAIN_US << min(node.failures, 5))
+
+    def _may_preempt(self, leader: Member) -> bool:
+        node = self.node
+        return node.priority > leader.priority and node.eligible and node.settings.preempt.enabled
+
+    def _arm_preemption(self) -> None:
+        """Strictly higher priority only: equal ones never bounce. The wait doubles with each return of a flapping node."""
+        node = self.node
+        leader = node.followed()
+        if leader is None or node.preempt_at_us != NEVER or not self._may_preempt(leader):
+            return
+        wait_us = node.settings.preempt.wait_us << max(0, node.returns - 1)
+        node.preempt_at_us = max(node.now_us, node.followed_us + wait_us)
+
+    def _on_stop_time(self) -> None:
+        self.node.stop_at_us = NEVER
+        self.node.out.append(Stopped())
+
+    # -- before and after each entry --------------------------------------------------------------------------------------------
+
+    def _begin(self, now_us: int) -> None:
+        node = self.node
+        assert now_us >= node.now_us, "the clock went back"
+        assert not node.out
+        late_us = now_us - max(self.deadline_us, node.now_us)
+        node.now_us = now_us
+        if late_us > node.timing.heartbeat_us // 2:
+            self._on_late(late_us)
+
+    def _on_late(self, late_us: int) -> None:
+        """The process did not run when it should have: what it missed is not the others' silence."""
+        node = self.node
+        node.members.excuse(late_us)
+        node.detector.excuse(late_us)
+        if node.role is Role.FOLLOWER:
+            node.promise.until_us += late_us
+        if node.join_at_us != NEVER:
+            node.join_at_us += late_us
+        if node.campaign is not None and node.campaign.started_us != NEVER:
+            node.campaign.started_us += late_us
+        if node.role is Role.LEADER and node.now_us - node.beat_us > node.timing.stall_us:
+            leading.on_stall(node)
+
+    def _end(self) -> list[Effect]:
+        node = self.node
+        self._publish()
+        self._settle()
+        out, node.out = node.out, []
+        return out
+
+    def _publish(self) -> None:
+        """Tell users what changed: the one place where leadership becomes an event."""
+        node = self.node
+        former, former_role = self._shown
+        leader = node.leader.node
+        if leader == former:
+            self._shown = (leader, node.role)
+            self._lost_us = NEVER
+            return
+        if leader == NOBODY and former != node.id and self._is_handing_over():
+            return  # one event at its end, not two
+        self._shown = (leader, node.role)
+        if leader == node.id:
+            kind = EventKind.ELECTED
+        elif former == node.id:
+            kind = EventKind.DEPOSED
+        else:
+            kind = EventKind.LEADER_CHANGED if leader != NOBODY else EventKind.LEADER_LOST
+        node.out.append(_event(node, kind, former_role=former_role, former=former))
+
+    def _is_handing_over(self) -> bool:
+        """The leader resigned on purpose, and somebody is about to lead: for as long as a hand-over may take."""
+        node = self.node
+        self._lost_us = min(self._lost_us, node.now_us)
+        return node.why in _PLANNED and node.now_us - self._lost_us < node.timing.handover_us
+
+    def _settle(self) -> None:
+        """What follows from the new state, whichever way it came about."""
+        node = self.node
+        claiming.keep_ceiling_ahead(node)
+        self._arm_preemption()
+        if node.stopping and node.stop_at_us == NEVER and node.role is Role.FOLLOWER:
+            node.stop_at_us = node.now_us
+        if self._stepping_down:
+            self._tell_step_down()
+        if node.overlap_ended and (node.role is not Role.LEADER or node.campaign is None):
+            node.overlap_ended = False
+            node.out.append(_event(node, EventKind.OVERLAP_RESOLVED, former_role=node.role, former=node.id))
+
+    def _tell_step_down(self) -> None:
+        node = self.node
+        if node.role is Role.FOLLOWER:
+            node.out.append(HandedOver(node.peer(node.leader.node)))
+        elif node.handover is None and node.yielded is None:
+            node.out.append(HandedOver(None))
+        else:
+            return
+        self._stepping_down = False
+
+
+# Reasons with which a leader goes on purpose.
+_PLANNED = (
+    Reason.HANDOVER,
+    Reason.STEP_DOWN,
+    Reason.LEADER_LEFT,
+    Reason.HIGHER_PRIORITY,
+    Reason.PRIORITY_CHANGED,
+    Reason.OVERLAP_RESOLVED,
+    Reason.CHECK_FAILED,
+)
+
+
+def _event(node: Node, kind: EventKind, *, former_role: Role, former: NodeId) -> Event:
+    return Event(
+        kind=kind,
+        role=node.role,
+        previous_role=former_role,
+        term=node.leader.term or node.promise.ballot.term,
+        leader=node.peer(node.leader.node),
+        previous_leader=node.peer(former),
+        reason=node.why,
+    )
+
+
+def _term_in(datagram: Datagram) -> int:
+    body = datagram.body
+    return body.term if isinstance(body, Claim) else body.ballot.term if isinstance(body, Resign) else 0

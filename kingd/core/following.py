@@ -1,0 +1,118 @@
+"""A follower's side: heartbeats renew its promise, silence makes it ask, and a promise that ran out makes it seek.
+
+docs/protocol.md 4.3. The promise's expiry is the only suspicion there is. Before it, the leader is asked by unicast, so that a
+multicast that stopped reaching this host polls instead of electing.
+"""
+
+from kingd.core import claiming, contact
+from kingd.core.effect import EventKind, Rejoin
+from kingd.core.members import ANNOUNCES_PER_SECOND, Member
+from kingd.core.message import NOBODY, Ballot, Heartbeat, NodeId, Ping, Pong, Reason, Role
+from kingd.core.node import Node
+from kingd.core.timing import SECOND
+
+_SUCCESSORS = 3  # so many in the line of succession ask early and prove contact often; the others must not storm the leader
+
+
+def on_heartbeat(node: Node, leader: Member, beat: Heartbeat, *, sequence: int) -> None:
+    """From a verified session. Somebody who leads without our promise is asked whether it is really there (round trip)."""
+    ballot = leader.leader
+    if ballot.node != leader.node:
+        node.drop("heartbeat")
+        return
+    leader.heard_sequence = max(leader.heard_sequence, sequence)
+    if not is_my_leader(node, leader, ballot):
+        contact.hear_foreign_leader(node, lonely=beat.lonely)  # a follower stays loyal: leaders settle it among themselves
+        return
+    if beat.lonely:
+        ask(node, leader)  # it hears nobody; perhaps it hears me
+        return
+    _renew(node, leader, ballot)
+
+
+def is_my_leader(node: Node, leader: Member, ballot: Ballot) -> bool:
+    return (
+        node.role is not Role.LEADER
+        and node.promise.is_held_by(leader.session)
+        and ballot >= node.promise.ballot
+        and (node.promise.is_live(node.now_us) or node.role is Role.FOLLOWER)
+    )
+
+
+def _renew(node: Node, leader: Member, ballot: Ballot) -> None:
+    if node.role is not Role.FOLLOWER:  # the candidate that we granted leads
+        claiming.resign_claim(node)
+        node.follow(leader, ballot)
+        return
+    node.detector.alive(node.now_us)
+    node.promise.renew(ballot, until_us=node.now_us + node.detector.limit_us)
+    node.ping_at_us = min(node.ping_at_us, _next_question(node))
+
+
+def _next_question(node: Node) -> int:
+    """When silence would make us ask: the first in line early, the others shortly before they would give up."""
+    timing = node.timing
+    if node.position(without=node.promise.ballot.node) < _SUCCESSORS:
+        return node.now_us + timing.ask_after_us
+    return node.now_us + max(timing.ask_after_us, node.detector.limit_us - 4 * timing.round_trip_us)
+
+
+def on_ping_time(node: Node) -> None:
+    leader = node.followed()
+    if leader is None:  # its entry was replaced by a new session: that is handled where it is seen
+        return
+    ask(node, leader)
+    if node.detector.is_silent(node.now_us):
+        node.ping_at_us = node.now_us + node.timing.round_trip_us
+    elif node.position(without=leader.node) < _SUCCESSORS:
+        node.ping_at_us = min(node.now_us + node.timing.ping_us, _next_question(node))
+    else:
+        interval_us = max(SECOND, (len(node.members) + 1) * SECOND // ANNOUNCES_PER_SECOND)
+        node.ping_at_us = min(node.now_us + node.jitter(interval_us * 3 // 4, interval_us * 5 // 4), _next_question(node))
+
+
+def ask(node: Node, leader: Member) -> None:
+    nonce = node.rng.getrandbits(32)
+    node.detector.asked(nonce, node.now_us)
+    polling = leader.multicast_us < 0 or node.now_us - leader.multicast_us > node.timing.leader_timeout_us
+    node.send(Ping(nonce=nonce, heard=leader.heard_sequence, polling=polling), leader)
+
+
+def on_pong(node: Node, leader: Member, pong: Pong, *, sequence: int) -> None:
+    """The header is the answer, and it was given after our question: the newest word there is."""
+    sent_us = node.detector.answered(pong.echo)
+    if sent_us is None:
+        node.drop("unasked")
+        return
+    leader.contact_us = max(leader.contact_us, sent_us)
+    leader.heard_sequence = max(leader.heard_sequence, sequence)
+    if node.role is not Role.FOLLOWER or leader.session != node.promise.session:
+        return
+    if leader.role is Role.LEADER and leader.leader >= node.promise.ballot:
+        _renew(node, leader, leader.leader)
+    elif leader.role is not Role.LEADER:
+        leader_gone(node, Reason.STALLED if leader.leader.node == NOBODY else Reason.LEADER_LEFT)
+
+
+def on_expired(node: Node) -> None:
+    """The promise ran out. Said before: it was asked, and did not answer."""
+    if node.role is not Role.FOLLOWER:
+        node.promise.release()
+        return
+    leader = node.followed()
+    if leader is not None:
+        contact.give_up(node, leader, EventKind.MEMBER_DEAD, Reason.LEADER_TIMEOUT)
+    quiet_us = node.timing.leader_timeout_us
+    if all(m.multicast_us < node.now_us - quiet_us for m in node.members.alive()):
+        node.out.append(Rejoin())  # perhaps it is our membership in the group that died
+    leader_gone(node, Reason.LEADER_TIMEOUT)
+
+
+def leader_gone(node: Node, reason: Reason, *, successor: NodeId = NOBODY) -> None:
+    """The promise is over. The best-ranked claims at once, each next one a slot later; a named successor comes before all."""
+    former = node.promise.ballot.node
+    node.promise.release()
+    places = node.position(without=former)
+    if successor not in (NOBODY, node.id):
+        places += 1
+    node.seek(reason, delay_us=places * node.timing.slot_us)

@@ -1,0 +1,244 @@
+"""Stepping aside: planned stop, step-down, preemption, merge. docs/protocol.md 4.5.
+
+Leader: Offer to the successor; it prepares (asks all whether they would follow), says Ready; the leader Resigns in its favour, and
+never acts under that ballot again. The resignation is the ticket that frees the promises of the followers, to that successor
+only. A follower that outranks the leader starts at Ready by itself; of two leaders that meet, the outranked one starts at Resign.
+"""
+
+from kingd.core import claiming, contact, following
+from kingd.core.effect import EventKind
+from kingd.core.members import Member, State
+from kingd.core.message import NO_BALLOT, NOBODY, Ballot, Offer, Ready, Reason, Resign, Role, SessionId, Ticket
+from kingd.core.node import Handover, Node, Yielded
+from kingd.core.timing import NEVER, SECOND
+
+_REFUSED_US = 10 * SECOND
+_REFUSED_US_MAX = 600 * SECOND
+_GOODBYES = 3
+
+
+# -- the leader ------------------------------------------------------------------------------------------------------------
+
+
+def begin(node: Node, reason: Reason, *, to: Member | None = None, leaving: bool = False) -> bool:
+    """Look for a successor, best rank first, and offer. False if there is none."""
+    assert node.role is Role.LEADER
+    node.handover = Handover(reason=reason, leaving=leaving)
+    if to is not None:
+        node.handover.tried = {m.node for m in node.members if m is not to}
+    return _offer_next(node)
+
+
+def successors(node: Node) -> list[Member]:
+    fresh_us = node.now_us - node.timing.contact_us
+    return sorted(
+        (
+            m
+            for m in node.members.alive()
+            if m.eligible and m.role in (Role.FOLLOWER, Role.SEEKING) and m.contact_us >= fresh_us and _may_get(node, m)
+        ),
+        key=lambda m: m.rank,
+    )
+
+
+def _may_get(node: Node, member: Member) -> bool:
+    return node.now_us >= node.refused_handover.get(member.node, (0, 0))[0]
+
+
+def _offer_next(node: Node) -> bool:
+    handover = node.handover
+    assert handover is not None
+    rest = [m for m in successors(node) if m.node not in handover.tried]
+    if not rest:
+        node.handover = None
+        return False
+    handover.successor = rest[0]
+    handover.tried.add(rest[0].node)
+    handover.resends = 0
+    handover.offered_us = node.now_us
+    _offer(node, handover)
+    return True
+
+
+def _offer(node: Node, handover: Handover) -> None:
+    assert handover.successor is not None
+    node.send(Offer(ballot=node.ballot, reason=handover.reason), handover.successor)
+
+
+def offer_deadline_us(node: Node) -> int:
+    handover = node.handover
+    if handover is None:
+        return NEVER
+    resends = node.timing.resends_us
+    wait_us = resends[handover.resends] if handover.resends < len(resends) else node.timing.prepare_us
+    return handover.offered_us + wait_us
+
+
+def on_offer_timer(node: Node) -> None:
+    handover = node.handover
+    assert handover is not None
+    if handover.resends < len(node.timing.resends_us):
+        handover.resends += 1
+        _offer(node, handover)
+    elif not _offer_next(node):
+        _nobody_takes_it(node, handover)
+
+
+def _nobody_takes_it(node: Node, handover: Handover) -> None:
+    """A planned stop goes on without a successor; a step-down leaves things as they are."""
+    if handover.leaving or not node.eligible:
+        resign(node, handover.reason, leaving=handover.leaving)
+
+
+def on_ready(node: Node, member: Member, ready: Ready) -> None:
+    if node.role is not Role.LEADER or ready.ballot != node.ballot:
+        return
+    handover = node.handover
+    if handover is not None:
+        if handover.successor is member:
+            resign(node, handover.reason, to=member, leaving=handover.leaving)
+    elif member.priority > node.priority and member.eligible and _may_get(node, member):
+        resign(node, ready.reason, to=member, mine=Reason.PREEMPTED)
+
+
+def resign(
+    node: Node, reason: Reason, *, to: Member | None = None, leaving: bool = False, mine: Reason | None = None
+) -> None:
+    """The end of this leadership, now. `reason` is what the others are told, `mine` what this node's own event says."""
+    goodbye = Resign(
+        ballot=node.ballot,
+        successor=to.node if to else NOBODY,
+        successor_session=to.session if to else SessionId(0),
+        reason=reason,
+        leaving=leaving,
+    )
+    ballot = node.ballot
+    if reason is Reason.STEP_DOWN:
+        node.abstain_until_us = node.now_us + node.abstain_for_us
+    node.campaign = None
+    node.promise.release()
+    node.seek(mine or reason, delay_us=node.timing.handover_us)
+    if to is not None:
+        ticket = Ticket(ballot=ballot, session=node.session, successor=to.node, successor_session=to.session)
+        node.yielded = Yielded(ticket=ticket, reason=reason, leaving=leaving, since_us=node.now_us)
+        node.send(goodbye, to)
+    elif leaving:
+        node.stop_at_us = node.now_us
+    node.multicast(goodbye)
+
+
+def yielded_deadline_us(node: Node) -> int:
+    yielded = node.yielded
+    if yielded is None:
+        return NEVER
+    resends = node.timing.resends_us
+    wait_us = resends[yielded.resends] if yielded.resends < len(resends) else node.timing.handover_us
+    return yielded.since_us + wait_us
+
+
+def on_yielded_timer(node: Node) -> None:
+    """The successor was not heard to claim: the ticket may have been lost, or the successor died with it."""
+    yielded = node.yielded
+    assert yielded is not None
+    successor = node.members.find(yielded.ticket.successor, yielded.ticket.successor_session)
+    if yielded.resends < len(node.timing.resends_us) and successor is not None:
+        yielded.resends += 1
+        if node.promise.ballot == yielded.ticket.ballot:
+            goodbye = Resign(
+                ballot=yielded.ticket.ballot,
+                successor=successor.node,
+                successor_session=successor.session,
+                reason=yielded.reason,
+                leaving=yielded.leaving,
+            )
+            node.send(goodbye, successor)
+        return
+    node.yielded = None
+    node.seek_at_us = min(node.seek_at_us, node.now_us)
+    _, failures = node.refused_handover.get(yielded.ticket.successor, (0, 0))
+    wait_us = min(_REFUSED_US << failures, _REFUSED_US_MAX)
+    node.refused_handover[yielded.ticket.successor] = (node.now_us + wait_us, failures + 1)
+    if node.stopping:
+        node.stop_at_us = node.now_us
+
+
+# -- the successor and everybody else -----------------------------------------------------------------------------------------
+
+
+def on_successor_leads(node: Node, member: Member) -> None:
+    """The one that we resigned to leads. (A node that leaves was told goodbye to: nobody answers it any more.)"""
+    yielded = node.yielded
+    if yielded is not None and (member.node, member.session) == (yielded.ticket.successor, yielded.ticket.successor_session):
+        node.refused_handover.pop(member.node, None)
+        if node.stopping:
+            node.stop_at_us = node.now_us
+
+
+def on_offer(node: Node, leader: Member, offer: Offer) -> None:
+    if node.followed() is leader and node.promise.ballot == offer.ballot and node.eligible and node.campaign is None:
+        claiming.start(node, offer.reason, prepare=True)
+
+
+def on_resign(node: Node, member: Member, message: Resign) -> None:
+    mine = (message.successor, message.successor_session) == (node.id, node.session)
+    held = node.promise.is_held_by(member.session) and node.promise.ballot.node == member.node
+    if message.leaving:
+        contact.give_up(node, member, EventKind.MEMBER_LEFT, message.reason)
+        member.state = State.LEFT
+    if mine and message.ballot != NO_BALLOT:
+        _take_over(node, member, message)
+    elif held and message.ballot >= node.promise.ballot and node.role is not Role.LEADER:
+        if node.role is Role.JOINING:
+            node.promise.release()
+        elif node.role is Role.FOLLOWER or node.role is Role.SEEKING:
+            following.leader_gone(node, message.reason, successor=message.successor)
+
+
+def _take_over(node: Node, member: Member, message: Resign) -> None:
+    """The ballot was given to me: claim with it. A leader that gets another's (they met) raises its term above both."""
+    ticket = Ticket(
+        ballot=message.ballot, session=member.session, successor=node.id, successor_session=node.session
+    )
+    campaign = node.campaign
+    if campaign is not None and campaign.claim.ticket == ticket:
+        return  # sent again
+    if node.promise.ballot > message.ballot and node.role is not Role.LEADER:
+        return  # an old ticket: I have promised above it since
+    if not node.eligible or node.role is Role.JOINING:
+        return
+    node.term_seen = max(node.term_seen, message.ballot.term)
+    node.overlap_ended = node.role is Role.LEADER
+    if node.promise.is_held_by(member.session):
+        node.promise.release()
+    claiming.start(node, message.reason, ticket=ticket)
+
+
+# -- leaders that meet ----------------------------------------------------------------------------------------------------------
+
+
+def meet_leader(node: Node, other: Member) -> None:
+    """A round trip with a node that says it leads. Nobody who leads: follow it. Two leaders: the outranked resigns to the other."""
+    ballot = other.leader
+    if other.role is not Role.LEADER or ballot.node != other.node or node.duplicate:
+        return
+    if node.role is Role.LEADER:
+        if other.rank < node.rank and node.handover is None and other.eligible:
+            resign(node, Reason.OVERLAP_RESOLVED, to=other)
+            node.overlap_ended = True
+        return
+    if node.followed() is not None and node.promise.is_live(node.now_us):
+        return
+    if ballot < node.promise.ballot:
+        following.ask(node, other)  # shows it our floor: it raises its term above
+        return
+    claiming.resign_claim(node)
+    node.follow(other, ballot, node.why)
+
+
+def say_goodbye(node: Node) -> None:
+    """A node that leaves and does not lead."""
+    goodbye = Resign(
+        ballot=NO_BALLOT, successor=NOBODY, successor_session=SessionId(0), reason=Reason.LEADER_LEFT, leaving=True
+    )
+    for _ in range(_GOODBYES):
+        node.multicast(goodbye, everywhere=True)

@@ -1,0 +1,68 @@
+"""A leader's side: heartbeats, the proof that somebody hears it, raising its term, standing down. docs/protocol.md 4.6."""
+
+from kingd.core import claiming, contact
+from kingd.core.members import Member
+from kingd.core.message import NO_BALLOT, Ping, Pong, Reason, Role
+from kingd.core.node import Node
+from kingd.core.timing import MS
+
+_RAISE_EVERY_US = 200 * MS
+
+
+def on_heartbeat_time(node: Node) -> None:
+    if node.is_lonely() and node.hears_foreign_leader() and _no_answer_from_it(node):
+        stand_down(node)
+        return
+    node.beat()
+
+
+def _no_answer_from_it(node: Node) -> bool:
+    """A leader that hears me as I hear it would have answered my probe by now, and we would have merged. Two lonely leaders: only
+    the outranked one can be the wrong one, but which it is cannot be told apart by who is not heard: both may yield, and back off."""
+    return node.now_us - node.raised_us > node.timing.contact_us or not node.foreign_lonely
+
+
+def stand_down(node: Node) -> None:
+    """Alone beside another leader: it is I who hears nobody. Seek, late, and lead only with somebody's grant."""
+    node.promise.release()
+    node.why = Reason.ISOLATED
+    node.back_off()
+
+
+def on_ping(node: Node, member: Member, ping: Ping) -> None:
+    """Anybody's question is answered; a follower's carries the proof that it hears me."""
+    sequence = node.send(Pong(echo=ping.nonce), member)
+    if node.role is not Role.LEADER:
+        return
+    node.remember_echo(sequence)
+    sent_us = node.echoes.get(ping.heard)
+    if sent_us is not None:
+        member.contact_us = max(member.contact_us, sent_us)
+        node.contact_us = max(node.contact_us, sent_us)
+    if ping.polling:
+        contact.send_roster(node, member)
+
+
+def raise_term(node: Node, member: Member) -> None:
+    """Somebody without a leader has promised above my ballot: it may follow me only above that."""
+    if (
+        node.role is Role.LEADER
+        and member.floor > node.ballot
+        and member.leader == NO_BALLOT
+        and member.role in (Role.JOINING, Role.SEEKING)
+        and node.campaign is None
+        and node.now_us - node.raised_us >= _RAISE_EVERY_US
+    ):
+        node.term_seen = max(node.term_seen, member.floor.term)
+        node.raised_us = node.now_us
+        claiming.start(node, node.why)
+
+
+def on_stall(node: Node) -> None:
+    """This process did not run for longer than others wait for a leader: what it believed to lead may be led by another.
+
+    It claims anew. Who still follows it grants at once (same holder); who follows another refuses.
+    """
+    node.campaign = None
+    node.promise.release()
+    node.seek(Reason.STALLED, delay_us=node.timing.round_trip_us // 2)

@@ -1,0 +1,94 @@
+"""What this node can say of itself at one instant. Computed when asked, never kept: docs/protocol.md 6.
+
+An answer whose evidence is older than the leader timeout is not given, whatever the state machine has come to so far: after a stall
+a question may be answered before any timer has fired.
+"""
+
+from dataclasses import dataclass
+
+from kingd.core.effect import Peer
+from kingd.core.members import Member
+from kingd.core.message import NO_BALLOT, NOBODY, Ballot, Reason, Role, Term
+from kingd.core.node import Node
+from kingd.core.timing import MS, SECOND
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Status:
+    role: Role
+    ballot: Ballot  # led or followed, NO_BALLOT = not known
+    leader: Peer | None
+    leader_tags: tuple[tuple[str, str], ...]
+    leader_age_us: int | None  # of the newest sign of life; 0 for the leader itself
+    term: Term
+    reason: Reason
+    eligible: bool
+    ineligible_reason: str | None
+    alive: int
+    dead: int
+    problems: tuple[str, ...]
+
+
+def status(node: Node, now_us: int) -> Status:
+    role, ballot, age_us, reason = _believed(node, now_us)
+    leader = node.peer(ballot.node)
+    entry = node.members.get(ballot.node)
+    alive = len(node.members.alive()) + 1
+    return Status(
+        role=role,
+        ballot=ballot,
+        leader=leader,
+        leader_tags=node.settings.tags if ballot.node == node.id else entry.tags if entry else (),
+        leader_age_us=age_us if ballot.node != NOBODY else None,
+        term=ballot.term or node.promise.ballot.term,
+        reason=reason,
+        eligible=node.eligible,
+        ineligible_reason=node.ineligible_reason,
+        alive=alive,
+        dead=sum(1 for m in node.members if m.state == "dead"),
+        problems=tuple(_problems(node, now_us)),
+    )
+
+
+def _believed(node: Node, now_us: int) -> tuple[Role, Ballot, int, Reason]:
+    if node.role is Role.LEADER:
+        if now_us - node.beat_us > node.timing.stall_us:
+            return Role.SEEKING, NO_BALLOT, 0, Reason.STALLED
+        return Role.LEADER, node.ballot, 0, node.why
+    if node.role is Role.FOLLOWER:
+        age_us = now_us - node.detector.evidence_us
+        if age_us > node.detector.limit_us:
+            return Role.SEEKING, NO_BALLOT, 0, Reason.STALLED
+        return Role.FOLLOWER, node.promise.ballot, age_us, node.why
+    return node.role, NO_BALLOT, 0, node.why
+
+
+def _problems(node: Node, now_us: int) -> list[str]:
+    """What the election itself sees of the network, in sentences."""
+    found = []
+    if not node.links:
+        found.append("no usable network interface: waiting for one (see `ip link`, and network.interfaces)")
+    if node.duplicate:
+        where = node.namesake or "another host"
+        found.append(
+            f"node id {node.id:016x} is also used by {where}: a copied state folder. Stop this daemon, remove its state.json, start it again"
+        )
+    silent = sorted(str(e) for t, (since, e) in node.unanswered.items() if now_us - since > SECOND and not _is_member(node, t))
+    found.extend(
+        f"{endpoint} is heard by multicast but does not answer: unicast UDP between us is blocked (a firewall?)" for endpoint in silent
+    )
+    leader = node.followed()
+    if leader is not None and _is_polled(node, leader, now_us):
+        found.append(
+            f"multicast from the leader {leader.name} does not arrive (IGMP snooping without a querier? a firewall?): "
+            "polling it by unicast"
+        )
+    return found
+
+
+def _is_member(node: Node, target: int) -> bool:
+    return any(m.node == target for m in node.members.alive())
+
+
+def _is_polled(node: Node, leader: Member, now_us: int) -> bool:
+    return leader.multicast_us < now_us - max(node.timing.leader_timeout_us, 10 * node.timing.heartbeat_us) - MS

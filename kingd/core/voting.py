@@ -1,0 +1,86 @@
+"""A voter's side: who gets the promise. docs/protocol.md 4.2.
+
+A promise to a leader is refused to others while the leader is heard; after one missed heartbeat the leader is asked first, and the
+claimant's resend is judged by what came of it. A promise to a candidate is refused to others until it runs out or is resigned.
+"""
+
+from kingd.core import claiming, following
+from kingd.core.members import Member
+from kingd.core.message import Ballot, Claim, Grant, Reason, Refuse, Role, SessionId
+from kingd.core.node import Node
+from kingd.core.timing import MS
+
+
+def on_claim(node: Node, claimant: Member, claim: Claim) -> None:
+    answer = _judge(node, claimant, claim)
+    if answer is None:
+        return
+    if isinstance(answer, Grant) and not claim.prepare:
+        _promise(node, claimant, claim)
+    node.send(answer, claimant)
+
+
+def _judge(node: Node, claimant: Member, claim: Claim) -> Grant | Refuse | None:
+    """None: ask the leader first; the claimant asks again."""
+    promise = node.promise
+    granted = Grant(term=claim.term, attempt=claim.attempt, prepare=claim.prepare)
+    ballot = Ballot(claim.term, claimant.node)
+    if promise.is_held_by(claimant.session) and ballot >= promise.ballot and node.role is not Role.LEADER:
+        return granted  # its own ballot again, or its leader raises its term
+    if node.role is Role.LEADER:
+        return _refuse(node, claim, node.ballot, node.session, led=True)
+    if claim.term <= promise.ballot.term:
+        return _refuse(node, claim, promise.ballot, promise.session, led=promise.led)
+    if promise.is_live(node.now_us) and not promise.is_free_by(claim.ticket, node=claimant.node, session=claimant.session):
+        if not promise.led:
+            return _refuse(node, claim, promise.ballot, promise.session, led=False)
+        if not node.detector.is_silent(node.now_us):
+            return _refuse(node, claim, promise.ballot, promise.session, led=True)
+        if not node.detector.is_doubtful(node.now_us):
+            _ask_leader(node)
+            return None
+    if node.role is Role.CANDIDATE and node.campaign is not None and node.rank < claimant.rank:
+        return _refuse(node, claim, Ballot(node.campaign.claim.term, node.id), node.session, led=False)
+    return granted
+
+
+def _ask_leader(node: Node) -> None:
+    leader = node.followed()
+    if leader is not None and node.ping_at_us > node.now_us:
+        following.on_ping_time(node)
+
+
+def _refuse(node: Node, claim: Claim, holder: Ballot, session: SessionId, *, led: bool) -> Refuse:
+    remaining_us = node.promise.until_us - node.now_us if node.promise.is_live(node.now_us) else 0
+    return Refuse(
+        term=claim.term,
+        attempt=claim.attempt,
+        prepare=claim.prepare,
+        holder=holder,
+        holder_session=session,
+        led=led,
+        remaining_ms=min(max(remaining_us, 0) // MS, 0xFFFFFFFF),
+    )
+
+
+def _promise(node: Node, claimant: Member, claim: Claim) -> None:
+    """Idempotent: a claim that was sent again finds its own promise."""
+    ballot = Ballot(claim.term, claimant.node)
+    if node.role is Role.CANDIDATE:
+        claiming.resign_claim(node)  # it outranks me
+    if node.promise.ballot == ballot and node.role is Role.FOLLOWER:
+        return
+    keeps_leading = node.role is Role.FOLLOWER and node.promise.is_held_by(claimant.session)
+    until_us = node.now_us + node.timing.hold_us
+    if keeps_leading:  # a raise: it leads on, under the higher term once that is complete
+        node.promise.renew(ballot, until_us=until_us)
+        return
+    node.promise.give(ballot, claimant.session, until_us=until_us, led=False)
+    if node.role is Role.JOINING:
+        node.why = claim.reason
+        return
+    _await_leader(node, claim.reason, until_us)
+
+
+def _await_leader(node: Node, reason: Reason, until_us: int) -> None:
+    node.seek(reason, delay_us=until_us - node.now_us)
