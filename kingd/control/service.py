@@ -1,7 +1,7 @@
 """What the control socket may ask of the daemon: the seam between `control/server.py` and `daemon/runtime.py`.
 
-Every answer is the JSON object of INTERFACE.md 4, computed at the moment of asking. A refusal is a `ServiceError`, which the
-server turns into the Varlink error `org.kingd.<name>`.
+Every answer is the JSON object of INTERFACE.md 4, computed at the moment of asking. A refusal is a `ServiceError`,
+which the server turns into the Varlink error `org.kingd.<name>`.
 """
 
 from collections.abc import AsyncIterator
@@ -38,10 +38,12 @@ class Service(Protocol):
         """`kingctl survey --json`; takes up to half a second when a member is silent."""
 
     def watch(self) -> AsyncIterator[JsonObject]:
-        """The present state as an event with "initial": true, then every change. Bounded: a reader that lags is cut off."""
+        """The present state as an event with "initial": true, then every change. A reader that lags is cut off."""
 
     async def step_down(self, *, to: str | None, for_ms: int) -> JsonObject:
-        """Hand leadership over; {"version": 1, "leader": {...} | null} once another leads. NotLeader, NoSuccessor, UnknownMember."""
+        """Hand leadership over; {"version": 1, "leader": {...} | null} once another leads. NotLeader, NoSuccessor,
+        UnknownMember.
+        """
 
     def set_priority(self, priority: int) -> JsonObject:
         """{"version": 1, "priority": n, "previous": m, "persistent": false}. OutOfRange."""

@@ -1,0 +1,192 @@
+"""Ask a daemon through its control socket: a blocking Varlink client on a plain socket.
+
+`kingctl leader` runs from cron, from prompts and in front of every job that only the leader may do, so this module
+imports what a call needs and nothing else (no asyncio, typing, pathlib or dataclasses: each costs as much as all of
+the rest). Everything that can go wrong is one of the four exceptions; each text says what to do.
+"""
+
+from __future__ import annotations
+
+import json
+import socket
+import time
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+JsonObject = dict[str, object]
+
+
+class KingdError(Exception):
+    """What every function here raises. The text is for a person."""
+
+
+class DaemonNotRunning(KingdError):
+    """Nobody answers at the socket, or we may not open it."""
+
+
+class CallTimedOut(KingdError):
+    """The daemon did not answer in time."""
+
+
+class CallFailed(KingdError):
+    """The daemon refused. `name`: the Varlink error, such as "org.kingd.NotLeader"; `parameters`: its parameters."""
+
+    def __init__(self, name: str, parameters: JsonObject) -> None:
+        details = parameters.get("message") or ", ".join(f"{key}: {value}" for key, value in parameters.items())
+        super().__init__(str(details or name) if name.startswith("org.kingd.") else f"{name} ({details})")
+        self.name = name
+        self.parameters = parameters
+
+
+class BadAnswer(KingdError):
+    """The daemon said something that this version does not understand."""
+
+
+def call(
+    path: str, method: str, parameters: Mapping[str, object] | None = None, *, timeout_s: float = 5.0
+) -> JsonObject:
+    """The reply's parameters. `method` without a dot is one of `org.kingd`."""
+    connection = _Connection(path, timeout_s)
+    try:
+        connection.send({"method": _full(method), "parameters": parameters or {}})
+        return _parameters(connection.receive())
+    finally:
+        connection.close()
+
+
+def stream(
+    path: str,
+    method: str,
+    parameters: Mapping[str, object] | None = None,
+    *,
+    first_s: float = 5.0,
+    total_s: float | None = None,
+) -> Iterator[JsonObject]:
+    """Each reply's parameters, for as long as the daemon sends them.
+
+    `first_s`: how long the first may take; `total_s`: how long all of it may take, None = for ever.
+    `DaemonNotRunning` when the daemon ends the stream, as it does when it stops.
+    """
+    end_s = None if total_s is None else time.monotonic() + total_s
+    connection = _Connection(path, first_s if total_s is None else min(first_s, total_s))
+    try:
+        connection.send({"method": _full(method), "parameters": parameters or {}, "more": True})
+        while True:
+            message = connection.receive()
+            yield _parameters(message)
+            if not message.get("continues"):
+                return
+            connection.end_s = end_s
+    finally:
+        connection.close()
+
+
+def _full(method: str) -> str:
+    return method if "." in method else f"org.kingd.{method}"
+
+
+def _parameters(message: JsonObject) -> JsonObject:
+    parameters = message.get("parameters") or {}
+    if not isinstance(parameters, dict):
+        raise BadAnswer("the daemon's answer is not understood: parameters that are no object")
+    error = message.get("error")
+    if error is not None:
+        raise CallFailed(str(error), parameters)
+    return parameters
+
+
+class _Connection:
+    def __init__(self, path: str, timeout_s: float) -> None:
+        self._path = path
+        self._buffer = bytearray()
+        self.end_s: float | None = time.monotonic() + timeout_s
+        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        try:
+            self._connect()
+        except TimeoutError:
+            self.close()
+            raise self._timed_out() from None
+        except OSError as error:
+            self.close()
+            raise DaemonNotRunning(_why_not(path, error)) from None
+
+    def _connect(self) -> None:
+        while True:
+            self._limit()
+            try:
+                return self._socket.connect(self._path)
+            except (
+                BlockingIOError
+            ):  # no room in the queue just now: Linux does not wait for it if there is a time limit
+                time.sleep(0.005)
+
+    def close(self) -> None:
+        self._socket.close()
+
+    def send(self, message: JsonObject) -> None:
+        raw = json.dumps(message).encode() + b"\0"
+        try:
+            self._limit()
+            # Our own flag, because kingctl lets SIGPIPE end it: a daemon that goes away must not.
+            self._socket.sendall(raw, socket.MSG_NOSIGNAL)
+        except TimeoutError:
+            raise self._timed_out() from None
+        except OSError:
+            raise self._gone() from None
+
+    def receive(self) -> JsonObject:
+        searched = 0
+        while (end := self._buffer.find(b"\0", searched)) < 0:
+            searched = len(self._buffer)
+            self._buffer += self._more()
+        raw = self._buffer[:end]
+        del self._buffer[: end + 1]
+        try:
+            message: object = json.loads(raw)
+        except ValueError as error:
+            raise BadAnswer(f"the daemon's answer is not understood: {error}") from None
+        if not isinstance(message, dict):
+            raise BadAnswer("the daemon's answer is not understood: it is no object")
+        return message
+
+    def _more(self) -> bytes:
+        try:
+            self._limit()
+            data = self._socket.recv(65536)
+        except TimeoutError:
+            raise self._timed_out() from None
+        except OSError:
+            raise self._gone() from None
+        if not data:
+            raise self._gone()
+        return data
+
+    def _limit(self) -> None:
+        """Give the next operation the time that is left."""
+        if self.end_s is None or self.end_s == float("inf"):
+            return self._socket.settimeout(None)
+        left_s = self.end_s - time.monotonic()
+        if left_s <= 0:
+            raise TimeoutError
+        return self._socket.settimeout(left_s)
+
+    def _timed_out(self) -> CallTimedOut:
+        return CallTimedOut(f"kingd at {self._path} did not answer in time; is it stopped, or the machine overloaded?")
+
+    def _gone(self) -> DaemonNotRunning:
+        return DaemonNotRunning(
+            f"kingd at {self._path} closed the connection: it stops or starts again, or refused us; see its log"
+        )
+
+
+def _why_not(path: str, error: OSError) -> str:
+    hint = "start it (systemctl start kingd), or name another one with --socket or --instance"
+    if isinstance(error, PermissionError):
+        return f"may not open {path}: permission denied on the socket or a folder above it"
+    if isinstance(error, FileNotFoundError):
+        return f"kingd is not running: there is no {path}; {hint}"
+    if isinstance(error, ConnectionRefusedError):
+        return f"kingd is not running: nobody answers at {path}; {hint}"
+    return f"kingd is not running: {path}: {error.strerror or error}; {hint}"

@@ -1,0 +1,87 @@
+"""A `Call` goes in, the `Service` is asked, the reply's parameters come out. No bytes and no sockets here.
+
+Refusals leave as `CallError`. Any other exception of the service is a bug, and is not caught: the process has to end.
+"""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+from kingd import __version__
+from kingd.control.call import METHODS, Call, CallError, Method
+from kingd.control.peer import Authority, Peer
+from kingd.control.service import JsonObject, Service, ServiceError
+
+STEP_DOWN_MS_MAX = 7 * 24 * 3600 * 1000  # longer than a week is `maintenance` or priority 0, not a step-down
+
+_INFO: JsonObject = {
+    "vendor": "kingd",
+    "product": "kingd",
+    "version": __version__,
+    "url": "",
+    "interfaces": sorted(METHODS, reverse=True),  # org.varlink.service first, as everywhere
+}
+
+
+class Dispatcher:
+    def __init__(self, service: Service, authority: Authority) -> None:
+        self._service = service
+        self._authority = authority
+        here = Path(__file__).parent
+        self._descriptions = {name: (here / f"{name}.varlink").read_text() for name in METHODS}
+
+    async def authorise(self, method: Method, call: Call, peer: Peer) -> None:
+        if method.privileged and not await self._authority.permits(peer):
+            group = self._authority.group
+            message = (
+                f"{call.method} is for root and the group {group}: use sudo, or `adduser YOU {group}` and log in again"
+            )
+            raise CallError("org.kingd.NotAuthorized", {"message": message})
+
+    def watch(self) -> AsyncIterator[JsonObject]:
+        return self._service.watch()
+
+    async def reply(self, call: Call) -> JsonObject:
+        try:
+            return await self._kingd(call) if call.interface == "org.kingd" else self._introspect(call)
+        except ServiceError as error:
+            raise CallError(f"org.kingd.{error.name}", {"message": error.message}) from error
+
+    async def _kingd(self, call: Call) -> JsonObject:
+        match call.method:
+            case "Status":
+                return self._service.status()
+            case "Members":
+                return self._service.members()
+            case "History":
+                return self._service.history()
+            case "Survey":
+                return await self._service.survey()
+            case "StepDown":
+                return await self._step_down(call.parameters)
+            case "SetPriority":
+                return self._service.set_priority(_int(call.parameters["priority"]))
+            case "Reload":
+                return self._service.reload()
+            case other:
+                raise AssertionError(other)  # look_up() let it pass, so it must be above
+
+    async def _step_down(self, parameters: JsonObject) -> JsonObject:
+        for_ms = _int(parameters["for_ms"])
+        if not 0 <= for_ms <= STEP_DOWN_MS_MAX:
+            raise ServiceError("OutOfRange", f"for_ms is {for_ms}; allowed is 0 to {STEP_DOWN_MS_MAX} (a week)")
+        to = parameters.get("to")
+        assert to is None or isinstance(to, str)
+        return await self._service.step_down(to=to, for_ms=for_ms)
+
+    def _introspect(self, call: Call) -> JsonObject:
+        if call.method == "GetInfo":
+            return _INFO
+        name = str(call.parameters["interface"])
+        if name not in self._descriptions:
+            raise CallError("org.varlink.service.InterfaceNotFound", {"interface": name})
+        return {"description": self._descriptions[name]}
+
+
+def _int(value: object) -> int:
+    assert isinstance(value, int)  # look_up() checked it
+    return value
