@@ -1,0 +1,103 @@
+"""kingctl's verbs, as click sees them. Each group of verbs is a file of its own; what they share is here."""
+
+from dataclasses import dataclass
+
+import click
+
+from kingd.cli.target import DEFAULT_TIMEOUT_S, is_instance, seconds, socket_path
+
+
+@dataclass
+class Ask:
+    """Which daemon is asked, and for how long. Options after the verb win over those before it."""
+
+    socket: str | None = None
+    instance: str | None = None
+    timeout_s: float = DEFAULT_TIMEOUT_S
+
+    @property
+    def path(self) -> str:
+        return socket_path(self.socket, self.instance)
+
+
+def duration(_ctx: click.Context, _param: click.Parameter, value: str | None) -> float | None:
+    try:
+        return None if value is None else seconds(value)
+    except ValueError:
+        raise click.BadParameter(f"{value!r} is no duration such as 5s, 200ms, 1m or none") from None
+
+
+def _remember_timeout(ctx: click.Context, param: click.Parameter, value: str | None) -> None:
+    timeout_s = duration(ctx, param, value)
+    if timeout_s is not None:
+        ctx.ensure_object(Ask).timeout_s = timeout_s
+
+
+def _remember_socket(ctx: click.Context, _param: click.Parameter, value: str | None) -> None:
+    if value is not None:
+        ctx.ensure_object(Ask).socket = value
+
+
+def _remember_instance(ctx: click.Context, _param: click.Parameter, value: str | None) -> None:
+    if value is not None and not is_instance(value):
+        raise click.BadParameter(f"{value!r} is no instance name (letters, digits and . _ - :)")
+    if value is not None:
+        ctx.ensure_object(Ask).instance = value
+
+
+def _common_options() -> list[click.Parameter]:
+    return [
+        click.Option(
+            ["--socket"],
+            metavar="PATH",
+            help="The daemon's control socket. Default: $KINGCTL_SOCKET, else by --instance.",
+            expose_value=False,
+            callback=_remember_socket,
+        ),
+        click.Option(
+            ["--instance"],
+            metavar="NAME",
+            help="The daemon of kingd@NAME.service. Default: that of kingd.service.",
+            expose_value=False,
+            callback=_remember_instance,
+        ),
+        click.Option(
+            ["--timeout"],
+            metavar="T",
+            help="How long to wait for the answer: 5s (default), 200ms, none.",
+            expose_value=False,
+            callback=_remember_timeout,
+        ),
+    ]
+
+
+def run_click(argv: list[str]) -> int:
+    try:
+        result = application().main(argv, prog_name="kingctl", standalone_mode=False)
+    except click.ClickException as error:  # usage: 2
+        error.show()
+        return error.exit_code
+    except click.Abort:  # Ctrl-C
+        raise KeyboardInterrupt from None
+    return result if isinstance(result, int) else 0
+
+
+def application() -> click.Group:
+    from kingd.cli import changing, lab, local, reading, watching
+
+    # A call without a verb is a mistake (2) in click 8.2 and none in 8.1: so it is left to nobody's default.
+    group = click.Group(
+        name="kingctl",
+        no_args_is_help=False,
+        help="Ask kingd who leads this LAN, and steer it.",
+        epilog="Exit codes: 0 yes, 1 no, 2 usage, 3 the daemon is not running, 4 not known. See kingctl(1).",
+        # Ask is made here, so that every verb has one.
+        context_settings={"help_option_names": ["-h", "--help"], "obj": Ask()},
+    )
+    for module in (reading, watching, changing, local):
+        for command in module.COMMANDS:
+            group.add_command(command)
+            command.params.extend(_common_options())
+    group.params.extend(_common_options())
+    group.add_command(lab.lab)
+    return group

@@ -1,0 +1,86 @@
+"""step-down, priority, reload: what changes the daemon. It allows that to root, to its own user and to its group."""
+
+import json
+import math
+
+import click
+
+from kingd.cli.app import Ask, duration
+from kingd.cli.exits import NO, OK, attempt, say
+from kingd.cli.text import age, clean
+from kingd.control.answer import flag, number, section_or_none, text, texts
+from kingd.control.client import call
+
+_json_option = click.option("--json", "as_json", is_flag=True, help="One JSON object.")
+
+
+@click.command("step-down")
+@click.option("--to", metavar="NAME", help="To this member; default: to the best that may lead.")
+@click.option(
+    "--for", "for_s", callback=duration, default="60s", show_default=True, metavar="T", help="Do not lead again before."
+)
+@_json_option
+@click.pass_obj
+def step_down(ask: Ask, to: str | None, for_s: float, as_json: bool) -> int:
+    """Hand leadership over now; print who leads then. Only on the node that leads."""
+    if math.isinf(for_s):
+        raise click.UsageError(
+            "--for needs an end; kingctl priority 0 keeps this node from leading until the daemon starts again"
+        )
+
+    def verb() -> int:
+        parameters = {"to": to, "for_ms": round(for_s * 1000)}
+        answer = call(ask.path, "StepDown", parameters, timeout_s=ask.timeout_s)
+        leader = section_or_none(answer, "leader")
+        if as_json:
+            print(json.dumps(answer))
+        if leader is None:
+            say("nobody took leadership over in time; see kingctl survey")
+            return NO
+        if not as_json:
+            print(clean(text(leader, "name")))
+        say(clean(f"{text(leader, 'name')} leads now; this node does not come back for {age(for_s * 1000)}"))
+        return OK
+
+    return attempt(verb)
+
+
+@click.command()
+@click.argument("value", metavar="N", type=click.IntRange(0, 65535))
+@_json_option
+@click.pass_obj
+def priority(ask: Ask, value: int, as_json: bool) -> int:
+    """Set this node's priority, 0 to 65535, until the daemon ends. Higher wins, 0 never leads."""
+
+    def verb() -> int:
+        answer = call(ask.path, "SetPriority", {"priority": value}, timeout_s=ask.timeout_s)
+        now, before = number(answer, "priority"), number(answer, "previous")
+        print(json.dumps(answer) if as_json else f"priority {now} (before: {before})")
+        if not flag(answer, "persistent"):
+            say("not saved: a restart or a reload takes the priority of the configuration again")
+        return OK
+
+    return attempt(verb)
+
+
+@click.command()
+@_json_option
+@click.pass_obj
+def reload(ask: Ask, as_json: bool) -> int:
+    """Let the daemon read its configuration again. Exit code 78: it is wrong, and nothing was changed."""
+
+    def verb() -> int:
+        answer = call(ask.path, "Reload", timeout_s=ask.timeout_s)
+        applied, needs_restart = texts(answer, "applied"), texts(answer, "needs_restart")
+        if as_json:
+            print(json.dumps(answer))
+        else:
+            print(clean(f"changed: {', '.join(applied)}" if applied else "nothing changed"))
+        if needs_restart:
+            say(clean(f"takes effect only after a restart of kingd: {', '.join(needs_restart)}"))
+        return OK
+
+    return attempt(verb)
+
+
+COMMANDS: list[click.Command] = [step_down, priority, reload]

@@ -1,0 +1,136 @@
+"""kingctl lab: a cluster of real daemons on this machine's loopback, for trying things out (kingd/lab/)."""
+
+import json
+
+import click
+
+from kingd.cli.exits import NO, OK, say
+from kingd.cli.text import age, table
+from kingd.lab.cluster import DEFAULT_LAB, Cluster, LabError
+
+_json_option = click.option("--json", "as_json", is_flag=True, help="One JSON object.")
+
+
+class _LabGroup(click.Group):
+    """Turns the lab's own mistakes into a sentence and exit code 1."""
+
+    def invoke(self, ctx: click.Context) -> object:
+        try:
+            return super().invoke(ctx)
+        except LabError as error:
+            say(str(error))
+            return NO
+
+
+@click.group(cls=_LabGroup)
+@click.option(
+    "--name", "lab_name", metavar="LAB", default=DEFAULT_LAB, show_default=True, help="Which lab, if there are several."
+)
+@click.pass_context
+def lab(ctx: click.Context, lab_name: str) -> None:
+    """A cluster of N real daemons on this machine's loopback, for trying things out.
+
+    Its folder: $KINGD_LAB_DIR, else $XDG_RUNTIME_DIR/kingd-lab, else /tmp/kingd-lab-UID.
+    """
+    ctx.obj = lab_name
+
+
+def _name_of(ctx: click.Context, _param: click.Parameter, value: str | None) -> None:
+    if value is not None:
+        ctx.obj = value
+
+
+_lab_option = click.option("--name", metavar="LAB", expose_value=False, callback=_name_of, help="Which lab.")
+
+
+@lab.command()
+@click.option("--nodes", type=click.IntRange(1, 450), default=3, show_default=True, metavar="N", help="box1 to boxN.")
+@click.option("--profile", type=click.Choice(["lan", "fast", "wifi"]), default="lan", show_default=True, help="Timing.")
+@_lab_option
+@click.pass_obj
+def start(name: str, nodes: int, profile: str) -> int:
+    """Start box1 to boxN. box1 has the highest priority, so it leads; boxN has 100."""
+    cluster = Cluster.create(name, nodes=nodes, profile=profile)
+    try:
+        cluster.start_all()
+        took_s = cluster.wait_until_ready(timeout_s=10 + nodes / 5)
+    except BaseException:
+        cluster.stop()
+        raise
+    click.echo(_ps_table(cluster))
+    say(f"{nodes} daemons run after {age(took_s * 1000)}; try: kingctl lab attach box2")
+    return OK
+
+
+@lab.command()
+@_json_option
+@_lab_option
+@click.pass_obj
+def ps(name: str, as_json: bool) -> int:
+    """The lab's daemons: pid, role, and whom each calls leader."""
+    cluster = Cluster.open(name)
+    if as_json:
+        click.echo(json.dumps({"version": 1, "lab": cluster.name, "nodes": [row.as_json() for row in cluster.rows()]}))
+    else:
+        click.echo(_ps_table(cluster))
+    return OK
+
+
+@lab.command()
+@click.argument("node", metavar="NAME")
+@click.option("--stop", "politely", is_flag=True, help="SIGTERM instead of SIGKILL: a planned stop.")
+@_lab_option
+@click.pass_obj
+def kill(name: str, node: str, politely: bool) -> int:
+    """End one daemon at once (SIGKILL): the crash."""
+    Cluster.open(name).kill(node, politely=politely)
+    return OK
+
+
+@lab.command("start-one")
+@click.argument("node", metavar="NAME")
+@_lab_option
+@click.pass_obj
+def start_one(name: str, node: str) -> int:
+    """Start a daemon that was killed or stopped, with its old state."""
+    cluster = Cluster.open(name)
+    cluster.start(node)
+    cluster.wait_until_ready(node, timeout_s=10)
+    return OK
+
+
+@lab.command(context_settings={"ignore_unknown_options": True})
+@click.argument("node", metavar="NAME")
+@click.argument("command", nargs=-1, type=click.UNPROCESSED)
+@_lab_option
+@click.pass_obj
+def attach(name: str, node: str, command: tuple[str, ...]) -> int:
+    """A shell in which kingctl speaks to NAME's daemon. With COMMAND: only run that there."""
+    from kingd.lab.console import attach as run
+
+    return run(Cluster.open(name).node(node), list(command))
+
+
+@lab.command()
+@_lab_option
+@click.pass_obj
+def stop(name: str) -> int:
+    """End all daemons of the lab, and remove its folder."""
+    Cluster.open(name).stop()
+    return OK
+
+
+@lab.command()
+@click.option("--nodes", type=click.IntRange(3, 9), default=3, show_default=True, metavar="N", help="box1 to boxN.")
+def demo(nodes: int) -> int:
+    """The whole story in half a minute: who leads, kill it, who leads now and how long that took, and back."""
+    from kingd.lab.demo import play
+
+    return play(nodes)
+
+
+def _ps_table(cluster: Cluster) -> str:
+    header = ("NAME", "PRIORITY", "PID", "STATE", "ROLE", "SAYS LEADER", "TERM")
+    return table(
+        header, [(row.name, row.priority, row.pid, row.state, row.role, row.leader, row.term) for row in cluster.rows()]
+    )

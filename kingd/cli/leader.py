@@ -1,0 +1,100 @@
+"""`leader` and `is-leader`: the one implementation behind the fast path (main.py) and behind click (reading.py).
+
+No leader is known: is that an answer ("there is none", exit 1) or none ("I cannot know", exit 4)? It is an answer
+while this node takes part in an election; it is none while the node joins, is cut off, has stalled, or has no quorum.
+"""
+
+from __future__ import annotations
+
+import json
+
+from kingd.cli.exits import NO, OK, UNKNOWN, attempt, say
+from kingd.cli.text import clean
+from kingd.control.answer import flag, number, section, section_or_none, text, texts
+from kingd.control.client import JsonObject, call
+
+_CANNOT_KNOW = {
+    "isolated": "this node is isolated: it reaches no other member",
+    "stalled": "this node was stopped or stalled for a while and has not yet heard again who leads",
+    "quorum-lost": "this node has lost the quorum",
+}
+
+
+def leader(path: str, timeout_s: float, *, form: str = "name", tag: str = "") -> int:
+    """`form`: name, json, address, term or tag."""
+    return attempt(lambda: _leader(path, timeout_s, form, tag))
+
+
+def is_leader(path: str, timeout_s: float, *, verbose: bool = False) -> int:
+    # Whatever goes wrong, 1 would say that another node leads: nobody has said so.
+    return attempt(lambda: _is_leader(path, timeout_s, verbose), otherwise=UNKNOWN)
+
+
+def _leader(path: str, timeout_s: float, form: str, tag: str) -> int:
+    status = call(path, "Status", timeout_s=timeout_s)
+    known = section_or_none(status, "leader")
+    if form == "json":
+        keys = ("version", "cluster", "leader", "term", "leader_age_ms", "since", "reason")
+        print(json.dumps({key: status.get(key) for key in keys}))
+    if known is None:
+        return explain_unknown(status)
+    match form:
+        case "name":
+            print(clean(text(known, "name")))
+        case "term":
+            print(number(status, "term"))
+        case "json":
+            pass
+        case _:
+            return _print_detail(known, form, tag)
+    return OK
+
+
+def _print_detail(known: JsonObject, form: str, tag: str) -> int:
+    name = clean(text(known, "name"))
+    value = known.get("address") if form == "address" else (section_or_none(known, "tags") or {}).get(tag)
+    if value is None:
+        say(
+            f"{name} leads, and its address is not known"
+            if form == "address"
+            else f"{name} leads, and announces no tag {tag}"
+        )
+        return NO
+    print(clean(value))
+    return OK
+
+
+def _is_leader(path: str, timeout_s: float, verbose: bool) -> int:
+    status = call(path, "Status", timeout_s=timeout_s)
+    node, known = section(status, "node"), section_or_none(status, "leader")
+    if known is None:
+        code, words = unknown(status)
+        code = UNKNOWN  # 1 means that another node leads
+    elif text(node, "role") == "leader" and known.get("id") == node.get("id"):
+        code, words = OK, f"{text(node, 'name')} leads: it is this node"
+    else:
+        code, words = NO, f"{text(known, 'name')} leads, not this node ({text(node, 'name')})"
+    if verbose:
+        say(clean(words))
+    return code
+
+
+def explain_unknown(status: JsonObject) -> int:
+    code, words = unknown(status)
+    say(clean(words))
+    return code
+
+
+def unknown(status: JsonObject) -> tuple[int, str]:
+    """Why no leader is known, and the exit code of `leader`."""
+    node, quorum, reason = section(status, "node"), section(status, "quorum"), str(status.get("reason"))
+    voters = texts(quorum, "voters")
+    if text(node, "role") == "joining":
+        problems = ": " + "; ".join(texts(status, "problems")) if status.get("problems") else ""
+        return UNKNOWN, f"not known yet: this node is joining{problems} (kingctl wait waits for a leader)"
+    if voters and not flag(quorum, "ok"):
+        reachable = number(quorum, "reachable")
+        return UNKNOWN, f"not known: no quorum, {reachable} of {len(voters)} voters reachable ({', '.join(voters)})"
+    if reason in _CANNOT_KNOW:
+        return UNKNOWN, f"not known: {_CANNOT_KNOW[reason]} (kingctl status says more)"
+    return NO, "there is no leader now: an election is under way (kingctl wait waits for its end)"

@@ -1,0 +1,40 @@
+"""check-config and version: answered without the daemon."""
+
+import json
+from pathlib import Path
+
+import click
+
+from kingd import __version__
+from kingd.cli.app import Ask
+from kingd.cli.exits import CONFIG, OK, say
+
+
+@click.command("check-config")
+@click.argument("file", required=False, type=click.Path(path_type=Path))
+@click.pass_obj
+def check_config(ask: Ask, file: Path | None) -> int:
+    """Check FILE, or the configuration of this host. Exit code 78: it has mistakes, and each is named."""
+    from kingd.config import ConfigError, load
+
+    if file is None and ask.instance is not None:
+        file = Path(f"/etc/kingd/{ask.instance}.toml")
+    try:
+        load(main=file, explicit=file is not None, overrides={})
+    except ConfigError as error:
+        for problem in error.problems:
+            say(problem)
+        return CONFIG
+    print("ok")
+    return OK
+
+
+@click.command()
+@click.option("--json", "as_json", is_flag=True, help="One JSON object.")
+def version(as_json: bool) -> int:
+    """The version of kingctl."""
+    print(json.dumps({"version": 1, "kingctl": __version__}) if as_json else __version__)
+    return OK
+
+
+COMMANDS: list[click.Command] = [check_config, version]

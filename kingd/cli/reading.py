@@ -1,0 +1,181 @@
+"""leader, is-leader, status, members, survey, history: one question, one answer."""
+
+import json
+
+import click
+
+from kingd.cli import leader as answers
+from kingd.cli.app import Ask
+from kingd.cli.events import HEADER, row
+from kingd.cli.exits import NO, OK, attempt, say
+from kingd.cli.text import age, clean, clock, facts, table
+from kingd.control.answer import flag, number, number_or_none, rows, section, section_or_none, text, texts
+from kingd.control.client import JsonObject, call
+
+_json_option = click.option("--json", "as_json", is_flag=True, help="One JSON object.")
+
+
+@click.command()
+@_json_option
+@click.option("--address", is_flag=True, help="Its address instead.")
+@click.option("--term", is_flag=True, help="Its term instead: the fencing token.")
+@click.option("--tag", metavar="NAME", help="What it announces under NAME instead.")
+@click.pass_obj
+def leader(ask: Ask, as_json: bool, address: bool, term: bool, tag: str | None) -> int:
+    """Print the leader's name, and nothing else.
+
+    Exit code 1: there is no leader, or time ran out. 4: this node cannot know (joining, no quorum, isolated, stalled).
+    """
+    chosen = {"json": as_json, "address": address, "term": term, "tag": tag is not None}
+    forms = [form for form, is_chosen in chosen.items() if is_chosen]
+    if len(forms) > 1:
+        raise click.UsageError(f"choose one of --{' and --'.join(forms)}")
+    return answers.leader(ask.path, ask.timeout_s, form=forms[0] if forms else "name", tag=tag or "")
+
+
+@click.command("is-leader")
+@click.option("-v", "--verbose", is_flag=True, help="Say it in words, on stderr.")
+@click.pass_obj
+def is_leader(ask: Ask, verbose: bool) -> int:
+    """Exit 0 if this node leads, 1 if another does, 4 if that is not known.
+
+    Silent. For scripts, `&&` and ExecCondition=.
+    """
+    return answers.is_leader(ask.path, ask.timeout_s, verbose=verbose)
+
+
+@click.command()
+@_json_option
+@click.pass_obj
+def status(ask: Ask, as_json: bool) -> int:
+    """This node, the leader, the term, why and since when, and how old the evidence is."""
+
+    def verb() -> int:
+        answer = call(ask.path, "Status", timeout_s=ask.timeout_s)
+        print(json.dumps(answer) if as_json else facts(_status_facts(answer)))
+        return OK
+
+    return attempt(verb)
+
+
+@click.command()
+@_json_option
+@click.pass_obj
+def members(ask: Ask, as_json: bool) -> int:
+    """Every member: role, state, when it was last heard, address, version, id."""
+
+    def verb() -> int:
+        answer = call(ask.path, "Members", timeout_s=ask.timeout_s)
+        print(json.dumps(answer) if as_json else _members_table(rows(answer, "members")))
+        return OK
+
+    return attempt(verb)
+
+
+@click.command()
+@_json_option
+@click.pass_obj
+def survey(ask: Ask, as_json: bool) -> int:
+    """Ask every member live whom it calls leader. Exit 0 only if all that live agree."""
+
+    def verb() -> int:
+        answer = call(ask.path, "Survey", timeout_s=ask.timeout_s)
+        nodes = rows(answer, "nodes")
+        print(json.dumps(answer) if as_json else _survey_table(nodes))
+        say(clean(_verdict(nodes, agree=flag(answer, "agree"))))
+        return OK if flag(answer, "agree") else NO
+
+    return attempt(verb)
+
+
+@click.command()
+@_json_option
+@click.pass_obj
+def history(ask: Ask, as_json: bool) -> int:
+    """The last 256 changes that this node saw, oldest first."""
+
+    def verb() -> int:
+        answer = call(ask.path, "History", timeout_s=ask.timeout_s)
+        print(json.dumps(answer) if as_json else table(HEADER, [row(event) for event in rows(answer, "events")]))
+        return OK
+
+    return attempt(verb)
+
+
+def _status_facts(answer: JsonObject) -> list[tuple[str, str]]:
+    node, known, counts = section(answer, "node"), section_or_none(answer, "leader"), section(answer, "members")
+    lines = [("node", f"{_who(node)}: {text(node, 'role')}")]
+    if not flag(node, "eligible"):
+        lines.append(("", f"may not lead: {node.get('ineligible_reason')}"))
+    if known is None:
+        lines.append(("leader", answers.unknown(answer)[1]))
+    else:
+        lines.append(("leader", f"{_who(known)}; heard {age(number_or_none(answer, 'leader_age_ms'))} ago"))
+    lines.append(("term", str(number(answer, "term"))))
+    if answer.get("since") is not None:
+        lines.append(("since", f"{clock(text(answer, 'since'))}: {answer.get('reason')}"))
+    lines.append(("members", f"{number(counts, 'alive')} alive, {number(counts, 'dead')} dead"))
+    lines.append(("cluster", f"{text(answer, 'cluster')}, {_mode(answer)}"))
+    lines += [("problem", problem) for problem in texts(answer, "problems")]
+    for stranger in rows(answer, "strangers"):
+        heard = age(number_or_none(stranger, "last_seen_ms"))
+        lines.append(("stranger", f"{stranger.get('address')}: {stranger.get('why')}, {heard} ago"))
+    return lines
+
+
+def _who(node: JsonObject) -> str:
+    return f"{text(node, 'name')} ({node.get('address') or 'no address'}), priority {number(node, 'priority')}"
+
+
+def _mode(answer: JsonObject) -> str:
+    quorum = section(answer, "quorum")
+    voters = texts(quorum, "voters")
+    if not voters:
+        return f"{text(answer, 'mode')} mode: if the LAN is cut, each part has a leader"
+    state = "quorum" if flag(quorum, "ok") else "NO quorum"
+    reachable = f"{number(quorum, 'reachable')} of {len(voters)} voters reachable"
+    return f"{text(answer, 'mode')} mode: {state}, {reachable} ({', '.join(voters)})"
+
+
+def _members_table(nodes: list[JsonObject]) -> str:
+    header = ("NAME", "PRIORITY", "ROLE", "STATE", "HEARD", "ADDRESS", "VERSION", "ID")
+    return table(header, [_member_row(node) for node in nodes])
+
+
+def _member_row(node: JsonObject) -> list[object]:
+    heard = number_or_none(node, "last_heard_ms")
+    return [
+        node.get("name"),
+        node.get("priority"),
+        node.get("role") if flag(node, "eligible") else f"{node.get('role')} (may not lead)",
+        node.get("state"),
+        None if heard is None else f"{age(heard)} ago",
+        node.get("address"),
+        node.get("version"),
+        node.get("id"),
+    ]
+
+
+def _survey_table(nodes: list[JsonObject]) -> str:
+    return table(("NAME", "PRIORITY", "LEADER", "TERM", "ANSWER"), [_survey_row(node) for node in nodes])
+
+
+def _survey_row(node: JsonObject) -> list[object]:
+    if not flag(node, "ok"):
+        return [node.get("name"), node.get("priority"), None, None, "dead: no answer"]
+    rtt_ms = number_or_none(node, "rtt_ms")
+    answer = "this node" if rtt_ms is None else f"{rtt_ms:.1f} ms"
+    return [node.get("name"), node.get("priority"), node.get("leader"), node.get("term"), answer]
+
+
+def _verdict(nodes: list[JsonObject], *, agree: bool) -> str:
+    alive = [node for node in nodes if flag(node, "ok")]
+    views = sorted({str(node["leader"]) if node.get("leader") else "nobody" for node in alive})
+    silent = f"; {len(nodes) - len(alive)} did not answer" if len(nodes) > len(alive) else ""
+    if agree:
+        return f"{len(alive)} alive, all say that {' or '.join(views)} leads{silent}"
+    advice = "ask again in a second, then kingctl status on each"
+    return f"the views differ: {len(alive)} alive say {' or '.join(views)}{silent}; {advice}"
+
+
+COMMANDS: list[click.Command] = [leader, is_leader, status, members, survey, history]

@@ -1,0 +1,68 @@
+"""watch and wait: what the daemon says by itself. Nothing here polls."""
+
+import json
+
+import click
+
+from kingd.cli.app import Ask
+from kingd.cli.events import line
+from kingd.cli.exits import NO, OK, attempt, say
+from kingd.cli.text import age, clean
+from kingd.control.answer import section_or_none, text
+from kingd.control.client import CallTimedOut, JsonObject, stream
+
+
+@click.command()
+@click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
+@click.pass_obj
+def watch(ask: Ask, as_json: bool) -> int:
+    """The present state, then every change as it happens, until Ctrl-C.
+
+    Exit code 3: the daemon stopped. --timeout is for the first line only.
+    """
+
+    def verb() -> int:
+        for event in stream(ask.path, "Watch", first_s=ask.timeout_s):
+            print(json.dumps(event) if as_json else line(event), flush=True)
+        return OK
+
+    return attempt(verb)
+
+
+@click.command()
+@click.option("--leader", "any_leader", is_flag=True, help="Until there is a leader (default).")
+@click.option("--me", is_flag=True, help="Until this node leads.")
+@click.option("--json", "as_json", is_flag=True, help="The event that ended the wait, as a JSON object.")
+@click.pass_obj
+def wait(ask: Ask, any_leader: bool, me: bool, as_json: bool) -> int:
+    """Wait until there is a leader, or until this node leads; print its name.
+
+    Exit code 1: time ran out (--timeout none waits for ever).
+    """
+    if any_leader and me:
+        raise click.UsageError("choose one of --leader and --me")
+    return attempt(lambda: _wait(ask, me=me, as_json=as_json))
+
+
+def _wait(ask: Ask, *, me: bool, as_json: bool) -> int:
+    last: JsonObject | None = None
+    try:
+        for event in stream(ask.path, "Watch", first_s=ask.timeout_s, total_s=ask.timeout_s):
+            last = event
+            leader = section_or_none(event, "leader")
+            if leader is not None and (not me or text(event, "role") == "leader"):
+                print(json.dumps(event) if as_json else clean(text(leader, "name")))
+                return OK
+    except CallTimedOut:
+        if last is None:
+            raise  # it is the daemon that does not answer
+        say(clean(f"time ran out: after {age(ask.timeout_s * 1000)} {_state(last)}"))
+    return NO
+
+
+def _state(event: JsonObject) -> str:
+    leader = section_or_none(event, "leader")
+    return "there is no leader" if leader is None else f"{text(leader, 'name')} leads, not this node"
+
+
+COMMANDS: list[click.Command] = [watch, wait]
