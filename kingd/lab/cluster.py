@@ -1,0 +1,206 @@
+"""A lab: N daemons of one cluster on this machine's loopback, in one folder that describes them.
+
+They are real daemons with real sockets; only their interface (lo), their port (a free one, so that no real kingd of
+this host is met) and their cluster's name (a random one) differ from a host's. Every process is one that this lab
+started (process.py), and `stop` ends those and no others.
+
+450 daemons will come as forks of one warm parent; that replaces `Node.start` and nothing here.
+"""
+
+import json
+import random
+import re
+import shutil
+import signal
+import socket
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Self
+
+from kingd.control.answer import section_or_none
+from kingd.lab.folder import LabError, root
+from kingd.lab.node import Node
+
+DEFAULT_LAB = "lab"
+_STOP_WAIT_S = 5.0  # a daemon that has not ended this long after SIGTERM is killed
+_SOCKET_SIZE_MAX = 107
+
+__all__ = ["DEFAULT_LAB", "Cluster", "LabError", "Row"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """One daemon, as `ps` shows it."""
+
+    name: str
+    priority: int
+    pid: int | None
+    state: str  # running, silent (it runs and does not answer), ended
+    role: str | None = None
+    leader: str | None = None
+    term: int | None = None
+
+    def as_json(self) -> dict[str, object]:
+        return asdict(self)
+
+
+class Cluster:
+    def __init__(self, folder: Path, *, cluster: str, port: int, priorities: dict[str, int]) -> None:
+        self.name = folder.name
+        self.port = port
+        self.cluster = cluster
+        self._folder = folder
+        self.nodes = [
+            Node(folder / name, name=name, priority=priority, cluster=cluster, port=port)
+            for name, priority in priorities.items()
+        ]
+
+    @classmethod
+    def create(cls, name: str, *, nodes: int, profile: str) -> Self:
+        """box1 to boxN, priorities N*100 down to 100. Nothing runs yet."""
+        folder = _folder_of(name)
+        if folder.exists():
+            old = cls.open(name)
+            if any(node.process for node in old.nodes):
+                raise LabError(
+                    f"the lab {name!r} is there already: kingctl lab stop ends it, --name OTHER starts another one"
+                )
+            old.stop()
+        folder.mkdir(mode=0o700)
+        chosen: dict[str, object] = {
+            "cluster": f"lab-{random.randbytes(4).hex()}",
+            "port": _free_port(),
+            "priorities": {f"box{i}": 100 * (nodes + 1 - i) for i in range(1, nodes + 1)},
+        }
+        (folder / "lab.json").write_text(json.dumps(chosen))
+        lab = cls.open(name)
+        for node in lab.nodes:
+            node.prepare(profile)
+        return lab
+
+    @classmethod
+    def open(cls, name: str) -> Self:
+        folder = _folder_of(name)
+        try:
+            saved = json.loads((folder / "lab.json").read_text())
+            return cls(folder, cluster=saved["cluster"], port=saved["port"], priorities=saved["priorities"])
+        except FileNotFoundError:
+            raise LabError(f"there is no lab {name!r} in {folder.parent}: kingctl lab start makes one") from None
+        except (OSError, ValueError, KeyError) as error:
+            raise LabError(
+                f"{folder}/lab.json cannot be read ({error}); remove {folder} if nothing of it runs"
+            ) from None
+
+    def node(self, name: str) -> Node:
+        for node in self.nodes:
+            if node.name == name:
+                return node
+        raise LabError(
+            f"there is no {name!r} in the lab {self.name!r}: it has {', '.join(node.name for node in self.nodes)}"
+        )
+
+    def start_all(self) -> None:
+        for node in self.nodes:
+            node.start()
+
+    def start(self, name: str) -> None:
+        node = self.node(name)
+        if node.process is not None:
+            raise LabError(f"{name} runs already, pid {node.process.pid}")
+        node.start()
+
+    def kill(self, name: str, *, politely: bool = False) -> None:
+        node = self.node(name)
+        if node.process is None:
+            raise LabError(f"{name} does not run: kingctl lab start-one {name} starts it")
+        node.kill(signal.SIGTERM if politely else signal.SIGKILL)
+        if not node.wait_until_ended(_STOP_WAIT_S):
+            raise LabError(f"{name} still runs {_STOP_WAIT_S:.0f} s after the signal; its log: {node.log}")
+
+    def wait_until_ready(self, *names: str, timeout_s: float) -> float:
+        """Until these daemons (or all) name a leader. How long it took, in seconds."""
+        started_s = time.monotonic()
+        waiting = [self.node(name) for name in names] or list(self.nodes)
+        while waiting:
+            waiting = [node for node in waiting if not _knows_leader(node)]
+            for node in waiting:
+                if node.process is None:
+                    raise LabError(f"{node.name} ended at once; its log, {node.log}, says:\n{node.last_words()}")
+            if waiting and time.monotonic() - started_s > timeout_s:
+                raise LabError(
+                    f"{', '.join(node.name for node in waiting)} did not name a leader within {timeout_s:.0f} s"
+                )
+            time.sleep(0.02 if waiting else 0)
+        return time.monotonic() - started_s
+
+    def rows(self) -> list[Row]:
+        return [_row(node) for node in self.nodes]
+
+    def stop(self) -> None:
+        """End what runs, the leader last so that nobody needs to be elected, and remove the folder."""
+        for number, wait_s in ((signal.SIGTERM, _STOP_WAIT_S), (signal.SIGKILL, _STOP_WAIT_S)):
+            running = [node for node in reversed(self.nodes) if node.process is not None]
+            for node in running:
+                node.kill(number)
+            end_s = time.monotonic() + wait_s
+            for node in running:
+                node.wait_until_ended(max(0.0, end_s - time.monotonic()))
+        left = [node.name for node in self.nodes if node.process is not None]
+        if left:
+            raise LabError(f"{', '.join(left)} cannot be ended; {self._folder} stays, so that you can look")
+        shutil.rmtree(self._folder)
+
+
+def _folder_of(name: str) -> Path:
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,31}", name):
+        raise LabError(f"{name!r} is no name for a lab: letters, digits and . _ -, at most 32")
+    folder = root() / name
+    if len(str(folder / "box100" / "control.sock")) > _SOCKET_SIZE_MAX:
+        raise LabError(f"{folder} is too long for the sockets in it; choose a shorter one with $KINGD_LAB_DIR")
+    return folder
+
+
+def _free_port() -> int:
+    """A UDP port that nobody uses now, below those that the kernel gives to others, and not kingd's own 5466."""
+    for _ in range(100):
+        port = random.randrange(20000, 32000)
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+            try:
+                probe.bind(("", port))
+            except OSError:
+                continue
+        return port
+    raise LabError("no free UDP port between 20000 and 32000")
+
+
+def _knows_leader(node: Node) -> bool:
+    status = node.status()
+    return status is not None and status.get("leader") is not None
+
+
+def _row(node: Node) -> Row:
+    process = node.process
+    if process is None:
+        return Row(name=node.name, priority=node.priority, pid=None, state="ended")
+    status = node.status()
+    if status is None:
+        return Row(name=node.name, priority=node.priority, pid=process.pid, state="silent")
+    itself, leader, term = (
+        section_or_none(status, "node") or {},
+        section_or_none(status, "leader") or {},
+        status.get("term"),
+    )
+    return Row(
+        name=node.name,
+        priority=_int(itself.get("priority")) or node.priority,
+        pid=process.pid,
+        state="running",
+        role=str(itself.get("role")),
+        leader=str(leader["name"]) if "name" in leader else None,
+        term=_int(term),
+    )
+
+
+def _int(value: object) -> int | None:
+    return value if isinstance(value, int) else None

@@ -1,0 +1,86 @@
+"""One daemon of a lab: its folder, how it is started, whether it runs, what it says."""
+
+import os
+import signal
+import sys
+from pathlib import Path
+
+import kingd
+from kingd.control.client import JsonObject, KingdError, call
+from kingd.lab.process import Process, load, spawn
+
+
+class Node:
+    def __init__(self, folder: Path, *, name: str, priority: int, cluster: str, port: int) -> None:
+        self.name = name
+        self.priority = priority
+        self.folder = folder
+        self.socket = str(folder / "control.sock")
+        self.log = folder / "log"
+        self._cluster = cluster
+        self._port = port
+        self._pid_file = folder / "lab.pid"
+
+    @property
+    def process(self) -> Process | None:
+        """The running daemon."""
+        process = load(self._pid_file)
+        return process if process is not None and process.is_running else None
+
+    def prepare(self, profile: str) -> None:
+        """The folder and the file that is given to the daemon, so that it does not read the host's own."""
+        self.folder.mkdir(mode=0o700)
+        (self.folder / "kingd.toml").write_text(f'[timing]\nprofile = "{profile}"\n')
+
+    def start(self) -> None:
+        spawn(self._argv(), log=self.log, environment=self._environment(), pid_file=self._pid_file)
+
+    def kill(self, number: signal.Signals) -> None:
+        if self.process is not None:
+            self.process.signal(number)
+
+    def wait_until_ended(self, timeout_s: float) -> bool:
+        process = load(self._pid_file)
+        return process is None or process.wait(timeout_s)
+
+    def status(self, timeout_s: float = 1.0) -> JsonObject | None:
+        """What it says of itself; None if it does not answer."""
+        try:
+            return call(self.socket, "Status", timeout_s=timeout_s)
+        except KingdError:
+            return None
+
+    def last_words(self) -> str:
+        """The end of its log, for an error message."""
+        try:
+            return "\n".join(self.log.read_text(errors="replace").splitlines()[-5:])
+        except OSError:
+            return ""
+
+    def _argv(self) -> list[str]:
+        # -P: the current folder is not searched for modules, whatever it holds.
+        return [
+            *(sys.executable, "-P", "-m", "kingd"),
+            *("--config", str(self.folder / "kingd.toml")),
+            *("--cluster", self._cluster),
+            *("--name", self.name),
+            *("--priority", str(self.priority)),
+            *("--interface", "lo"),
+            *("--port", str(self._port)),
+            *("--state-dir", str(self.folder)),
+            *("--socket", self.socket),
+        ]
+
+    def _environment(self) -> dict[str, str]:
+        """Ours, and the place of this very kingd, which need not be installed."""
+        paths = [str(Path(kingd.__file__).parent.parent), *filter(None, [os.environ.get("PYTHONPATH")])]
+        dropped = (
+            "NOTIFY_SOCKET",
+            "WATCHDOG_USEC",
+            "WATCHDOG_PID",
+            "LISTEN_FDS",
+            "LISTEN_PID",
+            "CREDENTIALS_DIRECTORY",
+        )
+        kept = {key: value for key, value in os.environ.items() if key not in dropped}
+        return {**kept, "PYTHONPATH": os.pathsep.join(paths)}
