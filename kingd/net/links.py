@@ -10,6 +10,7 @@ Addresses come from netifaces, flags from an ioctl on a socket: both see the net
 /sys shows only if it was mounted in that namespace. Whether a link can be opened is not known here (see `sockets.py`).
 """
 
+import errno
 import fcntl
 import socket
 import struct
@@ -24,6 +25,9 @@ Family = Literal[4, 6]
 # linux/sockios.h and linux/if.h
 _SIOCGIFFLAGS = 0x8913
 _IFF_UP, _IFF_BROADCAST, _IFF_LOOPBACK, _IFF_RUNNING, _IFF_MULTICAST = 0x1, 0x2, 0x8, 0x40, 0x1000
+
+# How the kernel says that an interface went away between two system calls.
+_VANISHED = (errno.ENODEV, errno.ENXIO)
 
 # Addresses used per interface and family. A router on the LAN can make a host take on IPv6 addresses (the kernel's own
 # default limit is 16 per interface), and each costs a socket; the lowest ones are kept, a link-local one always.
@@ -60,7 +64,7 @@ class Link:
 
 
 def scan(wanted: Sequence[str]) -> list[Link]:
-    """Every usable link now. Raises OSError only if the kernel will not list the interfaces at all."""
+    """Every usable link now. OSError if the kernel will not say: then nothing is known, and nothing changed."""
     labels: dict[str, list[str]] = {}
     for label in sorted(netifaces.interfaces()):  # the bare name sorts before its labels
         labels.setdefault(label.partition(":")[0], []).append(label)
@@ -74,7 +78,10 @@ def scan(wanted: Sequence[str]) -> list[Link]:
 
 def why_unused(name: str) -> str:
     """Why a configured interface gives no link, in words that end with what to do."""
-    flags = _flags(name)
+    try:
+        flags = _flags(name)
+    except OSError as error:
+        return f"it cannot be examined: {error.strerror}"
     if flags is None:
         return "there is no such interface (yet): check the name with `ip link`"
     if not flags & _IFF_UP:
@@ -111,7 +118,9 @@ def _flags(name: str) -> int | None:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
         try:
             answer = fcntl.ioctl(sock, _SIOCGIFFLAGS, request)
-        except OSError:
+        except OSError as error:
+            if error.errno not in _VANISHED:
+                raise
             return None
     flags: int = struct.unpack("16sH14x", answer)[1]
     return flags
@@ -121,7 +130,11 @@ def _links_of(name: str, labels: Sequence[str], flags: int) -> Iterator[Link]:
     try:
         ifindex = socket.if_nametoindex(name)
         addresses = _addresses(labels)
-    except (OSError, ValueError):  # it vanished between two system calls: the next scan is on its way
+    except ValueError:  # netifaces does not find it any more: the next scan is on its way
+        return
+    except OSError as error:
+        if error.errno not in _VANISHED:  # such as no file descriptor left: that must not look like a lost interface
+            raise
         return
     yield from _links4(name, ifindex, addresses, has_broadcast=bool(flags & _IFF_BROADCAST))
     if not flags & _IFF_LOOPBACK or _can_multicast6(ifindex):

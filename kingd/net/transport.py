@@ -107,7 +107,10 @@ class Transport:
         return total
 
     def rejoin(self) -> None:
-        """Leave and join the group again on every link, so that switches which forgot us hear of the membership."""
+        """Leave and join the group again on every link, so that switches which forgot us hear of the membership.
+
+        While another daemon of this host is in the group the kernel sees no change and reports nothing.
+        """
         for opened in self._primary():
             opened.rejoin(worked=partial(self._cleared, opened.link), failed=partial(self._failed, link=opened.link))
             self._listen(opened)

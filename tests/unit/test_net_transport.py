@@ -1,6 +1,8 @@
 """The transport on loopback: what comes in, what goes out, ports, errors, and what is left behind."""
 
 import asyncio
+import contextlib
+import resource
 import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -59,8 +61,8 @@ async def started(*hosts: Host) -> AsyncIterator[None]:
 
 async def until(condition: Callable[[], object]) -> None:
     async with asyncio.timeout(LIMIT_S):
-        while not condition():
-            await asyncio.sleep(0.005)  # the condition is waited for, not the time
+        while not condition():  # noqa: ASYNC110 - the conditions are of many kinds and none has an Event
+            await asyncio.sleep(0.005)
 
 
 @pytest.fixture
@@ -213,10 +215,11 @@ def test_rejoin_goes_on_hearing(port: int) -> None:
     asyncio.run(run())
 
 
-def test_close_leaves_nothing_open_and_may_be_repeated(port: int) -> None:
-    def open_descriptors() -> set[str]:
-        return {path.name for path in Path("/proc/self/fd").iterdir()}
+def open_descriptors() -> set[str]:
+    return {path.name for path in Path("/proc/self/fd").iterdir()}
 
+
+def test_close_leaves_nothing_open_and_may_be_repeated(port: int) -> None:
     async def run() -> None:
         loop = asyncio.get_running_loop()
         before = open_descriptors()
@@ -266,6 +269,31 @@ def test_no_destination_makes_send_raise(port: int) -> None:
                     for interface in ("", "lo", "eth7"):
                         one.transport.send(b"x", Endpoint(host, to_port, interface))
             assert len(one.transport.problems()) == len(one.reported) < 10
+
+    asyncio.run(run())
+
+
+def test_host_out_of_descriptors_keeps_the_links_it_has(port: int) -> None:
+    async def run() -> None:
+        one = Host(port, interfaces=("lo", "none7"))  # the missing one makes it look again every second
+        async with started(one):
+            used = max(int(name) for name in open_descriptors())
+            limit, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+            fillers: list[socket.socket] = []
+            resource.setrlimit(resource.RLIMIT_NOFILE, (used + 1, most))
+            try:
+                with contextlib.suppress(OSError):
+                    while True:
+                        fillers.append(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
+                await until(lambda: "EMFILE" in {problem.error for problem in one.transport.problems()})
+                one.transport.send(b"self", one.endpoint)
+                await until(lambda: one.heard(b"self"))
+            finally:
+                for sock in fillers:
+                    sock.close()
+                resource.setrlimit(resource.RLIMIT_NOFILE, (limit, most))
+            await until(lambda: "EMFILE" not in {problem.error for problem in one.transport.problems()})
+            assert one.links == [1]
 
     asyncio.run(run())
 
