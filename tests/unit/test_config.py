@@ -1,0 +1,522 @@
+"""From TOML and command line to Config, and every sentence an operator may get instead."""
+
+import re
+import subprocess
+import sys
+from dataclasses import FrozenInstanceError
+from pathlib import Path
+
+import pytest
+
+from kingd.config import (
+    KEYS,
+    PROFILES,
+    Config,
+    ConfigError,
+    Preempt,
+    apply_live,
+    changed_keys,
+    duration_text,
+    duration_us,
+    host_name,
+    load,
+    needs_restart,
+)
+
+TOP = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def main(tmp_path: Path) -> Path:
+    return tmp_path / "kingd.toml"
+
+
+def read(file: Path, toml: str, **overrides: object) -> Config:
+    file.write_text(toml)
+    return load(main=file, explicit=True, overrides=overrides)
+
+
+def problems(file: Path, toml: str) -> tuple[str, ...]:
+    with pytest.raises(ConfigError) as caught:
+        read(file, toml)
+    assert str(caught.value) == "\n".join(caught.value.problems)
+    return caught.value.problems
+
+
+def test_no_configuration_at_all_gives_what_the_contract_promises(main: Path) -> None:
+    config = load(main=main, explicit=False, overrides={})
+    assert config == Config() == load(main=None, explicit=False, overrides={})
+    assert (config.cluster, config.name, config.priority) == ("default", host_name(), 100)
+    assert config.preempt == Preempt(enabled=True, wait_us=0)
+    assert (config.network.port, config.network.group4, config.network.group6) == (5466, "239.255.54.66", "ff12::5466")
+    assert (config.timing.heartbeat_us, config.timing.leader_timeout_us) == (100_000, 500_000)
+    assert (config.control.socket, config.control.group) == (Path("/run/kingd/control.sock"), "kingd")
+    assert (config.check.interval_us, config.check.timeout_us) == (5_000_000, 2_000_000)
+    assert (config.hooks.dir, config.hooks.timeout_us) == (Path("/etc/kingd/hooks.d"), 30_000_000)
+
+
+def test_the_example_of_the_contract_is_the_default(main: Path) -> None:
+    """All keys of INTERFACE.md 2, as written there."""
+    toml = """
+        cluster = "default"
+        priority = 100
+        preempt = "always"
+        [network]
+        interfaces = []
+        port = 5466
+        group4 = "239.255.54.66"
+        group6 = "ff12::5466"
+        peers = []
+        broadcast = true
+        [timing]
+        profile = "lan"
+        heartbeat = "100ms"
+        leader_timeout = "500ms"
+        [quorum]
+        voters = []
+        [security]
+        key_file = ""
+        mode = "auto"
+        [hooks]
+        dir = "/etc/kingd/hooks.d"
+        timeout = "30s"
+        [check]
+        command = []
+        interval = "5s"
+        timeout = "2s"
+        rise = 2
+        fall = 3
+        [control]
+        socket = "/run/kingd/control.sock"
+        group = "kingd"
+        [tags]
+        [log]
+        level = "info"
+        format = "auto"
+    """
+    assert read(main, toml) == Config()
+    named = set(re.findall(r"(\w+) = ", toml)) | {"name", "tags"}
+    assert named == {path.rpartition(".")[2] for path in KEYS}
+
+
+def test_written_defaults_are_what_a_config_has_without_them(main: Path) -> None:
+    """The table is what man page and --check-config show: its defaults must be TOML, and true."""
+    overrides = {path: key.default for path, key in KEYS.items() if path not in ("name", "tags")}
+    lines = [f"{path} = {default}" for path, default in overrides.items()]
+    assert read(main, "\n".join(lines)) == Config()
+
+
+def test_every_key_has_its_sentence() -> None:
+    for key in KEYS.values():
+        assert re.fullmatch(r"[^\n]{30,}\.", key.doc)
+        assert key.kind.allowed
+
+
+ACCEPTED: list[tuple[str, str, object]] = [
+    ('cluster = "A.b_c-9"', "cluster", "A.b_c-9"),
+    (f'cluster = "{"c" * 63}"', "cluster", "c" * 63),
+    ('name = "box1.lan"', "name", "box1.lan"),
+    ("priority = 0", "priority", 0),
+    ("priority = 65535", "priority", 65535),
+    ('preempt = "always"', "preempt", Preempt(enabled=True, wait_us=0)),
+    ('preempt = "never"', "preempt", Preempt(enabled=False, wait_us=0)),
+    ('preempt = "1.5m"', "preempt", Preempt(enabled=True, wait_us=90_000_000)),
+    ('network.interfaces = ["eth0", "br-0.100@x"]', "network.interfaces", ("eth0", "br-0.100@x")),
+    ("network.port = 1", "network.port", 1),
+    ('network.group4 = "224.0.1.1"', "network.group4", "224.0.1.1"),
+    ('network.group6 = "FF15:0::0:1"', "network.group6", "ff15::1"),
+    (
+        'network.peers = ["box", "box:1", "[fd00::1]:2", "fd00::1"]',
+        "network.peers",
+        ("box", "box:1", "[fd00::1]:2", "fd00::1"),
+    ),
+    ("network.broadcast = false", "network.broadcast", False),
+    ('timing.heartbeat = "5ms"', "timing.heartbeat_us", 5_000),
+    ('timing.leader_timeout = "1m"', "timing.leader_timeout_us", 60_000_000),
+    ('security.mode = "off"', "security.mode", "off"),
+    ('hooks.dir = "/srv/hooks"', "hooks.dir", Path("/srv/hooks")),
+    ('hooks.timeout = "1h"', "hooks.timeout_us", 3_600_000_000),
+    ("check.rise = 100", "check.rise", 100),
+    ('control.socket = "/tmp/s"', "control.socket", Path("/tmp/s")),
+    (f'control.socket = "/{"s" * 106}"', "control.socket", Path("/" + "s" * 106)),
+    ('control.group = ""', "control.group", ""),
+    ('tags = {url = "http://bäx/", role = ""}', "tags", (("role", ""), ("url", "http://bäx/"))),
+    ('tags."a.b" = "x"', "tags", (("a.b", "x"),)),
+    ('log.level = "debug"', "log.level", "debug"),
+    ('log.format = "json"', "log.format", "json"),
+]
+
+
+@pytest.mark.parametrize(("toml", "attribute", "expected"), ACCEPTED)
+def test_value_is_accepted(main: Path, toml: str, attribute: str, expected: object) -> None:
+    value: object = read(main, toml)
+    for name in attribute.split("."):
+        value = getattr(value, name)
+    assert value == expected
+    assert type(value) is type(expected) or isinstance(value, Path)
+
+
+REFUSED = [
+    'cluster = ""',
+    f'cluster = "{"c" * 64}"',
+    'cluster = "a b"',
+    'cluster = "ä"',
+    'cluster = "a\\n"',
+    "cluster = 3",
+    "cluster = {x = 1}",
+    'name = "a/b"',
+    "priority = -1",
+    "priority = 65536",
+    "priority = true",
+    "priority = 1.0",
+    'priority = "1"',
+    "priority = 0x" + "f" * 5000,
+    'preempt = "sometimes"',
+    'preempt = "0s"',
+    'preempt = "25h"',
+    "preempt = true",
+    'network.interfaces = "eth0"',
+    'network.interfaces = [""]',
+    'network.interfaces = ["sixteen-letters-"]',
+    'network.interfaces = ["a/b"]',
+    'network.interfaces = [".."]',
+    'network.interfaces = ["eth0", "eth0"]',
+    "network.interfaces = [1]",
+    "network.port = 0",
+    "network.port = 65536",
+    "network.port = true",
+    'network.group4 = "192.168.1.1"',
+    'network.group4 = "240.0.0.1"',
+    'network.group4 = "239.1"',
+    'network.group4 = "ff12::1"',
+    'network.group4 = "224.0.0.1\\u0000"',
+    "network.group4 = 1",
+    'network.group6 = "fe80::1"',
+    'network.group6 = "ff12::1%eth0"',
+    'network.group6 = "224.0.1.1"',
+    'network.peers = ["a b"]',
+    'network.peers = ["box:0"]',
+    'network.peers = ["box:99999"]',
+    'network.peers = [""]',
+    "network.peers = [1]",
+    f"network.peers = {[f'p{n}' for n in range(65)]}",
+    "network.broadcast = 1",
+    'timing.profile = "wan"',
+    'timing.heartbeat = "4999us"',
+    'timing.heartbeat = "10001ms"',
+    'timing.heartbeat = "100"',
+    "timing.heartbeat = 100",
+    'timing.leader_timeout = "14ms"',
+    'timing.leader_timeout = "61s"',
+    'quorum.voters = ["a", "a"]',
+    'quorum.voters = ["a b"]',
+    "security.key_file = 1",
+    'security.mode = "on"',
+    'hooks.dir = ""',
+    'hooks.timeout = "0s"',
+    'check.command = "true"',
+    'check.command = ["a\\u0000"]',
+    'check.interval = "2h"',
+    'check.timeout = "1ms"',
+    "check.rise = 0",
+    "check.fall = 101",
+    'control.socket = ""',
+    'control.socket = "/a\\u0000"',
+    f'control.socket = "/{"s" * 107}"',
+    'control.group = "a:b"',
+    "tags.url = 1",
+    f'tags.url = "{"ä" * 33}"',
+    'tags.url = "a\\tb"',
+    'tags.url = "\\u202e"',
+    'log.level = "verbose"',
+    'log.format = "xml"',
+    'log.format = ["json"]',
+]
+
+
+@pytest.mark.parametrize("toml", REFUSED)
+def test_value_is_refused_with_file_line_key_value_and_what_is_allowed(main: Path, toml: str) -> None:
+    (problem,) = problems(main, toml)
+    path = toml.partition(" ")[0]
+    allowed = KEYS["tags" if path.startswith("tags.") else path].kind.allowed
+    assert problem.startswith(f"{main}:1: {path} = ")
+    assert f" is not allowed: it must be {allowed}" in problem
+    assert problem.isprintable()
+
+
+UNKNOWN = [
+    ("priorty = 1", "priorty = 1 is not a key of kingd: did you mean priority?"),
+    ('[timing]\nhartbeat = "1s"', 'timing.hartbeat = "1s" is not a key of kingd: did you mean timing.heartbeat?'),
+    ('heartbeat = "1s"', 'heartbeat = "1s" is not a key of kingd: did you mean timing.heartbeat?'),
+    ("[network]\npriority = 1", "network.priority = 1 is not a key of kingd: did you mean priority?"),
+    ("[netwrok]\nport = 1", "netwrok = (a table) is not a key of kingd: did you mean [network]?"),
+    ("[log]\nzzz = 1", "log.zzz = 1 is not a key of kingd: there are log.level, log.format"),
+    ("zzz = 1", "zzz = 1 is not a key of kingd: there are cluster, name, priority, preempt, [network]"),
+    ("network = 1", "network = 1 is not allowed: it must be a table, [network]"),
+    ("tags = 1", "tags = 1 is not allowed: it must be a table, [tags]"),
+    ("[[log]]\nlevel = 1", "log = [(a table)] is not allowed: it must be a table, [log]"),
+    ('tags."a b" = "x"', 'tags.a b = "x" is not allowed: a tag\'s name must be 1 to 32 of a-z A-Z 0-9 . _ -'),
+    (f'tags.{"t" * 33} = "x"', "a tag's name must be 1 to 32 of a-z A-Z 0-9 . _ -"),
+    ('"tags.url" = "x"', '"tags.url" = "x" is not a key of kingd'),
+    ('"network.port" = 1', '"network.port" = 1 is not a key of kingd: did you mean network.port?'),
+]
+
+
+@pytest.mark.parametrize(("toml", "sentence"), UNKNOWN)
+def test_unknown_key_is_refused(main: Path, toml: str, sentence: str) -> None:
+    (problem,) = problems(main, toml)
+    assert problem.startswith(str(main))
+    assert sentence in problem
+
+
+def test_all_mistakes_are_told_at_once_with_their_lines(main: Path) -> None:
+    found = problems(main, 'priority = -1\n[network]\nport = "x"\nprot = 1\n\n[log]\nlevel = 1\n')
+    assert [problem.removeprefix(f"{main}:").partition(" = ")[0] for problem in found] == [
+        "1: priority",
+        "3: network.port",
+        "4: network.prot",
+        "7: log.level",
+    ]
+
+
+def test_mistake_that_a_later_file_would_hide_is_told_too(main: Path) -> None:
+    (main.parent / "conf.d").mkdir()
+    (main.parent / "conf.d/a.toml").write_text("priority = 5")
+    assert len(problems(main, "priority = -1")) == 1
+
+
+DURATIONS = [
+    ("1us", 1),
+    ("500us", 500),
+    ("200ms", 200_000),
+    ("3s", 3_000_000),
+    ("1.5s", 1_500_000),
+    ("0.1s", 100_000),
+    ("0.000001s", 1),
+    ("1m", 60_000_000),
+    ("2h", 7_200_000_000),
+    ("0s", 0),
+]
+
+
+@pytest.mark.parametrize(("text", "us"), DURATIONS)
+def test_duration_is_exact(text: str, us: int) -> None:
+    assert duration_us(text) == us
+    assert duration_us(duration_text(us)) == us
+
+
+@pytest.mark.parametrize(
+    "text", ["", "1", "s", "1 s", " 1s", "1s\n", "-1s", "+1s", "1.s", ".5s", "1e3s", "1d", "٣s", 1, 1.5, None]
+)
+def test_what_is_no_duration(text: object) -> None:
+    with pytest.raises(ValueError, match=r"^$"):
+        duration_us(text)
+
+
+TIMINGS = [
+    ('profile = "lan"', 100_000, 500_000),
+    ('profile = "fast"', 10_000, 30_000),
+    ('profile = "wifi"', 1_000_000, 5_000_000),
+    ('profile = "fast"\nleader_timeout = "40ms"', 10_000, 40_000),
+    ('profile = "wifi"\nheartbeat = "500ms"', 500_000, 5_000_000),
+    ('heartbeat = "100ms"\nleader_timeout = "300ms"', 100_000, 300_000),
+]
+
+
+@pytest.mark.parametrize(("toml", "heartbeat_us", "leader_timeout_us"), TIMINGS)
+def test_profile_is_a_preset_that_explicit_keys_override(
+    main: Path, toml: str, heartbeat_us: int, leader_timeout_us: int
+) -> None:
+    timing = read(main, f"[timing]\n{toml}").timing
+    assert (timing.heartbeat_us, timing.leader_timeout_us) == (heartbeat_us, leader_timeout_us)
+
+
+def test_every_profile_keeps_the_rule_it_is_measured_by() -> None:
+    assert all(leader_timeout_us >= 3 * heartbeat_us for heartbeat_us, leader_timeout_us in PROFILES.values())
+
+
+@pytest.mark.parametrize(
+    ("toml", "sentence"),
+    [
+        ('heartbeat = "200ms"', ':2: timing.leader_timeout = "500ms" is not allowed: with timing.heartbeat = "200ms"'),
+        ('leader_timeout = "299ms"', 'it must be "300ms" or more, 3 heartbeats'),
+        ('profile = "wifi"\nleader_timeout = "2s"', ':3: timing.leader_timeout = "2s" is not allowed'),
+    ],
+)
+def test_leader_timeout_is_at_least_three_heartbeats(main: Path, toml: str, sentence: str) -> None:
+    (problem,) = problems(main, f"[timing]\n{toml}")
+    assert sentence in problem
+
+
+def test_timing_is_not_judged_by_a_value_that_was_refused(main: Path) -> None:
+    (problem,) = problems(main, 'timing.heartbeat = "1d"\ntiming.leader_timeout = "20ms"')
+    assert "timing.heartbeat" in problem
+
+
+def test_ninth_tag_is_refused_and_drop_ins_add_tags(main: Path) -> None:
+    folder = main.parent / "conf.d"
+    folder.mkdir()
+    (folder / "a.toml").write_text('[tags]\nt0 = "new"\nt7 = "x"')
+    seven = "[tags]\n" + "".join(f't{n} = "x"\n' for n in range(7))
+    assert read(main, seven).tags == (("t0", "new"), *((f"t{n}", "x") for n in range(1, 8)))
+    (folder / "b.toml").write_text('[tags]\nt8 = "x"')
+    (problem,) = problems(main, seven)
+    assert problem == f'{folder}/b.toml:2: tags.t8 = "x" is not allowed: there may be at most 8 tags, and these are 9'
+
+
+NOT_YET = [
+    ('security.mode = "enforce"', "this version does not sign datagrams yet"),
+    ('security.mode = "permissive"', "this version does not sign datagrams yet"),
+    ('security.key_file = "/etc/kingd/cluster.key"', "this version does not sign datagrams yet"),
+    ('quorum.voters = ["a", "b", "c"]', "this version has only the availability mode"),
+    ('check.command = ["/bin/true"]', "this version does not check health yet"),
+]
+
+
+@pytest.mark.parametrize(("toml", "sentence"), NOT_YET)
+def test_what_this_version_cannot_do_is_refused_and_not_ignored(main: Path, toml: str, sentence: str) -> None:
+    (problem,) = problems(main, toml)
+    assert problem.startswith(f"{main}:1: {toml} is not possible: {sentence}")
+
+
+def test_later_wins_key_by_key(main: Path) -> None:
+    folder = main.parent / "conf.d"
+    folder.mkdir()
+    (folder / "20-b.toml").write_text('priority = 20\n[log]\nlevel = "error"')
+    (folder / "10-a.toml").write_text('priority = 10\ncluster = "ten"')
+    (folder / ".#30.toml").write_text("not TOML: the lock file of an editor")
+    (folder / "30.toml~").write_text("not TOML: its backup")
+    config = read(main, 'priority = 1\ncluster = "main"\nname = "n"\n[log]\nformat = "json"')
+    assert (config.priority, config.cluster, config.name) == (20, "ten", "n")
+    assert (config.log.level, config.log.format) == ("error", "json")
+    given: dict[str, object] = {"priority": 7, "log.level": None, "network.interfaces": ("a", "b"), "tags.x": "y"}
+    config = load(main=main, explicit=False, overrides=given)
+    assert (config.priority, config.log.level, config.network.interfaces) == (7, "error", ("a", "b"))
+    assert config.tags == (("x", "y"),)
+
+
+def test_drop_ins_are_read_without_a_main_file(main: Path) -> None:
+    (main.parent / "conf.d").mkdir()
+    (main.parent / "conf.d/a.toml").write_text("priority = 5")
+    assert load(main=main, explicit=False, overrides={}).priority == 5
+
+
+@pytest.mark.parametrize("name", ["web.toml", "conf.toml"])  # conf: its folder must not be that of the default instance
+def test_instance_does_not_read_the_drop_ins_of_the_default_one(tmp_path: Path, name: str) -> None:
+    for folder, priority in (("conf.d", 1), (f"{name}.d", 2)):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "a.toml").write_text(f"priority = {priority}")
+    assert read(tmp_path / name, 'cluster = "web"').priority == 2
+
+
+def test_command_line_is_checked_like_a_file(main: Path) -> None:
+    given: dict[str, object] = {"priority": 70000, "network.interfaces": ("a", "a"), "prority": 1, "network": 1}
+    with pytest.raises(ConfigError) as caught:
+        load(main=main, explicit=False, overrides=given)
+    assert len(caught.value.problems) == 4
+    assert all(problem.startswith("command line: ") for problem in caught.value.problems)
+
+
+def test_file_that_was_asked_for_must_be_there(main: Path) -> None:
+    with pytest.raises(ConfigError, match=f"^{main}: cannot be read: No such file or directory$"):
+        load(main=main, explicit=True, overrides={})
+
+
+UNREADABLE = [
+    (b"priority = 1\nx x\n", "is not TOML: .*line 2, .*"),
+    (b"a = 1\na = 2", "is not TOML: .*"),
+    (b"a = 1\nname = '\xff'", r"is not UTF-8 text \(at line 2\)"),
+    (b"a = " + b"[" * 5000, "is not TOML: .*"),
+    (b"#" * (1 << 20) + b"#", "is not TOML: it is longer than 1048576 bytes"),
+]
+
+
+@pytest.mark.parametrize(("data", "pattern"), UNREADABLE)
+def test_file_that_is_no_toml_is_named_with_the_line(main: Path, data: bytes, pattern: str) -> None:
+    main.write_bytes(data)
+    with pytest.raises(ConfigError) as caught:
+        load(main=main, explicit=False, overrides={})
+    (problem,) = caught.value.problems
+    assert re.fullmatch(f"{re.escape(str(main))}: {pattern}", problem)
+
+
+def test_folders_and_dangling_links_where_files_should_be_are_named(main: Path) -> None:
+    main.mkdir()
+    (main.parent / "conf.d").mkdir()
+    (main.parent / "conf.d/a.toml").symlink_to("nowhere")
+    with pytest.raises(ConfigError) as caught:
+        load(main=main, explicit=False, overrides={})
+    assert caught.value.problems == (
+        f"{main}: cannot be read: Is a directory",
+        f"{main.parent}/conf.d/a.toml: cannot be read: No such file or directory",
+    )
+
+
+def test_drop_in_folder_that_is_a_file_is_named(main: Path) -> None:
+    (main.parent / "conf.d").write_text("")
+    (problem,) = problems(main, "")
+    assert problem == f"{main.parent}/conf.d: cannot be read: Not a directory"
+
+
+@pytest.mark.parametrize(
+    ("host", "name"),
+    [
+        ("box1", "box1"),
+        ("box1.lan.example", "box1"),
+        ("(none)", "none"),
+        ("", "localhost"),
+        ("h" * 64, "h" * 63),
+        ("ä", "localhost"),
+    ],
+)
+def test_name_is_made_from_any_host_name(main: Path, monkeypatch: pytest.MonkeyPatch, host: str, name: str) -> None:
+    monkeypatch.setattr("socket.gethostname", lambda: host)
+    assert read(main, "").name == name
+    assert read(main, f'name = "{name}"').name == name
+
+
+LIVE = ["priority", "preempt", "timing.", "hooks.", "check.", "log.", "security.", "tags"]
+
+
+@pytest.mark.parametrize("path", KEYS)
+def test_what_a_reload_applies(path: str) -> None:
+    assert needs_restart(path) is not any(path.startswith(live) for live in LIVE)
+
+
+def test_reload_names_what_changed_and_applies_what_is_live(main: Path) -> None:
+    old = read(main, 'name = "a"')
+    toml = 'name = "b"\npriority = 7\n[network]\nport = 1\n[timing]\nprofile = "wifi"\n[tags]\nurl = "x"\n'
+    new = read(main, toml)
+    changed = changed_keys(old, new)
+    assert changed == [
+        "name",
+        "priority",
+        "network.port",
+        "timing.profile",
+        "timing.heartbeat",
+        "timing.leader_timeout",
+        "tags",
+    ]
+    assert [key for key in changed if needs_restart(key)] == ["name", "network.port"]
+    now = apply_live(old, new)
+    assert changed_keys(old, now) == [key for key in changed if not needs_restart(key)]
+    assert changed_keys(now, new) == ["name", "network.port"]
+    assert needs_restart("tags.url") is False
+    assert changed_keys(new, new) == []
+
+
+def test_config_is_frozen_and_hashable(main: Path) -> None:
+    config = read(main, 'tags.url = "x"')
+    assert hash(config) == hash(read(main, 'tags.url = "x"'))
+    with pytest.raises(FrozenInstanceError):
+        config.priority = 1  # type: ignore[misc]
+
+
+def test_start_without_files_does_not_pay_for_a_parser() -> None:
+    script = (
+        "import sys; from pathlib import Path; from kingd.config import load\n"
+        "load(main=Path('/nonexistent/kingd.toml'), explicit=False, overrides={'priority': 1})\n"
+        "print([name for name in ('tomllib', 'difflib', 'asyncio', 'json') if name in sys.modules])"
+    )
+    run = subprocess.run([sys.executable, "-c", script], cwd=TOP, capture_output=True, text=True, check=False)
+    assert (run.stdout, run.stderr) == ("[]\n", "")
