@@ -1,0 +1,274 @@
+"""The durable state of one daemon: who it is, and which terms it may claim.
+
+In: a folder, and later the ceilings that the core wants durable. Out: the node id, the ceiling, the cached peers, and
+sentences for the log (`warnings`) about what went wrong on the way. One folder belongs to one daemon, by a lock that
+the kernel drops when the process ends, however it ends.
+
+The invariant: what was saved is read back whole, or is not believed. A file that fails its checksum is put aside and
+the daemon takes a new identity: a newcomer harms nobody, but an old friend that forgot its ceiling could claim a term
+twice. Nothing here knows what a term is for.
+"""
+
+import contextlib
+import errno
+import fcntl
+import json
+import os
+import socket
+import threading
+from binascii import crc32
+from collections.abc import Iterable
+from pathlib import Path
+from typing import NamedTuple
+
+from kingd.core.endpoint import Endpoint
+from kingd.core.message import NodeId
+
+PEERS_MAX = 64  # enough to find any cluster again; the rest is learned from the first that answers
+_FORMAT = 1
+_CORRUPT_KEPT = 3  # evidence for a person; more of it would only fill the disk
+_SIZE_MAX = 64 << 10  # of a file that is read; ours are far smaller
+_U64 = 1 << 64
+
+
+class StateBusy(Exception):
+    """Another daemon works with this folder."""
+
+
+class _State(NamedTuple):
+    node_id: NodeId
+    ceiling: int
+
+
+class Store:
+    """Use `Store.open`. `node_id` is durable only while `writable`; `ceiling` is the highest that is surely on disk."""
+
+    def __init__(self, folder: Path, lock: int | None, state: _State, *, readable: bool, warnings: list[str]) -> None:
+        self.node_id = state.node_id
+        self.ceiling = state.ceiling
+        self.writable = False
+        self.warnings = warnings
+        self._folder = folder
+        self._lock = lock
+        self._readable = readable
+        self._writing = threading.Lock()
+
+    @classmethod
+    def open(cls, folder: Path) -> "Store":
+        """Blocking. StateBusy if another daemon has the folder; all else that fails is a sentence in `warnings`."""
+        warnings: list[str] = []
+        lock = _lock(folder, warnings)
+        state, readable = _read_state(folder, warnings)
+        store = cls(folder, lock, state, readable=readable, warnings=warnings)
+        if not readable:
+            return store
+        try:
+            store.save(store.ceiling)  # even if nothing is new: now is the time to learn that the disk is full
+        except OSError as error:
+            warnings.append(
+                f"{folder}: state cannot be written ({error.strerror}), so nothing new survives a restart of kingd; "
+                "make the folder writable for the user that runs kingd, or free space"
+            )
+        return store
+
+    def save(self, ceiling: int) -> None:
+        """Blocking (fsync): for a worker thread. Never lowers the ceiling. OSError: it is not durable."""
+        assert 0 <= ceiling < _U64
+        with self._writing:
+            if not self._readable:  # an identity that may be good again tomorrow is not overwritten
+                raise OSError(errno.EACCES, os.strerror(errno.EACCES), str(self._folder / "state.json"))
+            self.writable = False
+            state = _State(self.node_id, max(ceiling, self.ceiling))
+            _replace(self._folder / "state.json", _encode(state), durable=True)
+            self.ceiling = state.ceiling
+            self.writable = True
+
+    def load_peers(self) -> list[Endpoint]:
+        """Whom we knew before the restart. A hint from a cache: whatever is wrong with it is left out."""
+        try:
+            document = json.loads(_read(self._folder / "peers.json"))
+        except (OSError, ValueError, RecursionError):
+            return []
+        rows = document.get("peers") if isinstance(document, dict) and document.get("format") == _FORMAT else None
+        if not isinstance(rows, list):
+            return []
+        return list(dict.fromkeys(endpoint for row in rows if (endpoint := _endpoint(row))))[:PEERS_MAX]
+
+    def save_peers(self, endpoints: Iterable[Endpoint]) -> None:
+        """Best effort; without fsync, for a cache that is lost costs one more announcement."""
+        rows = list(dict.fromkeys(endpoints))[:PEERS_MAX]
+        data = json.dumps({"format": _FORMAT, "peers": rows}).encode()
+        with self._writing, contextlib.suppress(OSError):
+            _replace(self._folder / "peers.json", data, durable=False)
+
+    def close(self) -> None:
+        """Let go of the folder. The process's end does the same."""
+        if self._lock is not None:
+            os.close(self._lock)
+            self._lock = None
+
+
+def _lock(folder: Path, warnings: list[str]) -> int | None:
+    """The open lock, or None where there is nothing to lock: then there is nothing to share either."""
+    with contextlib.suppress(OSError):  # what matters about the failure is found when writing
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    try:
+        handle = _open_lock(folder)
+    except OSError:
+        return None
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        holder = _holder(folder)
+        os.close(handle)
+        raise StateBusy(
+            f"{folder} is in use by another kingd{holder}: stop that one, or give this one a folder of its own with "
+            "--state-dir"
+        ) from None
+    except OSError as error:
+        warnings.append(f"{folder} cannot be locked ({error.strerror}): see to it that no other kingd works with it")
+        os.close(handle)
+        return None
+    with contextlib.suppress(OSError):  # the number is only for the sentence above
+        os.truncate(handle, 0)
+        os.pwrite(handle, f"{os.getpid()}\n".encode(), 0)
+    return handle
+
+
+def _open_lock(folder: Path) -> int:
+    try:
+        return os.open(folder / "lock", os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    except OSError:
+        # Read-only: two daemons with one identity are as wrong there, and a folder can be locked as well.
+        return os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+
+
+def _holder(folder: Path) -> str:
+    try:
+        pid = _read(folder / "lock").decode("ascii").strip()
+    except (OSError, ValueError):
+        return ""
+    return f" (pid {pid})" if pid.isdigit() else ""
+
+
+def _read_state(folder: Path, warnings: list[str]) -> tuple[_State, bool]:
+    """The state, or a new one; and whether the file may be replaced."""
+    file = folder / "state.json"
+    try:
+        data = _read(file)
+    except FileNotFoundError:
+        return _new_state(), True
+    except OSError as error:
+        warnings.append(
+            f"{file} cannot be read ({error.strerror}): running with an id that lasts until kingd ends; make the file "
+            "readable and writable for the user that runs kingd, and restart kingd"
+        )
+        return _new_state(), False
+    try:
+        return _decode(data), True
+    except ValueError as error:
+        warnings.append(_put_aside(file, str(error)))
+        return _new_state(), True
+
+
+def _put_aside(file: Path, why: str) -> str:
+    """Rename the file, forget the oldest of such files, and say so."""
+    prefix = f"{file.name}.corrupt-"
+    numbers = sorted(
+        int(number)
+        for found in file.parent.glob(f"{prefix}*")
+        if (number := found.name.removeprefix(prefix)).isdecimal()
+    )
+    aside = file.with_name(f"{prefix}{numbers[-1] + 1 if numbers else 1}")
+    try:
+        file.replace(aside)
+    except OSError as error:
+        return f"{file} is damaged ({why}) and cannot be renamed ({error.strerror}): this node has a new id"
+    for oldest in numbers[: 1 - _CORRUPT_KEPT]:
+        with contextlib.suppress(OSError):
+            file.with_name(f"{prefix}{oldest}").unlink()
+    return f"{file} is damaged ({why}): kept as {aside.name}, and this node has a new id; check the disk"
+
+
+def _new_state() -> _State:
+    # 0 means nobody.
+    return _State(NodeId(1 + int.from_bytes(os.urandom(8), "big") % (_U64 - 1)), 0)
+
+
+def _encode(state: _State) -> bytes:
+    document = {
+        "format": _FORMAT,
+        "node_id": f"{state.node_id:016x}",
+        "ceiling": state.ceiling,
+        "crc": _checksum(state),
+    }
+    return f"{json.dumps(document)}\n".encode()
+
+
+def _decode(data: bytes) -> _State:
+    """ValueError says why it is not believed."""
+    try:
+        document = json.loads(data)
+    except (ValueError, RecursionError):
+        raise ValueError("it is not JSON") from None
+    if not isinstance(document, dict) or document.get("format") != _FORMAT:
+        raise ValueError(f"its format is not {_FORMAT}")
+    node_id, ceiling = document.get("node_id"), document.get("ceiling")
+    if not isinstance(node_id, str) or type(ceiling) is not int or not 0 <= ceiling < _U64:
+        raise ValueError("a value is missing or wrong")
+    try:
+        state = _State(NodeId(int(node_id, 16)), ceiling)
+    except ValueError:
+        raise ValueError("its node id is not a number") from None
+    # Also refuses what int() takes and we do not write, such as signs and blanks.
+    if f"{state.node_id:016x}" != node_id or not 0 < state.node_id < _U64:
+        raise ValueError("its node id is out of range")
+    if document.get("crc") != _checksum(state):
+        raise ValueError("its checksum is wrong")
+    return state
+
+
+def _checksum(state: _State) -> str:
+    return f"{crc32(f'{_FORMAT} {state.node_id} {state.ceiling}'.encode()):08x}"
+
+
+def _endpoint(row: object) -> Endpoint | None:
+    match row:
+        case [str(host), int(port), str(interface)] if type(port) is int and 0 < port <= 65535 and len(interface) <= 15:
+            try:
+                socket.inet_pton(socket.AF_INET6 if ":" in host else socket.AF_INET, host)
+            except (OSError, ValueError):  # ValueError: a NUL inside
+                return None
+            return Endpoint(host, port, interface)
+    return None
+
+
+def _read(file: Path) -> bytes:
+    with file.open("rb") as stream:
+        return stream.read(_SIZE_MAX)
+
+
+def _replace(file: Path, data: bytes, *, durable: bool) -> None:
+    """The file holds either the old bytes or the new ones, whenever the power fails."""
+    new = file.with_name(f"{file.name}.new")
+    try:
+        with open(new, "wb", opener=_private) as stream:
+            stream.write(data)
+            stream.flush()
+            if durable:
+                os.fsync(stream.fileno())
+        new.replace(file)
+    except OSError:
+        with contextlib.suppress(OSError):
+            new.unlink()
+        raise
+    if durable:  # the name is on disk only when its folder is
+        handle = os.open(file.parent, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+
+
+def _private(path: str, flags: int) -> int:
+    return os.open(path, flags | os.O_NOFOLLOW, 0o600)
