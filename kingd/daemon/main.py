@@ -1,0 +1,118 @@
+"""The command `kingd`: options, configuration, then the runtime in the foreground (or detached, for hosts without systemd)."""
+
+import logging
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import NoReturn
+
+import click
+
+from kingd import __version__
+from kingd.config import Config, ConfigError, load
+from kingd.daemon.log import set_up
+
+EX_CONFIG = 78  # sysexits(3); systemd does not restart us after it
+EX_CANTCREAT = 73
+DEFAULT_CONFIG = Path("/etc/kingd/kingd.toml")
+DEFAULT_STATE = Path("/var/lib/kingd")
+
+_log = logging.getLogger("kingd")
+
+
+@click.command(context_settings={"help_option_names": ["-h", "--help"]})
+@click.option("--config", type=click.Path(path_type=Path), help=f"Configuration file.  [default: {DEFAULT_CONFIG}, if there is one]")
+@click.option("--cluster", metavar="NAME", help="Name of the cluster to join.")
+@click.option("--name", metavar="NAME", help="Name of this node.  [default: the short host name]")
+@click.option("--priority", type=int, metavar="N", help="0..65535, higher leads; 0 never leads.")
+@click.option("--interface", "interfaces", multiple=True, metavar="NAME", help="Network interface to use; may be repeated.")
+@click.option("--port", type=int, metavar="PORT", help="UDP port.  [default: 5466]")
+@click.option("--state-dir", type=click.Path(path_type=Path), default=DEFAULT_STATE, show_default=True, help="Durable state.")
+@click.option("--socket", type=click.Path(path_type=Path), help="Control socket.  [default: /run/kingd/control.sock]")
+@click.option("--voter", "voters", multiple=True, metavar="NAME", help="A host that votes; may be repeated.")
+@click.option("--log-level", type=click.Choice(["debug", "info", "warning", "error"]), help="Least important messages to log.")
+@click.option("--detach", is_flag=True, help="Run in the background (for hosts without systemd).")
+@click.option("--pid-file", type=click.Path(path_type=Path), help="With --detach: where to write the process id.")
+@click.option("--check-config", is_flag=True, help="Check the configuration and exit: 0 or 78.")
+@click.version_option(__version__, "--version", message="kingd %(version)s")
+def main(
+    *,
+    config: Path | None,
+    state_dir: Path,
+    detach: bool,
+    pid_file: Path | None,
+    check_config: bool,
+    **flags: object,
+) -> None:
+    """Agree with the other hosts of this LAN on who leads. Needs no configuration; ask with `kingctl leader`."""
+    if pid_file is not None and not detach:
+        raise click.UsageError("--pid-file goes with --detach")
+    overrides = _overrides(flags)
+    loaded = _load_or_exit(config, overrides)
+    if check_config:
+        click.echo("the configuration is good")
+        return
+    if detach:
+        _detach(pid_file, state_dir)
+    sys.exit(_run(loaded, config, overrides, state_dir))
+
+
+def _overrides(flags: Mapping[str, object]) -> dict[str, object]:
+    return {
+        "cluster": flags["cluster"],
+        "name": flags["name"],
+        "priority": flags["priority"],
+        "network.interfaces": flags["interfaces"] or None,
+        "network.port": flags["port"],
+        "control.socket": flags["socket"],
+        "quorum.voters": flags["voters"] or None,
+        "log.level": flags["log_level"],
+    }
+
+
+def _load(config: Path | None, overrides: Mapping[str, object]) -> Config:
+    return load(main=config or DEFAULT_CONFIG, explicit=config is not None, overrides=overrides)
+
+
+def _load_or_exit(config: Path | None, overrides: Mapping[str, object]) -> Config:
+    try:
+        return _load(config, overrides)
+    except ConfigError as error:
+        _fail(EX_CONFIG, *error.problems)
+
+
+def _fail(code: int, *sentences: str) -> NoReturn:
+    for sentence in sentences:
+        click.echo(f"kingd: {sentence}", err=True)
+    sys.exit(code)
+
+
+def _run(loaded: Config, config: Path | None, overrides: Mapping[str, object], state_dir: Path) -> int:
+    from kingd.control.listener import SocketBusy, SocketUnusable
+    from kingd.daemon import runtime  # asyncio and all that: not for --version
+    from kingd.daemon.store import StateBusy
+
+    set_up(loaded.log.level, loaded.log.format)
+    _log.info("kingd %s, cluster %s, node %s, priority %d", __version__, loaded.cluster, loaded.name, loaded.priority)
+    try:
+        return runtime.run(loaded, state_dir, reread=lambda: _load(config, overrides))
+    except (StateBusy, SocketBusy, SocketUnusable) as error:
+        _fail(EX_CANTCREAT, str(error))
+
+
+def _detach(pid_file: Path | None, state_dir: Path) -> None:
+    """Leave the terminal; what the daemon logs goes to a file in its state folder."""
+    import daemon
+    from daemon.pidfile import PIDLockFile
+
+    state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    log = (state_dir / "kingd.log").open("a", encoding="utf-8")
+    context = daemon.DaemonContext(
+        working_directory="/",
+        umask=0o022,
+        pidfile=PIDLockFile(pid_file) if pid_file else None,
+        stdout=log,
+        stderr=log,
+        signal_map={},
+    )
+    context.open()

@@ -1,0 +1,151 @@
+"""The core's facts as the JSON objects of INTERFACE.md 4. Pure: everything comes in as arguments."""
+
+from datetime import UTC, datetime
+
+from kingd.config import Config
+from kingd.control.service import JsonObject
+from kingd.core.effect import Event, Peer, Surveyed
+from kingd.core.election import Core
+from kingd.core.message import Role
+from kingd.core.node import Node
+from kingd.core.status import Status
+
+_ROLES = {
+    Role.JOINING: "joining",
+    Role.FOLLOWER: "follower",
+    Role.SEEKING: "candidate",
+    Role.CANDIDATE: "candidate",
+    Role.LEADER: "leader",
+}
+
+
+def moment(wall_s: float) -> str:
+    """`2026-11-23T12:00:00.000Z`"""
+    return datetime.fromtimestamp(wall_s, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def node_id(value: int) -> str:
+    return f"{value:016x}"
+
+
+def peer(value: Peer | None, *, here: str | None, tags: tuple[tuple[str, str], ...] | None = None) -> JsonObject | None:
+    """`here`: this node's own address, for a peer without one is this node."""
+    if value is None:
+        return None
+    found: JsonObject = {
+        "id": node_id(value.node),
+        "name": value.name,
+        "priority": value.priority,
+        "address": here if value.endpoint is None else str(value.endpoint),
+    }
+    return found if tags is None else found | {"tags": dict(tags)}
+
+
+def status(
+    core: Core,
+    facts: Status,
+    config: Config,
+    *,
+    here: str | None,
+    since: str,
+    strangers: list[JsonObject],
+    problems: list[str],
+    rejected: dict[str, int],
+) -> JsonObject:
+    node = core.node
+    age_us = facts.leader_age_us
+    return {
+        "version": 1,
+        "cluster": config.cluster,
+        "mode": "availability",
+        "node": {
+            "id": node_id(node.id),
+            "name": node.settings.name,
+            "priority": node.priority,
+            "address": here,
+            "role": _ROLES[facts.role],
+            "eligible": facts.eligible,
+            "ineligible_reason": facts.ineligible_reason,
+            "version": node.settings.version,
+        },
+        "leader": peer(facts.leader, here=here, tags=facts.leader_tags),
+        "term": facts.term,
+        "leader_age_ms": None if age_us is None else age_us // 1000,
+        "since": since,
+        "reason": facts.reason.word,
+        "members": {"alive": facts.alive, "dead": facts.dead},
+        "quorum": {"voters": list(config.quorum.voters), "reachable": facts.alive, "ok": True},
+        "strangers": strangers,
+        "problems": [*facts.problems, *problems],
+        "rejected": rejected,
+    }
+
+
+def members(core: Core, facts: Status, *, here: str | None, now_us: int) -> JsonObject:
+    node = core.node
+    leader = facts.ballot.node
+    rows: list[tuple[tuple[int, int], JsonObject]] = [(node.rank, _self_row(node, facts, here))]
+    for m in node.members:
+        role = "leader" if m.node == leader else "follower" if m.role is Role.LEADER else _ROLES[m.role]
+        row: JsonObject = {
+            "id": node_id(m.node),
+            "name": m.name,
+            "priority": m.priority,
+            "address": str(m.endpoint),
+            "role": role,
+            "state": str(m.state),
+            "eligible": m.eligible,
+            "last_heard_ms": max(0, now_us - m.heard_us) // 1000,
+            "version": m.version,
+        }
+        rows.append((m.rank, row))
+    return {"version": 1, "members": [row for _, row in sorted(rows, key=lambda pair: pair[0])]}
+
+
+def _self_row(node: Node, facts: Status, here: str | None) -> JsonObject:
+    return {
+        "id": node_id(node.id),
+        "name": node.settings.name,
+        "priority": node.priority,
+        "address": here,
+        "role": _ROLES[facts.role],
+        "state": "alive",
+        "eligible": facts.eligible,
+        "last_heard_ms": 0,
+        "version": node.settings.version,
+    }
+
+
+def survey(result: Surveyed) -> JsonObject:
+    """All alive members agree when they all name the same leader."""
+    leaders = {row.leader_name for row in result.rows if row.ok}
+    nodes = [
+        {
+            "id": node_id(row.node),
+            "name": row.name,
+            "priority": row.priority,
+            "leader": row.leader_name or None,
+            "term": row.term,
+            "ok": row.ok,
+            "rtt_ms": None if row.rtt_us is None else row.rtt_us / 1000,
+        }
+        for row in result.rows
+    ]
+    return {"version": 1, "agree": len(leaders) == 1 and "" not in leaders, "nodes": nodes}
+
+
+def event(value: Event, *, here: str | None, seq: int, wall_s: float, monotonic_ns: int) -> JsonObject:
+    found: JsonObject = {
+        "version": 1,
+        "event": str(value.kind),
+        "time": moment(wall_s),
+        "monotonic_ns": monotonic_ns,
+        "role": _ROLES[value.role],
+        "previous_role": _ROLES[value.previous_role],
+        "term": value.term,
+        "seq": seq,
+        "leader": peer(value.leader, here=here),
+        "previous_leader": peer(value.previous_leader, here=here),
+        "reason": value.reason.word,
+    }
+    return found if value.member is None else found | {"member": peer(value.member, here=here)}
