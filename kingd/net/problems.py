@@ -65,7 +65,7 @@ _CAUSES = {
     errno.EPERM: "a local firewall rule refuses it; allow UDP {port} in and out",
     errno.EACCES: "not allowed; check SELinux, AppArmor, or the unit's IPAddressDeny= and SocketBindDeny=",
     errno.EADDRINUSE: "another program holds UDP port {port}; find it with `ss -ulnp sport = :{port}`",
-    errno.EADDRNOTAVAIL: "the address was just removed or is still being checked for duplicates; see `ip address`",
+    errno.EADDRNOTAVAIL: "the address was just removed, or another host has it too (dadfailed); see `ip address`",
     errno.EAFNOSUPPORT: "this kernel or sandbox has no such address family; see RestrictAddressFamilies= in the unit",
     errno.EAGAIN: "the socket's send queue is full, the link is slower than the traffic; look at `ip -s link`",
     errno.EBADF: "the socket is gone, which is a fault of kingd; please report it",

@@ -26,6 +26,10 @@ from kingd.net.watch import Watch
 # Each link costs up to three sockets, and a process has 1,024 descriptors by default.
 LINKS_MAX = 256
 
+# Every new IPv6 address is checked for duplicates for a second or two and cannot be opened meanwhile: that is no
+# problem before this many short periods are over. (A duplicate stays like this.)
+_UNREADY_PERIODS = 4
+
 # Larger than any datagram of ours (1,232), so that a longer one arrives as longer than allowed and is refused.
 _RECEIVE_SIZE = 2048
 # One wake-up empties any honest queue; a flood shall not keep the loop from its timers.
@@ -58,6 +62,7 @@ class Transport:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._links: dict[Link, OpenLink] = {}  # in the order of the last scan: IPv4 before IPv6 on each interface
         self._readers: dict[socket.socket, tuple[OpenLink, bool]] = {}
+        self._unready: dict[Link, int] = {}  # listed but not usable yet, and for how many periods
         self._announced = False
         self._fallback_port = 0
 
@@ -147,8 +152,12 @@ class Transport:
         try:
             opened = OpenLink(link, self._ports, fallback_port=self._fallback_port)
         except OSError as error:
-            self._failed(error, Operation.OPEN, link=link)
+            if error.errno == errno.EADDRNOTAVAIL and self._unready.setdefault(link, 0) < _UNREADY_PERIODS:
+                self._watch.hurry()
+            else:
+                self._failed(error, Operation.OPEN, link=link)
             return False
+        self._unready.pop(link, None)
         if opened.port != self._ports.port:  # a second daemon on this host: one free port for all links, if possible
             self._fallback_port = opened.port
         self._cleared(link, Operation.OPEN)
@@ -179,6 +188,7 @@ class Transport:
     def _judge(self, found: list[Link]) -> None:
         """Problems that a scan shows."""
         self._problems.keep_links(found)
+        self._unready = {link: periods for link, periods in self._unready.items() if link in found}
         self._problems.replace(Operation.SCAN, [too_many(LINKS_MAX, len(found))] if len(found) > LINKS_MAX else [])
         present = {link.interface for link in found}
         missing = [name for name in self._interfaces if name not in present]
@@ -186,7 +196,8 @@ class Transport:
 
     def _on_period(self) -> bool:
         self._problems.sweep()
-        return bool(self._problems)
+        self._unready = {link: periods + 1 for link, periods in self._unready.items()}
+        return bool(self._problems) or bool(self._unready)
 
     # Datagrams
 

@@ -83,6 +83,7 @@ class Node:
         while True:
             if doing is not None:
                 doing()
+            self.tell("tell")
             self._take(wait_s=0.1)
             if condition():
                 return
@@ -205,6 +206,8 @@ class Agent:
                 self._transport.send(data.encode(), Endpoint(host, port, interface))
             case ["rejoin"]:
                 self._transport.rejoin()
+            case ["tell"]:
+                pass
             case _:
                 raise ValueError(command)
 

@@ -26,7 +26,7 @@ def test_firewall_sentence_is_whole() -> None:
     ("operation", "number", "says"),
     [
         (Operation.OPEN, errno.EADDRINUSE, "ss -ulnp sport = :5466"),
-        (Operation.OPEN, errno.EADDRNOTAVAIL, "checked for duplicates"),
+        (Operation.OPEN, errno.EADDRNOTAVAIL, "dadfailed"),
         (Operation.OPEN, errno.EACCES, "above 1023"),
         (Operation.OPEN, errno.EMFILE, "LimitNOFILE="),
         (Operation.JOIN, errno.ENODEV, "cannot multicast"),
