@@ -62,6 +62,12 @@ def _send(node: Node, campaign: Campaign) -> None:
             node.send(campaign.claim, member)
 
 
+def asking(node: Node) -> Claim | None:
+    """A candidate's claim that is out (one that waits for its disk must not stand in anybody's way)."""
+    campaign = node.campaign
+    return campaign.claim if node.role is Role.CANDIDATE and campaign and campaign.started_us != NEVER else None
+
+
 def ask_again(node: Node, member: Member) -> None:
     """It has just challenged us, so it did not believe our claim: now it can."""
     campaign = node.campaign

@@ -185,6 +185,9 @@ def on_resign(node: Node, member: Member, message: Resign) -> None:
     if message.leaving:
         contact.give_up(node, member, EventKind.MEMBER_LEFT, message.reason)
         member.state = State.LEFT
+        handover = node.handover
+        if handover is not None and handover.successor is member and not _offer_next(node):
+            _nobody_takes_it(node, handover)
     if mine and message.ballot != NO_BALLOT:
         _take_over(node, member, message)
     elif held and message.ballot >= node.promise.ballot and node.role is not Role.LEADER:

@@ -39,8 +39,9 @@ def _judge(node: Node, claimant: Member, claim: Claim) -> Grant | Refuse | None:
         if not node.detector.is_doubtful(node.now_us):
             _ask_leader(node)
             return None
-    if node.role is Role.CANDIDATE and node.campaign is not None and node.rank < claimant.rank:
-        return _refuse(node, claim, Ballot(node.campaign.claim.term, node.id), node.session, led=False)
+    mine = claiming.asking(node)
+    if mine is not None and node.rank < claimant.rank:
+        return _refuse(node, claim, Ballot(mine.term, node.id), node.session, led=False)
     return granted
 
 

@@ -1,6 +1,7 @@
 """The command `kingd`: options, configuration, then the runtime in the foreground (or detached, for hosts without systemd)."""
 
 import logging
+import os
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -10,6 +11,7 @@ import click
 
 from kingd import __version__
 from kingd.config import Config, ConfigError, load
+from kingd.daemon.lean import leave_out_openssl
 from kingd.daemon.log import set_up
 
 EX_CONFIG = 78  # sysexits(3); systemd does not restart us after it
@@ -54,7 +56,9 @@ def main(
         return
     if detach:
         _detach(pid_file, state_dir)
-    sys.exit(_run(loaded, config, overrides, state_dir))
+    code = _run(loaded, config, overrides, state_dir)
+    logging.shutdown()
+    os._exit(code)  # not sys.exit: that waits for every thread, and one may hang in DNS where the network has just gone
 
 
 def _overrides(flags: Mapping[str, object]) -> dict[str, object]:
@@ -88,6 +92,7 @@ def _fail(code: int, *sentences: str) -> NoReturn:
 
 
 def _run(loaded: Config, config: Path | None, overrides: Mapping[str, object], state_dir: Path) -> int:
+    leave_out_openssl()
     from kingd.control.listener import SocketBusy, SocketUnusable
     from kingd.daemon import runtime  # asyncio and all that: not for --version
     from kingd.daemon.store import StateBusy

@@ -439,7 +439,8 @@ def run(config: Config, state_folder: Path, *, reread: Callable[[], Config]) -> 
     store = Store.open(state_folder)
     for warning in store.warnings:
         _log.warning("%s", warning)
+    loop = asyncio.new_event_loop()  # not asyncio.run: its end waits for threads, see main
     try:
-        return asyncio.run(Runtime(config, store, reread=reread).run())
+        return loop.run_until_complete(Runtime(config, store, reread=reread).run())
     finally:
         store.close()
