@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import click
 
-from kingd.cli.target import DEFAULT_TIMEOUT_S, is_instance, seconds, socket_path
+from kingd.control.target import DEFAULT_TIMEOUT_S, is_instance, seconds, socket_path
 
 
 @dataclass

@@ -14,7 +14,7 @@ import sys
 
 from kingd.cli.exits import INTERRUPTED, NO, say
 from kingd.cli.leader import is_leader, leader
-from kingd.cli.target import DEFAULT_TIMEOUT_S, is_instance, seconds, socket_path
+from kingd.control.target import DEFAULT_TIMEOUT_S, is_instance, seconds, socket_path
 
 _COMMON = ("--socket", "--instance", "--timeout")  # before and after the verb, each with a value
 _FORMS = ("--json", "--address", "--term")

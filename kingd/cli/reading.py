@@ -120,6 +120,10 @@ def _status_facts(answer: JsonObject) -> list[tuple[str, str]]:
     for stranger in rows(answer, "strangers"):
         heard = age(number_or_none(stranger, "last_seen_ms"))
         lines.append(("stranger", f"{stranger.get('address')}: {stranger.get('why')}, {heard} ago"))
+    refused = section_or_none(answer, "rejected") or {}
+    if refused:
+        reasons = ", ".join(f"{count} {reason}" for reason, count in sorted(refused.items()))
+        lines.append(("refused", f"{reasons} (datagrams since the start)"))
     return lines
 
 

@@ -13,7 +13,7 @@ import socket
 import stat
 from pathlib import Path
 
-BACKLOG = 32  # also how many connections asyncio accepts in one turn of the loop: a flood must not delay a heartbeat
+BACKLOG = 1024  # who finds it full is refused at once if it has a time limit, as most clients have
 _PATH_SIZE_MAX = 107  # sockaddr_un
 
 

@@ -24,6 +24,7 @@ from kingd.control.service import Service
 
 CONNECTIONS_MAX = 128
 WATCHERS_MAX = 64
+ACCEPT_MAX = 16  # connections that asyncio takes in one turn of the loop: a flood of them must not delay a heartbeat
 
 _log = logging.getLogger(__name__)
 
@@ -39,9 +40,9 @@ class ControlServer:
     async def start(self) -> None:
         """Raises `SocketBusy`, or `SocketUnusable` with a sentence for the operator."""
         loop = asyncio.get_running_loop()
-        self._server = await loop.create_unix_server(
-            lambda: Connection(self), sock=self._listener.open(), backlog=BACKLOG
-        )
+        listener = self._listener.open()
+        self._server = await loop.create_unix_server(lambda: Connection(self), sock=listener, backlog=ACCEPT_MAX)
+        listener.listen(BACKLOG)  # again, because asyncio has just said ACCEPT_MAX
 
     async def close(self) -> None:
         """End every connection and remove the socket. What is in the watchers' streams still goes out."""

@@ -1,0 +1,167 @@
+"""kingd's Python API: ask the daemon of this host who leads, and steer it.
+
+    from kingd.client import Client
+
+    if Client().is_leader():
+        run_the_nightly_job()
+
+    leader = Client().wait(timeout_s=30)
+    connect(leader.address, fencing_token=leader.term)
+
+Every method is one blocking call over the control socket, made when it is called: nothing is cached, so nothing is
+stale. The objects that methods return as `dict` are those of `kingctl VERB --json`, documented in kingctl(1).
+
+Errors, all of them a `KingdError` whose text is for a person:
+
+* `DaemonNotRunning`: nobody answers at the socket, it may not be opened, or the daemon stopped while we listened;
+* `CallTimedOut`: the daemon did not answer in time;
+* `CallFailed`: it refused; `name` says why, for example "org.kingd.NotLeader" or "org.kingd.NotAuthorized";
+* `BadAnswer`: it is of another version and said something that this one does not understand.
+
+A `Client` holds no connection and no state: make as many as you like, and use them from any thread.
+"""
+
+import math
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+from kingd.control.answer import number, section, section_or_none, text
+from kingd.control.client import (
+    BadAnswer,
+    CallFailed,
+    CallTimedOut,
+    DaemonNotRunning,
+    JsonObject,
+    KingdError,
+    call,
+    stream,
+)
+from kingd.control.target import is_instance, socket_path
+
+__all__ = [
+    "BadAnswer",
+    "CallFailed",
+    "CallTimedOut",
+    "Client",
+    "DaemonNotRunning",
+    "JsonObject",
+    "KingdError",
+    "Leader",
+]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Leader:
+    """Who leads. `term` grows with every leadership: hand it to what the leader writes to, and refuse lower ones."""
+
+    id: str
+    name: str
+    priority: int
+    address: str | None  # "10.0.0.1:5466", "[fe80::1%eth0]:5466"
+    term: int
+    tags: Mapping[str, str] = field(default_factory=dict)
+
+
+class Client:
+    """The daemon at `socket`, else at $KINGCTL_SOCKET, else of `instance`, else of this host: as kingctl chooses.
+
+    `timeout_s`: how long each call may take.
+    """
+
+    def __init__(
+        self, socket: str | os.PathLike[str] | None = None, instance: str | None = None, timeout_s: float = 5
+    ) -> None:
+        if instance is not None and not is_instance(instance):
+            raise ValueError(f"no instance name: {instance!r}")
+        self.socket = socket_path(None if socket is None else os.fspath(socket), instance)
+        self.timeout_s = timeout_s
+
+    def leader(self) -> Leader | None:
+        """Who leads. None: that is not known now, or nobody does; `status()` says why."""
+        status = self.status()
+        return _leader(section_or_none(status, "leader"), status)
+
+    def is_leader(self) -> bool:
+        """Whether this host leads. False if that is not known: what only the leader may do is not done then."""
+        status = self.status()
+        node, leader = section(status, "node"), section_or_none(status, "leader")
+        return leader is not None and text(node, "role") == "leader" and leader.get("id") == node.get("id")
+
+    def status(self) -> JsonObject:
+        """{"version", "cluster", "mode", "node": {...}, "leader": {...} | None, "term", "leader_age_ms", "since",
+        "reason", "members": {"alive", "dead"}, "quorum": {...}, "strangers": [...], "problems": [...]}
+        """
+        return self._call("Status")
+
+    def members(self) -> JsonObject:
+        """{"version", "members": [{"id", "name", "priority", "address", "role", "state", "eligible", "last_heard_ms",
+        "version"}]}
+        """
+        return self._call("Members")
+
+    def survey(self) -> JsonObject:
+        """Every member asked live: {"version", "agree": bool, "nodes": [{"id", "name", "priority", "leader", "term",
+        "ok", "rtt_ms"}]}. Takes up to half a second when one is silent.
+        """
+        return self._call("Survey")
+
+    def history(self) -> JsonObject:
+        """{"version", "events": [...]}: the last 256 events as `watch` yields them, oldest first."""
+        return self._call("History")
+
+    def watch(self) -> Iterator[JsonObject]:
+        """The present state as an event with "initial": True, then every change as it happens.
+
+        {"version", "event", "time", "monotonic_ns", "role", "previous_role", "term", "seq", "leader",
+        "previous_leader", "reason"}. Ends with `DaemonNotRunning` when the daemon stops, and also when the iterator is
+        read too slowly: the daemon does not wait for a reader. Close the iterator to end the connection.
+        """
+        return stream(self.socket, "Watch", first_s=self.timeout_s)
+
+    def wait(self, *, me: bool = False, timeout_s: float | None = None) -> Leader:
+        """Wait until somebody leads (`me`: until this host does). `CallTimedOut` after `timeout_s`; None: never."""
+        total_s = math.inf if timeout_s is None else timeout_s
+        for event in stream(self.socket, "Watch", first_s=self.timeout_s, total_s=total_s):
+            leader = _leader(section_or_none(event, "leader"), event)
+            if leader is not None and (not me or text(event, "role") == "leader"):
+                return leader
+        raise BadAnswer("the daemon ended its stream of events as if there were no more")
+
+    def step_down(self, to: str | None = None, *, for_s: float = 60) -> JsonObject:
+        """Hand leadership over, to the member `to` or to the best; {"version", "leader": {...} | None}, once it leads.
+
+        `CallFailed`: NotLeader, NoSuccessor, UnknownMember, TimedOut, NotAuthorized.
+        """
+        return self._call("StepDown", {"to": to, "for_ms": round(for_s * 1000)})
+
+    def set_priority(self, priority: int) -> JsonObject:
+        """Until the daemon ends: {"version", "priority", "previous", "persistent": False}.
+
+        `CallFailed`: OutOfRange (0 to 65535), NotAuthorized.
+        """
+        return self._call("SetPriority", {"priority": priority})
+
+    def reload(self) -> JsonObject:
+        """Read the configuration again: {"version", "applied": [keys], "needs_restart": [keys]}.
+
+        `CallFailed`: BadConfig (nothing was changed), NotAuthorized.
+        """
+        return self._call("Reload")
+
+    def _call(self, method: str, parameters: JsonObject | None = None) -> JsonObject:
+        return call(self.socket, method, parameters, timeout_s=self.timeout_s)
+
+
+def _leader(node: JsonObject | None, answer: JsonObject) -> Leader | None:
+    if node is None:
+        return None
+    address = node.get("address")
+    return Leader(
+        id=text(node, "id"),
+        name=text(node, "name"),
+        priority=number(node, "priority"),
+        address=None if address is None else str(address),
+        term=number(answer, "term"),
+        tags={key: str(value) for key, value in (section_or_none(node, "tags") or {}).items()},
+    )

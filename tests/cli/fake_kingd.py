@@ -1,0 +1,213 @@
+"""A daemon without an election: the real control server on a thread of its own, with answers that a test chooses."""
+
+import asyncio
+import contextlib
+import copy
+import threading
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from kingd.control.server import ControlServer
+from kingd.control.service import JsonObject, ServiceError
+
+BOX1: JsonObject = {
+    "id": "00000000000000a1",
+    "name": "box1",
+    "priority": 300,
+    "address": "10.0.0.1:5466",
+    "tags": {"url": "http://box1/"},
+}
+BOX2: JsonObject = {"id": "00000000000000a2", "name": "box2", "priority": 200, "address": "10.0.0.2:5466", "tags": {}}
+
+
+def status(*, role: str, leader: JsonObject | None, reason: str = "leader-timeout", **more: object) -> JsonObject:
+    """This node is box2."""
+    return {
+        "version": 1,
+        "cluster": "default",
+        "mode": "availability",
+        "node": {
+            **{key: BOX2[key] for key in ("id", "name", "priority", "address")},
+            "role": role,
+            "eligible": True,
+            "ineligible_reason": None,
+            "version": "0.1.0",
+        },
+        "leader": leader,
+        "term": 12,
+        "leader_age_ms": None if leader is None else 37,
+        "since": "2026-11-23T12:00:00.000Z",
+        "reason": reason,
+        "members": {"alive": 2, "dead": 1},
+        "quorum": {"voters": [], "reachable": 2, "ok": True},
+        "strangers": [{"address": "10.0.0.9:5466", "why": "other-cluster", "last_seen_ms": 900}],
+        "problems": [],
+        "rejected": {"foreign-cluster": 3},
+        **more,
+    }
+
+
+def event(kind: str, *, role: str, leader: JsonObject | None, seq: int = 1, **more: object) -> JsonObject:
+    return {
+        "version": 1,
+        "event": kind,
+        "time": "2026-11-23T12:00:00.000Z",
+        "monotonic_ns": 1_000_000_000 + seq,
+        "role": role,
+        "previous_role": "candidate",
+        "term": 12,
+        "seq": seq,
+        "leader": leader,
+        "previous_leader": None,
+        "reason": "leader-timeout",
+        "member": None,
+        "initial": False,
+        **more,
+    }
+
+
+def member(node: JsonObject, *, role: str, last_heard_ms: int | None, state: str = "alive") -> JsonObject:
+    return {
+        **{key: node[key] for key in ("id", "name", "priority", "address")},
+        "role": role,
+        "state": state,
+        "eligible": True,
+        "last_heard_ms": last_heard_ms,
+        "version": "0.1.0",
+    }
+
+
+def view(node: JsonObject, *, leader: str | None, ok: bool = True, rtt_ms: float | None = 0.8) -> JsonObject:
+    return {
+        **{key: node[key] for key in ("id", "name", "priority")},
+        "leader": leader,
+        "term": 12,
+        "ok": ok,
+        "rtt_ms": rtt_ms,
+    }
+
+
+class FakeService:
+    """Every answer is an attribute; one that is an exception is raised. `watch` yields what `emit` is given."""
+
+    def __init__(self) -> None:
+        self.status_is: JsonObject | Exception = status(role="follower", leader=BOX1)
+        self.members_are: JsonObject = {
+            "version": 1,
+            "members": [
+                member(BOX1, role="leader", last_heard_ms=37),
+                member(BOX2, role="follower", last_heard_ms=None),
+            ],
+        }
+        self.history_is: JsonObject = {"version": 1, "events": [event("leader-changed", role="follower", leader=BOX1)]}
+        self.survey_is: JsonObject = {
+            "version": 1,
+            "agree": True,
+            "nodes": [view(BOX2, leader="box1", rtt_ms=None), view(BOX1, leader="box1")],
+        }
+        self.present = event("leader-changed", role="follower", leader=BOX1, initial=True)
+        self.refusal: ServiceError | None = None
+        self.calls: list[tuple[str, object]] = []
+        self.watchers: list[asyncio.Queue[JsonObject | None]] = []
+        self.answer_delay_s = 0.0
+        self.answered = 0
+        self.surveys = 0
+
+    def status(self) -> JsonObject:
+        self.answered += 1
+        if isinstance(self.status_is, Exception):
+            raise self.status_is
+        return copy.deepcopy(self.status_is)
+
+    def members(self) -> JsonObject:
+        return self.members_are
+
+    def history(self) -> JsonObject:
+        return self.history_is
+
+    async def survey(self) -> JsonObject:
+        self.surveys += 1
+        await asyncio.sleep(self.answer_delay_s)
+        return self.survey_is
+
+    async def watch(self) -> AsyncIterator[JsonObject]:
+        events: asyncio.Queue[JsonObject | None] = asyncio.Queue()
+        self.watchers.append(events)
+        try:
+            yield self.present
+            while (each := await events.get()) is not None:
+                yield each
+        finally:
+            self.watchers.remove(events)
+
+    async def step_down(self, *, to: str | None, for_ms: int) -> JsonObject:
+        self._record("step_down", (to, for_ms))
+        return {"version": 1, "leader": BOX1}
+
+    def set_priority(self, priority: int) -> JsonObject:
+        self._record("set_priority", priority)
+        return {"version": 1, "priority": priority, "previous": 200, "persistent": False}
+
+    def reload(self) -> JsonObject:
+        self._record("reload", None)
+        return {"version": 1, "applied": ["priority"], "needs_restart": ["network.port"]}
+
+    def emit(self, each: JsonObject | None) -> None:
+        """To every watcher; None ends their streams. On the server's loop only (`FakeKingd.do`)."""
+        for events in self.watchers:
+            events.put_nowait(each)
+
+    def _record(self, name: str, value: object) -> None:
+        self.calls.append((name, value))
+        if self.refusal is not None:
+            raise self.refusal
+
+
+class FakeKingd:
+    """A running server. `failures`: what reached the loop's exception handler, which in the daemon ends the process."""
+
+    def __init__(self, service: FakeService, path: Path, group: str) -> None:
+        self.service = service
+        self.path = path
+        self.server = ControlServer(service, path=path, group=group)
+        self.failures: list[BaseException] = []
+        self._loop = asyncio.new_event_loop()
+        self._loop.set_exception_handler(self._failed)
+        self._thread = threading.Thread(target=self._loop.run_forever)
+
+    def do(self, action: Callable[[], object]) -> None:
+        """Run it on the server's loop, and wait for that."""
+
+        async def run() -> None:
+            action()
+
+        asyncio.run_coroutine_threadsafe(run(), self._loop).result(10)
+
+    def start(self) -> None:
+        self._thread.start()
+        asyncio.run_coroutine_threadsafe(self.server.start(), self._loop).result(10)
+
+    def close(self) -> None:
+        asyncio.run_coroutine_threadsafe(self.server.close(), self._loop).result(10)
+
+    def end(self) -> None:
+        self.close()
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join(10)
+        self._loop.run_until_complete(self._loop.shutdown_asyncgens())
+        self._loop.run_until_complete(self._loop.shutdown_default_executor())
+        self._loop.close()
+
+    def _failed(self, _loop: asyncio.AbstractEventLoop, context: dict[str, object]) -> None:
+        error = context.get("exception")
+        self.failures.append(error if isinstance(error, BaseException) else AssertionError(str(context)))
+
+
+@contextmanager
+def running(path: Path, service: FakeService | None = None, *, group: str = "kingd") -> Iterator[FakeKingd]:
+    kingd = FakeKingd(service or FakeService(), path, group)
+    with contextlib.ExitStack() as stack:
+        stack.callback(kingd.end)
+        kingd.start()
+        yield kingd
