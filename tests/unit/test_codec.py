@@ -1,0 +1,544 @@
+"""The bytes of every message, both ways, and that nothing else is ever believed. docs/protocol.md 3."""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+from hypothesis import assume, example, given, settings
+from hypothesis import strategies as st
+
+from kingd.core.codec import (
+    DATAGRAM_SIZE_MAX,
+    ROSTER_ENTRIES_MAX,
+    TAGS_MAX,
+    TEXT_SIZE_MAX,
+    DecodeError,
+    decode,
+    encode,
+)
+from kingd.core.message import (
+    NOBODY,
+    Announce,
+    Ballot,
+    Body,
+    Claim,
+    Datagram,
+    Grant,
+    Header,
+    Heartbeat,
+    NodeId,
+    Offer,
+    Ping,
+    Pong,
+    Probe,
+    ProbeAck,
+    Ready,
+    Reason,
+    Refuse,
+    Report,
+    Resign,
+    Role,
+    Roster,
+    RosterEntry,
+    SessionId,
+    Survey,
+    Term,
+    Ticket,
+)
+from kingd.core.seal import MAC_SIZE, Seal, cluster_id
+
+CLUSTER = 0x6B9D00A22B95FB98  # of the name "default"
+SEAL = Seal()
+KEY = bytes(range(32))
+
+BALLOT = Ballot(Term(0x51), NodeId(0x52))
+HEADER = Header(
+    cluster=CLUSTER,
+    source=NodeId(0x0102030405060708),
+    destination=NodeId(0x1112131415161718),
+    session=SessionId(0x2122232425262728),
+    sequence=0x3132333435363738,
+    leader=Ballot(Term(0x41), NodeId(0x42)),
+    floor=Ballot(Term(0x43), NodeId(0x44)),
+    priority=0x0164,
+    role=Role.FOLLOWER,
+    eligible=True,
+)
+HEADER_SIZE = 88
+
+# What follows magic, version, type, flags and length, which differ in the table: cluster, source, destination, session,
+# sequence, leader's ballot, floor, priority, 2 reserved, role, key id, mode bits, 1 reserved.
+HEADER_HEX = (
+    "6b9d00a22b95fb98 0102030405060708 1112131415161718 2122232425262728 3132333435363738"
+    " 0000000000000041 0000000000000042 0000000000000043 0000000000000044 0164 0000 01 00 01 00"
+)
+PADDING_HEX = "00" * 144
+
+# kind, message, then its bytes: first eight of the header, body, MAC
+CASES: list[tuple[str, Body, str, str, str]] = [
+    (
+        "announce",
+        Announce(name="box1", version="0.1.0", interval_ms=1000, tags=(("url", "http://x"), ("ö", "é"))),
+        "4b67 10 01 0000 008b",
+        "000003e8 02 04 626f7831 05 302e312e30 03 75726c 08 687474703a2f2f78 02 c3b6 02 c3a9",
+        "abb0edb148c472b962e127787d4f01bd",
+    ),
+    (
+        "heartbeat",
+        Heartbeat(interval_ms=100, lonely=True, alive=3),
+        "4b67 10 02 0000 006f",
+        "00000064 01 0003",
+        "dce1b0a17cc15f9353f817c7e9c18121",
+    ),
+    (
+        "probe",
+        Probe(nonce=0x61),
+        "4b67 10 03 0000 0100",
+        "0000000000000061" + PADDING_HEX,
+        "23602789b319e7bf2e3b20a614920575",
+    ),
+    (
+        "probe-ack",
+        ProbeAck(echo=0x61, name="box1", version="0.1.0", returns=2),
+        "4b67 10 04 0000 007c",
+        "0000000000000061 02 04 626f7831 05 302e312e30",
+        "d316c75cc2ecfaabb35de9f58ebbe069",
+    ),
+    (
+        "claim-prepare",
+        Claim(term=Term(0x51), attempt=0x62, prepare=True, reason=Reason.LEADER_TIMEOUT),
+        "4b67 10 05 0000 0077",
+        "0000000000000051 00000062 01 02 00",
+        "6868f5576e0ead0f348ba8e29cb01648",
+    ),
+    (
+        "claim-ticket",
+        Claim(
+            term=Term(0x51),
+            attempt=0x62,
+            reason=Reason.STEP_DOWN,
+            ticket=Ticket(
+                ballot=BALLOT, session=SessionId(0x53), successor=NodeId(0x54), successor_session=SessionId(0x55)
+            ),
+        ),
+        "4b67 10 05 0000 009f",
+        "0000000000000051 00000062 00 06 01"
+        " 0000000000000051 0000000000000052 0000000000000053 0000000000000054 0000000000000055",
+        "a37e10a7c2b426256c0b6fed6d636047",
+    ),
+    (
+        "grant",
+        Grant(term=Term(0x51), attempt=0x62, prepare=True),
+        "4b67 10 06 0000 0075",
+        "0000000000000051 00000062 01",
+        "1a8563b4cae7220aa934ef39c18d8597",
+    ),
+    (
+        "refuse",
+        Refuse(
+            term=Term(0x51),
+            attempt=0x62,
+            prepare=False,
+            holder=BALLOT,
+            holder_session=SessionId(0x53),
+            led=True,
+            remaining_ms=500,
+        ),
+        "4b67 10 07 0000 0092",
+        "0000000000000051 00000062 00 0000000000000051 0000000000000052 0000000000000053 01 000001f4",
+        "ff06096c1ed712acbf6c5368f3383a86",
+    ),
+    (
+        "resign",
+        Resign(
+            ballot=BALLOT,
+            successor=NodeId(0x54),
+            successor_session=SessionId(0x55),
+            reason=Reason.LEADER_LEFT,
+            leaving=True,
+        ),
+        "4b67 10 08 0000 008a",
+        "0000000000000051 0000000000000052 0000000000000054 0000000000000055 04 01",
+        "12c13480fb649131be8a0d261b83413a",
+    ),
+    (
+        "ping",
+        Ping(nonce=0x63, heard=0x64, polling=True),
+        "4b67 10 09 0000 0075",
+        "00000063 0000000000000064 01",
+        "03ba174fc293deafda7d2427eb6341ef",
+    ),
+    ("pong", Pong(echo=0x63), "4b67 10 0a 0000 006c", "00000063", "08c311b2885a262d55edb7f148c532df"),
+    (
+        "offer",
+        Offer(ballot=BALLOT, reason=Reason.HANDOVER),
+        "4b67 10 0b 0000 0079",
+        "0000000000000051 0000000000000052 05",
+        "2836a9bd5f05f916d42534c1bb208b11",
+    ),
+    (
+        "ready",
+        Ready(ballot=BALLOT, reason=Reason.HIGHER_PRIORITY),
+        "4b67 10 0c 0000 0079",
+        "0000000000000051 0000000000000052 01",
+        "42594db5cbc2fc6e864a1c042e96c359",
+    ),
+    (
+        "survey",
+        Survey(nonce=0x65),
+        "4b67 10 0d 0000 0100",
+        "0000000000000065" + PADDING_HEX,
+        "0f05e9855d7c02460cad16ce562b5fa8",
+    ),
+    (
+        "report",
+        Report(echo=0x65, name="box1", leader_name=""),
+        "4b67 10 0e 0000 0076",
+        "0000000000000065 04 626f7831 00",
+        "f29a352cc19861ba17c08e306b292f8b",
+    ),
+    (
+        "roster",
+        Roster(
+            entries=(
+                RosterEntry(node=NodeId(0x54), session=SessionId(0x55), host="10.0.0.1", port=5466),
+                RosterEntry(node=NodeId(0x56), session=SessionId(0x57), host="fe80::1", port=5467),
+            )
+        ),
+        "4b67 10 10 0000 009e",
+        "02 0000000000000054 0000000000000055 155a 08 31302e302e302e31"
+        " 0000000000000056 0000000000000057 155b 07 666538303a3a31",
+        "c290b0a65813dd3c98dc45a9da221160",
+    ),
+]
+IDS = [case[0] for case in CASES]
+BODIES = [case[1] for case in CASES]
+
+
+def read(data: bytes) -> Datagram:
+    return decode(data, cluster=CLUSTER, seal=SEAL)
+
+
+def refusal(data: bytes) -> str:
+    with pytest.raises(DecodeError) as caught:
+        read(data)
+    return caught.value.reason
+
+
+def sealed(data: bytes) -> bytes:
+    """`data` (header and body, whatever they say) with its length corrected and a valid MAC behind it."""
+    size = (len(data) + MAC_SIZE).to_bytes(2, "big")
+    data = data[:6] + size + data[8:]
+    return data + SEAL.mac(data)
+
+
+def plain(body: Body, header: Header = HEADER) -> bytes:
+    """Header and body as encoded, without the MAC."""
+    return encode(Datagram(header, body), SEAL)[:-MAC_SIZE]
+
+
+# -- known bytes
+
+
+@pytest.mark.parametrize(("kind", "body", "start", "rest", "mac"), CASES, ids=IDS)
+def test_bytes_of_every_kind_both_ways(kind: str, body: Body, start: str, rest: str, mac: str) -> None:
+    data = bytes.fromhex(f"{start} {HEADER_HEX} {rest} {mac}")
+    assert encode(Datagram(HEADER, body), SEAL).hex() == data.hex()
+    assert read(data) == Datagram(HEADER, body)
+
+
+def test_table_has_every_kind() -> None:
+    assert {type(body) for body in BODIES} == set(Body.__args__)
+
+
+def test_flags_and_mode_bits() -> None:
+    header = replace(HEADER, multicast=True, eligible=False, destination=NOBODY, role=Role.LEADER)
+    data = encode(Datagram(header, Pong(echo=1)), SEAL)
+    assert (data[4:6].hex(), data[84:88].hex()) == ("0001", "04000000")
+    assert read(data).header == header
+
+
+# -- the MAC
+
+
+@pytest.mark.parametrize(
+    ("key", "data", "mac"),
+    [
+        (bytes(32), b"", "e2043550a69f90ff47ffa4a59c1b5931"),
+        (KEY, b"kingd", "d77e58b51697552e00a8247fa6bc873c"),
+    ],
+    ids=["no key, nothing", "key"],
+)
+def test_065_mac_known_answers(key: bytes, data: bytes, mac: str) -> None:
+    assert Seal(key).mac(data).hex() == mac
+
+
+def test_065_mac_of_a_datagram_depends_on_the_key() -> None:
+    data = encode(Datagram(HEADER, BODIES[0]), Seal(KEY))
+    assert data[-MAC_SIZE:].hex() == "d9a457f9af8d12b9e8ac762e1af9058d"
+    assert refusal(data) == "bad-key"
+    assert decode(data, cluster=CLUSTER, seal=Seal(KEY)).body == BODIES[0]
+
+
+def test_cluster_ids_known_answers() -> None:
+    assert (cluster_id("default"), cluster_id("lab")) == (CLUSTER, 0xD88125DB7201C91F)
+
+
+def damage_reason(offset: int, data: bytes) -> str:
+    if offset < 2:
+        return "magic"
+    if offset == 2:  # the upper nibble is the major version; the lower one only the MAC notices
+        return "version"
+    if 6 <= offset < 8:
+        return "length"
+    return "other-cluster" if 8 <= offset < 16 else "bad-key"
+
+
+@pytest.mark.parametrize("body", BODIES, ids=IDS)
+def test_065_every_byte_of_a_datagram_is_protected(body: Body) -> None:
+    data = encode(Datagram(HEADER, body), SEAL)
+    for offset in range(len(data)):
+        damaged = bytearray(data)
+        damaged[offset] ^= 0x10
+        assert refusal(bytes(damaged)) == damage_reason(offset, data), offset
+
+
+def test_065_destination_and_source_are_under_the_mac() -> None:
+    """A datagram that was recorded cannot be sent to, or in the name of, somebody else."""
+    data = encode(Datagram(HEADER, Grant(term=Term(1), attempt=2)), SEAL)
+    other = encode(Datagram(replace(HEADER, destination=NodeId(9), source=NodeId(8)), Pong(echo=1)), SEAL)
+    for field in (slice(16, 24), slice(24, 32)):
+        forged = bytearray(data)
+        forged[field] = other[field]
+        assert refusal(bytes(forged)) == "bad-key"
+
+
+# -- refused, and why
+
+
+def test_minor_version_is_not_refused() -> None:
+    data = bytearray(plain(Pong(echo=7)))
+    data[2] = 0x1F
+    assert read(sealed(bytes(data))).body == Pong(echo=7)
+
+
+def test_bytes_behind_a_known_body_are_ignored() -> None:
+    assert read(sealed(plain(Pong(echo=7)) + b"from a later minor version")).body == Pong(echo=7)
+
+
+def changed(offset: int, value: int) -> Callable[[bytes], bytes]:
+    return lambda data: data[:offset] + bytes([value]) + data[offset + 1 :]
+
+
+REFUSED: list[tuple[str, Body, Callable[[bytes], bytes], str]] = [
+    ("unknown type", Pong(echo=1), changed(3, 15), "type"),
+    ("type 0", Pong(echo=1), changed(3, 0), "type"),
+    ("major version", Pong(echo=1), changed(2, 0x20), "version"),
+    ("no role", Pong(echo=1), changed(84, 5), "header"),
+    ("reason", Offer(ballot=BALLOT, reason=Reason.JOINED), changed(HEADER_SIZE + 16, 15), "reason"),
+    ("too many tags", Announce(name="", version="", interval_ms=1), changed(HEADER_SIZE + 4, 9), "count"),
+    ("roster count", Roster(entries=()), changed(HEADER_SIZE, ROSTER_ENTRIES_MAX + 1), "count"),
+    ("roster lies", Roster(entries=()), changed(HEADER_SIZE, 1), "truncated"),
+    ("text length lies", Report(echo=1, name="a", leader_name=""), changed(HEADER_SIZE + 8, 3), "truncated"),
+    ("text too long", Report(echo=1, name="a", leader_name=""), lambda d: d[:-3] + b"A" + bytes(70), "truncated"),
+    ("not UTF-8", Report(echo=1, name="a", leader_name=""), changed(HEADER_SIZE + 9, 0xFF), "text"),
+    ("escape character", Report(echo=1, name="a", leader_name=""), changed(HEADER_SIZE + 9, 0x1B), "text"),
+    ("line break", Report(echo=1, name="a", leader_name=""), changed(HEADER_SIZE + 9, 0x0A), "text"),
+    ("no body", Pong(echo=1), lambda d: d[:HEADER_SIZE], "truncated"),
+    ("ticket missing", Claim(term=Term(1), attempt=1), changed(HEADER_SIZE + 14, 1), "truncated"),
+]
+
+
+@pytest.mark.parametrize(("what", "body", "change", "reason"), REFUSED, ids=[row[0] for row in REFUSED])
+def test_refused_although_the_mac_is_valid(
+    what: str, body: Body, change: Callable[[bytes], bytes], reason: str
+) -> None:
+    assert refusal(sealed(change(plain(body)))) == reason
+
+
+@pytest.mark.parametrize("field", [slice(16, 24), slice(32, 40), slice(40, 48)], ids=["source", "session", "sequence"])
+def test_zero_is_nobody(field: slice) -> None:
+    data = bytearray(plain(Pong(echo=1)))
+    data[field] = bytes(8)
+    assert refusal(sealed(bytes(data))) == "header"
+
+
+def test_047_other_cluster_is_told_apart_before_the_key() -> None:
+    data = encode(Datagram(replace(HEADER, cluster=cluster_id("lab")), Pong(echo=1)), Seal(KEY))
+    assert refusal(data) == "other-cluster"
+
+
+@pytest.mark.parametrize(
+    ("data", "reason"),
+    [
+        (b"", "magic"),
+        (b"K", "magic"),
+        (b"Kg", "truncated"),
+        (b"Kg" + bytes(101), "truncated"),
+        (b"GET / HTTP/1.1", "magic"),
+    ],
+    ids=["empty", "one byte", "magic only", "a byte short", "something else"],
+)
+def test_too_short(data: bytes, reason: str) -> None:
+    assert refusal(data) == reason
+
+
+def test_oversized_is_refused_whatever_it_says() -> None:
+    largest = sealed(plain(Pong(echo=1)) + bytes(DATAGRAM_SIZE_MAX - HEADER_SIZE - 4 - MAC_SIZE))
+    assert len(largest) == DATAGRAM_SIZE_MAX
+    assert read(largest).body == Pong(echo=1)
+    assert refusal(sealed(largest[:-MAC_SIZE] + b"\0")) == "oversized"
+
+
+# -- hostile bytes
+
+u8 = st.integers(0, 0xFF)
+u16 = st.integers(0, 0xFFFF)
+u32 = st.integers(0, 0xFFFFFFFF)
+u64 = st.integers(0, (1 << 64) - 1)
+id64 = st.integers(1, (1 << 64) - 1)
+ballots = st.builds(Ballot, u64, u64)
+reasons = st.sampled_from(Reason)
+texts = st.text(st.characters(codec="utf-8", exclude_categories=["C", "Z"]), max_size=TEXT_SIZE_MAX).filter(
+    lambda text: len(text.encode()) <= TEXT_SIZE_MAX and text.isprintable()
+)
+tags = st.lists(st.tuples(texts.filter(lambda t: len(t.encode()) <= 32), texts), max_size=TAGS_MAX).map(tuple)
+tickets = st.builds(Ticket, ballot=ballots, session=u64, successor=u64, successor_session=u64)
+entries = st.builds(RosterEntry, node=u64, session=u64, host=texts.filter(lambda t: len(t.encode()) <= 45), port=u16)
+
+bodies: st.SearchStrategy[Body] = st.one_of(
+    st.builds(Announce, name=texts, version=texts, interval_ms=u32, tags=tags),
+    st.builds(Heartbeat, interval_ms=u32, lonely=st.booleans(), alive=u16),
+    st.builds(Probe, nonce=u64),
+    st.builds(ProbeAck, echo=u64, name=texts, version=texts, returns=u8),
+    st.builds(Claim, term=u64, attempt=u32, prepare=st.booleans(), reason=reasons, ticket=st.none() | tickets),
+    st.builds(Grant, term=u64, attempt=u32, prepare=st.booleans()),
+    st.builds(
+        Refuse,
+        term=u64,
+        attempt=u32,
+        prepare=st.booleans(),
+        holder=ballots,
+        holder_session=u64,
+        led=st.booleans(),
+        remaining_ms=u32,
+    ),
+    st.builds(Resign, ballot=ballots, successor=u64, successor_session=u64, reason=reasons, leaving=st.booleans()),
+    st.builds(Ping, nonce=u32, heard=u64, polling=st.booleans()),
+    st.builds(Pong, echo=u32),
+    st.builds(Offer, ballot=ballots, reason=reasons),
+    st.builds(Ready, ballot=ballots, reason=reasons),
+    st.builds(Survey, nonce=u64),
+    st.builds(Report, echo=u64, name=texts, leader_name=texts),
+    st.builds(Roster, entries=st.lists(entries, max_size=ROSTER_ENTRIES_MAX).map(tuple)),
+)
+headers = st.builds(
+    Header,
+    cluster=st.just(CLUSTER),
+    source=id64,
+    destination=u64,
+    session=id64,
+    sequence=id64,
+    leader=ballots,
+    floor=ballots,
+    priority=u16,
+    role=st.sampled_from(Role),
+    eligible=st.booleans(),
+    multicast=st.booleans(),
+)
+datagrams = st.builds(Datagram, headers, bodies)
+
+
+def is_datagram_or_refused(data: bytes) -> bool:
+    """Whatever the bytes: a Datagram or a DecodeError; anything else that is raised fails the test."""
+    try:
+        return isinstance(read(data), Datagram)
+    except DecodeError as error:
+        return bool(error.reason)
+
+
+@given(datagrams)
+@settings(max_examples=300)
+def test_round_trip_of_every_kind(datagram: Datagram) -> None:
+    data = encode(datagram, SEAL)
+    assert len(data) <= DATAGRAM_SIZE_MAX
+    assert read(data) == datagram
+
+
+@given(st.binary(max_size=DATAGRAM_SIZE_MAX + 64))
+@example(b"Kg\x10\x01" + bytes(DATAGRAM_SIZE_MAX))
+def test_052_random_bytes_are_refused(data: bytes) -> None:
+    assert is_datagram_or_refused(data)
+
+
+@given(datagrams, st.data())
+def test_052_truncated_datagrams_are_refused(datagram: Datagram, data: st.DataObject) -> None:
+    whole = encode(datagram, SEAL)
+    cut = whole[: data.draw(st.integers(0, len(whole) - 1))]
+    assert refusal(cut) in ("magic", "truncated", "length")
+
+
+@given(datagrams, st.data())
+def test_052_flipped_bits_are_refused(datagram: Datagram, data: st.DataObject) -> None:
+    damaged = bytearray(encode(datagram, SEAL))
+    for bit in data.draw(st.sets(st.integers(0, len(damaged) * 8 - 1), min_size=1, max_size=8)):
+        damaged[bit // 8] ^= 1 << bit % 8
+    assert refusal(bytes(damaged))
+
+
+@given(datagrams, st.integers(0, 0xFFFF))
+def test_052_length_that_lies_is_refused(datagram: Datagram, length: int) -> None:
+    data = encode(datagram, SEAL)
+    assume(length != len(data))
+    assert refusal(data[:6] + length.to_bytes(2, "big") + data[8:]) == "length"
+
+
+@given(datagrams, st.data())
+@settings(max_examples=300)
+def test_052_hostile_bodies_under_a_valid_mac(datagram: Datagram, data: st.DataObject) -> None:
+    """Whoever has the key (without one: everybody) can seal what he likes: cut short, overwritten, of another type."""
+    body = bytearray(plain(datagram.body, datagram.header))
+    body[3] = data.draw(st.integers(0, 20), label="type")
+    for offset in data.draw(st.lists(st.integers(HEADER_SIZE - 4, len(body) - 1), max_size=6)):
+        body[offset] = data.draw(u8)
+    size = data.draw(st.integers(HEADER_SIZE, len(body)))
+    assert is_datagram_or_refused(sealed(bytes(body[:size])))
+
+
+# -- sizes
+
+LONGEST = "é" * (TEXT_SIZE_MAX // 2)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        Announce(name=LONGEST, version=LONGEST, interval_ms=1, tags=(("k" * 32, LONGEST),) * TAGS_MAX),
+        Roster(
+            entries=(RosterEntry(node=NodeId(1), session=SessionId(1), host="f" * 45, port=1),) * ROSTER_ENTRIES_MAX
+        ),
+        Report(echo=1, name=LONGEST, leader_name=LONGEST),
+    ],
+    ids=["announce", "roster", "report"],
+)
+def test_largest_datagrams_fit(body: Body) -> None:
+    assert len(encode(Datagram(HEADER, body), SEAL)) <= DATAGRAM_SIZE_MAX
+
+
+@given(name=texts, version=texts)
+@example(name=LONGEST, version=LONGEST)
+@settings(max_examples=30)
+def test_what_a_stranger_gets_is_never_larger_than_what_he_sent(name: str, version: str) -> None:
+    """Amplification below 1: nobody can use this host to flood another one."""
+    probe = encode(Datagram(HEADER, Probe(nonce=1)), SEAL)
+    ack = encode(Datagram(HEADER, ProbeAck(echo=1, name=name, version=version, returns=255)), SEAL)
+    assert len(ack) <= len(probe)
+
+
+@given(name=texts, leader_name=texts)
+@example(name=LONGEST, leader_name=LONGEST)
+@settings(max_examples=30)
+def test_051_report_is_never_larger_than_its_survey(name: str, leader_name: str) -> None:
+    survey = encode(Datagram(HEADER, Survey(nonce=1)), SEAL)
+    report = encode(Datagram(HEADER, Report(echo=1, name=name, leader_name=leader_name)), SEAL)
+    assert len(report) <= len(survey)
