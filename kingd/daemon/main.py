@@ -1,4 +1,6 @@
-"""The command `kingd`: options, configuration, then the runtime in the foreground (or detached, for hosts without systemd)."""
+"""The command `kingd`: options, configuration, then the runtime in the foreground (or detached, for hosts without
+systemd).
+"""
 
 import logging
 import os
@@ -23,16 +25,26 @@ _log = logging.getLogger("kingd")
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
-@click.option("--config", type=click.Path(path_type=Path), help=f"Configuration file.  [default: {DEFAULT_CONFIG}, if there is one]")
+@click.option(
+    "--config",
+    type=click.Path(path_type=Path),
+    help=f"Configuration file.  [default: {DEFAULT_CONFIG}, if there is one]",
+)
 @click.option("--cluster", metavar="NAME", help="Name of the cluster to join.")
 @click.option("--name", metavar="NAME", help="Name of this node.  [default: the short host name]")
 @click.option("--priority", type=int, metavar="N", help="0..65535, higher leads; 0 never leads.")
-@click.option("--interface", "interfaces", multiple=True, metavar="NAME", help="Network interface to use; may be repeated.")
+@click.option(
+    "--interface", "interfaces", multiple=True, metavar="NAME", help="Network interface to use; may be repeated."
+)
 @click.option("--port", type=int, metavar="PORT", help="UDP port.  [default: 5466]")
-@click.option("--state-dir", type=click.Path(path_type=Path), default=DEFAULT_STATE, show_default=True, help="Durable state.")
+@click.option(
+    "--state-dir", type=click.Path(path_type=Path), default=DEFAULT_STATE, show_default=True, help="Durable state."
+)
 @click.option("--socket", type=click.Path(path_type=Path), help="Control socket.  [default: /run/kingd/control.sock]")
 @click.option("--voter", "voters", multiple=True, metavar="NAME", help="A host that votes; may be repeated.")
-@click.option("--log-level", type=click.Choice(["debug", "info", "warning", "error"]), help="Least important messages to log.")
+@click.option(
+    "--log-level", type=click.Choice(["debug", "info", "warning", "error"]), help="Least important messages to log."
+)
 @click.option("--detach", is_flag=True, help="Run in the background (for hosts without systemd).")
 @click.option("--pid-file", type=click.Path(path_type=Path), help="With --detach: where to write the process id.")
 @click.option("--check-config", is_flag=True, help="Check the configuration and exit: 0 or 78.")

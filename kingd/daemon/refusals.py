@@ -1,4 +1,6 @@
-"""What came from the network and was not for us: counted by reason, said once per reason and source, and shown as `strangers`."""
+"""What came from the network and was not for us: counted by reason, said once per reason and source, and shown as
+`strangers`.
+"""
 
 import logging
 from collections import OrderedDict

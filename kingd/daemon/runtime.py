@@ -1,9 +1,10 @@
 """The driver: datagrams, time and commands go into the core, and its effects are carried out. docs/architecture.md.
 
-Three entry points of one shape (datagram, timer, control request): call the core with the time, perform, re-arm. The loop's
-only timer is the core's deadline. Datagrams that wait in the sockets are read before a timer fires, so that a process that was
-stopped sees what happened meanwhile before it judges anybody. Nothing here waits for a disk, DNS or a client. An exception in
-any callback ends the process: a half-dead leader is worse than none, and systemd starts a new one.
+Three entry points of one shape (datagram, timer, control request): call the core with the time, perform, re-arm. The
+loop's only timer is the core's deadline. Datagrams that wait in the sockets are read before a timer fires, so that a
+process that was stopped sees what happened meanwhile before it judges anybody. Nothing here waits for a disk, DNS or a
+client. An exception in any callback ends the process: a half-dead leader is worse than none, and systemd starts a new
+one.
 """
 
 import asyncio
@@ -84,10 +85,13 @@ class Runtime:
         self._tasks: set[asyncio.Task[None]] = set()
         self._remembered: list[Endpoint] = []
 
-    # -- life --------------------------------------------------------------------------------------------------------------
+    # -- life
+    # --------------------------------------------------------------------------------------------------------------
 
     async def run(self) -> int:
-        """Exit code: 0 after a planned stop, EX_SOFTWARE after a mistake of ours. SocketBusy, SocketUnusable: not started."""
+        """Exit code: 0 after a planned stop, EX_SOFTWARE after a mistake of ours. SocketBusy, SocketUnusable: not
+        started.
+        """
         self._loop = asyncio.get_running_loop()
         self._stopped = asyncio.Event()
         self._loop.set_exception_handler(self._on_exception)
@@ -161,7 +165,8 @@ class Runtime:
         except ServiceError as error:
             _log.error("reload: nothing was changed: %s", error.message)
 
-    # -- the three entry points ----------------------------------------------------------------------------------------------
+    # -- the three entry points
+    # ----------------------------------------------------------------------------------------------
 
     def _on_datagram(self, data: bytes, source: Endpoint, multicast: bool) -> None:
         now = now_us()
@@ -183,7 +188,8 @@ class Runtime:
     def _on_problem(self, problem: Problem) -> None:
         _log.warning("%s", problem)
 
-    # -- effects -------------------------------------------------------------------------------------------------------------
+    # -- effects
+    # -------------------------------------------------------------------------------------------------------------
 
     def _perform(self, effects: list[Effect]) -> None:
         for effect in effects:
@@ -208,7 +214,9 @@ class Runtime:
         self._arm()
 
     def _arm(self) -> None:
-        """The timer is left alone when it would fire too early: it is re-armed then, which costs less than twice a datagram."""
+        """The timer is left alone when it would fire too early: it is re-armed then, which costs less than twice a
+        datagram.
+        """
         deadline_us = self._core.deadline_us
         if self._armed_us is not None:
             if self._armed_us <= deadline_us:
@@ -260,7 +268,8 @@ class Runtime:
         me = "I lead" if facts.role is Role.LEADER else f"leader is {facts.leader.name}"
         return f"{me}, term {facts.term}, {facts.alive} members alive"
 
-    # -- background --------------------------------------------------------------------------------------------------------------
+    # -- background
+    # --------------------------------------------------------------------------------------------------------------
 
     def _spawn(self, work: "asyncio._CoroutineLike[None]") -> None:
         task = self._loop.create_task(work)
@@ -301,7 +310,8 @@ class Runtime:
             systemd.watchdog()
             self._loop.call_later(interval_us / 2e6, self._feed_watchdog)
 
-    # -- the control socket's service ----------------------------------------------------------------------------------------------
+    # -- the control socket's service
+    # ----------------------------------------------------------------------------------------------
 
     def status(self) -> JsonObject:
         now = now_us()
@@ -339,7 +349,11 @@ class Runtime:
     def _present(self) -> JsonObject:
         """The state right now, in the shape of an event."""
         facts = self._core.status(now_us())
-        kinds = {Role.LEADER: EventKind.ELECTED, Role.FOLLOWER: EventKind.LEADER_CHANGED, Role.JOINING: EventKind.STARTED}
+        kinds = {
+            Role.LEADER: EventKind.ELECTED,
+            Role.FOLLOWER: EventKind.LEADER_CHANGED,
+            Role.JOINING: EventKind.STARTED,
+        }
         event = Event(
             kind=kinds.get(facts.role, EventKind.LEADER_LOST),
             role=facts.role,
