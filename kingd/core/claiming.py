@@ -10,8 +10,8 @@ from kingd.core.message import NOBODY, Ballot, Claim, Grant, Ready, Reason, Refu
 from kingd.core.node import Campaign, Node
 from kingd.core.timing import NEVER
 
-_CEILING_AHEAD = 4  # terms made durable ahead of need: no disk stands in the way of a failover
-_CEILING_BLOCK = 8
+_CEILING_AHEAD = 2  # terms made durable ahead of need: no disk stands in the way of a failover
+_CEILING_BLOCK = 4
 
 
 def start(node: Node, reason: Reason, *, ticket: Ticket | None = None, prepare: bool = False) -> None:

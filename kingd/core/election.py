@@ -160,6 +160,8 @@ class Core:
             case Announce() as body:
                 member.name, member.version, member.tags = body.name, body.version, body.tags
                 member.interval_us = max(body.interval_ms, 100) * MS
+                if source.is_better_than(member.endpoint):
+                    contact.probe(node, member.node, member.session, source)  # its answer makes it the endpoint
             case Heartbeat() as body:
                 handover.on_successor_leads(node, member)
                 following.on_heartbeat(node, member, body, sequence=sequence)

@@ -19,6 +19,7 @@ FORGET_AFTER_US = 3600 * SECOND  # a dead or departed node stays listed so long
 ANNOUNCE_US = SECOND
 ANNOUNCES_PER_SECOND = 50  # of the whole cluster (as RTCP scales its reports, RFC 3550 6.2)
 MISSED_MAX = 5  # announcements; then a member is dead (RFC 3550 6.3.5)
+ENDPOINT_STALE_US = 3 * SECOND  # a better address that is silent for so long gives way to a worse one
 _WINDOW = 1024
 _FLAP_US = 300 * SECOND
 _RETURNS_MAX = 8
@@ -69,6 +70,7 @@ class Member:
     state: State = State.ALIVE
     interval_us: int = ANNOUNCE_US  # how often it announces itself
     contact_us: int = -1  # when I sent the newest message of mine that it provably heard; -1 = never
+    endpoint_us: int = 0  # when it was last heard from `endpoint` by unicast
     multicast_us: int = -1  # when a multicast of its was last heard; -1 = never
     heard_sequence: int = 0  # newest heartbeat or pong of its: echoed in pings
     roster_us: int = -1  # when a roster was last sent to it
@@ -93,8 +95,10 @@ class Member:
         self.floor = header.floor
         if header.multicast:
             self.multicast_us = now_us
-        else:
-            self.endpoint = source  # where it reaches us by unicast, we reach it
+        elif source == self.endpoint:
+            self.endpoint_us = now_us
+        elif not self.endpoint.is_better_than(source) or now_us - self.endpoint_us > ENDPOINT_STALE_US:
+            self.endpoint, self.endpoint_us = source, now_us  # where it reaches us by unicast, we reach it
 
 
 @dataclass(slots=True)
@@ -108,6 +112,9 @@ class Challenges:
 
     def __init__(self) -> None:
         self._sent: dict[tuple[NodeId, SessionId], Challenge] = {}
+
+    def __len__(self) -> int:
+        return len(self._sent)
 
     def put(self, node: NodeId, session: SessionId, challenge: Challenge) -> None:
         self._sent.pop((node, session), None)
