@@ -46,8 +46,10 @@ class ReplayWindow:
             self._seen = (self._seen << min(ahead, _WINDOW) | 1) & ((1 << _WINDOW) - 1)
             self._newest = sequence
             return True
+        if -ahead >= _WINDOW:  # before the shift: a peer chooses its numbers, up to 2^64
+            return False
         bit = 1 << -ahead
-        if -ahead >= _WINDOW or self._seen & bit:
+        if self._seen & bit:
             return False
         self._seen |= bit
         return True
