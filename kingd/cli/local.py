@@ -9,6 +9,8 @@ from kingd import __version__
 from kingd.cli.app import Ask
 from kingd.cli.exits import CONFIG, OK, say
 
+_DEFAULT = Path("/etc/kingd/kingd.toml")
+
 
 @click.command("check-config")
 @click.argument("file", required=False, type=click.Path(path_type=Path))
@@ -20,7 +22,7 @@ def check_config(ask: Ask, file: Path | None) -> int:
     if file is None and ask.instance is not None:
         file = Path(f"/etc/kingd/{ask.instance}.toml")
     try:
-        load(main=file, explicit=file is not None, overrides={})
+        load(main=file or _DEFAULT, explicit=file is not None, overrides={})
     except ConfigError as error:
         for problem in error.problems:
             say(problem)

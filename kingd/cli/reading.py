@@ -168,7 +168,7 @@ def _survey_row(node: JsonObject) -> list[object]:
     if not flag(node, "ok"):
         return [node.get("name"), node.get("priority"), None, None, "dead: no answer"]
     rtt_ms = number_or_none(node, "rtt_ms")
-    answer = "this node" if rtt_ms is None else f"{rtt_ms:.1f} ms"
+    answer = f"{rtt_ms:.1f} ms" if rtt_ms else "this node"
     return [node.get("name"), node.get("priority"), node.get("leader"), node.get("term"), answer]
 
 

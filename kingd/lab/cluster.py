@@ -22,11 +22,8 @@ from kingd.control.answer import section_or_none
 from kingd.lab.folder import LabError, root
 from kingd.lab.node import Node
 
-DEFAULT_LAB = "lab"
 _STOP_WAIT_S = 5.0  # a daemon that has not ended this long after SIGTERM is killed
 _SOCKET_SIZE_MAX = 107
-
-__all__ = ["DEFAULT_LAB", "Cluster", "LabError", "Row"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

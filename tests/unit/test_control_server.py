@@ -1,12 +1,11 @@
 """The control server from outside: what it answers, and what it takes from clients that mean no good."""
 
 import json
-import os
 import resource
 import socket
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 import pytest
@@ -79,6 +78,15 @@ def eventually(condition: object) -> None:
         time.sleep(0.005)
 
 
+def is_refused(client: "Raw", data: bytes) -> bool:
+    """Send; whether that failed: it is cut off, or (after a while) its own buffer is full."""
+    try:
+        client.send(data)
+    except OSError:
+        return True
+    return False
+
+
 def is_alive(kingd: FakeKingd) -> bool:
     return call(str(kingd.path), "Status", timeout_s=PATIENCE_S)["term"] == 12
 
@@ -95,7 +103,7 @@ def test_pypi_client_introspects_calls_and_watches(kingd: FakeKingd) -> None:
         assert org_kingd.Survey()["nodes"][1]["rtt_ms"] == 0.8
         assert org_kingd.StepDown(to="box1", for_ms=1000)["leader"]["name"] == "box1"
         kingd.service.refusal = ServiceError("NotLeader", "box1 leads, not this node")
-        with pytest.raises(varlink.VarlinkError, match="org.kingd.NotLeader"):
+        with pytest.raises(varlink.VarlinkError, match=r"org\.kingd\.NotLeader"):
             org_kingd.StepDown(for_ms=1000)
         events = org_kingd.Watch(_more=True)
         assert next(events)["initial"] is True
@@ -150,16 +158,14 @@ def test_wrong_call_is_answered_by_an_error_that_names_it(
 
 def test_pipelined_calls_are_answered_in_their_order(kingd: FakeKingd) -> None:
     kingd.service.answer_delay_s = 0.01
-    names = ["Survey", "Status", "Nothing", "Members", "Survey", "History"] * 50
+    keys = {"Survey": "agree", "Status": "node", "Nothing": "method", "Members": "members", "History": "events"}
+    names = [*keys, "Survey", "Survey"] * 50
     with Raw(kingd) as client:
         client.send(b"".join(json.dumps({"method": f"org.kingd.{name}"}).encode() + b"\0" for name in names))
-        keys = [next(iter(set(client.reply().get("parameters", {})) & {"agree", "node", "method", "members", "events"}), None)
-                for _ in names]  # fmt: skip
-    expected = {"Survey": "agree", "Nothing": "method", "Members": "members", "History": "events"}
-    assert [key if key != "node" else None for key in keys if key] is not None
-    assert [expected.get(name) for name in names if name != "Status"] == [
-        key for key, name in zip(keys, names, strict=True) if name != "Status"
-    ]
+        for name in names:
+            parameters = client.reply()["parameters"]
+            assert isinstance(parameters, dict)
+            assert keys[name] in parameters
 
 
 def test_oneway_call_is_carried_out_and_not_answered(kingd: FakeKingd) -> None:
@@ -188,7 +194,9 @@ def test_watcher_that_goes_away_is_forgotten(kingd: FakeKingd) -> None:
 def test_close_lets_the_last_events_out_and_ends_everybody(kingd: FakeKingd) -> None:
     with Raw(kingd) as watcher, Raw(kingd) as idle:
         watcher.ask("org.kingd.Watch", more=True).reply()
-        kingd.do(lambda: [kingd.service.emit(event("stopping", role="leader", leader=None, seq=n)) for n in range(3)])
+        emit = kingd.service.emit
+        last = [event("stopping", role="leader", leader=None, seq=n) for n in range(3)]
+        kingd.do(lambda: list(map(emit, last)))
         kingd.close()
         assert [watcher.reply()["parameters"]["seq"] for _ in range(3)] == [0, 1, 2]  # type: ignore[index]
         assert watcher.is_closed_by_server()
@@ -242,10 +250,8 @@ def test_bug_of_the_service_reaches_the_loops_exception_handler(tmp_path: Path, 
 )
 def test_garbage_closes_the_connection_and_nothing_else(kingd: FakeKingd, garbage: bytes) -> None:
     with Raw(kingd) as other, Raw(kingd) as client:
-        try:
+        with suppress(OSError):  # it may be closed before all is sent
             client.send(garbage)
-        except OSError:
-            pass  # it was closed before it was all sent
         assert client.is_closed_by_server()
         assert "parameters" in other.ask("org.kingd.Status").reply()
     assert sum(kingd.server.refused.values()) == 1
@@ -271,11 +277,7 @@ def test_slow_message_has_a_limit_from_its_first_byte(kingd: FakeKingd, monkeypa
     monkeypatch.setattr(limits, "MESSAGE_WAIT_S", 0.2)
     with Raw(kingd) as client:
         client.ask("org.kingd.Status").reply()
-        end_s = time.monotonic() + PATIENCE_S
-        with pytest.raises(OSError):  # noqa: PT011 - reset or broken pipe
-            while time.monotonic() < end_s:
-                client.send(b" ")
-                time.sleep(0.01)
+        eventually(lambda: is_refused(client, b" "))
 
 
 def test_client_that_is_quiet_between_calls_stays(kingd: FakeKingd, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -294,7 +296,7 @@ def test_thousand_idle_connections_lock_nobody_out(kingd: FakeKingd) -> None:
         for _ in range(1000):
             stack.enter_context(Raw(kingd))
         assert is_alive(kingd)
-        assert len(os.listdir("/proc/self/fd")) < 1002 + CONNECTIONS_MAX + 60
+        assert len(list(Path("/proc/self/fd").iterdir())) < 1002 + CONNECTIONS_MAX + 60
         kingd.do(lambda: kingd.service.emit(event("elected", role="leader", leader=BOX1)))
         assert "continues" in watcher.reply()  # a busy connection is not the one that makes room
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before_kib < 16 * 1024
@@ -343,9 +345,8 @@ def test_client_that_does_not_read_its_answers_is_cut_off(kingd: FakeKingd, monk
     before_kib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     with Raw(kingd) as deaf:
         deaf.socket.settimeout(0.2)
-        with pytest.raises(OSError):  # noqa: PT011 - it is cut off, or its own buffer is full first
-            for _ in range(100_000):
-                deaf.ask("org.kingd.History")
+        one = b'{"method":"org.kingd.History"}\0'
+        eventually(lambda: is_refused(deaf, one * 100))
         eventually(lambda: kingd.server.refused == {"does not read its answer": 1})
     assert is_alive(kingd)
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before_kib < 16 * 1024

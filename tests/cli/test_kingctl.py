@@ -1,0 +1,447 @@
+"""kingctl against a daemon whose answers the test chooses: exit codes, stdout for the answer, stderr for the rest."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from kingd import __version__
+from kingd.cli.main import run
+from kingd.control.service import JsonObject, ServiceError
+from tests.cli.fake_kingd import BOX1, BOX2, FakeKingd, event, running, status, view
+
+
+@pytest.fixture
+def kingd(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeKingd]:
+    monkeypatch.setenv("KINGCTL_SOCKET", str(tmp_path / "control.sock"))
+    with running(tmp_path / "control.sock") as server:
+        yield server
+        assert server.failures == []
+
+
+FOLLOWER = status(role="follower", leader=BOX1)
+LEADER = status(role="leader", leader=BOX2)
+SEEKING = status(role="candidate", leader=None)
+JOINING = status(role="joining", leader=None, reason="joined", problems=["no interface is up"])
+ISOLATED = status(role="candidate", leader=None, reason="isolated")
+STALLED = status(role="leader", leader=None, reason="stalled")
+NO_QUORUM = status(
+    role="candidate", leader=None, quorum={"voters": ["box1", "box2", "box3"], "reachable": 1, "ok": False}
+)
+
+
+@pytest.mark.parametrize(
+    ("answer", "is_leader", "leader", "words"),
+    [
+        (LEADER, 0, 0, "box2 leads: it is this node"),
+        (FOLLOWER, 1, 0, "box1 leads, not this node (box2)"),
+        (SEEKING, 4, 1, "an election is under way"),
+        (JOINING, 4, 4, "no interface is up"),
+        (ISOLATED, 4, 4, "isolated"),
+        (STALLED, 4, 4, "stalled"),
+        (NO_QUORUM, 4, 4, "1 of 3 voters reachable (box1, box2, box3)"),
+        (status(role="leader", leader=BOX1), 1, 0, "box1 leads"),  # never "yes" because of the role alone
+    ],
+    ids=["leader", "follower", "seeking", "joining", "isolated", "stalled", "no-quorum", "confused"],
+)
+def test_who_leads(
+    kingd: FakeKingd, capfd: pytest.CaptureFixture[str], answer: JsonObject, is_leader: int, leader: int, words: str
+) -> None:
+    kingd.service.status_is = answer
+    assert run(["is-leader"]) == is_leader
+    assert capfd.readouterr() == ("", "")
+    assert run(["is-leader", "-v"]) == is_leader
+    said = capfd.readouterr()
+    assert (said.out, words in said.err) == ("", True)
+    assert run(["leader"]) == leader
+    said = capfd.readouterr()
+    known = answer["leader"]
+    assert said.out == (f"{known['name']}\n" if isinstance(known, dict) else "")
+    assert (said.err == "") is (leader == 0)
+
+
+@pytest.mark.parametrize(
+    ("argv", "out"),
+    [
+        (["--address"], "10.0.0.1:5466\n"),
+        (["--term"], "12\n"),
+        (["--tag", "url"], "http://box1/\n"),
+    ],
+)
+def test_leader_prints_what_is_asked_for(
+    kingd: FakeKingd, capfd: pytest.CaptureFixture[str], argv: list[str], out: str
+) -> None:
+    assert run(["leader", *argv]) == 0
+    assert capfd.readouterr() == (out, "")
+
+
+def test_leader_without_that_tag_or_address_is_a_no(kingd: FakeKingd, capfd: pytest.CaptureFixture[str]) -> None:
+    kingd.service.status_is = status(role="follower", leader={**BOX1, "address": None, "tags": {}})
+    for form in (["--tag", "url"], ["--address"]):
+        assert run(["leader", *form]) == 1
+        said = capfd.readouterr()
+        assert (said.out, "box1 leads" in said.err) == ("", True)
+
+
+def test_leader_json_says_also_that_there_is_none(kingd: FakeKingd, capfd: pytest.CaptureFixture[str]) -> None:
+    assert run(["leader", "--json"]) == 0
+    answer = json.loads(capfd.readouterr().out)
+    assert (answer["version"], answer["leader"]["name"], answer["term"], answer["leader_age_ms"]) == (1, "box1", 12, 37)
+    kingd.service.status_is = SEEKING
+    assert run(["leader", "--json"]) == 1
+    assert json.loads(capfd.readouterr().out)["leader"] is None
+
+
+VERBS = [
+    ["leader"],
+    ["is-leader"],
+    ["status"],
+    ["members"],
+    ["survey"],
+    ["history"],
+    ["watch"],
+    ["wait"],
+    ["wait", "--me"],
+    ["step-down"],
+    ["priority", "1"],
+    ["reload"],
+]
+
+
+@pytest.mark.parametrize("verb", VERBS, ids=" ".join)
+def test_no_daemon_is_3(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], verb: list[str]
+) -> None:
+    path = tmp_path / "s"
+    monkeypatch.setenv("KINGCTL_SOCKET", str(path))
+    assert run(verb) == 3
+    assert "start it (systemctl start kingd)" in capfd.readouterr().err
+    with socket.socket(socket.AF_UNIX) as crashed:
+        crashed.bind(str(path))
+    assert run(verb) == 3
+    said = capfd.readouterr()
+    assert (said.out, "nobody answers" in said.err) == ("", True)
+
+
+@pytest.mark.parametrize("verb", VERBS, ids=" ".join)
+def test_daemon_that_does_not_answer_is_not_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], verb: list[str]
+) -> None:
+    """As when it is stopped (SIGSTOP): the kernel takes the connection, nobody reads it."""
+    monkeypatch.setenv("KINGCTL_SOCKET", str(tmp_path / "s"))
+    with socket.socket(socket.AF_UNIX) as stopped:
+        stopped.bind(str(tmp_path / "s"))
+        stopped.listen()
+        assert run([*verb, "--timeout", "50ms"]) == (4 if verb == ["is-leader"] else 1)
+    said = capfd.readouterr()
+    assert (said.out, "did not answer in time" in said.err) == ("", True)
+
+
+@pytest.mark.parametrize("reply", [b"{}\0", b"nonsense\0", b"[]\0", b'{"parameters":{"term":"x","leader":7}}\0'])
+@pytest.mark.parametrize(
+    "verb", [["leader"], ["is-leader"], ["status"], ["members"], ["survey"], ["history"]], ids=" ".join
+)
+def test_daemon_of_another_version_is_4_and_no_traceback(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], reply: bytes, verb: list[str]
+) -> None:
+    monkeypatch.setenv("KINGCTL_SOCKET", str(tmp_path / "s"))
+    with socket.socket(socket.AF_UNIX) as strange:
+        strange.bind(str(tmp_path / "s"))
+        strange.listen()
+
+        def answer() -> None:
+            connection, _ = strange.accept()
+            with connection:
+                connection.recv(65536)
+                connection.sendall(reply)
+
+        thread = threading.Thread(target=answer)
+        thread.start()
+        assert run(verb) == 4
+        thread.join()
+    assert "is not understood" in capfd.readouterr().err
+
+
+USAGE = [
+    [],
+    ["nonsense"],
+    ["leader", "--nonsense"],
+    ["leader", "extra"],
+    ["leader", "--json", "--term"],
+    ["leader", "--tag"],
+    ["leader", "--timeout", "soon"],
+    ["leader", "--timeout", "-1s"],
+    ["--instance", "../etc", "leader"],
+    ["is-leader", "--json"],
+    ["priority"],
+    ["priority", "high"],
+    ["priority", "65536"],
+    ["priority", "--", "-1"],
+    ["wait", "--me", "--leader"],
+    ["step-down", "--for", "none"],
+    ["lab"],
+    ["lab", "kill"],
+]
+
+
+@pytest.mark.parametrize("argv", USAGE, ids=" ".join)
+def test_wrong_usage_is_2(kingd: FakeKingd, capfd: pytest.CaptureFixture[str], argv: list[str]) -> None:
+    assert run(argv) == 2
+    said = capfd.readouterr()
+    assert (said.out, "Error: " in said.err) == ("", True)
+    assert kingd.service.calls == []
+
+
+@pytest.mark.parametrize(
+    "verb", [[], *([verb[0]] for verb in VERBS), ["check-config"], ["version"], ["lab"], ["lab", "start"]], ids=" ".join
+)
+def test_help_is_0(capfd: pytest.CaptureFixture[str], verb: list[str]) -> None:
+    assert run([*verb, "--help"]) == 0
+    said = capfd.readouterr()
+    assert (said.out.startswith("Usage: kingctl"), said.err) == (True, "")
+
+
+@pytest.mark.parametrize("verb", ["status", "members", "survey", "history"])
+def test_json_is_the_daemons_own_object(kingd: FakeKingd, capfd: pytest.CaptureFixture[str], verb: str) -> None:
+    assert run([verb, "--json"]) == 0
+    lines = capfd.readouterr().out.splitlines()
+    service = kingd.service
+    own = {"status": service.status_is, "members": service.members_are, "survey": service.survey_is}
+    assert [json.loads(line) for line in lines] == [own.get(verb, service.history_is)]
+
+
+def test_status_tells_a_person_everything(kingd: FakeKingd, capfd: pytest.CaptureFixture[str]) -> None:
+    kingd.service.status_is = {**FOLLOWER, "problems": ["multicast does not arrive"]}
+    assert run(["status"]) == 0
+    assert capfd.readouterr().out.splitlines() == [
+        "node      box2 (10.0.0.2:5466), priority 200: follower",
+        "leader    box1 (10.0.0.1:5466), priority 300; heard 37 ms ago",
+        "term      12",
+        "since     2026-11-23 12:00:00.000Z: leader-timeout",
+        "members   2 alive, 1 dead",
+        "cluster   default, availability mode: if the LAN is cut, each part has a leader",
+        "problem   multicast does not arrive",
+        "stranger  10.0.0.9:5466: other-cluster, 900 ms ago",
+        "refused   3 foreign-cluster (datagrams since the start)",
+    ]
+
+
+@pytest.mark.parametrize("answer", [JOINING, NO_QUORUM, ISOLATED, SEEKING, LEADER])
+def test_status_is_an_answer_in_every_state(
+    kingd: FakeKingd, capfd: pytest.CaptureFixture[str], answer: JsonObject
+) -> None:
+    kingd.service.status_is = answer
+    assert run(["status"]) == 0
+    assert capfd.readouterr().err == ""
+
+
+def test_members_are_a_table(kingd: FakeKingd, capfd: pytest.CaptureFixture[str]) -> None:
+    assert run(["members"]) == 0
+    assert capfd.readouterr().out.splitlines() == [
+        "NAME  PRIORITY  ROLE      STATE  HEARD      ADDRESS        VERSION  ID",
+        "box1  300       leader    alive  37 ms ago  10.0.0.1:5466  0.1.0    00000000000000a1",
+        "box2  200       follower  alive  -          10.0.0.2:5466  0.1.0    00000000000000a2",
+    ]
+
+
+def test_survey_is_1_if_the_views_differ(kingd: FakeKingd, capfd: pytest.CaptureFixture[str]) -> None:
+    nodes = [
+        view(BOX2, leader="box2", rtt_ms=None),
+        view(BOX1, leader="box1"),
+        view({**BOX1, "name": "box3"}, leader=None, ok=False),
+    ]
+    kingd.service.survey_is = {"version": 1, "agree": False, "nodes": nodes}
+    assert run(["survey"]) == 1
+    said = capfd.readouterr()
+    assert said.out.splitlines() == [
+        "NAME  PRIORITY  LEADER  TERM  ANSWER",
+        "box2  200       box2    12    this node",
+        "box1  300       box1    12    0.8 ms",
+        "box3  300       -       -     dead: no answer",
+    ]
+    assert "2 alive say box1 or box2; 1 did not answer" in said.err
+
+
+def test_text_of_another_host_cannot_reach_the_terminal(kingd: FakeKingd, capfd: pytest.CaptureFixture[str]) -> None:
+    evil = {**BOX1, "name": "\x1b[2Jbox1", "tags": {"url": "\x1b]0;x\x07"}}
+    kingd.service.status_is = status(role="follower", leader=evil, problems=["\x1b[31m"])
+    kingd.service.present = event("leader-changed", role="follower", leader=evil, initial=True)
+    for argv in (
+        ["leader"],
+        ["leader", "--tag", "url"],
+        ["status"],
+        ["is-leader", "-v"],
+        ["wait"],
+        ["leader", "--json"],
+    ):
+        run(argv)
+        said = capfd.readouterr()
+        assert "\x1b" not in said.out + said.err
+
+
+# Streams.
+
+
+def start_kingctl(*argv: str) -> "subprocess.Popen[str]":
+    pipe = subprocess.PIPE
+    return subprocess.Popen([sys.executable, "-m", "kingd.cli", *argv], stdout=pipe, stderr=pipe, text=True)
+
+
+def test_watch_prints_every_event_until_the_daemon_stops(kingd: FakeKingd) -> None:
+    with start_kingctl("watch", "--json") as child:
+        assert child.stdout is not None
+        assert json.loads(child.stdout.readline())["initial"] is True
+        for n in range(3):
+            kingd.do(lambda n=n: kingd.service.emit(event("elected", role="leader", leader=BOX2, seq=n)))  # type: ignore[misc]
+            assert json.loads(child.stdout.readline())["seq"] == n
+        kingd.close()
+        _, err = child.communicate(timeout=10)
+    assert child.returncode == 3
+    assert "closed the connection" in err
+
+
+def test_watch_in_words(kingd: FakeKingd) -> None:
+    with start_kingctl("watch") as child:
+        assert child.stdout is not None
+        first = "2026-11-23 12:00:00.000Z  term 12  now               box1 leads (leader-timeout)\n"
+        assert child.stdout.readline() == first
+        for each in (
+            event("elected", role="leader", leader=BOX2, previous_leader=BOX1, reason="leader-crashed"),
+            event("member-dead", role="leader", leader=BOX2, member=BOX1),
+            event("leader-lost", role="candidate", leader=None, previous_leader=BOX1),
+        ):
+            kingd.do(lambda each=each: kingd.service.emit(each))  # type: ignore[misc]
+        said = [child.stdout.readline().rstrip().split("term 12  ")[1] for _ in range(3)]
+        child.send_signal(signal.SIGINT)
+        _, err = child.communicate(timeout=10)
+    assert said == [
+        "elected           box2 leads, this node (before: box1) (leader-crashed)",
+        "member-dead       box1 fell silent (leader-timeout)",
+        "leader-lost       no leader (before: box1) (leader-timeout)",
+    ]
+    assert child.returncode == 130
+    assert "Traceback" not in err
+
+
+def test_reader_that_goes_away_ends_watch_quietly(kingd: FakeKingd) -> None:
+    with start_kingctl("watch") as child:
+        assert child.stdout is not None
+        assert child.stderr is not None
+        child.stdout.readline()
+        child.stdout.close()
+        while child.poll() is None:
+            kingd.do(lambda: kingd.service.emit(event("elected", role="leader", leader=BOX2)))
+        assert child.stderr.read() == ""
+    assert child.returncode == -signal.SIGPIPE
+
+
+def test_full_disk_is_an_error_and_no_traceback(kingd: FakeKingd) -> None:
+    for verb in (["leader"], ["status"]):
+        with Path("/dev/full").open("w") as full:
+            done = subprocess.run(
+                [sys.executable, "-m", "kingd.cli", *verb], stdout=full, stderr=subprocess.PIPE, text=True, check=False
+            )
+        assert (done.returncode, done.stderr) == (1, "kingctl: [Errno 28] No space left on device\n")
+
+
+def test_wait_ends_at_once_if_there_is_a_leader(kingd: FakeKingd, capfd: pytest.CaptureFixture[str]) -> None:
+    assert run(["wait"]) == 0
+    assert capfd.readouterr() == ("box1\n", "")
+
+
+def test_wait_ends_when_there_is_a_leader(kingd: FakeKingd) -> None:
+    kingd.service.present = event("leader-lost", role="candidate", leader=None, initial=True)
+    with start_kingctl("wait", "--me", "--timeout", "none") as child:
+        while not kingd.service.watchers:
+            assert child.poll() is None
+        kingd.do(lambda: kingd.service.emit(event("leader-changed", role="follower", leader=BOX1)))
+        kingd.do(lambda: kingd.service.emit(event("elected", role="leader", leader=BOX2)))
+        out, err = child.communicate(timeout=10)
+    assert (child.returncode, out, err) == (0, "box2\n", "")
+
+
+@pytest.mark.parametrize(("goal", "words"), [([], "there is no leader"), (["--me"], "there is no leader")])
+def test_wait_is_1_when_time_runs_out(
+    kingd: FakeKingd, capfd: pytest.CaptureFixture[str], goal: list[str], words: str
+) -> None:
+    kingd.service.present = event("leader-lost", role="candidate", leader=None, initial=True)
+    assert run(["wait", *goal, "--timeout", "50ms"]) == 1
+    said = capfd.readouterr()
+    assert (said.out, said.err) == ("", f"kingctl: time ran out: after 50 ms {words}\n")
+
+
+# Changes.
+
+
+def test_changes_reach_the_daemon(kingd: FakeKingd, capfd: pytest.CaptureFixture[str]) -> None:
+    assert run(["step-down", "--to", "box1", "--for", "1m"]) == 0
+    assert capfd.readouterr().out == "box1\n"
+    assert run(["priority", "7"]) == 0
+    said = capfd.readouterr()
+    assert (said.out, "not saved" in said.err) == ("priority 7 (before: 200)\n", True)
+    assert run(["reload"]) == 0
+    said = capfd.readouterr()
+    assert (said.out, "network.port" in said.err) == ("changed: priority\n", True)
+    assert kingd.service.calls == [("step_down", ("box1", 60_000)), ("set_priority", 7), ("reload", None)]
+
+
+@pytest.mark.parametrize(
+    ("argv", "name", "code"),
+    [
+        (["step-down"], "NotLeader", 1),
+        (["step-down"], "NoSuccessor", 1),
+        (["step-down"], "TimedOut", 1),
+        (["step-down", "--to", "x"], "UnknownMember", 1),
+        (["priority", "1"], "OutOfRange", 1),
+        (["reload"], "BadConfig", 78),
+    ],
+)
+def test_refusal_is_told_in_the_daemons_words(
+    kingd: FakeKingd, capfd: pytest.CaptureFixture[str], argv: list[str], name: str, code: int
+) -> None:
+    kingd.service.refusal = ServiceError(name, "no, because")
+    assert run(argv) == code
+    assert capfd.readouterr() == ("", "kingctl: no, because\n")
+
+
+# Without a daemon.
+
+
+def test_version(capfd: pytest.CaptureFixture[str]) -> None:
+    assert run(["version"]) == 0
+    assert capfd.readouterr().out == f"{__version__}\n"
+
+
+def test_check_config_names_every_mistake(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "kingd.toml"
+    file.write_text('cluster = "lan"\n')
+    assert run(["check-config", str(file)]) == 0
+    assert capfd.readouterr() == ("ok\n", "")
+    file.write_text("priority = -1\nnonsense = 1\n")
+    assert run(["check-config", str(file)]) == 78
+    said = capfd.readouterr()
+    assert (said.out, "priority" in said.err, "nonsense" in said.err, str(file) in said.err) == ("", True, True, True)
+    assert run(["check-config", str(tmp_path / "missing.toml")]) == 78
+
+
+def test_socket_choice(kingd: FakeKingd, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    here, nowhere = str(kingd.path), str(tmp_path / "nowhere")
+    assert run(["--socket", nowhere, "status"]) == 3
+    assert run(["--socket", nowhere, "status", "--socket", here]) == 0
+    assert run(["--instance", "other", "status"]) == 0  # the environment wins over --instance
+    monkeypatch.setenv("KINGCTL_SOCKET", nowhere)
+    assert run(["status"]) == 3
+    assert run(["--socket", here, "status"]) == 0
+    monkeypatch.delenv("KINGCTL_SOCKET")
+    assert run(["status", "--instance", "no-such-instance"]) == 3
+
+
+def test_environment_of_the_tests_is_not_the_hosts() -> None:
+    assert os.environ.get("KINGCTL_SOCKET") is None
