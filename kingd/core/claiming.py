@@ -224,7 +224,7 @@ def _end_preparation(node: Node, campaign: Campaign) -> None:
 def _send_ready(node: Node, campaign: Campaign) -> None:
     leader = node.followed()
     if leader is not None:
-        node.send(Ready(ballot=node.promise.ballot, reason=campaign.claim.reason), leader)
+        node.send(Ready(ballot=node.leader, reason=campaign.claim.reason), leader)
 
 
 def fail_preparation(node: Node) -> None:

@@ -34,7 +34,7 @@ def is_my_leader(node: Node, leader: Member, ballot: Ballot) -> bool:
     return (
         node.role is not Role.LEADER
         and node.promise.is_held_by(leader.session)
-        and ballot >= node.promise.ballot
+        and ballot >= node.promise.expected
         and (node.promise.is_live(node.now_us) or node.role is Role.FOLLOWER)
     )
 
@@ -88,7 +88,7 @@ def on_pong(node: Node, leader: Member, pong: Pong, *, sequence: int) -> None:
     leader.heard_sequence = max(leader.heard_sequence, sequence)
     if node.role is not Role.FOLLOWER or leader.session != node.promise.session:
         return
-    if leader.role is Role.LEADER and leader.leader >= node.promise.ballot:
+    if leader.role is Role.LEADER and leader.leader >= node.promise.expected:
         _renew(node, leader, leader.leader)
     elif leader.role is not Role.LEADER:
         leader_gone(node, Reason.STALLED if leader.leader.node == NOBODY else Reason.LEADER_LEFT)

@@ -175,7 +175,7 @@ def on_successor_leads(node: Node, member: Member) -> None:
 
 
 def on_offer(node: Node, leader: Member, offer: Offer) -> None:
-    if node.followed() is leader and node.promise.ballot == offer.ballot and node.eligible and node.campaign is None:
+    if node.followed() is leader and node.leader == offer.ballot and node.eligible and node.campaign is None:
         claiming.start(node, offer.reason, prepare=True)
 
 
@@ -190,7 +190,7 @@ def on_resign(node: Node, member: Member, message: Resign) -> None:
             _nobody_takes_it(node, handover)
     if mine and message.ballot != NO_BALLOT:
         _take_over(node, member, message)
-    elif held and message.ballot >= node.promise.ballot and node.role is not Role.LEADER:
+    elif held and message.ballot >= node.promise.expected and node.role is not Role.LEADER:
         if node.role is Role.JOINING:
             node.promise.release()
         elif node.role is Role.FOLLOWER or node.role is Role.SEEKING:
@@ -205,7 +205,7 @@ def _take_over(node: Node, member: Member, message: Resign) -> None:
     campaign = node.campaign
     if campaign is not None and campaign.claim.ticket == ticket:
         return  # sent again
-    if node.promise.ballot > message.ballot and node.role is not Role.LEADER:
+    if node.promise.expected > message.ballot and node.role is not Role.LEADER:
         return  # an old ticket: I have promised above it since
     if not node.eligible or node.role is Role.JOINING:
         return

@@ -195,7 +195,7 @@ class Node:
         """The ballot that this node leads or follows right now; NO_BALLOT = it knows of no leader."""
         if self.role is Role.LEADER:
             return self.ballot
-        return self.promise.ballot if self.role is Role.FOLLOWER else NO_BALLOT
+        return self.promise.led if self.role is Role.FOLLOWER else NO_BALLOT
 
     def followed(self) -> Member | None:
         """The leader's entry, while this node follows."""

@@ -59,7 +59,7 @@ def _believed(node: Node, now_us: int) -> tuple[Role, Ballot, int, Reason]:
         age_us = now_us - node.detector.evidence_us
         if age_us > node.detector.limit_us:
             return Role.SEEKING, NO_BALLOT, 0, Reason.STALLED
-        return Role.FOLLOWER, node.promise.ballot, age_us, node.why
+        return Role.FOLLOWER, node.leader, age_us, node.why
     return node.role, NO_BALLOT, 0, node.why
 
 
