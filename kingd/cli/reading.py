@@ -109,6 +109,8 @@ def _status_facts(answer: JsonObject) -> list[tuple[str, str]]:
         lines.append(("", f"may not lead: {node.get('ineligible_reason')}"))
     if known is None:
         lines.append(("leader", answers.unknown(answer)[1]))
+    elif known.get("id") == node.get("id"):
+        lines.append(("leader", "this node"))
     else:
         lines.append(("leader", f"{_who(known)}; heard {age(number_or_none(answer, 'leader_age_ms'))} ago"))
     lines.append(("term", str(number(answer, "term"))))
