@@ -505,5 +505,11 @@ def _event(node: Node, kind: EventKind, *, former_role: Role, former: NodeId) ->
 
 
 def _term_in(datagram: Datagram) -> int:
-    body = datagram.body
-    return body.term if isinstance(body, Claim) else body.ballot.term if isinstance(body, Resign) else 0
+    """The highest term that the body could teach us."""
+    match datagram.body:
+        case Claim(term=term):
+            return term
+        case Resign(ballot=ballot) | Refuse(holder=ballot):
+            return ballot.term
+        case _:
+            return 0

@@ -154,6 +154,13 @@ class Bench:
         probes = [d.body for d in self.sent_to(peer) if isinstance(d.body, Probe)]
         self.hear(peer, ProbeAck(echo=probes[-1].nonce, name=peer.name, version="0", returns=0))
 
+    def acknowledge_from(self, peer: Peer) -> None:
+        """Answer the newest probe that went to where this peer is, if there is one."""
+        sends = [e for e in self.effects if isinstance(e, Send) and e.to == peer.endpoint]
+        probes = [e.datagram.body for e in sends if isinstance(e.datagram.body, Probe)]
+        if probes:
+            self.hear(peer, ProbeAck(echo=probes[-1].nonce, name=peer.name, version="0", returns=0))
+
     def beat(self, leader: Peer, *, lonely: bool = False) -> list[Effect]:
         return self.hear(leader, Heartbeat(interval_ms=100, lonely=lonely, alive=3), multicast=True)
 
