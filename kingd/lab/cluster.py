@@ -57,7 +57,9 @@ class Cluster:
     def create(cls, name: str, *, nodes: int, profile: str) -> Self:
         """box1 to boxN, priorities N*100 down to 100. Nothing runs yet."""
         folder = _folder_of(name)
-        if folder.exists():
+        if folder.exists() and not (folder / "lab.json").exists():
+            shutil.rmtree(folder)  # a start that did not come as far as its first daemon
+        elif folder.exists():
             old = cls.open(name)
             if any(node.process for node in old.nodes):
                 raise LabError(

@@ -1,7 +1,6 @@
 """kingctl against a daemon whose answers the test chooses: exit codes, stdout for the answer, stderr for the rest."""
 
 import json
-import os
 import socket
 import threading
 from collections.abc import Iterator
@@ -358,7 +357,3 @@ def test_socket_choice(kingd: FakeKingd, tmp_path: Path, monkeypatch: pytest.Mon
     assert run(["--socket", here, "status"]) == 0
     monkeypatch.delenv("KINGCTL_SOCKET")
     assert run(["status", "--instance", "no-such-instance"]) == 3
-
-
-def test_environment_of_the_tests_is_not_the_hosts() -> None:
-    assert os.environ.get("KINGCTL_SOCKET") is None

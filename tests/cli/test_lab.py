@@ -165,6 +165,14 @@ def test_second_start_is_refused_and_changes_nothing(lab: Cluster, folder: Path)
     assert all(node.process for node in lab.nodes)
 
 
+def test_start_that_was_cut_short_is_in_nobodys_way(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    tmp_path.chmod(0o700)
+    monkeypatch.setenv("KINGD_LAB_DIR", str(tmp_path))
+    (tmp_path / "lab").mkdir()
+    for _ in range(2):  # the second finds what the first one left: a lab of which nothing runs
+        assert [node.name for node in Cluster.create("lab", nodes=2, profile="fast").nodes] == ["box1", "box2"]
+
+
 def test_no_lab_says_what_to_do(tmp_path: Path) -> None:
     tmp_path.chmod(0o700)
     for verb in (["ps"], ["stop"], ["kill", "box1"], ["start-one", "box1"]):
