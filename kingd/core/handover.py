@@ -202,13 +202,13 @@ def _take_over(node: Node, member: Member, message: Resign) -> None:
     ticket = Ticket(
         ballot=message.ballot, session=member.session, successor=node.id, successor_session=node.session
     )
-    campaign = node.campaign
-    if campaign is not None and campaign.claim.ticket == ticket:
-        return  # sent again
+    if ticket == node.taken:
+        return  # its multicast copy, or sent again
     if node.promise.expected > message.ballot and node.role is not Role.LEADER:
         return  # an old ticket: I have promised above it since
     if not node.eligible or node.role is Role.JOINING:
         return
+    node.taken = ticket
     node.term_seen = max(node.term_seen, message.ballot.term)
     node.overlap_ended = node.role is Role.LEADER
     if node.promise.is_held_by(member.session):

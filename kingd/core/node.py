@@ -54,6 +54,7 @@ class Campaign:
     resends: int = 0
     granted: set[NodeId] = field(default_factory=set)
     answered: set[NodeId] = field(default_factory=set)
+    refused: set[NodeId] = field(default_factory=set)  # for a fellow candidate that I outrank: asked again
     target: NodeId = NOBODY  # of a prepare: the leader that would step aside
     ready: bool = False  # of a prepare: all answered well, and the leader was told so
 
@@ -112,6 +113,7 @@ class Node:
     campaign: Campaign | None = None
     handover: Handover | None = None
     yielded: Yielded | None = None
+    taken: Ticket | None = None  # the last ticket that this node claimed with
     inquiry: Inquiry | None = None
 
     why: Reason = Reason.JOINED  # the cause of the change under way; goes into events and status
