@@ -173,9 +173,9 @@ def test_008_replayed_datagram_changes_nothing(bench: Bench, body: Body) -> None
     bench.meet(peer)
     datagram = peer.says(body)
     bench.deliver(datagram, peer.endpoint)
-    before = (bench.role, bench.node.leader, bench.node.promise.until_us, bench.core.deadline_us)
+    before = (bench.role(), bench.node.leader, bench.node.promise.until_us, bench.core.deadline_us)
     assert bench.deliver(datagram, peer.endpoint) == []
-    assert (bench.role, bench.node.leader, bench.node.promise.until_us, bench.core.deadline_us) == before
+    assert (bench.role(), bench.node.leader, bench.node.promise.until_us, bench.core.deadline_us) == before
     assert bench.node.dropped["replay"] == 1
 
 
@@ -231,7 +231,7 @@ def test_102_term_in_a_refusal_is_dropped() -> None:
     )
     assert bench.node.dropped == {"term": 1}
     bench.advance_ms(5000)  # it claims on, and still can
-    assert bench.role is Role.LEADER
+    assert bench.role() is Role.LEADER
 
 
 # -- floods
