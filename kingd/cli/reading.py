@@ -82,6 +82,8 @@ def survey(ask: Ask, as_json: bool) -> int:
         answer = call(ask.path, "Survey", timeout_s=ask.timeout_s)
         nodes = rows(answer, "nodes")
         print(json.dumps(answer) if as_json else _survey_table(nodes))
+        if not any(node.get("leader") for node in nodes if flag(node, "ok")):
+            return answers.explain_unknown(call(ask.path, "Status", timeout_s=ask.timeout_s))
         say(clean(_verdict(nodes, agree=flag(answer, "agree"))))
         return OK if flag(answer, "agree") else NO
 

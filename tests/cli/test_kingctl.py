@@ -276,6 +276,22 @@ def test_survey_is_1_if_the_views_differ(kingd: FakeKingd, capfd: pytest.Capture
     assert "2 alive say box1 or box2; 1 did not answer" in said.err
 
 
+@pytest.mark.parametrize(("answer", "code"), [(SEEKING, 1), (JOINING, 4), (NO_QUORUM, 4)])
+def test_survey_of_nodes_that_know_no_leader_says_why(
+    kingd: FakeKingd, capfd: pytest.CaptureFixture[str], answer: JsonObject, code: int
+) -> None:
+    kingd.service.survey_is = {
+        "version": 1,
+        "agree": False,
+        "nodes": [view(BOX2, leader=None), view(BOX1, leader=None)],
+    }
+    kingd.service.status_is = answer
+    assert run(["survey"]) == code
+    survey = capfd.readouterr().err
+    assert run(["leader"]) == code
+    assert capfd.readouterr().err == survey
+
+
 def test_text_of_another_host_cannot_reach_the_terminal(kingd: FakeKingd, capfd: pytest.CaptureFixture[str]) -> None:
     evil = {**BOX1, "name": "\x1b[2Jbox1", "tags": {"url": "\x1b]0;x\x07"}}
     kingd.service.status_is = status(role="follower", leader=evil, problems=["\x1b[31m"])
