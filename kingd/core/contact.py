@@ -83,6 +83,8 @@ def on_stranger(node: Node, datagram: Datagram, source: Endpoint) -> Member | No
 
 
 def hear_foreign_leader(node: Node, *, lonely: bool) -> None:
+    if not node.hears_foreign_leader():
+        node.foreign_since_us = node.now_us
     node.foreign_us, node.foreign_lonely = node.now_us, lonely
 
 

@@ -129,6 +129,7 @@ class Node:
     isolated_at_us: int = NEVER
     announce_at_us: int = NEVER
     ping_at_us: int = NEVER
+    prove_at_us: int = NEVER  # when a ping is due that asks nothing and proves two-way contact
     heartbeat_at_us: int = NEVER
     seek_at_us: int = NEVER
     sweep_at_us: int = NEVER
@@ -147,7 +148,8 @@ class Node:
     beat_us: int = 0  # when the last heartbeat was sent, as leader
     contact_us: int = -1  # leader: when the newest message was sent that some follower provably heard
     raised_us: int = 0
-    foreign_us: int = -1  # when another leader's heartbeat was last heard ...
+    foreign_since_us: int = 0  # since when another leader is heard,
+    foreign_us: int = -1  # when its heartbeat was last heard ...
     foreign_lonely: bool = False  # ... and whether it was lonely
     refused_handover: dict[NodeId, tuple[int, int]] = field(default_factory=dict)  # successor -> (not before, failures)
     echoes: dict[int, int] = field(default_factory=dict)  # sequence -> when sent: heartbeats and pongs that pings may echo
@@ -339,7 +341,7 @@ class Node:
         self.become(Role.FOLLOWER, reason)
         self.detector.begin(self.now_us)
         self.promise.give(ballot, leader.session, until_us=self.now_us + self.detector.limit_us, led=True)
-        self.ping_at_us = self.now_us
+        self.ping_at_us = self.prove_at_us = self.now_us
 
     def lead(self, ballot: Ballot, reason: Reason) -> None:
         """The claim was won (or raised). The first heartbeat goes out with it."""
