@@ -60,6 +60,14 @@ def probe(node: Node, target: NodeId, session: SessionId, endpoint: Endpoint) ->
     node.send_to(Probe(nonce=nonce), node=target, endpoint=endpoint)
 
 
+def follow_move(node: Node, member: Member, source: Endpoint, *, beats: bool) -> None:
+    """It is heard by multicast from a new address, and no longer from the one that we know: its answer will tell where it is. (A
+    host with several addresses is heard from all of them.)"""
+    every_us = node.timing.heartbeat_us if beats else member.interval_us
+    if source != member.endpoint and node.now_us - member.endpoint_seen_us > 2 * every_us:
+        probe(node, member.node, member.session, source)
+
+
 def answer_probe(node: Node, target: NodeId, endpoint: Endpoint, message: Probe) -> None:
     member = node.members.get(target)
     returns = member.returns(node.now_us) if member is not None else 0

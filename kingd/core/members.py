@@ -73,6 +73,7 @@ class Member:
     interval_us: int = ANNOUNCE_US  # how often it announces itself
     contact_us: int = -1  # when I sent the newest message of mine that it provably heard; -1 = never
     endpoint_us: int = 0  # when it was last heard from `endpoint` by unicast
+    endpoint_seen_us: int = 0  # the same, by unicast or multicast
     multicast_us: int = -1  # when a multicast of its was last heard; -1 = never
     heard_sequence: int = 0  # newest heartbeat or pong of its: echoed in pings
     roster_us: int = -1  # when a roster was last sent to it
@@ -95,12 +96,15 @@ class Member:
         self.eligible = header.eligible
         self.leader = header.leader
         self.floor = header.floor
+        if source == self.endpoint:
+            self.endpoint_seen_us = now_us
         if header.multicast:
             self.multicast_us = now_us
         elif source == self.endpoint:
             self.endpoint_us = now_us
         elif not self.endpoint.is_better_than(source) or now_us - self.endpoint_us > ENDPOINT_STALE_US:
-            self.endpoint, self.endpoint_us = source, now_us  # where it reaches us by unicast, we reach it
+            self.endpoint = source  # where it reaches us by unicast, we reach it
+            self.endpoint_us = self.endpoint_seen_us = now_us
 
 
 @dataclass(slots=True)
