@@ -119,6 +119,7 @@ def on_grant(node: Node, member: Member, grant: Grant) -> None:
     if campaign is None:
         return
     campaign.granted.add(member.node)
+    campaign.refused.discard(member.node)
     campaign.answered.add(member.node)
     if campaign.required <= campaign.answered:
         _decide(node, campaign)
@@ -139,6 +140,8 @@ def on_refuse(node: Node, member: Member, refuse: Refuse) -> None:
         fail_preparation(node)
     elif refuse.holder.term >= campaign.claim.term or refuse.led or _outranks_me(node, refuse):
         give_way(node, refuse)
+    else:
+        campaign.refused.add(member.node)
 
 
 def _outranks_me(node: Node, refuse: Refuse) -> bool:
@@ -169,6 +172,13 @@ def give_way(node: Node, refuse: Refuse | None) -> None:
     node.seek(None, delay_us=node.position() * node.timing.slot_us + node.jitter(unit_us // 2, unit_us * 2))
 
 
+def give_up(node: Node) -> None:
+    """This node must not lead any more."""
+    if node.role is Role.CANDIDATE:
+        give_way(node, None)
+    node.campaign = None
+
+
 def resign_claim(node: Node) -> None:
     campaign = node.campaign
     node.campaign = None
@@ -188,6 +198,8 @@ def _decide(node: Node, campaign: Campaign) -> None:
     """Everybody answered, or the time is up."""
     if campaign.claim.prepare:
         _end_preparation(node, campaign)
+    elif campaign.refused:
+        give_way(node, None)  # a fellow candidate's promise that did not end in time
     elif _is_won(node, campaign):
         _win(node, campaign)
     else:

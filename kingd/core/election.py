@@ -134,6 +134,8 @@ class Core:
             node.drop("left")
             return
         contact.revive(node, member)
+        if header.multicast:
+            contact.follow_move(node, member, source, beats=isinstance(datagram.body, Heartbeat))
         self._note(member, header, source)
         self._dispatch(member, datagram, source)
 
@@ -250,6 +252,7 @@ class Core:
         """`why` (one word for `ineligible_reason`) this node must not lead, or "" once it may again."""
         self._begin(now_us)
         self.node.unfit = why
+        self._give_up_claim_if_ineligible()
         if why and self.node.role is Role.LEADER:
             self._stand_aside(Reason.CHECK_FAILED)
         return self._end()
@@ -257,6 +260,7 @@ class Core:
     def _on_priority_changed(self) -> None:
         node = self.node
         node.failures = 0
+        self._give_up_claim_if_ineligible()
         if node.role is Role.LEADER:
             if node.priority == 0:
                 self._stand_aside(Reason.PRIORITY_CHANGED)
@@ -264,6 +268,11 @@ class Core:
                 node.beat()
         else:
             self._arm_preemption()
+
+    def _give_up_claim_if_ineligible(self) -> None:
+        node = self.node
+        if node.campaign is not None and node.role is not Role.LEADER and not node.eligible:
+            claiming.give_up(node)
 
     def _stand_aside(self, reason: Reason) -> None:
         if not handover.begin(self.node, reason):
@@ -303,7 +312,7 @@ class Core:
         node.out.append(_event(node, EventKind.STOPPING, former_role=node.role, former=node.leader.node))
         node.stopping = True
         if node.role is not Role.LEADER:
-            node.campaign = None
+            claiming.give_up(node)
             if not node.duplicate:
                 handover.say_goodbye(node)
             node.stop_at_us = node.now_us
@@ -422,6 +431,7 @@ class Core:
             node.campaign.started_us += late_us
         if node.role is Role.LEADER and node.now_us - node.beat_us > node.timing.stall_us:
             leading.on_stall(node)
+            self._publish()  # at once: what enters now may bring the next leader
 
     def _end(self) -> list[Effect]:
         node = self.node

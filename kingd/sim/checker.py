@@ -98,13 +98,15 @@ class Checker:
     def after(self, node: Node, effects: list[Effect], cause: Datagram | None, ceiling: Term) -> None:
         """The core came back with `effects`."""
         seen = self._sessions[node.session]
+        stalled = False
         for effect in effects:
             if isinstance(effect, (Send, Multicast)):
                 self._on_sent(node, seen, effect.datagram, cause, ceiling)
             elif isinstance(effect, Event):
                 self._on_event(node, seen, effect)
+                stalled = stalled or (effect.kind is EventKind.DEPOSED and effect.reason in _FORCED)
         self._check_views(node, seen)
-        self._check_leading(node, seen)
+        self._check_leading(node, seen, stalled=stalled)
         if cause is not None and isinstance(cause.body, Claim) and cause.body.prepare:
             promise = node.promise
             if (promise.ballot, promise.session, promise.until_us) != seen.promise and promise.until_us:
@@ -134,13 +136,13 @@ class Checker:
         if holder not in seen.proven and (view, holder) not in seen.granted:
             raise SafetyError(f"UNPROVEN: {_name(node)} follows {view} without a round trip or a grant")
 
-    def _check_leading(self, node: Node, seen: _Session) -> None:
+    def _check_leading(self, node: Node, seen: _Session, *, stalled: bool) -> None:
         leads = node.role is Role.LEADER
         if leads != (seen.told == node.id):
             raise SafetyError(f"SHOWN: {_name(node)} is {node.role.name}, users were told {seen.told:x}")
         if not leads:
             if seen.role is Role.LEADER and seen.ballot not in seen.resigned:
-                if node.why not in (Reason.STALLED, Reason.ISOLATED):
+                if not stalled:
                     raise SafetyError(f"DEPOSED: {_name(node)} left {seen.ballot} without a word ({node.why.word})")
                 seen.resigned.add(seen.ballot)
             return
@@ -228,7 +230,7 @@ class Checker:
         assert isinstance(cause.body, Claim)
         claimant = cause.header.session
         seen.granted.add((Ballot(grant.term, datagram.header.destination), claimant))
-        if seen.role is Role.LEADER:
+        if seen.role is node.role is Role.LEADER:  # one that did not run for long stops leading first
             raise SafetyError(f"THEFT: {_name(node)} grants {claimant:x} while it leads")
         fresh = node.now_us - seen.evidence_us < node.timing.ask_after_us
         if seen.role is Role.FOLLOWER and fresh and claimant != seen.holder and cause.body.ticket is None:
@@ -252,6 +254,7 @@ class Checker:
             raise SafetyError(f"SHOWN: {_name(node)} tells {event.kind} {former:x} -> {leader:x} after {told:x}")
 
 
+_FORCED = (Reason.STALLED, Reason.ISOLATED)
 _LEADERSHIP = (EventKind.ELECTED, EventKind.DEPOSED, EventKind.LEADER_CHANGED, EventKind.LEADER_LOST)
 
 

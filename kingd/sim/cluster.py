@@ -143,6 +143,11 @@ class Cluster:
         if host.core:
             self.enter(host, lambda core: core.links_changed(1, now_us=self.now_us))
 
+    def renumber(self, host: Host, port: int) -> None:
+        self.note(host, f"port {port}")
+        host.port = port
+        self.enter(host, lambda core: core.links_changed(1, now_us=self.now_us))
+
     def cut(self, a: Host, b: Host, *, one_way: bool = False) -> None:
         self.network.cuts.add((a.index, b.index))
         if not one_way:

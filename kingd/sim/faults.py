@@ -182,9 +182,7 @@ class Faults:
         self.later(self._lasts_us(), mend)
 
     def _renumber(self, host: Host) -> None:
-        host.port = self.rng.randint(1024, 65535)
-        self.cluster.note(host, f"port {host.port}")
-        self.cluster.enter(host, lambda core: core.links_changed(1, now_us=self.cluster.now_us))
+        self.cluster.renumber(host, self.rng.randint(1024, 65535))
 
     def _survey(self, host: Host) -> None:
         self._count += 1

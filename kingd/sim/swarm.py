@@ -149,8 +149,9 @@ class Swarm:
         return True
 
     def _is_settled(self, survivors: list[Host]) -> bool:
+        """The right one leads, and nobody is about to change that."""
         leader = self.cluster.agreed(survivors)
-        if leader is None:
+        if leader is None or any(is_changing(h) for h in survivors):
             return False
         mine = priority(self.cluster.host(leader))
         return not self.options.preempts_always or all(priority(h) <= mine for h in survivors)
@@ -177,6 +178,11 @@ class Swarm:
 
 def priority(host: Host) -> int:
     return host.core.node.priority if host.core else host.settings.priority
+
+
+def is_changing(host: Host) -> bool:
+    node = host.core.node if host.core else None
+    return node is None or node.handover is not None or node.yielded is not None or node.campaign is not None
 
 
 def ballot(among: list[Host]) -> Ballot | None:
