@@ -91,14 +91,16 @@ def survey(ask: Ask, as_json: bool) -> int:
 
 
 @click.command()
-@_json_option
+@click.option("--json", "as_json", is_flag=True, help="One JSON object a line, as watch has them.")
 @click.pass_obj
 def history(ask: Ask, as_json: bool) -> int:
     """The last 256 changes that this node saw, oldest first."""
 
     def verb() -> int:
-        answer = call(ask.path, "History", timeout_s=ask.timeout_s)
-        print(json.dumps(answer) if as_json else table(HEADER, [row(event) for event in rows(answer, "events")]))
+        events = rows(call(ask.path, "History", timeout_s=ask.timeout_s), "events")
+        lines = [json.dumps(event) for event in events] if as_json else [table(HEADER, [row(event) for event in events])]
+        for line in lines:
+            print(line)
         return OK
 
     return attempt(verb)

@@ -203,13 +203,21 @@ def test_help_is_0(capfd: pytest.CaptureFixture[str], verb: list[str]) -> None:
     assert (said.out.startswith("Usage: kingctl"), said.err) == (True, "")
 
 
-@pytest.mark.parametrize("verb", ["status", "members", "survey", "history"])
+@pytest.mark.parametrize("verb", ["status", "members", "survey"])
 def test_json_is_the_daemons_own_object(kingd: FakeKingd, capfd: pytest.CaptureFixture[str], verb: str) -> None:
     assert run([verb, "--json"]) == 0
     lines = capfd.readouterr().out.splitlines()
     service = kingd.service
     own = {"status": service.status_is, "members": service.members_are, "survey": service.survey_is}
-    assert [json.loads(line) for line in lines] == [own.get(verb, service.history_is)]
+    assert [json.loads(line) for line in lines] == [own[verb]]
+
+
+def test_history_is_an_event_a_line_in_json_as_watch_has_them(
+    kingd: FakeKingd, capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["history", "--json"]) == 0
+    lines = capfd.readouterr().out.splitlines()
+    assert [json.loads(line) for line in lines] == kingd.service.history_is["events"]
 
 
 def test_status_tells_a_person_everything(kingd: FakeKingd, capfd: pytest.CaptureFixture[str]) -> None:
