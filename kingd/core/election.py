@@ -112,7 +112,8 @@ class Core:
         elif node.duplicate:
             node.drop("duplicate-id")
         elif header.destination not in (NOBODY, node.id):
-            node.drop("other-destination")
+            if not header.multicast:  # a starting node asks by multicast whether somebody has its id
+                node.drop("other-destination")
         elif max(header.leader.term, header.floor.term, _term_in(datagram)) > node.term_seen + TERM_JUMP_MAX:
             node.drop("term")
         else:

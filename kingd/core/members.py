@@ -189,4 +189,8 @@ class Members:
             member.heard_us += late_us
 
     def announce_interval_us(self) -> int:
-        return max(ANNOUNCE_US, (len(self) + 1) * SECOND // ANNOUNCES_PER_SECOND)
+        return max(ANNOUNCE_US, self.all_announced_us())
+
+    def all_announced_us(self) -> int:
+        """In how long a time all may announce themselves once."""
+        return (len(self) + 1) * SECOND // ANNOUNCES_PER_SECOND

@@ -335,6 +335,7 @@ class Node:
     def follow(self, leader: Member, ballot: Ballot, reason: Reason | None = None) -> None:
         """Promise to a leader after a round trip with it, or after having granted its claim."""
         if self.leader != ballot:
+            self.announce_at_us = min(self.announce_at_us, self.now_us + self.jitter(0, self.members.all_announced_us()))
             self.followed_us = self.now_us
             self.followed_priorities = (leader.priority, self.priority)
         self.campaign = None
