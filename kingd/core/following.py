@@ -9,7 +9,7 @@ from kingd.core.effect import EventKind, Rejoin
 from kingd.core.members import ANNOUNCES_PER_SECOND, Member
 from kingd.core.message import NOBODY, Ballot, Heartbeat, NodeId, Ping, Pong, Reason, Role
 from kingd.core.node import Node
-from kingd.core.timing import SECOND
+from kingd.core.timing import NEVER, SECOND
 
 _SUCCESSORS = 3  # so many in the line of succession ask early and prove contact often; the others must not storm the leader
 
@@ -46,29 +46,34 @@ def _renew(node: Node, leader: Member, ballot: Ballot) -> None:
         return
     node.detector.alive(node.now_us)
     node.promise.renew(ballot, until_us=node.now_us + node.detector.limit_us)
-    node.ping_at_us = min(node.ping_at_us, _next_question(node))
+    node.ping_at_us = min(node.prove_at_us, _next_question(node))
 
 
 def _next_question(node: Node) -> int:
     """When silence would make us ask: the first in line early, the others shortly before they would give up."""
-    timing = node.timing
+    silent_at_us = node.detector.silent_at_us
     if node.position(without=node.promise.ballot.node) < _SUCCESSORS:
-        return node.now_us + timing.ask_after_us
-    return node.now_us + max(timing.ask_after_us, node.detector.limit_us - 4 * timing.round_trip_us)
+        return silent_at_us
+    timing = node.timing
+    return silent_at_us + max(0, node.detector.limit_us - 4 * timing.round_trip_us - timing.ask_after_us)
 
 
 def on_ping_time(node: Node) -> None:
     leader = node.followed()
-    if leader is None:  # its entry was replaced by a new session: that is handled where it is seen
+    if leader is None:  # its entry gave way to another session: the promise ends, or runs out
+        node.ping_at_us = NEVER
         return
     ask(node, leader)
     if node.detector.is_silent(node.now_us):
         node.ping_at_us = node.now_us + node.timing.round_trip_us
-    elif node.position(without=leader.node) < _SUCCESSORS:
-        node.ping_at_us = min(node.now_us + node.timing.ping_us, _next_question(node))
+        return
+    if node.position(without=leader.node) < _SUCCESSORS:
+        wait_us = node.timing.ping_us
     else:
         interval_us = max(SECOND, (len(node.members) + 1) * SECOND // ANNOUNCES_PER_SECOND)
-        node.ping_at_us = min(node.now_us + node.jitter(interval_us * 3 // 4, interval_us * 5 // 4), _next_question(node))
+        wait_us = node.jitter(interval_us * 3 // 4, interval_us * 5 // 4)
+    node.prove_at_us = node.now_us + wait_us
+    node.ping_at_us = min(node.prove_at_us, _next_question(node))
 
 
 def ask(node: Node, leader: Member) -> None:
