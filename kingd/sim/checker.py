@@ -71,7 +71,7 @@ class _Session:
     role: Role = Role.JOINING
     ballot: Ballot = NO_BALLOT
     holder: SessionId = SessionId(0)
-    promise: tuple[Ballot, SessionId, int] = (NO_BALLOT, SessionId(0), 0)
+    promise: tuple[Ballot, SessionId] = (NO_BALLOT, SessionId(0))
     evidence_us: int = 0
 
 
@@ -92,7 +92,7 @@ class Checker:
         seen.role, seen.ballot, seen.holder = node.role, node.ballot, promise.session
         seen.evidence_us = node.detector.evidence_us
         if cause is not None:
-            seen.promise = (promise.ballot, promise.session, promise.until_us)
+            seen.promise = (promise.ballot, promise.session)
             self._on_received(node, seen, cause)
 
     def after(self, node: Node, effects: list[Effect], cause: Datagram | None, ceiling: Term) -> None:
@@ -109,10 +109,8 @@ class Checker:
         self._check_leading(node, seen, stalled=stalled)
         if cause is not None and isinstance(cause.body, Claim) and cause.body.prepare:
             promise = node.promise
-            if (promise.ballot, promise.session, promise.until_us) != seen.promise and promise.until_us:
-                raise SafetyError(
-                    f"PREPARE: {_name(node)} changed its promise for a question: {seen.promise} -> {promise}"
-                )
+            if (promise.ballot, promise.session) != seen.promise:
+                raise SafetyError(f"PREPARE: {_name(node)} promised for a question: {seen.promise} -> {promise}")
         if self.entries % 256 == 0:
             self.check_tables(node)
 
@@ -138,7 +136,12 @@ class Checker:
 
     def _check_leading(self, node: Node, seen: _Session, *, stalled: bool) -> None:
         leads = node.role is Role.LEADER
-        if leads != (seen.told == node.id):
+        silent = node.now_us - node.beat_us > node.timing.stall_us  # it did not run, and asks anew before it is told
+        late = node.now_us - seen.led_us > node.timing.handover_us
+        stalled = stalled or silent
+        if leads:
+            seen.led_us = node.now_us
+        if leads != (seen.told == node.id) and (leads or late or not silent):
             raise SafetyError(f"SHOWN: {_name(node)} is {node.role.name}, users were told {seen.told:x}")
         if not leads:
             if seen.role is Role.LEADER and seen.ballot not in seen.resigned:
@@ -186,7 +189,7 @@ class Checker:
         if isinstance(body, (ProbeAck, Pong)):
             if body.echo in seen.asked:
                 seen.proven.add(header.session)
-        elif isinstance(body, Refuse) and not body.prepare:
+        elif isinstance(body, Refuse) and not body.prepare and header.session in seen.proven:
             seen.refused.setdefault(body.attempt, set()).add(header.session)
         elif isinstance(body, Grant) and body.attempt in seen.refused:
             seen.refused[body.attempt].discard(header.session)
@@ -201,7 +204,7 @@ class Checker:
         if isinstance(body, (Probe, Ping)):
             seen.asked.add(body.nonce)
         elif isinstance(body, Claim):
-            self._on_claim(node, seen, body, ceiling)
+            self._on_claim(node, seen, datagram, ceiling)
         elif isinstance(body, Grant):
             self._on_grant(node, seen, datagram, cause)
         elif isinstance(body, Resign) and body.ballot != NO_BALLOT:
@@ -209,9 +212,12 @@ class Checker:
         elif isinstance(body, Heartbeat) and (header.role is not Role.LEADER or header.leader.node != node.id):
             raise SafetyError(f"SHOWN: {_name(node)} sent a heartbeat as {header.role.name}")
 
-    def _on_claim(self, node: Node, seen: _Session, claim: Claim, ceiling: Term) -> None:
-        if node.role is not Role.LEADER and (not node.eligible or node.role is Role.JOINING or seen.stopping):
-            raise SafetyError(f"UNFIT: {_name(node)} claims as {node.role.name} ({node.ineligible_reason})")
+    def _on_claim(self, node: Node, seen: _Session, datagram: Datagram, ceiling: Term) -> None:
+        header, claim = datagram.header, datagram.body
+        assert isinstance(claim, Claim)
+        fit = header.eligible and header.role is not Role.JOINING and not seen.stopping
+        if not fit and header.role is not Role.LEADER:
+            raise SafetyError(f"UNFIT: {_name(node)} claims as {header.role.name} ({node.ineligible_reason})")
         if claim.prepare:
             return
         if claim.term > ceiling:

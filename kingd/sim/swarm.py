@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from enum import IntEnum
 from functools import partial
 
-from kingd.core.effect import EventKind
-from kingd.core.message import Ballot, Role
+from kingd.core.effect import Event, EventKind
+from kingd.core.message import Ballot, Reason, Role
 from kingd.core.node import Node
 from kingd.core.timing import MS, SECOND
 from kingd.sim.checker import SafetyError
@@ -131,10 +131,12 @@ class Swarm:
     def _converge(self, survivors: list[Host]) -> None:
         cluster, began_us = self.cluster, self.cluster.now_us
         scale = max(1.0, self.options.leader_timeout_ms / 500)
+        cluster.run(4 * self.options.timing.leader_timeout_us)  # the longest that anybody waits for a silent leader
         allowed_us = int(AGREE_US * scale) + max(abstains_us(h) for h in survivors)
         if not self._poll(lambda: cluster.agreed(survivors) is not None, allowed_us):
             raise LivenessError(f"no agreement {allowed_us / 1e6:.1f} s after the heal\n{pending(cluster)}")
-        self.agreed_us = cluster.now_us - began_us
+        self.agreed_us = max((at_us for h in survivors for at_us, _ in leadership(h)), default=0) - began_us
+        self.agreed_us = max(0, self.agreed_us)
         allowed_us = int(RANK_US * scale) + max(abstains_us(h) for h in survivors)
         if not self._poll(lambda: self._is_settled(survivors), allowed_us):
             raise LivenessError(f"not the right leader {allowed_us / 1e6:.1f} s after agreement\n{pending(cluster)}")
@@ -158,22 +160,32 @@ class Swarm:
 
     def _stay_quiet(self, survivors: list[Host]) -> None:
         cluster = self.cluster
-        told = {h.index: len(h.events) for h in survivors}
+        told = {h.index: len(leadership(h)) for h in survivors}
         led = ballot(survivors)
         cluster.run(QUIET_US)
         changes = [
-            (at_us, host.name, event)
-            for host in survivors
-            for at_us, event in host.events[told[host.index] :]
-            if event.kind in (EventKind.ELECTED, EventKind.DEPOSED, EventKind.LEADER_CHANGED, EventKind.LEADER_LOST)
+            (at_us, host.name, event) for host in survivors for at_us, event in leadership(host)[told[host.index] :]
         ]
         if self.options.preempts_always and (changes or ballot(survivors) != led):
             first = f"{changes[0][1]} {changes[0][2]}" if changes else f"{led} -> {ballot(survivors)}"
             raise LivenessError(f"changed after agreement: {first}\n{pending(cluster)}")
         for at_us, name, event in changes:
-            was, now = event.previous_leader, event.leader
-            if now is None or was is None or now.priority <= was.priority:
+            if not is_preemption(event):
                 raise LivenessError(f"{name} changed at {at_us / 1e6:.3f} after agreement: {event}\n{pending(cluster)}")
+
+
+_LEADERSHIP = (EventKind.ELECTED, EventKind.DEPOSED, EventKind.LEADER_CHANGED, EventKind.LEADER_LOST)
+
+
+def leadership(host: Host) -> list[tuple[int, Event]]:
+    return [(at_us, event) for at_us, event in host.events if event.kind in _LEADERSHIP]
+
+
+def is_preemption(event: Event) -> bool:
+    was, now = event.previous_leader, event.leader
+    if event.kind is EventKind.DEPOSED:
+        return event.reason is Reason.PREEMPTED
+    return now is not None and (was is None or now.priority > was.priority)
 
 
 def priority(host: Host) -> int:
