@@ -74,6 +74,7 @@ class Core:
         self._lost_us = NEVER  # since when there is no leader, while users are not told yet
         self._stepping_down = False
         self._started = False
+        self._stopped = False
 
     # -- what the driver may ask -----------------------------------------------------------------------------------------
 
@@ -406,6 +407,7 @@ class Core:
 
     def _on_stop_time(self) -> None:
         self.node.stop_at_us = NEVER
+        self._stopped = True
         self.node.out.append(Stopped())
 
     # -- before and after each entry --------------------------------------------------------------------------------------------
@@ -472,7 +474,7 @@ class Core:
         node = self.node
         claiming.keep_ceiling_ahead(node)
         self._arm_preemption()
-        if node.stopping and node.stop_at_us == NEVER and node.role is Role.FOLLOWER:
+        if node.stopping and not self._stopped and node.stop_at_us == NEVER and node.role is Role.FOLLOWER:
             node.stop_at_us = node.now_us
         if self._stepping_down:
             self._tell_step_down()
