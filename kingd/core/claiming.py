@@ -6,7 +6,20 @@ Availability mode: to lead is to hold the grant of every member that answers; on
 
 from kingd.core.effect import Persist
 from kingd.core.members import Member, State
-from kingd.core.message import NOBODY, Ballot, Claim, Grant, Ready, Reason, Refuse, Resign, Role, SessionId, Term, Ticket
+from kingd.core.message import (
+    NOBODY,
+    Ballot,
+    Claim,
+    Grant,
+    Ready,
+    Reason,
+    Refuse,
+    Resign,
+    Role,
+    SessionId,
+    Term,
+    Ticket,
+)
 from kingd.core.node import Campaign, Node
 from kingd.core.timing import NEVER
 
@@ -37,6 +50,7 @@ def start(node: Node, reason: Reason, *, ticket: Ticket | None = None, prepare: 
 def keep_ceiling_ahead(node: Node) -> None:
     if node.term_seen + _CEILING_AHEAD > node.ceiling_asked:
         node.ceiling_asked = Term(node.term_seen + _CEILING_BLOCK)
+        node.ceiling_asked_us = node.now_us
         node.out.append(Persist(node.ceiling_asked))
 
 

@@ -7,7 +7,20 @@ the only thing that it gets from us is a probe, at most one per 200 ms.
 from kingd.core.effect import Event, EventKind, Peer
 from kingd.core.endpoint import Endpoint
 from kingd.core.members import Challenge, Member, State
-from kingd.core.message import NOBODY, Announce, Datagram, Heartbeat, NodeId, Probe, ProbeAck, Reason, Role, Roster, RosterEntry, SessionId
+from kingd.core.message import (
+    NOBODY,
+    Announce,
+    Datagram,
+    Heartbeat,
+    NodeId,
+    Probe,
+    ProbeAck,
+    Reason,
+    Role,
+    Roster,
+    RosterEntry,
+    SessionId,
+)
 from kingd.core.node import Node
 from kingd.core.timing import MS, NEVER, SECOND
 

@@ -8,7 +8,7 @@ import random
 from dataclasses import replace
 
 from kingd.core import claiming, contact, following, handover, leading, survey, voting
-from kingd.core.effect import Effect, Event, EventKind, HandedOver, Stopped
+from kingd.core.effect import Effect, EventKind, HandedOver, Stopped
 from kingd.core.endpoint import Endpoint
 from kingd.core.members import Member, State
 from kingd.core.message import (
@@ -37,6 +37,7 @@ from kingd.core.message import (
     Term,
 )
 from kingd.core.node import TERM_JUMP_MAX, Node, Settings
+from kingd.core.publishing import Publisher, event
 from kingd.core.status import Status, status
 from kingd.core.timing import MS, NEVER
 
@@ -70,8 +71,7 @@ class Core:
             term_seen=ceiling,
         )
         self.node.sweep_at_us = now_us
-        self._shown: tuple[NodeId, Role] = (NOBODY, Role.JOINING)  # leader and role that users were last told
-        self._lost_us = NEVER  # since when there is no leader, while users are not told yet
+        self._publisher = Publisher()
         self._stepping_down = False
         self._started = False
         self._stopped = False
@@ -219,7 +219,7 @@ class Core:
         node = self.node
         if not self._started:
             self._started = True
-            node.out.append(_event(node, EventKind.STARTED, former_role=node.role, former=NOBODY))
+            node.out.append(event(node, EventKind.STARTED, former_role=node.role, former=NOBODY))
         before, node.links = node.links, links
         if links and not before:
             node.isolated_at_us = NEVER
@@ -311,7 +311,7 @@ class Core:
         node = self.node
         if node.stopping:
             return self._end()
-        node.out.append(_event(node, EventKind.STOPPING, former_role=node.role, former=node.leader.node))
+        node.out.append(event(node, EventKind.STOPPING, former_role=node.role, former=node.leader.node))
         node.stopping = True
         if node.role is not Role.LEADER:
             claiming.give_up(node)
@@ -394,7 +394,7 @@ class Core:
 
     def _may_preempt(self, leader: Member) -> bool:
         node = self.node
-        return node.priority > leader.priority and node.eligible and node.settings.preempt.enabled
+        return node.priority > leader.priority and node.can_claim and node.settings.preempt.enabled
 
     def _arm_preemption(self) -> None:
         """Strictly higher priority only: equal ones never bounce. The wait doubles with each return of a flapping node."""
@@ -434,40 +434,14 @@ class Core:
             node.campaign.started_us += late_us
         if node.role is Role.LEADER and node.now_us - node.beat_us > node.timing.stall_us:
             leading.on_stall(node)
-            self._publish()  # at once: what enters now may bring the next leader
+            self._publisher.publish(self.node)  # at once: what enters now may bring the next leader
 
     def _end(self) -> list[Effect]:
         node = self.node
-        self._publish()
+        self._publisher.publish(node)
         self._settle()
         out, node.out = node.out, []
         return out
-
-    def _publish(self) -> None:
-        """Tell users what changed: the one place where leadership becomes an event."""
-        node = self.node
-        former, former_role = self._shown
-        leader = node.leader.node
-        if leader == former:
-            self._shown = (leader, node.role)
-            self._lost_us = NEVER
-            return
-        if leader == NOBODY and former != node.id and self._is_handing_over():
-            return  # one event at its end, not two
-        self._shown = (leader, node.role)
-        if leader == node.id:
-            kind = EventKind.ELECTED
-        elif former == node.id:
-            kind = EventKind.DEPOSED
-        else:
-            kind = EventKind.LEADER_CHANGED if leader != NOBODY else EventKind.LEADER_LOST
-        node.out.append(_event(node, kind, former_role=former_role, former=former))
-
-    def _is_handing_over(self) -> bool:
-        """The leader resigned on purpose, and somebody is about to lead: for as long as a hand-over may take."""
-        node = self.node
-        self._lost_us = min(self._lost_us, node.now_us)
-        return node.why in _PLANNED and node.now_us - self._lost_us < node.timing.handover_us
 
     def _settle(self) -> None:
         """What follows from the new state, whichever way it came about."""
@@ -480,7 +454,7 @@ class Core:
             self._tell_step_down()
         if node.overlap_ended and (node.role is not Role.LEADER or node.campaign is None):
             node.overlap_ended = False
-            node.out.append(_event(node, EventKind.OVERLAP_RESOLVED, former_role=node.role, former=node.id))
+            node.out.append(event(node, EventKind.OVERLAP_RESOLVED, former_role=node.role, former=node.id))
 
     def _tell_step_down(self) -> None:
         node = self.node
@@ -491,30 +465,6 @@ class Core:
         else:
             return
         self._stepping_down = False
-
-
-# Reasons with which a leader goes on purpose.
-_PLANNED = (
-    Reason.HANDOVER,
-    Reason.STEP_DOWN,
-    Reason.LEADER_LEFT,
-    Reason.HIGHER_PRIORITY,
-    Reason.PRIORITY_CHANGED,
-    Reason.OVERLAP_RESOLVED,
-    Reason.CHECK_FAILED,
-)
-
-
-def _event(node: Node, kind: EventKind, *, former_role: Role, former: NodeId) -> Event:
-    return Event(
-        kind=kind,
-        role=node.role,
-        previous_role=former_role,
-        term=node.leader.term or node.promise.ballot.term,
-        leader=node.peer(node.leader.node),
-        previous_leader=node.peer(former),
-        reason=node.why,
-    )
 
 
 def _term_in(datagram: Datagram) -> int:

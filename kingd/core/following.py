@@ -7,7 +7,7 @@ multicast that stopped reaching this host polls instead of electing.
 from kingd.core import claiming, contact
 from kingd.core.effect import EventKind, Rejoin
 from kingd.core.members import ANNOUNCES_PER_SECOND, Member
-from kingd.core.message import NOBODY, Ballot, Heartbeat, NodeId, Ping, Pong, Reason, Role
+from kingd.core.message import NO_BALLOT, NOBODY, Ballot, Heartbeat, NodeId, Ping, Pong, Reason, Role
 from kingd.core.node import Node
 from kingd.core.timing import NEVER, SECOND
 
@@ -95,8 +95,10 @@ def on_pong(node: Node, leader: Member, pong: Pong, *, sequence: int) -> None:
         return
     if leader.role is Role.LEADER and leader.leader >= node.promise.expected:
         _renew(node, leader, leader.leader)
-    elif leader.role is not Role.LEADER:
-        leader_gone(node, Reason.STALLED if leader.leader.node == NOBODY else Reason.LEADER_LEFT)
+    elif leader.role is not Role.LEADER and leader.leader != NO_BALLOT:
+        leader_gone(node, Reason.LEADER_LEFT)  # it follows somebody
+    elif leader.role is not Role.LEADER:  # it stalled and is about to claim anew, or its resignation is on the way
+        node.promise.until_us = min(node.promise.until_us, node.now_us + node.timing.slot_us)
 
 
 def on_expired(node: Node) -> None:

@@ -8,12 +8,10 @@ only. A follower that outranks the leader starts at Ready by itself; of two lead
 from kingd.core import claiming, contact, following
 from kingd.core.effect import EventKind
 from kingd.core.members import Member, State
-from kingd.core.message import NO_BALLOT, NOBODY, Ballot, Offer, Ready, Reason, Resign, Role, SessionId, Ticket
+from kingd.core.message import NO_BALLOT, NOBODY, Offer, Ready, Reason, Resign, Role, SessionId, Ticket
 from kingd.core.node import Handover, Node, Yielded
-from kingd.core.timing import NEVER, SECOND
+from kingd.core.timing import NEVER
 
-_REFUSED_US = 10 * SECOND
-_REFUSED_US_MAX = 600 * SECOND
 _GOODBYES = 3
 
 
@@ -153,11 +151,8 @@ def on_yielded_timer(node: Node) -> None:
             )
             node.send(goodbye, successor)
         return
-    node.yielded = None
+    node.end_handover(NOBODY)
     node.seek_at_us = min(node.seek_at_us, node.now_us)
-    _, failures = node.refused_handover.get(yielded.ticket.successor, (0, 0))
-    wait_us = min(_REFUSED_US << failures, _REFUSED_US_MAX)
-    node.refused_handover[yielded.ticket.successor] = (node.now_us + wait_us, failures + 1)
     if node.stopping:
         node.stop_at_us = node.now_us
 
@@ -169,13 +164,12 @@ def on_successor_leads(node: Node, member: Member) -> None:
     """The one that we resigned to leads. (A node that leaves was told goodbye to: nobody answers it any more.)"""
     yielded = node.yielded
     if yielded is not None and (member.node, member.session) == (yielded.ticket.successor, yielded.ticket.successor_session):
-        node.refused_handover.pop(member.node, None)
         if node.stopping:
             node.stop_at_us = node.now_us
 
 
 def on_offer(node: Node, leader: Member, offer: Offer) -> None:
-    if node.followed() is leader and node.leader == offer.ballot and node.eligible and node.campaign is None:
+    if node.followed() is leader and node.leader == offer.ballot and node.can_claim and node.campaign is None:
         claiming.start(node, offer.reason, prepare=True)
 
 

@@ -60,6 +60,7 @@ class _Session:
     floor: Ballot = NO_BALLOT
     sequence: int = 0
     told: NodeId = NOBODY  # who leads, as its users were last told
+    led_us: int = 0  # when it was last seen to lead
     stopping: bool = False
     resigned: set[Ballot] = field(default_factory=set)
     asked: set[int] = field(default_factory=set)  # nonces of its probes and pings

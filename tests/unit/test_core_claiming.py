@@ -260,8 +260,10 @@ def test_085_no_claim_above_what_is_durable(peers: tuple[Peer, Peer]) -> None:
     wanted = [e.ceiling for e in bench.effects if isinstance(e, Persist)]
     assert wanted
     assert wanted[0] >= 1
-    assert bench.role() is Role.CANDIDATE
+    assert bench.role() is Role.SEEKING
+    assert bench.core.status(bench.now_us).ineligible_reason == "state-not-writable"
     bench.perform(bench.core.persisted(wanted[0], now_us=bench.now_us))
+    bench.advance_ms(500)
     assert {claim.term for claim in bench.sent(Claim)} == {1}
 
 

@@ -182,22 +182,25 @@ def test_054_suspicions_of_others_do_not_shorten_the_timeout(bench: Bench, leade
     assert bench.node.leader == ballot(5, 70)
 
 
-@pytest.mark.parametrize(
-    ("role", "view", "reason"),
-    [
-        (Role.SEEKING, NO_BALLOT, Reason.STALLED),
-        (Role.JOINING, NO_BALLOT, Reason.STALLED),
-        (Role.FOLLOWER, ballot(6, 71), Reason.LEADER_LEFT),
-    ],
-)
-def test_leader_that_says_that_it_does_not_lead(
-    bench: Bench, leader: Peer, role: Role, view: tuple[int, int], reason: Reason
-) -> None:
+def test_leader_that_says_that_it_follows_another_is_none(bench: Bench, leader: Peer) -> None:
     bench.advance_ms(160)
-    leader.role, leader.leader = role, ballot(*view)
+    leader.role, leader.leader = Role.FOLLOWER, ballot(6, 71)
     bench.hear(leader, Pong(echo=bench.sent(Ping)[-1].nonce))
     assert bench.leader_name() is None
-    assert bench.core.status(bench.now_us).reason is reason
+    assert bench.core.status(bench.now_us).reason is Reason.LEADER_LEFT
+
+
+@pytest.mark.parametrize("role", [Role.SEEKING, Role.JOINING])
+def test_067_leader_that_stalled_has_a_slot_to_claim_anew(bench: Bench, leader: Peer, role: Role) -> None:
+    """It is asked while it wonders itself: no resignation, and no reason to elect somebody else at once."""
+    bench.advance_ms(160)
+    leader.role, leader.leader = role, NO_BALLOT
+    bench.hear(leader, Pong(echo=bench.sent(Ping)[-1].nonce))
+    bench.advance_ms(149)
+    assert bench.leader_name() == "box70"
+    assert bench.sent(Claim) == []
+    bench.advance_ms(2)
+    assert bench.leader_name() != "box70"
 
 
 def test_050_new_session_of_the_leaders_host_ends_it(bench: Bench, leader: Peer) -> None:
