@@ -17,7 +17,6 @@ from kingd.core.message import (
     Claim,
     Datagram,
     Grant,
-    Header,
     Heartbeat,
     NodeId,
     Offer,
@@ -135,14 +134,19 @@ class Core:
         if member.state is State.LEFT:
             node.drop("left")
             return
+        if header.sequence == member.window.newest:
+            self._note(member, datagram, source)
+        elif isinstance(datagram.body, Announce | Heartbeat):
+            node.drop("late")  # what it was has been superseded by what it is; a question or an answer still counts
+            return
+        self._dispatch(member, datagram, source)
+
+    def _note(self, member: Member, datagram: Datagram, source: Endpoint) -> None:
+        """What its sender is, as of its newest word."""
+        node, header = self.node, datagram.header
         contact.revive(node, member)
         if header.multicast:
             contact.follow_move(node, member, source, beats=isinstance(datagram.body, Heartbeat))
-        self._note(member, header, source)
-        self._dispatch(member, datagram, source)
-
-    def _note(self, member: Member, header: Header, source: Endpoint) -> None:
-        node = self.node
         member.update(header, source=source, now_us=node.now_us)
         node.term_seen = max(node.term_seen, header.leader.term, header.floor.term)
         leading.raise_term(node, member)

@@ -34,17 +34,17 @@ class State(StrEnum):
 class ReplayWindow:
     """Which sequence numbers of a session were seen: the newest 1024 (RFC 4303 3.4.3)."""
 
-    __slots__ = ("_newest", "_seen")
+    __slots__ = ("_seen", "newest")
 
     def __init__(self) -> None:
-        self._newest = 0
+        self.newest = 0
         self._seen = 0  # bit i: newest - i was seen
 
     def accept(self, sequence: int) -> bool:
-        ahead = sequence - self._newest
+        ahead = sequence - self.newest
         if ahead > 0:
             self._seen = (self._seen << min(ahead, _WINDOW) | 1) & ((1 << _WINDOW) - 1)
-            self._newest = sequence
+            self.newest = sequence
             return True
         if -ahead >= _WINDOW:  # before the shift: a peer chooses its numbers, up to 2^64
             return False

@@ -2,7 +2,7 @@
 of them."""
 
 from kingd.core.effect import EventKind
-from kingd.core.message import Grant, Reason, Refuse, Resign, Role, SessionId
+from kingd.core.message import NO_BALLOT, Announce, Grant, Heartbeat, NodeId, Reason, Refuse, Resign, Role, SessionId
 from kingd.core.timing import MS, SECOND
 from kingd.sim.cluster import Cluster, hosts
 from tests.unit.scripted import Bench, Peer, ballot
@@ -104,3 +104,19 @@ def test_034_refusal_for_an_outranked_candidate_is_not_forgotten() -> None:
         assert bench.role() is not Role.LEADER
         bench.advance_ms(10)
     assert bench.claim.term > claim.term
+
+
+def test_008_late_heartbeat_does_not_say_what_its_sender_is() -> None:
+    """A lonely leader stood down before a heartbeat that had been lost and was replayed seconds later, when its sender was
+    dead."""
+    bench = Bench()
+    peer = Peer(node=60)
+    bench.meet(peer)
+    late = peer.leads(5).says(Heartbeat(interval_ms=100, lonely=False, alive=2), multicast=True)
+    peer.role, peer.leader = Role.SEEKING, NO_BALLOT
+    bench.hear(peer, Announce(name=peer.name, version="0", interval_ms=1000), multicast=True)
+    bench.deliver(late, peer.endpoint)
+    member = bench.node.members.get(NodeId(peer.node))
+    assert member is not None
+    assert (member.role, member.leader) == (Role.SEEKING, NO_BALLOT)
+    assert not bench.node.hears_foreign_leader()
