@@ -8,6 +8,7 @@ from kingd.core.effect import Persist
 from kingd.core.members import Member, State
 from kingd.core.message import (
     NOBODY,
+    SILENT_MAX,
     Ballot,
     Claim,
     Grant,
@@ -35,7 +36,7 @@ def start(node: Node, reason: Reason, *, ticket: Ticket | None = None, prepare: 
     node.campaign = Campaign(
         claim=claim,
         asked={m.node: m.session for m in asked},
-        required={m.node for m in asked if m.state is State.ALIVE},
+        required={m.node for m in asked if m.state is State.ALIVE and (ticket is None or m.node not in node.silent)},
         target=node.leader.node if prepare else NOBODY,
     )
     if not prepare:
@@ -237,20 +238,23 @@ def _win(node: Node, campaign: Campaign) -> None:
 
 
 def _end_preparation(node: Node, campaign: Campaign) -> None:
-    """All that I reach would follow me: tell the leader, again and again, until it resigns or the time is up."""
+    """All that answered would follow me: tell the leader, again and again, until it resigns or the time is up. Who did not
+    answer is named: the leader agrees only if it does not hear them either."""
     leader = node.followed()
-    if leader is None or leader.node != campaign.target or not campaign.required <= campaign.answered or campaign.ready:
+    silent = campaign.required - campaign.answered
+    if leader is None or leader.node != campaign.target or leader.node in silent or len(silent) > SILENT_MAX or campaign.ready:
         fail_preparation(node)
         return
     campaign.ready = True
     campaign.started_us, campaign.resends = node.now_us, 0
+    node.silent = frozenset(silent)
     _send_ready(node, campaign)
 
 
 def _send_ready(node: Node, campaign: Campaign) -> None:
     leader = node.followed()
     if leader is not None:
-        node.send(Ready(ballot=node.leader, reason=campaign.claim.reason), leader)
+        node.send(Ready(ballot=node.leader, reason=campaign.claim.reason, silent=tuple(sorted(node.silent))), leader)
 
 
 def fail_preparation(node: Node) -> None:

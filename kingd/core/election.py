@@ -208,6 +208,8 @@ class Core:
             node.drop("unasked")
             return
         member.contact_us = max(member.contact_us, challenge.sent_us)
+        if node.role is Role.LEADER:
+            node.contact_us = max(node.contact_us, challenge.sent_us)
         node.returns = ack.returns
         handover.meet_leader(node, member)
 

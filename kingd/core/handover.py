@@ -89,7 +89,7 @@ def _nobody_takes_it(node: Node, handover: Handover) -> None:
 
 
 def on_ready(node: Node, member: Member, ready: Ready) -> None:
-    if node.role is not Role.LEADER or ready.ballot != node.ballot:
+    if node.role is not Role.LEADER or ready.ballot != node.ballot or not _all_silent(node, ready):
         return
     handover = node.handover
     if handover is not None:
@@ -97,6 +97,18 @@ def on_ready(node: Node, member: Member, ready: Ready) -> None:
             resign(node, handover.reason, to=member, leaving=handover.leaving)
     elif member.priority > node.priority and member.eligible and _may_get(node, member):
         resign(node, ready.reason, to=member, mine=Reason.PREEMPTED)
+
+
+def _all_silent(node: Node, ready: Ready) -> bool:
+    """Whether those who did not answer the successor do not answer me either. They are probed now, and Ready comes again."""
+    members = [member for silent in ready.silent if (member := node.members.get(silent)) is not None]
+    return all([_is_silent(node, member) for member in members if member.state is State.ALIVE])
+
+
+def _is_silent(node: Node, member: Member) -> bool:
+    contact.probe(node, member.node, member.session, member.endpoint)
+    asked = node.challenges.get(member.node, member.session)
+    return asked is not None and asked.sent_us > member.heard_us and node.now_us - asked.sent_us >= node.timing.round_trip_us
 
 
 def resign(

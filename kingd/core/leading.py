@@ -7,13 +7,22 @@ from kingd.core.node import Node
 from kingd.core.timing import MS
 
 _RAISE_EVERY_US = 200 * MS
+_LOOK_AT = 3
 
 
 def on_heartbeat_time(node: Node) -> None:
     if node.is_lonely() and node.hears_foreign_leader() and _had_time_to_meet(node):
         stand_down(node)
-    else:
-        node.beat()
+        return
+    if node.is_lonely():
+        _look_for_contact(node)
+    node.beat()
+
+
+def _look_for_contact(node: Node) -> None:
+    """Ask whom I heard last whether they hear me."""
+    for member in sorted(node.members.alive(), key=lambda m: -m.heard_us)[:_LOOK_AT]:
+        contact.probe(node, member.node, member.session, member.endpoint)
 
 
 def _had_time_to_meet(node: Node) -> bool:

@@ -131,6 +131,7 @@ class Node:
     campaign: Campaign | None = None
     handover: Handover | None = None
     yielded: Yielded | None = None
+    silent: frozenset[NodeId] = frozenset()  # who did not answer the last preparation: not waited for with its ticket
     taken: Ticket | None = None  # the last ticket that this node claimed with
     inquiry: Inquiry | None = None
 

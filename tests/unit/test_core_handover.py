@@ -1,5 +1,7 @@
 """Stepping aside: offer, prepare, ready, resign, ticket; and the errors of step-down. docs/protocol.md 4.5."""
 
+from dataclasses import replace
+
 import pytest
 
 from kingd.core.effect import EventKind, HandedOver, Multicast, Stopped
@@ -317,15 +319,41 @@ def would_follow(claim: Claim, leader: Peer) -> Refuse:
     )
 
 
-def test_025_successor_that_misses_somebody_does_not_say_ready() -> None:
+def test_025_successor_names_who_did_not_answer_it() -> None:
     leader, other = Peer(node=70, priority=200).leads(5), Peer(node=61)
     bench = following(leader, other)
     bench.hear(leader, Offer(ballot=ballot(5, 70), reason=Reason.STEP_DOWN))
     bench.hear(leader, would_follow(bench.claim, leader))
+    assert not bench.sent(Ready)
     bench.advance_ms(240)
     bench.beat(leader)
-    bench.advance_ms(400)
-    assert not bench.sent(Ready)
+    bench.advance_ms(20)
+    assert {ready.silent for ready in bench.sent(Ready)} == {(61,)}
+
+
+def test_025_leader_that_hears_whom_the_successor_misses_leads_on(first: Peer, second: Peer) -> None:
+    bench = leading(first, second)
+    step_down(bench)
+    misses = replace(ready(bench), silent=(NodeId(second.node),))
+    bench.hear(first, misses)
+    bench.acknowledge(second)
+    bench.advance_ms(60)
+    bench.hear(first, misses)
+    assert bench.role() is Role.LEADER
+
+
+def test_025_leader_that_does_not_hear_the_silent_one_either_resigns(first: Peer, second: Peer) -> None:
+    bench = leading(first, second)
+    step_down(bench)
+    misses = replace(ready(bench), silent=(NodeId(second.node),))
+    bench.hear(first, misses)
+    assert bench.role() is Role.LEADER
+    bench.advance_ms(49)
+    bench.hear(first, misses)
+    assert bench.role() is Role.LEADER
+    bench.advance_ms(2)
+    bench.hear(first, misses)
+    assert bench.sent(Resign)[-1].successor == first.node
 
 
 def test_ticket_makes_the_successor_claim_and_lead() -> None:
