@@ -344,6 +344,7 @@ def test_025_leader_that_hears_whom_the_successor_misses_leads_on(first: Peer, s
 
 def test_025_leader_that_does_not_hear_the_silent_one_either_resigns(first: Peer, second: Peer) -> None:
     bench = leading(first, second)
+    bench.advance_ms(1)
     step_down(bench)
     misses = replace(ready(bench), silent=(NodeId(second.node),))
     bench.hear(first, misses)
