@@ -79,6 +79,10 @@ class EventView(TypedDict):
     reason: str
 
 
+def name_of(peer: PeerView | None) -> str | None:
+    return None if peer is None else peer["name"]
+
+
 class Refused(Exception):
     """The daemon answered with an error; the text is its name, without "org.kingd."."""
 

@@ -36,11 +36,13 @@ class Host:
         """`priority` None: it is in `config`, or the default."""
         self.name = name
         self.namespace = namespace
+        self.address = ""  # its IPv4 address
         self.folder = folder
         self.priority = priority
         self.state_folder = folder / "state"
         self.socket = folder / "control.sock"
         self.config = folder / "kingd.toml"
+        self.wrapper: list[str] = []  # a command that runs the daemon instead
         self.process: subprocess.Popen[bytes] | None = None
         self._watches: list[Watch] = []
         folder.mkdir(parents=True)
@@ -55,7 +57,7 @@ class Host:
         usual += [f"--name={self.name}", *([] if self.priority is None else [f"--priority={self.priority}"])]
         with (self.folder / "kingd.log").open("ab") as log:
             self.process = subprocess.Popen(
-                self.namespace.command(sys.executable, "-m", "kingd", *usual, *flags),
+                self.namespace.command(*self.wrapper, sys.executable, "-m", "kingd", *usual, *flags),
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=_environment(),
             )  # fmt: skip
 
@@ -139,6 +141,10 @@ class Host:
     def changes(self, *, since_ns: int = 0) -> list[EventView]:
         """Those of leadership."""
         return [event for event in self.events(since_ns=since_ns) if event["event"] in _LEADERSHIP]
+
+    def told(self, since_ns: int = 0) -> list[str]:
+        """The same, in short: "elected leader-timeout"."""
+        return [f"{change['event']} {change['reason']}" for change in self.changes(since_ns=since_ns)]
 
     def watch(self) -> Watch:
         self._watches.append(Watch(self.socket))

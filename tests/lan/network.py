@@ -9,14 +9,16 @@ import itertools
 import shutil
 import tempfile
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Self, TypeVar
 
-from tests.lan.control import EventView, StatusView
+from tests.lan.control import StatusView
 from tests.lan.host import LIMIT_S, Host, until
 from tests.lan.namespace import Namespace
+
+T = TypeVar("T")
 
 PORT = 5466
 
@@ -27,7 +29,7 @@ BROADCAST = "meta pkttype broadcast udp dport >= 0"
 UNICAST = "meta pkttype != { multicast, broadcast } udp dport >= 0"
 
 
-_TRIO = (("a", 30), ("b", 20), ("c", 10))
+_NAMES = "abcdefghij"
 
 
 class Lan:
@@ -83,9 +85,16 @@ class Lan:
                 self.address(host, f"10.77.0.{number}/24" if address == "auto" else address)
         return host
 
+    def ranked(self, count: int, *, config: str = "", address: str | None = "auto") -> list[Host]:
+        """a outranks b outranks c ... Not started yet."""
+        return [
+            self.host(name, priority=10 * (count - number), config=config, address=address)
+            for number, name in enumerate(_NAMES[:count])
+        ]
+
     def trio(self, *, config: str = "") -> tuple[Host, Host, Host]:
-        """a outranks b outranks c; running, agreed, and all know all."""
-        a, b, c = [self.host(name, priority=priority, config=config) for name, priority in _TRIO]
+        """a, b and c, running; a leads, and all know all."""
+        a, b, c = self.ranked(3, config=config)
         self.start(a, b, c)
         self.until_led_by("a")
         return a, b, c
@@ -114,6 +123,7 @@ class Lan:
 
     def address(self, host: Host, address: str, interface: str = "eth0") -> None:
         host.namespace.ip(f"address add {address} brd + dev {interface}")
+        host.address = address.partition("/")[0]
 
     def pull(self, *hosts: Host) -> None:
         """The cable: the host sees it."""
@@ -159,20 +169,24 @@ class Lan:
     def until_led_by(self, name: str, hosts: Sequence[Host] | None = None, *, limit_s: float = LIMIT_S) -> int:
         """Every one of these (default: that run) says so, in one term, which is the answer."""
         asked = self.running if hosts is None else hosts
-        return until(lambda: _term_of(name, asked), limit_s=limit_s, what=lambda: self._views(f"{name} to lead"))
+        return self._until(lambda: _term_of(name, asked), f"{name} to lead", limit_s)
 
     def until_complete(self, hosts: Sequence[Host] | None = None) -> None:
         """Each of these knows all of them, and no other live one."""
         asked = self.running if hosts is None else hosts
-        until(lambda: all(_alive(host) == len(asked) for host in asked), what=lambda: self._views("all to know all"))
+        self._until(lambda: all(_alive(host) == len(asked) for host in asked), "all to know all", LIMIT_S)
 
-    def _views(self, wanted: str) -> str:
-        return "\n  ".join([f"for {wanted}", *(host.summary() for host in self.hosts)])
+    def _until(self, condition: Callable[[], T], wanted: str, limit_s: float) -> T:
+        def met() -> T:
+            assert not (complaints := self.complaints()), complaints
+            return condition()
 
-    def changes(self, since_ns: int, hosts: Sequence[Host] | None = None) -> list[tuple[str, EventView]]:
-        """Changes of leadership that these hosts told since then: (host, event)."""
+        return until(met, limit_s=limit_s, what=lambda: "\n  ".join([wanted, *(host.summary() for host in self.hosts)]))
+
+    def changes(self, since_ns: int, hosts: Sequence[Host] | None = None) -> list[str]:
+        """Changes of leadership that these hosts told since then: "a: deposed stalled"."""
         asked = self.running if hosts is None else hosts
-        return [(host.name, event) for host in asked for event in host.changes(since_ns=since_ns)]
+        return [f"{host.name}: {change}" for host in asked for change in host.told(since_ns)]
 
     def steady(self, for_s: float, hosts: Sequence[Host] | None = None) -> None:
         """Nobody tells a change for so long."""

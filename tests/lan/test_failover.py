@@ -17,10 +17,6 @@ def kinds(changes: list[EventView]) -> list[str]:
     return [change["event"] for change in changes]
 
 
-def told(host: Host, since_ns: int) -> list[str]:
-    return [f"{change['event']} {change['reason']}" for change in host.changes(since_ns=since_ns)]
-
-
 def test_cold_start_every_host_names_the_highest_priority(trio: Trio) -> None:
     """Three hosts without configuration but a name and a priority: `kingctl leader` prints the same on each."""
     assert [host.kingctl("leader").stdout for host in trio] == ["a\n"] * 3
@@ -37,10 +33,10 @@ def test_cold_start_every_host_names_the_highest_priority(trio: Trio) -> None:
 
 def test_057_incremental_join_never_two_leaders(lan: Lan) -> None:
     """Hosts come one by one, each outranked by those that are there: nobody but the first is ever elected."""
-    hosts = [lan.host(f"h{number}", priority=100 - number) for number in range(5)]
+    hosts = lan.ranked(5)
     for host in hosts:
         host.start()
-        lan.until_led_by("h0")
+        lan.until_led_by("a")
     lan.until_complete()
     assert [kinds(host.changes()) for host in hosts] == [["elected"], *[["leader-changed"]] * 4]
 
@@ -54,8 +50,8 @@ def test_059_late_join_the_highest_comes_last(lan: Lan) -> None:
     start_ns = time.monotonic_ns()
     a.start()
     assert lan.until_led_by("a") > before
-    assert told(c, start_ns) == ["leader-changed higher-priority"]
-    assert told(b, start_ns) == ["deposed preempted", "leader-changed higher-priority"]
+    assert c.told(start_ns) == ["leader-changed higher-priority"]
+    assert b.told(start_ns) == ["deposed preempted", "leader-changed higher-priority"]
     assert a.changes()[-1]["reason"] == "higher-priority"
 
 
@@ -71,7 +67,7 @@ def test_sigkill_of_the_leader(lan: Lan, trio: Trio) -> None:
     assert elected["reason"] in ("leader-timeout", "leader-crashed")
     assert elected["monotonic_ns"] - killed_ns < 2e9
     assert b.members()["a"]["state"] == "dead"
-    assert told(c, killed_ns)[-1] == f"leader-changed {elected['reason']}"
+    assert c.told(killed_ns)[-1] == f"leader-changed {elected['reason']}"
 
 
 def test_cable_of_the_leader_pulled_and_put_back(lan: Lan, trio: Trio) -> None:
@@ -87,13 +83,13 @@ def test_cable_of_the_leader_pulled_and_put_back(lan: Lan, trio: Trio) -> None:
 
 def test_081_power_off_of_the_two_highest(lan: Lan) -> None:
     """The two first die in one instant: the third leads, with no duel between those who are left."""
-    a, b, *rest = hosts = [lan.host(f"h{number}", priority=100 - number) for number in range(5)]
+    a, b, *rest = hosts = lan.ranked(5)
     lan.start()
-    lan.until_led_by("h0")
+    lan.until_led_by("a")
     off_ns = time.monotonic_ns()
     lan.power_off(a)
     lan.power_off(b)
-    lan.until_led_by("h2", rest)
+    lan.until_led_by("c", rest)
     assert sum(kind == "elected" for host in rest for kind in kinds(host.changes(since_ns=off_ns))) == 1
     assert hosts[2].changes(since_ns=off_ns)[-1]["monotonic_ns"] - off_ns < 3e9
 
@@ -106,8 +102,8 @@ def test_064_planned_stop(lan: Lan, trio: Trio) -> None:
     asked_ns = time.monotonic_ns()
     assert a.stop() == 0
     assert lan.until_led_by("b") > before
-    assert told(b, asked_ns) == ["elected leader-left"]
-    assert told(c, asked_ns) == ["leader-changed leader-left"]
+    assert b.told(asked_ns) == ["elected leader-left"]
+    assert c.told(asked_ns) == ["leader-changed leader-left"]
     assert b.changes()[-1]["monotonic_ns"] - asked_ns < 0.5e9
     until(lambda: watch.ended)
     assert kinds(watch.events)[:2] == ["stopping", "deposed"]
@@ -149,8 +145,8 @@ def test_return_of_the_highest(lan: Lan, trio: Trio) -> None:
     start_ns = time.monotonic_ns()
     a.start()
     lan.until_led_by("a")
-    assert told(c, start_ns) == ["leader-changed higher-priority"]
-    assert told(b, start_ns) == ["deposed preempted", "leader-changed higher-priority"]
+    assert c.told(start_ns) == ["leader-changed higher-priority"]
+    assert b.told(start_ns) == ["deposed preempted", "leader-changed higher-priority"]
     lan.steady(1)
 
 
@@ -195,7 +191,7 @@ def test_063_preempt_after_a_duration(lan: Lan) -> None:
     lan.until_led_by("a")
     assert a.changes()[-1]["event"] == "elected"
     assert 2e9 <= a.changes()[-1]["monotonic_ns"] - followed_ns < 4e9
-    assert told(b, 0)[-2:] == ["deposed preempted", "leader-changed higher-priority"]
+    assert b.told()[-2:] == ["deposed preempted", "leader-changed higher-priority"]
 
 
 def test_083_equal_priority_restart_does_not_bounce(lan: Lan) -> None:
@@ -218,9 +214,9 @@ def test_083_equal_priority_restart_does_not_bounce(lan: Lan) -> None:
 
 def test_10_hosts_join_at_once(lan: Lan) -> None:
     """One leader, the highest, that all agree on soon after the last daemon has come up."""
-    hosts = [lan.host(f"h{number}", priority=100 - number) for number in range(10)]
+    hosts = lan.ranked(10)
     lan.start()
-    lan.until_led_by("h0")
+    lan.until_led_by("a")
     started_ns = max(host.events()[0]["monotonic_ns"] for host in hosts)
     agreed_ns = max(host.changes()[-1]["monotonic_ns"] for host in hosts)
     assert agreed_ns - started_ns < 3e9
