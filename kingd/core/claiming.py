@@ -232,6 +232,7 @@ def _win(node: Node, campaign: Campaign) -> None:
     node.campaign = None
     if campaign.granted:
         node.contact_us = max(node.contact_us, campaign.started_us)
+        node.failures = 0
     elif node.role is not Role.LEADER:
         node.contact_us = -1
     node.lead(Ballot(campaign.claim.term, node.id), campaign.claim.reason)

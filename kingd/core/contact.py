@@ -29,6 +29,7 @@ _ANNOUNCE_FIRST_US = (150 * MS, 450 * MS)  # after the first: a lost one costs l
 _NAMESAKE_EVERY_US = 2 * SECOND
 _NAMESAKE_GONE_US = 5 * SECOND
 _UNANSWERED_MAX = 64
+_LOOK_AT = 3
 _UNICAST_COPIES_MAX = 64
 _ROSTER_EVERY_US = SECOND
 _ROSTER_SIZE = 16
@@ -101,6 +102,12 @@ def on_stranger(node: Node, datagram: Datagram, source: Endpoint) -> Member | No
         _note_unanswered(node, header.source, source)
     probe(node, header.source, header.session, source)
     return None
+
+
+def look_for_contact(node: Node) -> None:
+    """Ask whom I heard last whether they hear me."""
+    for member in sorted(node.members.alive(), key=lambda m: -m.heard_us)[:_LOOK_AT]:
+        probe(node, member.node, member.session, member.endpoint)
 
 
 def hear_foreign_leader(node: Node, *, lonely: bool) -> None:

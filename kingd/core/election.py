@@ -386,6 +386,17 @@ class Core:
         if node.role is Role.SEEKING and node.waits_for_foreign and not node.hears_foreign_leader():
             node.waits_for_foreign = False  # the leader that it could hear but not reach is gone: no reason to wait longer
             node.seek_at_us = min(node.seek_at_us, node.now_us + node.position() * node.timing.slot_us)
+        if node.role is Role.SEEKING and node.failures:
+            self._look_for_contact()
+
+    def _look_for_contact(self) -> None:
+        """It backs off ever longer because nobody answers it: the first round trip ends that."""
+        node = self.node
+        if node.has_contact():
+            node.failures = 0
+            node.seek_at_us = min(node.seek_at_us, node.now_us + node.position() * node.timing.slot_us)
+            return
+        contact.look_for_contact(node)
 
     def _on_preempt_time(self) -> None:
         node = self.node

@@ -25,6 +25,7 @@ def on_heartbeat(node: Node, leader: Member, beat: Heartbeat, *, sequence: int) 
         contact.hear_foreign_leader(node, lonely=beat.lonely)  # a follower stays loyal: leaders settle it among themselves
         return
     if beat.lonely:
+        contact.hear_foreign_leader(node, lonely=True)  # when it is lost, nobody is to lead beside it with no grant
         ask(node, leader)  # it hears nobody; perhaps it hears me
         return
     _renew(node, leader, ballot)

@@ -60,7 +60,7 @@ class _Session:
     floor: Ballot = NO_BALLOT
     sequence: int = 0
     told: NodeId = NOBODY  # who leads, as its users were last told
-    led_us: int = 0  # when it was last seen to lead
+    left_us: int = 0  # when it was seen to have ceased to lead
     stopping: bool = False
     resigned: set[Ballot] = field(default_factory=set)
     asked: set[int] = field(default_factory=set)  # nonces of its probes and pings
@@ -138,10 +138,10 @@ class Checker:
     def _check_leading(self, node: Node, seen: _Session, *, stalled: bool) -> None:
         leads = node.role is Role.LEADER
         silent = node.now_us - node.beat_us > node.timing.stall_us  # it did not run, and asks anew before it is told
-        late = node.now_us - seen.led_us > node.timing.handover_us
         stalled = stalled or silent
-        if leads:
-            seen.led_us = node.now_us
+        if leads or seen.role is Role.LEADER:
+            seen.left_us = node.now_us
+        late = node.now_us - seen.left_us > node.timing.handover_us
         if leads != (seen.told == node.id) and (leads or late or not silent):
             raise SafetyError(f"SHOWN: {_name(node)} is {node.role.name}, users were told {seen.told:x}")
         if not leads:
