@@ -1,4 +1,4 @@
-"""`kingctl leader` goes into prompts and in front of cron jobs: how long it takes, beside a Python that does nothing."""
+"""`kingctl leader` goes into prompts and before cron jobs: how long it takes, beside a Python that does nothing."""
 
 import subprocess
 import sys
