@@ -79,21 +79,22 @@ def test_short_stop_of_the_leader_is_no_reason_for_an_election(lan: Lan, trio: T
     assert not lan.changes(start_ns)
 
 
-def stutter(host: Host) -> None:
+def stutter(*hosts: Host) -> None:
     """400 ms without a processor, five times."""
     for _ in range(5):
-        host.signal(signal.SIGSTOP)
+        for host in hosts:
+            host.signal(signal.SIGSTOP)
         time.sleep(0.4)
-        host.signal(signal.SIGCONT)
+        for host in hosts:
+            host.signal(signal.SIGCONT)
         time.sleep(0.2)
 
 
 def test_067_not_scheduled_follower(lan: Lan, trio: Trio) -> None:
-    """A follower that gets no processor for 400 ms at a time does not blame its leader for it."""
+    """Followers that get no processor for 400 ms at a time do not blame their leader for it."""
     _, b, c = trio
     start_ns = time.monotonic_ns()
-    stutter(c)
-    stutter(b)
+    stutter(b, c)
     lan.until_led_by("a")
     assert not lan.changes(start_ns)
 
