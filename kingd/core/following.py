@@ -11,6 +11,7 @@ from kingd.core.message import NO_BALLOT, NOBODY, Ballot, Heartbeat, NodeId, Pin
 from kingd.core.node import Node
 from kingd.core.timing import NEVER, SECOND
 
+_REJOIN_EVERY_US = 30 * SECOND
 _SUCCESSORS = 3  # so many in the line of succession ask early and prove contact often; the others must not storm the leader
 
 
@@ -80,8 +81,17 @@ def on_ping_time(node: Node) -> None:
 def ask(node: Node, leader: Member) -> None:
     nonce = node.rng.getrandbits(32)
     node.detector.asked(nonce, node.now_us)
-    polling = leader.multicast_us < 0 or node.now_us - leader.multicast_us > node.timing.leader_timeout_us
+    polling = node.now_us - max(leader.multicast_us, node.followed_us) > node.timing.leader_timeout_us
+    if polling:
+        rejoin(node)
     node.send(Ping(nonce=nonce, heard=leader.heard_sequence, polling=polling), leader)
+
+
+def rejoin(node: Node) -> None:
+    """No multicast arrives: perhaps a switch has forgotten that we are in the group."""
+    if node.now_us - node.rejoined_us > _REJOIN_EVERY_US:
+        node.rejoined_us = node.now_us
+        node.out.append(Rejoin())
 
 
 def on_pong(node: Node, leader: Member, pong: Pong, *, sequence: int) -> None:
@@ -112,7 +122,7 @@ def on_expired(node: Node) -> None:
         contact.give_up(node, leader, EventKind.MEMBER_DEAD, Reason.LEADER_TIMEOUT)
     quiet_us = node.timing.leader_timeout_us
     if all(m.multicast_us < node.now_us - quiet_us for m in node.members.alive()):
-        node.out.append(Rejoin())  # perhaps it is our membership in the group that died
+        rejoin(node)
     leader_gone(node, Reason.LEADER_TIMEOUT)
 
 

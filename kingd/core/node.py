@@ -163,6 +163,7 @@ class Node:
     waits_for_foreign: bool = False  # seeking, but backed off because it hears a leader that it cannot follow
     announced: int = 0  # announcements since the start: the first three come quickly
     failures: int = 0  # claims that failed in a row: back-off
+    rejoined_us: int = -NEVER  # when the multicast group was last joined anew
     followed_us: int = 0
     followed_priorities: tuple[int, int] = (0, 0)  # leader's and mine when I began to follow
     beat_us: int = 0  # when the last heartbeat was sent, as leader
