@@ -308,6 +308,21 @@ def test_062_first_two_die_together(seed: int) -> None:
     assert {source for source, _, data in cluster.record if data[3] == 5} == {2}
 
 
+def test_080_failover_of_many_does_not_storm_the_dead_leader() -> None:
+    """60 followers: the next three ask it when it falls silent, the others once before they give it up."""
+    cluster = settled(*[100] * 60)
+    dead = best(cluster.hosts)
+    cluster.run(50 * MS)
+    cluster.crash(dead)
+    cluster.record = []
+    cluster.run(190 * MS)
+    asked_early = {source for source, target, data in cluster.record if target == dead.index and data[3] == 9}
+    assert len(asked_early) <= 20  # the three, and whoever had a ping to send anyway
+    agrees_on(cluster, best([h for h in cluster.hosts if h is not dead]).name, within_s=1)
+    pings = [source for source, target, data in cluster.record if target == dead.index and data[3] == 9]
+    assert len(pings) <= 6 * 59
+
+
 @pytest.mark.parametrize("seed", SEEDS)
 def test_081_power_off_two(seed: int) -> None:
     """Leader and its heir cut at once: a timeout, a slot and a claim."""
