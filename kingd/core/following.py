@@ -22,6 +22,7 @@ def on_heartbeat(node: Node, leader: Member, beat: Heartbeat, *, sequence: int) 
         node.drop("heartbeat")
         return
     leader.heard_sequence = max(leader.heard_sequence, sequence)
+    leader.alive = beat.alive
     if not is_my_leader(node, leader, ballot):
         contact.hear_foreign_leader(node, lonely=beat.lonely)  # a follower stays loyal: leaders settle it among themselves
         return
