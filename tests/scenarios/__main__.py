@@ -131,8 +131,8 @@ SCENARIOS: dict[int, tuple[str, str]] = {
 HEAD = """# Scenarios
 
 Which test pins which scenario, and how: U = one piece alone, S = whole clusters on a virtual clock, N = real daemons
-between network namespaces, M = every order of events (a later issue). Written by `python -m tests.scenarios` from the names
-of the tests; do not edit.
+between network namespaces, M = every order of events (a later issue). Written by `python -m tests.scenarios` from
+the names of the tests; do not edit.
 
 | # | scenario | level | tests |
 |---|---|---|---|
