@@ -113,10 +113,9 @@ class Client:
     def watch(self) -> Iterator[JsonObject]:
         """The present state as an event with "initial": True, then every change as it happens.
 
-        {"version", "event", "time", "monotonic_ns", "role", "previous_role", "term", "seq", "leader",
-        "previous_leader", "reason"}. Ends with `DaemonNotRunning` when the daemon stops, and also when the iterator is
-        read too slowly: the daemon does not wait for a reader. Close the iterator to end the connection.
-        """
+        {"version", "event", "time", "monotonic_ns", "role", "previous_role", "term", "seq", "leader", "previous_leader",
+        "reason"}. Ends with `DaemonNotRunning` when the daemon stops, and also when the iterator is read too
+        slowly: the daemon does not wait for a reader. Close the iterator to end the connection."""
         return stream(self.socket, "Watch", first_s=self.timeout_s)
 
     def wait(self, *, me: bool = False, timeout_s: float | None = None) -> Leader:

@@ -1,8 +1,8 @@
 """`leader` and `is-leader`: the one implementation behind the fast path (main.py) and behind click (reading.py).
 
 No leader is known: is that an answer ("there is none", exit 1) or none ("I cannot know", exit 4)? It is an answer
-while this node takes part in an election; it is none while the node joins, is cut off, has stalled, or has no quorum.
-"""
+while this node takes part in an election; it is none while the node joins, is cut off, has stalled, or has no
+quorum."""
 
 from __future__ import annotations
 
@@ -97,4 +97,7 @@ def unknown(status: JsonObject) -> tuple[int, str]:
         return UNKNOWN, f"not known: no quorum, {reachable} of {len(voters)} voters reachable ({', '.join(voters)})"
     if reason in _CANNOT_KNOW:
         return UNKNOWN, f"not known: {_CANNOT_KNOW[reason]} (kingctl status says more)"
+    if not flag(node, "eligible"):
+        why = node.get("ineligible_reason")
+        return NO, f"there is no leader now, and this node may not lead ({why}; kingctl status says more)"
     return NO, "there is no leader now: an election is under way (kingctl wait waits for its end)"

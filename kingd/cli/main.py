@@ -1,10 +1,9 @@
 """kingctl: the way in.
 
-`leader` and `is-leader` run in front of every cron job, so their plain forms are recognised here and answered without
-click (27 ms). What this file does not recognise for certain it leaves to click, which then answers, or explains the
-mistake: both ways end in kingd/cli/leader.py, so they cannot disagree about anything but the arguments
-(tests/cli/test_fast_path.py).
-"""
+`leader` and `is-leader` run in front of every cron job, so their plain forms are recognised here and answered
+without click (27 ms). What this file does not recognise for certain it leaves to click, which then answers, or
+explains the mistake: both ways end in kingd/cli/leader.py, so they cannot disagree about anything but the arguments
+(tests/cli/test_fast_path.py)."""
 
 from __future__ import annotations
 

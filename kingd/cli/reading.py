@@ -98,9 +98,10 @@ def history(ask: Ask, as_json: bool) -> int:
 
     def verb() -> int:
         events = rows(call(ask.path, "History", timeout_s=ask.timeout_s), "events")
-        lines = [json.dumps(event) for event in events] if as_json else [table(HEADER, [row(event) for event in events])]
-        for line in lines:
-            print(line)
+        if not as_json:
+            print(table(HEADER, [row(event) for event in events]))
+        for event in events if as_json else []:
+            print(json.dumps(event))
         return OK
 
     return attempt(verb)

@@ -1,10 +1,9 @@
 """One client on the control socket: bytes to calls, replies to bytes, and every limit that a client can run into.
 
 At most one call is under way per connection; what is pipelined behind it waits in a buffer of one message, then in
-the kernel. Nothing here waits for a client without a limit: a message that does not arrive whole, a reply that is not
-read and a stream that is not read each end the connection. A client's mistake never raises; an exception of ours goes
-to the loop's exception handler, which ends the daemon.
-"""
+the kernel. Nothing here waits for a client without a limit: a message that does not arrive whole, a reply that is
+not read and a stream that is not read each end the connection. A client's mistake never raises; an exception of
+ours goes to the loop's exception handler, which ends the daemon."""
 
 import asyncio
 import json

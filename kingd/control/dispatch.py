@@ -1,7 +1,7 @@
 """A `Call` goes in, the `Service` is asked, the reply's parameters come out. No bytes and no sockets here.
 
-Refusals leave as `CallError`. Any other exception of the service is a bug, and is not caught: the process has to end.
-"""
+Refusals leave as `CallError`. Any other exception of the service is a bug, and is not caught: the process has to
+end."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path

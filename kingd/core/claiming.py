@@ -1,8 +1,8 @@
 """A candidate's side: claim, count the answers, lead or give way. docs/protocol.md 4.4.
 
-Availability mode: to lead is to hold the grant of every member that answers; one refusal stops it. (Quorum mode will change
-`_is_won`, and nothing else here.) A claim that fails is resigned in one step: later grants for it count for nothing.
-"""
+Availability mode: to lead is to hold the grant of every member that answers; one refusal stops it. (Quorum mode
+will change `_is_won`, and nothing else here.) A claim that fails is resigned in one step: later grants for it count
+for nothing."""
 
 from kingd.core.effect import Persist
 from kingd.core.members import Member, State
@@ -32,7 +32,9 @@ def start(node: Node, reason: Reason, *, ticket: Ticket | None = None, prepare: 
     """Ask everybody. `prepare` asks whether they would follow if their present leader stepped aside."""
     term = Term(max(node.term_seen, node.promise.ballot.term) + 1)
     claim = Claim(term=term, attempt=node.rng.getrandbits(32), prepare=prepare, reason=reason, ticket=ticket)
-    asked = [m for m in node.members if m.state is not State.LEFT]  # the dead too: they may refuse, and are not waited for
+    asked = [
+        m for m in node.members if m.state is not State.LEFT
+    ]  # the dead too: they may refuse, and are not waited for
     node.campaign = Campaign(
         claim=claim,
         asked={m.node: m.session for m in asked},
@@ -243,7 +245,13 @@ def _end_preparation(node: Node, campaign: Campaign) -> None:
     answer is named: the leader agrees only if it does not hear them either."""
     leader = node.followed()
     silent = campaign.required - campaign.answered
-    if leader is None or leader.node != campaign.target or leader.node in silent or len(silent) > SILENT_MAX or campaign.ready:
+    if (
+        leader is None
+        or leader.node != campaign.target
+        or leader.node in silent
+        or len(silent) > SILENT_MAX
+        or campaign.ready
+    ):
         fail_preparation(node)
         return
     if len(campaign.answered) + len(silent) + 1 < leader.alive:  # somebody is there for the leader, and dead for me

@@ -1,9 +1,8 @@
 """Datagram <-> bytes. docs/protocol.md 3 has the layout as tables.
 
-Big-endian; header 88 bytes, body by type, MAC 16 bytes; never more than 1232 bytes (the UDP payload that every IPv6 path takes,
-RFC 8200 5). `decode` raises `DecodeError` and nothing else, whatever the bytes; bytes behind a known body are ignored, so
-that a later minor version may append fields.
-"""
+Big-endian; header 88 bytes, body by type, MAC 16 bytes; never more than 1232 bytes (the UDP payload that every IPv6
+path takes, RFC 8200 5). `decode` raises `DecodeError` and nothing else, whatever the bytes; bytes behind a known
+body are ignored, so that a later minor version may append fields."""
 
 import struct
 from collections.abc import Callable
@@ -51,7 +50,8 @@ _HEADER_LENGTH_AT = slice(6, 8)
 _CLUSTER = struct.Struct("!8xQ")
 _MULTICAST = 1 << 0  # flags
 _ELIGIBLE = 1 << 0  # mode bits
-_PROBE_PADDING = 144  # a ProbeAck is at most 19 + 2 texts of 65 bytes, a Probe is 8: nothing sent to a stranger is larger than what came
+# a ProbeAck is at most 19 + 2 texts of 65 bytes, a Probe is 8: nothing sent to a stranger is larger than what came
+_PROBE_PADDING = 144
 
 
 class DecodeError(ValueError):
@@ -137,7 +137,9 @@ def _pull_announce(r: _Reader) -> Announce:
     if count > TAGS_MAX:
         raise DecodeError("count")
     name, version = r.text(), r.text()
-    return Announce(name=name, version=version, interval_ms=interval_ms, tags=tuple((r.text(), r.text()) for _ in range(count)))
+    return Announce(
+        name=name, version=version, interval_ms=interval_ms, tags=tuple((r.text(), r.text()) for _ in range(count))
+    )
 
 
 def _pack_heartbeat(m: Heartbeat) -> bytes:
@@ -313,7 +315,8 @@ def _pull_roster_entry(r: _Reader) -> RosterEntry:
     return RosterEntry(node=NodeId(node), session=SessionId(session), port=port, host=r.text())
 
 
-# Type on the wire -> how to read it. The numbers are the protocol's (docs/protocol.md 3.2); 15 is kept for the obituary.
+# Type on the wire -> how to read it. The numbers are the protocol's (docs/protocol.md 3.2); 15 is kept for the
+# obituary.
 _PULL: dict[int, Callable[[_Reader], Body]] = {
     1: _pull_announce,
     2: _pull_heartbeat,
@@ -333,7 +336,7 @@ _PULL: dict[int, Callable[[_Reader], Body]] = {
 }
 
 
-def _pack(body: Body) -> tuple[int, bytes]:  # noqa: C901, PLR0911, PLR0912 - a table that mypy checks for a forgotten kind
+def _pack(body: Body) -> tuple[int, bytes]:  # noqa: C901 - a table that mypy checks for a forgotten kind
     match body:
         case Announce():
             return 1, _pack_announce(body)
@@ -397,7 +400,8 @@ def encode(datagram: Datagram, seal: Seal) -> bytes:
 
 
 def decode(data: bytes, *, cluster: int, seal: Seal) -> Datagram:
-    """Raises DecodeError: truncated, oversized, magic, version, length, other-cluster, bad-key, type, header, or a body's reason."""
+    """Raises DecodeError: truncated, oversized, magic, version, length, other-cluster, bad-key, type, header, or a body's
+    reason."""
     _check_envelope(data, cluster=cluster, seal=seal)
     fields = _HEADER.unpack_from(data)
     pull = _PULL.get(fields[2])

@@ -1,8 +1,7 @@
 """Who is here: announcements, challenges, new sessions, namesakes, the dead. docs/protocol.md 4.1.
 
-An announcement is a hint. A node becomes a member when it answers a probe from the session that it claims to have; until then
-the only thing that it gets from us is a probe, at most one per 200 ms.
-"""
+An announcement is a hint. A node becomes a member when it answers a probe from the session that it claims to have;
+until then the only thing that it gets from us is a probe, at most one per 200 ms."""
 
 from kingd.core.effect import Event, EventKind, Peer
 from kingd.core.endpoint import Endpoint
@@ -61,7 +60,11 @@ def _unicast_copies(node: Node, *, alone: bool) -> list[tuple[NodeId, Endpoint]]
     known = {m.endpoint[:2] for m in node.members.alive()}
     seeds = [(NOBODY, e) for e in node.settings.seeds if alone or e[:2] not in known]
     deaf_us = 3 * node.members.announce_interval_us()
-    deaf = [(m.node, m.endpoint) for m in node.members.alive() if m.multicast_us < 0 or node.now_us - m.multicast_us > deaf_us]
+    deaf = [
+        (m.node, m.endpoint)
+        for m in node.members.alive()
+        if m.multicast_us < 0 or node.now_us - m.multicast_us > deaf_us
+    ]
     return (seeds + deaf)[:_UNICAST_COPIES_MAX]
 
 
@@ -76,8 +79,8 @@ def probe(node: Node, target: NodeId, session: SessionId, endpoint: Endpoint) ->
 
 
 def follow_move(node: Node, member: Member, source: Endpoint, *, beats: bool) -> None:
-    """It is heard by multicast from a new address, and no longer from the one that we know: its answer will tell where it is. (A
-    host with several addresses is heard from all of them.)"""
+    """It is heard by multicast from a new address, and no longer from the one that we know: its answer will tell where it
+    is. (A host with several addresses is heard from all of them.)"""
     every_us = node.timing.heartbeat_us if beats else member.interval_us
     if source != member.endpoint and node.now_us - member.endpoint_seen_us > 2 * every_us:
         probe(node, member.node, member.session, source)
@@ -137,7 +140,11 @@ def _verify(node: Node, datagram: Datagram, ack: ProbeAck, source: Endpoint) -> 
         return None
     note_returns(node, ack)
     former = node.members.get(header.source)
-    if former is not None and former.session != header.session and not _is_gone(node, former, source, challenge.sent_us):
+    if (
+        former is not None
+        and former.session != header.session
+        and not _is_gone(node, former, source, challenge.sent_us)
+    ):
         node.drop("duplicate-id")
         return None
     member = Member(
@@ -212,7 +219,8 @@ def tell(node: Node, kind: EventKind, member: Member, reason: Reason) -> None:
     )
 
 
-# -- roster: who cannot hear multicast learns of the others from the leader ------------------------------------------------
+# -- roster: who cannot hear multicast learns of the others from the leader
+# ------------------------------------------------
 
 
 def send_roster(node: Node, to: Member) -> None:
@@ -237,7 +245,8 @@ def on_roster(node: Node, roster: Roster, source: Endpoint) -> None:
             probe(node, entry.node, entry.session, Endpoint(entry.host, entry.port, source.interface))
 
 
-# -- namesakes: another process that uses this node's id --------------------------------------------------------------------
+# -- namesakes: another process that uses this node's id
+# --------------------------------------------------------------------
 
 
 def probe_namesake(node: Node) -> None:

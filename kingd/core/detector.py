@@ -1,9 +1,8 @@
 """Is the leader silent? What a follower knows of its leader's heartbeat, judged against `now_us`.
 
-The limit is the configured leader timeout, raised (never lowered) by the jitter that was measured: twice the largest gap between
-two signs of life in the last minute, at most four times the timeout. Before the limit the leader is asked (Ping); `is_doubtful`
-means that it was asked, twice, and had a round trip to answer.
-"""
+The limit is the configured leader timeout, raised (never lowered) by the jitter that was measured: twice the
+largest gap between two signs of life in the last minute, at most four times the timeout. Before the limit the
+leader is asked (Ping); `is_doubtful` means that it was asked, twice, and had a round trip to answer."""
 
 from kingd.core.timing import MS, SECOND, Timing
 

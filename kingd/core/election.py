@@ -1,8 +1,8 @@
 """The state machine's door: datagrams, time and commands go in, a list of effects comes out. docs/protocol.md 4.
 
-`Core` knows no clock, socket, file or log, and raises for nothing that a peer can send. Each entry takes `now_us`, which never goes
-back; after each, `deadline_us` says when `tick` is due. The rules are in the modules beside this one, by topic.
-"""
+`Core` knows no clock, socket, file or log, and raises for nothing that a peer can send. Each entry takes `now_us`,
+which never goes back; after each, `deadline_us` says when `tick` is due. The rules are in the modules beside this
+one, by topic."""
 
 import random
 from dataclasses import replace
@@ -177,7 +177,7 @@ class Core:
         handover.meet_leader(node, member)
         leading.raise_term(node, member)
 
-    def _dispatch(self, member: Member, datagram: Datagram, source: Endpoint) -> None:  # noqa: C901, PLR0912 - the table of messages
+    def _dispatch(self, member: Member, datagram: Datagram, source: Endpoint) -> None:  # noqa: C901, PLR0915 - the table of messages
         node, sequence = self.node, datagram.header.sequence
         match datagram.body:
             case Announce() as body:
@@ -235,7 +235,9 @@ class Core:
         return self._end()
 
     def links_changed(self, links: int, *, now_us: int) -> list[Effect]:
-        """How many network links are usable now. Without any a leader cannot know that it leads: it stops after four beats."""
+        """How many network links are usable now. Without any a leader cannot know that it leads: it stops after four
+        beats.
+        """
         self._begin(now_us)
         node = self.node
         if not self._started:
@@ -304,7 +306,9 @@ class Core:
             handover.resign(self.node, reason)
 
     def step_down(self, *, to: str | None, for_us: int, now_us: int) -> list[Effect]:
-        """Hand over to the next in rank, or to the member named. Raises StepDownError (NotLeader, UnknownMember, NoSuccessor)."""
+        """Hand over to the next in rank, or to the member named. Raises StepDownError (NotLeader, UnknownMember,
+        NoSuccessor).
+        """
         self._begin(now_us)
         node = self.node
         if node.role is not Role.LEADER:
@@ -355,7 +359,7 @@ class Core:
         assert self.deadline_us > now_us, self.node
         return self._end()
 
-    def _fire(self) -> None:  # noqa: C901 - the table of timers
+    def _fire(self) -> None:
         node = self.node
         due = [
             (node.isolated_at_us, self._on_isolated),
@@ -376,7 +380,8 @@ class Core:
         ]
         min(due, key=lambda timer: timer[0])[1]()
 
-    # -- timers that belong to no single topic --------------------------------------------------------------------------------
+    # -- timers that belong to no single topic
+    # --------------------------------------------------------------------------------
 
     def _on_isolated(self) -> None:
         self.node.isolated_at_us = NEVER
@@ -440,7 +445,9 @@ class Core:
             return
         base_us = node.settings.preempt.wait_us
         wait_us = max(base_us, min(base_us << min(max(0, node.returns - 1), 16), _PREEMPT_WAIT_US_MAX))
-        turn_us = node.position(without=leader.node) * node.timing.slot_us  # the best first: or it would go up step by step
+        turn_us = (
+            node.position(without=leader.node) * node.timing.slot_us
+        )  # the best first: or it would go up step by step
         node.preempt_at_us = max(node.now_us, node.followed_us + wait_us) + turn_us
 
     def _on_stop_time(self) -> None:
@@ -448,7 +455,8 @@ class Core:
         self._stopped = True
         self.node.out.append(Stopped())
 
-    # -- before and after each entry --------------------------------------------------------------------------------------------
+    # -- before and after each entry
+    # --------------------------------------------------------------------------------------------
 
     def _begin(self, now_us: int) -> None:
         node = self.node

@@ -1,8 +1,7 @@
 """A follower's side: heartbeats renew its promise, silence makes it ask, and a promise that ran out makes it seek.
 
-docs/protocol.md 4.3. The promise's expiry is the only suspicion there is. Before it, the leader is asked by unicast, so that a
-multicast that stopped reaching this host polls instead of electing.
-"""
+docs/protocol.md 4.3. The promise's expiry is the only suspicion there is. Before it, the leader is asked by
+unicast, so that a multicast that stopped reaching this host polls instead of electing."""
 
 from kingd.core import claiming, contact
 from kingd.core.effect import EventKind, Rejoin
@@ -12,7 +11,9 @@ from kingd.core.node import Node
 from kingd.core.timing import NEVER, SECOND
 
 _REJOIN_EVERY_US = 30 * SECOND
-_SUCCESSORS = 3  # so many in the line of succession ask early and prove contact often; the others must not storm the leader
+_SUCCESSORS = (
+    3  # so many in the line of succession ask early and prove contact often; the others must not storm the leader
+)
 
 
 def on_heartbeat(node: Node, leader: Member, beat: Heartbeat, *, sequence: int) -> None:
@@ -24,7 +25,9 @@ def on_heartbeat(node: Node, leader: Member, beat: Heartbeat, *, sequence: int) 
     leader.heard_sequence = max(leader.heard_sequence, sequence)
     leader.alive = beat.alive
     if not is_my_leader(node, leader, ballot):
-        contact.hear_foreign_leader(node, lonely=beat.lonely)  # a follower stays loyal: leaders settle it among themselves
+        contact.hear_foreign_leader(
+            node, lonely=beat.lonely
+        )  # a follower stays loyal: leaders settle it among themselves
         return
     if beat.lonely:
         contact.hear_foreign_leader(node, lonely=True)  # when it is lost, nobody is to lead beside it with no grant
@@ -128,7 +131,9 @@ def on_expired(node: Node) -> None:
 
 
 def leader_gone(node: Node, reason: Reason, *, successor: NodeId = NOBODY) -> None:
-    """The promise is over. The best-ranked claims at once, each next one a slot later; a named successor comes before all."""
+    """The promise is over. The best-ranked claims at once, each next one a slot later; a named successor comes before
+    all.
+    """
     former = node.promise.ballot.node
     node.promise.release()
     places = node.position(without=former)

@@ -1,9 +1,9 @@
 """Stepping aside: planned stop, step-down, preemption, merge. docs/protocol.md 4.5.
 
-Leader: Offer to the successor; it prepares (asks all whether they would follow), says Ready; the leader Resigns in its favour, and
-never acts under that ballot again. The resignation is the ticket that frees the promises of the followers, to that successor
-only. A follower that outranks the leader starts at Ready by itself; of two leaders that meet, the outranked one starts at Resign.
-"""
+Leader: Offer to the successor; it prepares (asks all whether they would follow), says Ready; the leader Resigns in
+its favour, and never acts under that ballot again. The resignation is the ticket that frees the promises of the
+followers, to that successor only. A follower that outranks the leader starts at Ready by itself; of two leaders
+that meet, the outranked one starts at Resign."""
 
 from kingd.core import claiming, contact, following
 from kingd.core.effect import EventKind
@@ -16,7 +16,8 @@ _GOODBYES = 3
 KEEP_MS_MAX = 0xFFFFFFFF
 
 
-# -- the leader ------------------------------------------------------------------------------------------------------------
+# -- the leader
+# ------------------------------------------------------------------------------------------------------------
 
 
 def begin(node: Node, reason: Reason, *, to: Member | None = None, leaving: bool = False) -> bool:
@@ -98,22 +99,33 @@ def on_ready(node: Node, member: Member, ready: Ready) -> None:
     if handover is not None:
         if handover.successor is member:
             resign(node, handover.reason, to=member, leaving=handover.leaving)
-    elif member.priority > node.priority and member.eligible and _may_get(node, member):
-        if node.now_us >= node.keeps_until_us:
-            mine = Reason.PREEMPTED if ready.reason is Reason.HIGHER_PRIORITY else ready.reason
-            resign(node, ready.reason, to=member, mine=mine)
+    elif _may_preempt(node, member):
+        mine = Reason.PREEMPTED if ready.reason is Reason.HIGHER_PRIORITY else ready.reason
+        resign(node, ready.reason, to=member, mine=mine)
+
+
+def _may_preempt(node: Node, member: Member) -> bool:
+    kept = node.now_us < node.keeps_until_us
+    return member.priority > node.priority and member.eligible and _may_get(node, member) and not kept
 
 
 def _all_silent(node: Node, ready: Ready) -> bool:
-    """Whether those who did not answer the successor do not answer me either. They are probed now, and Ready comes again."""
+    """Whether those who did not answer the successor do not answer me either. They are probed now, and Ready comes
+    again.
+    """
     members = [member for silent in ready.silent if (member := node.members.get(silent)) is not None]
-    return all([_is_silent(node, member) for member in members if member.state is State.ALIVE])
+    heard = [member for member in members if member.state is State.ALIVE and not _is_silent(node, member)]
+    return not heard
 
 
 def _is_silent(node: Node, member: Member) -> bool:
     contact.probe(node, member.node, member.session, member.endpoint)
     asked = node.challenges.get(member.node, member.session)
-    return asked is not None and asked.sent_us > member.heard_us and node.now_us - asked.sent_us >= node.timing.round_trip_us
+    return (
+        asked is not None
+        and asked.sent_us > member.heard_us
+        and node.now_us - asked.sent_us >= node.timing.round_trip_us
+    )
 
 
 def resign(
@@ -174,15 +186,23 @@ def on_yielded_timer(node: Node) -> None:
         node.stop_at_us = node.now_us
 
 
-# -- the successor and everybody else -----------------------------------------------------------------------------------------
+# -- the successor and everybody else
+# -----------------------------------------------------------------------------------------
 
 
 def on_successor_leads(node: Node, member: Member) -> None:
     """The one that we resigned to leads. (A node that leaves was told goodbye to: nobody answers it any more.)"""
     yielded = node.yielded
-    if yielded is not None and (member.node, member.session) == (yielded.ticket.successor, yielded.ticket.successor_session):
-        if node.stopping:
-            node.stop_at_us = node.now_us
+    if (
+        yielded is not None
+        and (member.node, member.session)
+        == (
+            yielded.ticket.successor,
+            yielded.ticket.successor_session,
+        )
+        and node.stopping
+    ):
+        node.stop_at_us = node.now_us
 
 
 def on_offer(node: Node, leader: Member, offer: Offer) -> None:
@@ -211,9 +231,7 @@ def on_resign(node: Node, member: Member, message: Resign) -> None:
 
 def _take_over(node: Node, member: Member, message: Resign) -> None:
     """The ballot was given to me: claim with it. A leader that gets another's (they met) raises its term above both."""
-    ticket = Ticket(
-        ballot=message.ballot, session=member.session, successor=node.id, successor_session=node.session
-    )
+    ticket = Ticket(ballot=message.ballot, session=member.session, successor=node.id, successor_session=node.session)
     if ticket == node.taken:
         return  # its multicast copy, or sent again
     if member.leader not in (NO_BALLOT, message.ballot):
@@ -232,11 +250,13 @@ def _take_over(node: Node, member: Member, message: Resign) -> None:
     claiming.start(node, message.reason, ticket=ticket)
 
 
-# -- leaders that meet ----------------------------------------------------------------------------------------------------------
+# -- leaders that meet
+# ----------------------------------------------------------------------------------------------------------
 
 
 def meet_leader(node: Node, other: Member) -> None:
-    """A round trip with a node that says it leads. Nobody who leads: follow it. Two leaders: the outranked resigns to the other."""
+    """A round trip with a node that says it leads. Nobody who leads: follow it. Two leaders: the outranked resigns to the
+    other."""
     ballot = other.leader
     if other.role is not Role.LEADER or ballot.node != other.node or node.duplicate:
         return

@@ -19,10 +19,13 @@ def on_heartbeat_time(node: Node) -> None:
 
 
 def _had_time_to_meet(node: Node) -> bool:
-    """A leader that hears me as I hear it has answered my probes by now, and we have merged. A lonely one gets more time: it may be
-    I whom nobody hears, or it. Counted from its first heartbeat to its last: one that was replayed deposes nobody."""
+    """A leader that hears me as I hear it has answered my probes by now, and we have merged. A lonely one gets more time:
+    it may be I whom nobody hears, or it. Counted from its first heartbeat to its last: one that was replayed
+    deposes nobody."""
     timing = node.timing
-    return node.foreign_us - node.foreign_since_us > (timing.contact_us if node.foreign_lonely else timing.claim_timeout_us)
+    return node.foreign_us - node.foreign_since_us > (
+        timing.contact_us if node.foreign_lonely else timing.claim_timeout_us
+    )
 
 
 def stand_down(node: Node) -> None:
@@ -30,7 +33,9 @@ def stand_down(node: Node) -> None:
     node.promise.release()
     node.why = Reason.ISOLATED
     node.back_off()
-    node.waits_for_foreign = False  # that one may be as lonely: if it stands down too, nothing is won by leading at once
+    node.waits_for_foreign = (
+        False  # that one may be as lonely: if it stands down too, nothing is won by leading at once
+    )
 
 
 def on_ping(node: Node, member: Member, ping: Ping) -> None:

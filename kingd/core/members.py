@@ -1,8 +1,8 @@
 """Who is here: verified sessions, what was last heard of each, and their rank.
 
-In: headers of datagrams. Out: facts; nothing here decides who leads. A session is in the table only after it answered a
-challenge (docs/protocol.md 4.1); what is not verified yet waits in `Challenges`. Both are bounded: a LAN peer can fill neither.
-"""
+In: headers of datagrams. Out: facts; nothing here decides who leads. A session is in the table only after it
+answered a challenge (docs/protocol.md 4.1); what is not verified yet waits in `Challenges`. Both are bounded: a LAN
+peer can fill neither."""
 
 from collections import deque
 from collections.abc import Iterator
@@ -83,7 +83,9 @@ class Member:
 
     @property
     def rank(self) -> tuple[int, int]:
-        """Smaller is better: higher priority, then lower node id. A pure function of the two; incumbency is no part of it."""
+        """Smaller is better: higher priority, then lower node id. A pure function of the two; incumbency is no part of
+        it.
+        """
         return (-self.priority, self.node)
 
     def returns(self, now_us: int) -> int:

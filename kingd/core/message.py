@@ -1,8 +1,8 @@
 """What nodes say to each other: one frozen dataclass per datagram kind.
 
-A `Datagram` is a `Header` (the same for all: who speaks, from which session, and what it believes right now) and one `Body`.
-Only `codec.py` knows the bytes; only `election.py` and its parts know what to do about them. docs/protocol.md 3.
-"""
+A `Datagram` is a `Header` (the same for all: who speaks, from which session, and what it believes right now) and
+one `Body`. Only `codec.py` knows the bytes; only `election.py` and its parts know what to do about them.
+docs/protocol.md 3."""
 
 from dataclasses import dataclass, field
 from enum import IntEnum
@@ -207,7 +207,9 @@ class Offer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ready:
-    """Successor to leader: all that answered would follow me; resign in my favour, unless you can reach the silent ones."""
+    """Successor to leader: all that answered would follow me; resign in my favour, unless you can reach the silent
+    ones.
+    """
 
     ballot: Ballot
     reason: Reason
@@ -246,7 +248,21 @@ class Roster:
 
 
 Body = (
-    Announce | Heartbeat | Probe | ProbeAck | Claim | Grant | Refuse | Resign | Ping | Pong | Offer | Ready | Survey | Report | Roster
+    Announce
+    | Heartbeat
+    | Probe
+    | ProbeAck
+    | Claim
+    | Grant
+    | Refuse
+    | Resign
+    | Ping
+    | Pong
+    | Offer
+    | Ready
+    | Survey
+    | Report
+    | Roster
 )
 
 

@@ -1,9 +1,8 @@
 """The state of one node, and the few moves that everything else is made of: say, become, follow, lead, seek.
 
-The rules live in the modules beside this one, one topic each: contact (who is here), following, claiming, voting, leading,
-handover, survey. They are functions over `Node`; `election.Core` calls them, and hands out what they appended to `out`.
-Nothing here reads a clock or draws from anything but `rng`.
-"""
+The rules live in the modules beside this one, one topic each: contact (who is here), following, claiming, voting,
+leading, handover, survey. They are functions over `Node`; `election.Core` calls them, and hands out what they
+appended to `out`. Nothing here reads a clock or draws from anything but `rng`."""
 
 import random
 from dataclasses import dataclass, field
@@ -109,7 +108,9 @@ class Inquiry:
     nonce: int
     started_us: int
     resends: int = 0
-    rows: dict[NodeId, tuple[str, int, str, Term, int]] = field(default_factory=dict)  # name, priority, leader, term, rtt
+    rows: dict[NodeId, tuple[str, int, str, Term, int]] = field(
+        default_factory=dict
+    )  # name, priority, leader, term, rtt
 
 
 @dataclass(slots=True, kw_only=True)
@@ -177,13 +178,17 @@ class Node:
     foreign_us: int = -1  # when its heartbeat was last heard ...
     foreign_lonely: bool = False  # ... and whether it was lonely
     refused_handover: dict[NodeId, tuple[int, int]] = field(default_factory=dict)  # successor -> (not before, failures)
-    echoes: dict[int, int] = field(default_factory=dict)  # sequence -> when sent: heartbeats and pongs that pings may echo
+    echoes: dict[int, int] = field(
+        default_factory=dict
+    )  # sequence -> when sent: heartbeats and pongs that pings may echo
     out: list[Effect] = field(default_factory=list)
     sequence: int = 0
     dropped: dict[str, int] = field(default_factory=dict)  # reason -> datagrams that were decoded and not believed
     namesake_until_us: int = 0  # the namesake is taken to be there until then
     namesake: Endpoint | None = None  # where the other process with our id was heard
-    unanswered: dict[NodeId, tuple[int, Endpoint]] = field(default_factory=dict)  # heard by multicast, silent to probes: since when
+    unanswered: dict[NodeId, tuple[int, Endpoint]] = field(
+        default_factory=dict
+    )  # heard by multicast, silent to probes: since when
 
     def __post_init__(self) -> None:
         self.detector = Detector(self.timing, self.now_us)
@@ -218,7 +223,8 @@ class Node:
         return "state-not-writable" if self._waits_for_disk() else None
 
     def _waits_for_disk(self) -> bool:
-        """The term that it needs next has been on the way to the disk for too long. (Who leads or has its claim out has its term.)"""
+        """The term that it needs next has been on the way to the disk for too long. (Who leads or has its claim out has its
+        term.)"""
         if self.role is Role.LEADER or (self.campaign is not None and self.campaign.started_us != NEVER):
             return False
         overdue = self.now_us - self.ceiling_asked_us > self.timing.claim_timeout_us
@@ -307,7 +313,9 @@ class Node:
         self.out.append(Send(self.datagram(body, destination=node), endpoint))
         return self.sequence
 
-    def multicast(self, body: Body, *, everywhere: bool = False, broadcast: bool = False, destination: NodeId = NOBODY) -> int:
+    def multicast(
+        self, body: Body, *, everywhere: bool = False, broadcast: bool = False, destination: NodeId = NOBODY
+    ) -> int:
         datagram = self.datagram(body, destination=destination, multicast=True)
         self.out.append(Multicast(datagram, everywhere=everywhere, broadcast=broadcast))
         return self.sequence
@@ -333,7 +341,9 @@ class Node:
         return self.rng.randint(low_us, high_us)
 
     def end_handover(self, leader: NodeId) -> None:
-        """Somebody leads after this node resigned. If it is not the one that got the ticket, that one gets none for a while."""
+        """Somebody leads after this node resigned. If it is not the one that got the ticket, that one gets none for a
+        while.
+        """
         yielded, self.yielded = self.yielded, None
         if yielded is None:
             return
@@ -391,7 +401,9 @@ class Node:
     def follow(self, leader: Member, ballot: Ballot, reason: Reason | None = None) -> None:
         """Promise to a leader after a round trip with it, or after having granted its claim."""
         if self.leader != ballot:
-            self.announce_at_us = min(self.announce_at_us, self.now_us + self.jitter(0, self.members.all_announced_us()))
+            self.announce_at_us = min(
+                self.announce_at_us, self.now_us + self.jitter(0, self.members.all_announced_us())
+            )
             self.followed_us = self.now_us
             self.followed_priorities = (leader.priority, self.priority)
         self.campaign = None

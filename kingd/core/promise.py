@@ -1,9 +1,8 @@
 """The one promise that every node holds: (ballot, holder's session, until). docs/protocol.md 4.2.
 
-Following is having promised; the failure detector is the promise's expiry; nothing else suspects anybody. Invariants: the floor
-(`ballot`, kept when the promise is over) never falls; a grant to another holder needs a strictly higher term; only time, the
-holder's own resignation, or its ticket frees `until`.
-"""
+Following is having promised; the failure detector is the promise's expiry; nothing else suspects anybody.
+Invariants: the floor (`ballot`, kept when the promise is over) never falls; a grant to another holder needs a
+strictly higher term; only time, the holder's own resignation, or its ticket frees `until`."""
 
 from dataclasses import dataclass
 
@@ -44,14 +43,16 @@ class Promise:
 
     def renew(self, ballot: Ballot, *, until_us: int) -> None:
         """The holder leads, under this ballot or a higher one of its own."""
-        assert ballot.node == self.ballot.node and ballot >= self.expected
+        assert ballot.node == self.ballot.node
+        assert ballot >= self.expected
         self.ballot, self.led = max(self.ballot, ballot), ballot
         self.until_us = max(self.until_us, until_us)
 
     def allow_raise(self, ballot: Ballot, *, until_us: int) -> None:
-        """The holder leads on, and asks to do so under a higher term: nobody else gets a lower one. Until it does it is followed
-        under the old one, for it may never get there."""
-        assert ballot.node == self.ballot.node and ballot >= self.ballot
+        """The holder leads on, and asks to do so under a higher term: nobody else gets a lower one. Until it does it is
+        followed under the old one, for it may never get there."""
+        assert ballot.node == self.ballot.node
+        assert ballot >= self.ballot
         self.ballot = ballot
         self.until_us = max(self.until_us, until_us)
 

@@ -1,9 +1,8 @@
 """From changes of state to what users are told: the one place where leadership becomes an event. docs/protocol.md 6.
 
-In: the node after each step. Out: `Event` effects. A loss that is about to resolve itself is not told at once: a planned hand-over,
-or a leader that stalled and asks whether it still leads. Its end is one event, or none; what takes longer than a hand-over may
-is told. (Answers are not delayed: `status` says "not known" meanwhile.)
-"""
+In: the node after each step. Out: `Event` effects. A loss that is about to resolve itself is not told at once: a
+planned hand-over, or a leader that stalled and asks whether it still leads. Its end is one event, or none; what
+takes longer than a hand-over may is told. (Answers are not delayed: `status` says "not known" meanwhile.)"""
 
 from kingd.core.effect import Event, EventKind
 from kingd.core.message import NOBODY, NodeId, Reason, Role
@@ -56,9 +55,7 @@ class Publisher:
         return expected and node.now_us - self._lost_us < node.timing.handover_us
 
 
-def event(
-    node: Node, kind: EventKind, *, former_role: Role, former: NodeId, reason: Reason | None = None
-) -> Event:
+def event(node: Node, kind: EventKind, *, former_role: Role, former: NodeId, reason: Reason | None = None) -> Event:
     return Event(
         kind=kind,
         role=node.role,

@@ -1,7 +1,7 @@
 """The last 16 bytes of every datagram: keyed BLAKE2b (RFC 7693) over all that stands before them.
 
-Without a key (the all-zero key) it is a checksum that tells a kingd datagram from line noise, and no protection at all.
-"""
+Without a key (the all-zero key) it is a checksum that tells a kingd datagram from line noise, and no protection at
+all."""
 
 import hashlib
 import hmac

@@ -1,8 +1,7 @@
 """What this node can say of itself at one instant. Computed when asked, never kept: docs/protocol.md 6.
 
-An answer whose evidence is older than the leader timeout is not given, whatever the state machine has come to so far: after a stall
-a question may be answered before any timer has fired.
-"""
+An answer whose evidence is older than the leader timeout is not given, whatever the state machine has come to so
+far: after a stall a question may be answered before any timer has fired."""
 
 from dataclasses import dataclass
 
@@ -71,7 +70,8 @@ def _problems(node: Node, now_us: int) -> list[str]:
     if node.duplicate:
         where = node.namesake or "another host"
         found.append(
-            f"node id {node.id:016x} is also used by {where}: a copied state folder. Stop this daemon, remove its state.json, start it again"
+            f"node id {node.id:016x} is also used by {where}: a copied state folder. Stop this daemon, remove its state.json, "
+            "start it again"
         )
     found.extend(
         f"{who} is heard by multicast but does not answer: unicast UDP between us is blocked (a firewall?)"

@@ -1,4 +1,5 @@
-"""Every member asked live for its own view: the seed's DEBUG. Who does not answer three questions in half a second is not ok."""
+"""Every member asked live for its own view: the seed's DEBUG. Who does not answer three questions in half a second is
+not ok."""
 
 from kingd.core.effect import Surveyed, SurveyRow
 from kingd.core.members import Member, State
@@ -85,7 +86,13 @@ def _row(member: Member, inquiry: Inquiry) -> SurveyRow:
     answer = inquiry.rows.get(member.node)
     if answer is None:
         return SurveyRow(
-            node=member.node, name=member.name, priority=member.priority, leader_name="", term=Term(0), ok=False, rtt_us=None
+            node=member.node,
+            name=member.name,
+            priority=member.priority,
+            leader_name="",
+            term=Term(0),
+            ok=False,
+            rtt_us=None,
         )
     name, priority, leader_name, term, rtt_us = answer
     return SurveyRow(

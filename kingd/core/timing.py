@@ -1,4 +1,5 @@
-"""Every duration of the election, derived from the two that a user sets. docs/protocol.md 5 has the table with the reasons."""
+"""Every duration of the election, derived from the two that a user sets. docs/protocol.md 5 has the table with the
+reasons."""
 
 from dataclasses import dataclass
 

@@ -1,8 +1,8 @@
 """A voter's side: who gets the promise. docs/protocol.md 4.2.
 
-A promise to a leader is refused to others while the leader is heard; after one missed heartbeat the leader is asked first, and the
-claimant's resend is judged by what came of it. A promise to a candidate is refused to others until it runs out or is resigned.
-"""
+A promise to a leader is refused to others while the leader is heard; after one missed heartbeat the leader is asked
+first, and the claimant's resend is judged by what came of it. A promise to a candidate is refused to others until
+it runs out or is resigned."""
 
 from kingd.core import claiming, contact, following
 from kingd.core.members import Member
@@ -33,7 +33,9 @@ def _judge(node: Node, claimant: Member, claim: Claim) -> Grant | Refuse | None:
         return _refuse(node, claim, node.ballot, node.session, led=True)
     if claim.term <= promise.ballot.term:
         return _refuse(node, claim, promise.ballot, promise.session, led=promise.led != NO_BALLOT)
-    if promise.is_live(node.now_us) and not promise.is_free_by(claim.ticket, node=claimant.node, session=claimant.session):
+    if promise.is_live(node.now_us) and not promise.is_free_by(
+        claim.ticket, node=claimant.node, session=claimant.session
+    ):
         if promise.led == NO_BALLOT:
             return _refuse(node, claim, promise.ballot, promise.session, led=False)
         if not node.detector.is_silent(node.now_us):

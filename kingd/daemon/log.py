@@ -70,8 +70,7 @@ class OncePer:
     """Says a thing once per key and counts it after that: what a stranger can repeat must not fill the disk.
 
     The memory is bounded (the key that was silent longest is forgotten), and so are the lines: a stranger with ever new
-    keys gets `lines_max` of them a minute, and then one that says how many more there were.
-    """
+    keys gets `lines_max` of them a minute, and then one that says how many more there were."""
 
     def __init__(self, logger: logging.Logger, *, keys_max: int = 512, lines_max: int = 20) -> None:
         self._logger = logger

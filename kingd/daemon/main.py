@@ -4,6 +4,7 @@ systemd).
 
 import logging
 import os
+import signal
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, nullcontext
@@ -28,7 +29,7 @@ _log = logging.getLogger("kingd")
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
 @click.option(
     "--config",
-    type=click.Path(path_type=Path),
+    type=click.Path(path_type=Path, readable=False),  # what is wrong with it is said with the other mistakes
     help=f"Configuration file.  [default: {DEFAULT_CONFIG}, if there is one]",
 )
 @click.option("--cluster", metavar="NAME", help="Name of the cluster to join.")
@@ -60,8 +61,11 @@ def main(
     **flags: object,
 ) -> None:
     """Agree with the other hosts of this LAN on who leads. Needs no configuration; ask with `kingctl leader`."""
+    _until_the_loop_runs()
     if pid_file is not None and not detach:
         raise click.UsageError("--pid-file goes with --detach")
+    if "" in sys.argv[1:]:
+        raise click.UsageError("an option has an empty value")
     # From the folder that we are started in: a detached daemon leaves it, and reads the configuration again later.
     config, state_dir = config and config.absolute(), state_dir.absolute()
     flags["socket"] = _absolute(flags["socket"])
@@ -78,6 +82,13 @@ def main(
 
 def _absolute(path: object) -> Path | None:
     return path.absolute() if isinstance(path, Path) else None
+
+
+def _until_the_loop_runs() -> None:
+    """A signal that comes early must not look like a crash: there is nothing to hand over or to read again yet."""
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: os._exit(0))
 
 
 def _overrides(flags: Mapping[str, object]) -> dict[str, object]:
@@ -129,8 +140,7 @@ def _in_background(pid_file: Path | None, state_dir: Path) -> Iterator[None]:
     """Leave the terminal; what the daemon logs goes to a file in its state folder.
 
     What excludes a second daemon is the lock of the state folder, which ends with its process. A pid file does not: one
-    that a killed daemon left is written over.
-    """
+    that a killed daemon left is written over."""
     import daemon
 
     from kingd.daemon.store import StateBusy, Store

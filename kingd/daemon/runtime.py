@@ -1,11 +1,10 @@
 """The driver: datagrams, time and commands go into the core, and its effects are carried out. docs/architecture.md.
 
-Three entry points of one shape (datagram, timer, control request): call the core with the time, perform, re-arm. The
-loop's only timer is the core's deadline. Datagrams that wait in the sockets are read before a timer fires, so that a
-process that was stopped sees what happened meanwhile before it judges anybody. Nothing here waits for a disk, DNS or a
-client. An exception in any callback ends the process: a half-dead leader is worse than none, and systemd starts a new
-one.
-"""
+Three entry points of one shape (datagram, timer, control request): call the core with the time, perform, re-arm.
+The loop's only timer is the core's deadline. Datagrams that wait in the sockets are read before a timer fires, so
+that a process that was stopped sees what happened meanwhile before it judges anybody. Nothing here waits for a
+disk, DNS or a client. An exception in any callback ends the process: a half-dead leader is worse than none, and
+systemd starts a new one."""
 
 import asyncio
 import logging
@@ -19,7 +18,7 @@ from pathlib import Path
 from kingd import __version__
 from kingd.config import Config
 from kingd.control.server import ControlServer
-from kingd.control.service import ServiceError
+from kingd.control.service import JsonObject, ServiceError
 from kingd.core.codec import DecodeError, decode, encode
 from kingd.core.effect import Effect, Event, EventKind, HandedOver, Multicast, Persist, Rejoin, Send, Stopped, Surveyed
 from kingd.core.election import Core
@@ -78,6 +77,8 @@ class Runtime:
         self.journal = Journal()
         self.refusals = Refusals()
         self.since = views.moment(time.time())
+        self.changed: JsonObject = {}
+        self._disk = "" if store.writable else "; ".join(store.warnings)
         self._exit = 0
         self._armed_us: int | None = None
         self._timer: asyncio.TimerHandle | None = None
@@ -163,7 +164,8 @@ class Runtime:
         self.perform(self.core.configure(settings(config, self._resolved), now_us=now_us()))
 
     def problems(self) -> list[str]:
-        return [str(problem) for problem in self._transport.problems()]
+        found = [str(problem) for problem in self._transport.problems()]
+        return [self._disk, *found] if self._disk else found
 
     def _on_reload_signal(self) -> None:
         try:
@@ -233,10 +235,14 @@ class Runtime:
             try:
                 await asyncio.to_thread(self._store.save, ceiling, term)
             except OSError as error:
-                _log.error("cannot write the state folder (%s): this node must not lead until it can; retrying", error)
+                self._disk = (
+                    f"the state folder cannot be written ({error}): this node must not lead until it can; retrying"
+                )
+                _log.error("%s", self._disk)
                 self.perform(self.core.set_unfit("state-not-writable", now_us=now_us()))
                 await asyncio.sleep(_DISK_RETRY_S)
                 continue
+            self._disk = ""
             if self.core.node.unfit:
                 self.perform(self.core.set_unfit("", now_us=now_us()))
             self.perform(self.core.persisted(ceiling, now_us=now_us()))
@@ -253,6 +259,7 @@ class Runtime:
         )
         if event.kind in _LEADERSHIP:
             self.since = views.moment(wall_s)
+            self.changed = shown
             systemd.status(self.sentence())
         self.journal.add(shown)
         _log.info("%s", views.line(event))

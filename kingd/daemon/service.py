@@ -21,6 +21,7 @@ _log = logging.getLogger("kingd")
 
 _STEP_DOWN_LIMIT_S = 10.0
 _PRIORITY_MAX = 65535
+_OF_THE_CHANGE = ("time", "monotonic_ns", "previous_role", "previous_leader")
 _KIND_NOW = {Role.LEADER: EventKind.ELECTED, Role.FOLLOWER: EventKind.LEADER_CHANGED, Role.JOINING: EventKind.STARTED}
 
 
@@ -32,6 +33,7 @@ class Daemon(Protocol):
     journal: Journal
     refusals: Refusals
     since: str
+    changed: JsonObject  # the last event about leadership, as users were told it
     reread: Callable[[], Config]
 
     def perform(self, effects: list[Effect]) -> None: ...
@@ -84,7 +86,7 @@ class ControlService:
         return self._daemon.journal.watch(self._present())
 
     def _present(self) -> JsonObject:
-        """The state right now, in the shape of an event."""
+        """The state right now, in the shape of the event that brought it about."""
         daemon = self._daemon
         facts = daemon.core.status(now_us())
         event = Event(
@@ -103,7 +105,8 @@ class ControlService:
             wall_s=time.time(),
             monotonic_ns=time.clock_gettime_ns(time.CLOCK_MONOTONIC),
         )
-        return shown | {"time": daemon.since, "initial": True}
+        former = {key: daemon.changed[key] for key in _OF_THE_CHANGE if key in daemon.changed}
+        return shown | former | {"initial": True}
 
     async def step_down(self, *, to: str | None, for_ms: int) -> JsonObject:
         daemon = self._daemon

@@ -4,10 +4,9 @@ In: a folder, and later the terms that the core wants durable. Out: the node id,
 sentences for the log (`warnings`) about what went wrong on the way. One folder belongs to one daemon, by a lock that
 the kernel drops when the process ends, however it ends.
 
-The invariant: what was saved is read back whole, or is not believed. A file that fails its checksum is put aside and
-the daemon takes a new identity: a newcomer harms nobody, but an old friend that forgot its ceiling could claim a term
-twice. Nothing here knows what a term is for.
-"""
+The invariant: what was saved is read back whole, or is not believed. A file that fails its checksum is put aside
+and the daemon takes a new identity: a newcomer harms nobody, but an old friend that forgot its ceiling could claim
+a term twice. Nothing here knows what a term is for."""
 
 import contextlib
 import errno
@@ -42,7 +41,8 @@ class _State(NamedTuple):
 
 
 class Store:
-    """Use `Store.open`. `node_id` is durable only while `writable`; `ceiling` and `term` are the highest that are surely on disk."""
+    """Use `Store.open`. `node_id` is durable only while `writable`; `ceiling` and `term` are the highest that are surely
+    on disk."""
 
     def __init__(self, folder: Path, lock: int | None, state: _State, *, readable: bool, warnings: list[str]) -> None:
         self.node_id = state.node_id
@@ -65,7 +65,9 @@ class Store:
         if not readable:
             return store
         try:
-            store.save(store.ceiling, store.term)  # even if nothing is new: now is the time to learn that the disk is full
+            store.save(
+                store.ceiling, store.term
+            )  # even if nothing is new: now is the time to learn that the disk is full
         except OSError as error:
             warnings.append(
                 f"{folder}: state cannot be written ({error.strerror}), so nothing new survives a restart of kingd; "
@@ -75,7 +77,8 @@ class Store:
 
     def save(self, ceiling: int, term: int) -> None:
         """Blocking (fsync): for a worker thread. Never lowers either. OSError: they are not durable."""
-        assert 0 <= ceiling < _U64 and 0 <= term < _U64
+        assert 0 <= ceiling < _U64
+        assert 0 <= term < _U64
         with self._writing:
             if not self._readable:  # an identity that may be good again tomorrow is not overwritten
                 raise OSError(errno.EACCES, os.strerror(errno.EACCES), str(self._folder / "state.json"))

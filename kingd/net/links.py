@@ -1,14 +1,14 @@
 """Which addresses of which interfaces the daemon talks through.
 
-In: the names of `network.interfaces` (none = choose). Out: a list of `Link`, sorted, so that two scans of an unchanged
-host are equal and a change is a difference of sets.
+In: the names of `network.interfaces` (none = choose). Out: a list of `Link`, sorted, so that two scans of an
+unchanged host are equal and a change is a difference of sets.
 
 Invariant: at most one link per (interface, family) is `primary`, and only primary links multicast; the others exist
 because a peer may only be able to reach that address.
 
-Addresses come from netifaces, flags from an ioctl on a socket: both see the network namespace of this process, which
-/sys shows only if it was mounted in that namespace. Whether a link can be opened is not known here (see `sockets.py`).
-"""
+Addresses come from netifaces, flags from an ioctl on a socket: both see the network namespace of this process,
+which /sys shows only if it was mounted in that namespace. Whether a link can be opened is not known here (see
+`sockets.py`)."""
 
 import errno
 import fcntl

@@ -1,7 +1,7 @@
 """What is wrong with the network now, in sentences an operator can act on.
 
-In: an OSError and what was being tried. Out: `Problem`s: each is reported once when it appears, listed while it lasts,
-forgotten when the same thing works again. Nothing here raises: an unforeseen errno still becomes a sentence.
+In: an OSError and what was being tried. Out: `Problem`s: each is reported once when it appears, listed while it
+lasts, forgotten when the same thing works again. Nothing here raises: an unforeseen errno still becomes a sentence.
 
 Invariant: the list is bounded, because a problem is known by (link, operation, errno) and not by the peer it was met
 with; the text keeps the first peer's address as an example.

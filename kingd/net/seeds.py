@@ -1,9 +1,8 @@
 """Configured peers (`network.peers`): from text to `Endpoint`s.
 
-In: "host", "host:port", "[v6]:port". Out: (host, port), then endpoints. Numeric addresses never wait for DNS: `numeric`
-gives them at once, without a loop; `resolve` asks for names through the loop's executor and leaves out what does
-not resolve, for the caller asks again later. Nothing is cached here.
-"""
+In: "host", "host:port", "[v6]:port". Out: (host, port), then endpoints. Numeric addresses never wait for DNS:
+`numeric` gives them at once, without a loop; `resolve` asks for names through the loop's executor and leaves out
+what does not resolve, for the caller asks again later. Nothing is cached here."""
 
 import asyncio
 import socket

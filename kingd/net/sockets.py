@@ -1,18 +1,18 @@
 """The sockets of one link.
 
-In: a `Link`, the port and the groups. Out: an `OpenLink`, or OSError for the unicast socket, without which the link is
-of no use; what else fails is reported and tried again by `complete`.
+In: a `Link`, the port and the groups. Out: an `OpenLink`, or OSError for the unicast socket, without which the link
+is of no use; what else fails is reported and tried again by `complete`.
 
 Three sockets, so that each datagram says how it came:
 
-* unicast, bound to the address. Everything is sent from here, so that peers see one source port. Not SO_REUSEADDR: a
-  second daemon on this host must notice that the port is taken; it binds a free one, which peers see in its datagrams.
-* group, bound to the group's address and joined on this interface only (primary links).
-* broadcast, bound to the network's directed broadcast address (primary IPv4 links).
+* unicast, bound to the address. Everything is sent from here, so that peers see one source port. Not SO_REUSEADDR:
+a second daemon on this host must notice that the port is taken; it binds a free one, which peers see in its
+datagrams. * group, bound to the group's address and joined on this interface only (primary links). * broadcast,
+bound to the network's directed broadcast address (primary IPv4 links).
 
 The two listeners share their port with SO_REUSEADDR, so every daemon on the host has its copy. Linux compares bound
-addresses one by one, so they never collide with the unicast socket of this or another daemon, whichever started first.
-"""
+addresses one by one, so they never collide with the unicast socket of this or another daemon, whichever started
+first."""
 
 import contextlib
 import errno

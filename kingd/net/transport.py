@@ -3,13 +3,12 @@
 In: datagrams to send, what the kernel delivers, and the lists of links that `Watch` finds. Out: three callbacks: a
 datagram with its source, the number of usable links when they change, and each new `Problem`.
 
-Invariants: nothing here raises for what the network does, so one bad interface never stops the others; a link that did
-not change keeps its sockets; no call waits for anything. What a callback raises is a fault of kingd and is passed on
-(to the caller of `drain`, else to the loop's exception handler).
+Invariants: nothing here raises for what the network does, so one bad interface never stops the others; a link that
+did not change keeps its sockets; no call waits for anything. What a callback raises is a fault of kingd and is
+passed on (to the caller of `drain`, else to the loop's exception handler).
 
-It knows nothing of messages, members or elections. Our own multicasts come back to us, and a datagram may arrive twice
-(by multicast and by broadcast): both are left to the core.
-"""
+It knows nothing of messages, members or elections. Our own multicasts come back to us, and a datagram may arrive
+twice (by multicast and by broadcast): both are left to the core."""
 
 import asyncio
 import errno

@@ -1,12 +1,12 @@
 """When to look at the interfaces again, and the looking.
 
-In: netlink wake-ups, a period, a request to hurry. Out: `on_links` with each list of links, `on_period` once a period.
+In: netlink wake-ups, a period, a request to hurry. Out: `on_links` with each list of links, `on_period` once a
+period.
 
-Invariants: at most one scan runs at a time, and a change that arrives while one runs leads to another. The first scan
-is done in the caller's thread, so that a daemon knows its links when it starts; later ones in a worker thread, because
-netifaces needs 1 ms per interface on a host with a hundred of them (containers): too long a silence for a leader.
-Nothing here judges what is found.
-"""
+Invariants: at most one scan runs at a time, and a change that arrives while one runs leads to another. The first
+scan is done in the caller's thread, so that a daemon knows its links when it starts; later ones in a worker thread,
+because netifaces needs 1 ms per interface on a host with a hundred of them (containers): too long a silence for a
+leader. Nothing here judges what is found."""
 
 import asyncio
 import socket
