@@ -20,7 +20,7 @@ from tests.lan.namespace import Namespace
 
 T = TypeVar("T")
 
-PORT = 5466
+GROUP = "239.255.54.66"
 
 # What a `drop` or a `cut` may be about.
 EVERYTHING = ""
@@ -166,10 +166,17 @@ class Lan:
 
     def forget_groups(self) -> None:
         """What the switch knows of who wants which group. It sends them to nobody then, if there is a querier."""
-        for entry in self.switch.run("bridge", "mdb").splitlines():
-            words = entry.split()
-            if words[3] in self._ports.values():
-                self.switch.run("bridge", "mdb", "del", "dev", "br0", "port", words[3], "grp", words[5])
+        for port, group in self._snooped():
+            self.switch.run("bridge", "mdb", "del", "dev", "br0", "port", port, "grp", group)
+
+    def group_members(self) -> set[str]:
+        """The names of the hosts that the switch sends kingd's group to."""
+        names = {port: name for name, port in self._ports.items()}
+        return {names[port] for port, group in self._snooped() if group == GROUP}
+
+    def _snooped(self) -> list[tuple[str, str]]:
+        rows = [line.split() for line in self.switch.run("bridge", "mdb").splitlines()]
+        return [(row[3], row[5]) for row in rows if row[3] in self._ports.values()]
 
     # -- what the hosts say --------------------------------------------------------------------------------------------
 

@@ -9,16 +9,14 @@ from typing import NamedTuple
 import pytest
 
 from kingd.core.codec import decode, encode
-from kingd.core.message import NodeId, SessionId
+from kingd.core.message import Announce, Datagram, NodeId, SessionId
 from kingd.core.seal import Seal, cluster_id
 from tests.lan.capture import Capture, replay
 from tests.lan.host import Host, until
-from tests.lan.network import Lan
+from tests.lan.network import GROUP, Lan
 
 pytestmark = pytest.mark.lan
 Trio = tuple[Host, Host, Host]
-
-_GROUP = "239.255.54.66"
 
 
 @pytest.fixture
@@ -73,7 +71,7 @@ def test_junk_changes_nothing(lan: Lan, traffic: list[bytes]) -> None:
     a, b, _ = lan.running
     stranger = lan.host("stranger")
     rng = random.Random(1)
-    targets: list[Host | str] = [a, b, _GROUP]
+    targets: list[Host | str] = [a, b, GROUP]
     for target in targets:  # what is made once is made now: counters, log lines, buffers
         replay(stranger, mutations(rng, traffic, 1000), to=target)
     lan.until_led_by("a")
@@ -98,12 +96,12 @@ def test_099_replay_all(lan: Lan, traffic: list[bytes]) -> None:
     a, b, c = lan.running
     fresh = lan.host("fresh", priority=5)
     start_ns = time.monotonic_ns()
-    replay(stranger, traffic, to=_GROUP)
+    replay(stranger, traffic, to=GROUP)
     for host in (a, b, c):
         replay(stranger, traffic, to=host)
     fresh.start()
     for _ in range(5):
-        replay(stranger, traffic, to=_GROUP)
+        replay(stranger, traffic, to=GROUP)
         replay(stranger, traffic, to=fresh)
         time.sleep(0.2)
     lan.until_led_by("a")
@@ -120,7 +118,7 @@ def test_099_replay_all_to_a_fresh_node_alone(lan: Lan, traffic: list[bytes]) ->
     stranger, fresh = lan.host("stranger"), lan.host("fresh")
     fresh.start()
     for _ in range(10):
-        replay(stranger, traffic, to=_GROUP)
+        replay(stranger, traffic, to=GROUP)
         replay(stranger, traffic, to=fresh)
         assert fresh.leader() in (None, "fresh")
         time.sleep(0.2)
@@ -131,7 +129,7 @@ def test_flood_of_strangers_keeps_every_table_bounded(lan: Lan, traffic: list[by
     """Announcements of 20,000 nodes that do not exist: they get their probe, and no room."""
     a = lan.hosts[0]
     stranger = lan.host("stranger")
-    announce = max(traffic, key=len)
+    announce = next(datagram for datagram in map(_decoded, traffic) if isinstance(datagram.body, Announce))
     replay(stranger, _impostors(announce, 2_000, seed=1), to=a)
     before, start_ns = a.memory["Rss"], time.monotonic_ns()
     replay(stranger, _impostors(announce, 20_000, seed=2), to=a)
@@ -142,10 +140,13 @@ def test_flood_of_strangers_keeps_every_table_bounded(lan: Lan, traffic: list[by
     assert len(a.status()["strangers"]) <= 64
 
 
-def _impostors(real: bytes, count: int, *, seed: int) -> Iterator[bytes]:
-    """The same datagram from other nodes: sealed with the zero key, as everybody can who has read docs/protocol.md."""
+def _decoded(raw: bytes) -> Datagram:
+    return decode(raw, cluster=cluster_id("default"), seal=Seal())
+
+
+def _impostors(announce: Datagram, count: int, *, seed: int) -> Iterator[bytes]:
+    """The same from other nodes: sealed with the zero key, as everybody can who has read docs/protocol.md."""
     rng, seal = random.Random(seed), Seal()
-    datagram = decode(real, cluster=cluster_id("default"), seal=seal)
     for _ in range(count):
         source, session = NodeId(rng.getrandbits(63) + 1), SessionId(rng.getrandbits(63) + 1)
-        yield encode(replace(datagram, header=replace(datagram.header, source=source, session=session)), seal)
+        yield encode(replace(announce, header=replace(announce.header, source=source, session=session)), seal)
