@@ -431,7 +431,7 @@ class Core:
         if node.campaign is None:
             same = node.followed_priorities == (leader.priority, node.priority)
             claiming.start(node, Reason.HIGHER_PRIORITY if same else Reason.PRIORITY_CHANGED, prepare=True)
-        node.preempt_at_us = node.now_us + (_PREEMPT_AGAIN_US << min(node.failures, 3))
+        node.preempt_at_us = node.now_us + (_PREEMPT_AGAIN_US << min(node.failures, 2))
 
     def _may_preempt(self, leader: Member) -> bool:
         node = self.node

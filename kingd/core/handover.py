@@ -95,6 +95,8 @@ def _nobody_takes_it(node: Node, handover: Handover) -> None:
 def on_ready(node: Node, member: Member, ready: Ready) -> None:
     if node.role is not Role.LEADER or ready.ballot != node.ballot or not _all_silent(node, ready):
         return
+    if node.campaign is not None:
+        return  # its raise would take promises that a ticket for the old ballot does not free
     handover = node.handover
     if handover is not None:
         if handover.successor is member:
@@ -240,6 +242,8 @@ def _take_over(node: Node, member: Member, message: Resign) -> None:
         return  # an old ticket: I have promised above it since
     if not node.eligible or node.role is Role.JOINING:
         return
+    if node.yielded is not None and node.yielded.ticket.successor != member.node:
+        return  # it met me while I led: both of us wait for the one that I gave it to
     node.taken = ticket
     node.term_seen = max(node.term_seen, message.ballot.term)
     node.overlap_ended = node.role is Role.LEADER
@@ -261,7 +265,7 @@ def meet_leader(node: Node, other: Member) -> None:
     if other.role is not Role.LEADER or ballot.node != other.node or node.duplicate:
         return
     if node.role is Role.LEADER:
-        if other.rank < node.rank and node.handover is None and other.eligible:
+        if other.rank < node.rank and node.handover is None and node.campaign is None and other.eligible:
             resign(node, Reason.OVERLAP_RESOLVED, to=other)
             node.overlap_ended = True
         return

@@ -27,7 +27,8 @@ def _judge(node: Node, claimant: Member, claim: Claim) -> Grant | Refuse | None:
     promise = node.promise
     granted = Grant(term=claim.term, attempt=claim.attempt, prepare=claim.prepare)
     ballot = Ballot(claim.term, claimant.node)
-    if promise.is_held_by(claimant.session) and ballot >= promise.ballot and node.role is not Role.LEADER:
+    mine = claiming.asking(node)
+    if promise.is_held_by(claimant.session) and ballot >= promise.ballot and node.role is not Role.LEADER and mine is None:
         return granted  # its own ballot again, or its leader raises its term
     if node.role is Role.LEADER:
         return _refuse(node, claim, node.ballot, node.session, led=True)
@@ -43,7 +44,6 @@ def _judge(node: Node, claimant: Member, claim: Claim) -> Grant | Refuse | None:
         if not node.detector.is_doubtful(node.now_us):
             _ask_leader(node)
             return None
-    mine = claiming.asking(node)
     if mine is not None and node.rank < claimant.rank:
         return _refuse(node, claim, Ballot(mine.term, node.id), node.session, led=False)
     return granted

@@ -10,6 +10,7 @@ from kingd.core.message import (
     Grant,
     Heartbeat,
     NodeId,
+    Ready,
     Reason,
     Refuse,
     Resign,
@@ -192,3 +193,60 @@ def test_049_goodbye_of_a_candidate_frees_the_promise_to_it() -> None:
         ),
     )
     assert not bench.node.promise.is_live(bench.now_us)
+
+
+def test_029_hand_over_waits_for_a_raise_in_flight() -> None:
+    """The raise would take promises that the ticket, for the old ballot, does not free."""
+    bench = Bench()
+    stray, better = Peer(node=60, priority=10), Peer(node=61, priority=200)
+    bench.become_leader(stray)
+    bench.meet(better)
+    bench.advance_ms(300)
+    stray.role, stray.floor = Role.SEEKING, ballot(9, 7)
+    bench.hear(stray, Announce(name=stray.name, version="0", interval_ms=1000), multicast=True)
+    assert bench.claim.term == 10
+    bench.hear(better, Ready(ballot=bench.node.ballot, reason=Reason.HIGHER_PRIORITY))
+    assert bench.role() is Role.LEADER
+    bench.advance_ms(300)
+    bench.hear(better, Ready(ballot=bench.node.ballot, reason=Reason.HIGHER_PRIORITY))
+    assert bench.role() is Role.SEEKING
+
+
+def test_031_successor_refuses_what_the_leader_had_asked_before_it_resigned() -> None:
+    """A claim of the old leader's, overtaken by its ticket, made the successor give its own claim up."""
+    bench = Bench(priority=200)
+    leader = Peer(node=60).leads(5)
+    bench.meet(leader)
+    bench.beat(leader)
+    late = leader.says(Claim(term=Term(6), attempt=1))
+    leader.role, leader.leader = Role.SEEKING, NO_BALLOT
+    ticket = Resign(
+        ballot=ballot(5, leader.node),
+        successor=ME,
+        successor_session=MY_SESSION,
+        reason=Reason.HIGHER_PRIORITY,
+        leaving=False,
+    )
+    bench.hear(leader, ticket)
+    assert bench.role() is Role.CANDIDATE
+    bench.deliver(late, leader.endpoint)
+    assert bench.role() is Role.CANDIDATE
+
+
+def test_104_who_gave_its_ballot_away_takes_no_third_ones() -> None:
+    """Two leaders meet while the better of them resigns to a follower: all wait for that one."""
+    bench = Bench(priority=50)
+    better, worse = Peer(node=60, priority=200), Peer(node=61, priority=10)
+    bench.become_leader(better, worse)
+    bench.hear(better, Ready(ballot=bench.node.ballot, reason=Reason.HIGHER_PRIORITY))
+    assert bench.role() is Role.SEEKING
+    bench.clear()
+    ticket = Resign(
+        ballot=ballot(9, worse.node),
+        successor=ME,
+        successor_session=MY_SESSION,
+        reason=Reason.OVERLAP_RESOLVED,
+        leaving=False,
+    )
+    bench.hear(worse, ticket)
+    assert not bench.sent(Claim)
