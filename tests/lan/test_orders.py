@@ -35,7 +35,7 @@ def test_priority_lowered_on_the_leader(lan: Lan, trio: Trio) -> None:
     assert a.kingctl("priority", "15").returncode == 0
     lan.until_led_by("b")
     assert c.told(start_ns) == ["leader-changed priority-changed"]
-    assert a.told(start_ns)[0] == "deposed preempted"
+    assert a.told(start_ns)[0] == "deposed priority-changed"
     lan.steady(1)
 
 
