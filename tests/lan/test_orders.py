@@ -82,13 +82,17 @@ def test_023_transfer_step_down(lan: Lan, trio: Trio) -> None:
 
 
 def test_023_transfer_step_down_to_a_member(lan: Lan, trio: Trio) -> None:
-    """To the one named, though another outranks it; that one takes it back, for it preempts."""
+    """To the one named, though another outranks it: it keeps leadership for as long as the other one stays away."""
     a, _, c = trio
-    done = a.kingctl("step-down", "--to", "c", "--json")
+    start_ns = time.monotonic_ns()
+    done = a.kingctl("step-down", "--to", "c", "--for", "3s", "--json")
     assert done.returncode == 0
     assert json.loads(done.stdout)["leader"]["name"] == "c"
-    until(lambda: "elected step-down" in c.told())
-    lan.until_led_by("b")
+    lan.until_led_by("c")
+    assert c.told(start_ns) == ["elected step-down"]
+    lan.steady(1.5)
+    lan.until_led_by("a")
+    assert a.changes()[-1]["monotonic_ns"] - start_ns >= 3e9
 
 
 def test_026_transfer_refusals(lan: Lan, trio: Trio) -> None:
