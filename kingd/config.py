@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 COMMAND_LINE = "command line"
+DEFAULT_FILE = Path("/etc/kingd/kingd.toml")
 # timing.profile -> heartbeat and leader_timeout, in microseconds
 PROFILES = {"lan": (100_000, 500_000), "fast": (10_000, 30_000), "wifi": (1_000_000, 5_000_000)}
 _HEARTBEATS_MIN = 3  # one lost datagram and some jitter must never look like a dead leader
