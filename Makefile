@@ -26,6 +26,8 @@ help:
 	@echo 'make format       let ruff lay out the code'
 	@echo 'make coverage     unit tests, and which branches of the election they do not reach'
 	@echo 'make sim SEEDS=N  N runs of the simulator'
+	@echo 'make deb          Debian packages in dist/'
+	@echo 'make install      on this host, without dpkg (PREFIX=/usr/local, DESTDIR=)'
 	@echo 'make bench        how long a failover takes (root)'
 	@echo 'make .venv        only prepare what the others run from'
 	@echo 'make clean        remove all that make made'
@@ -95,6 +97,11 @@ sim: .venv/for-use
 bench: .venv/for-use
 	@packaging/prerequisites test
 	@.venv/bin/python -m benchmarks
+
+.PHONY: deb
+deb:
+	@packaging/prerequisites deb
+	@packaging/build-deb dist
 
 .PHONY: clean
 clean:
