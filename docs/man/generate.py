@@ -1,8 +1,8 @@
 """Writes the man pages, the sample configuration and the bash completion: python3 -m docs.man.generate FOLDER
 
-In: the prose beside this file (*.in), and from the code what would otherwise be said twice: verbs and options from click,
-keys from kingd.config.KEYS, answers from org.kingd.varlink. A line @NAME@ in the prose stands for one of these. Out:
-FOLDER/man, FOLDER/examples and FOLDER/completions.
+In: the prose beside this file (*.in), and from the code what would otherwise be said twice: verbs and options from
+click, keys from kingd.config.KEYS, answers from org.kingd.varlink. A line @NAME@ in the prose stands for one of these.
+Out: FOLDER/man, FOLDER/examples and FOLDER/completions.
 """
 
 import re

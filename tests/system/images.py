@@ -1,0 +1,64 @@
+"""What the hosts are made of: the packages as `make deb` builds them, one of a lower version, and a Debian root.
+
+The root has what the package depends on and no more, so that a forgotten dependency shows. It takes half a minute to
+make and is kept between runs under a name that says what is in it; older ones go.
+"""
+
+import hashlib
+import os
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+TOP = Path(__file__).parents[2]
+SUITE = "bookworm"
+_BOOTS = ["systemd-sysv", "iproute2"]
+# Nobody reads manuals there, and without them a root is made faster. Those of kingd are installed all the same.
+_LEFT_OUT = ["/usr/share/locale/*", "/usr/share/info/*"]
+
+
+def build_packages(folder: Path) -> Path:
+    """The .deb of kingd."""
+    call([str(TOP / "packaging" / "build-deb"), str(folder)])
+    return next(folder.glob("kingd_*.deb"))
+
+
+def lower_version(package: Path, folder: Path) -> Path:
+    """The same package under a version that the real one is an upgrade from."""
+    tree = folder / "lower"
+    call(["dpkg-deb", "--raw-extract", str(package), str(tree)])
+    control = tree / "DEBIAN" / "control"
+    control.write_text(re.sub(r"^Version: .*$", "Version: 0.0.1", control.read_text(), flags=re.MULTILINE))
+    call(["dpkg-deb", "--build", "--root-owner-group", "-Znone", str(tree), str(folder / "kingd_0.0.1_all.deb")])
+    shutil.rmtree(tree)
+    return folder / "kingd_0.0.1_all.deb"
+
+
+def debian_root(package: Path) -> Path:
+    """A Debian that boots and has all that `package` depends on."""
+    wanted = sorted({*_BOOTS, *_depends(package)})
+    digest = hashlib.sha256(repr((SUITE, wanted, _LEFT_OUT)).encode()).hexdigest()[:16]
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or "/var/cache") / "kingd-tests"
+    root = cache / f"{SUITE}-{digest}"
+    if not root.exists():
+        shutil.rmtree(cache, ignore_errors=True)
+        cache.mkdir(parents=True)
+        new = cache / f"new-{os.getpid()}"
+        left_out = [f"--dpkgopt=path-exclude={pattern}" for pattern in _LEFT_OUT]
+        include = f"--include={','.join(wanted)}"
+        call(["mmdebstrap", "--quiet", "--variant=minbase", include, *left_out, SUITE, str(new)])
+        new.rename(root)
+    return root
+
+
+def _depends(package: Path) -> list[str]:
+    """Names of packages, the first of alternatives, without versions and architectures."""
+    field = call(["dpkg-deb", "--field", str(package), "Depends"])
+    return [re.split(r"[\s:(|]", part.strip())[0] for part in field.split(",")]
+
+
+def call(command: list[str]) -> str:
+    run = subprocess.run(command, capture_output=True, text=True, check=False, cwd=TOP)
+    assert run.returncode == 0, f"{' '.join(command)}\n{run.stdout}{run.stderr}"
+    return run.stdout
