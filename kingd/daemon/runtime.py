@@ -253,7 +253,7 @@ class Runtime:
         )
         if event.kind in _LEADERSHIP:
             self._since = views.moment(wall_s)
-            systemd.status(self._sentence())
+        systemd.status(self._sentence())
         self._journal.add(shown)
         _log.info("%s", _line(event))
 
