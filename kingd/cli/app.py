@@ -1,5 +1,6 @@
 """kingctl's verbs, as click sees them. Each group of verbs is a file of its own; what they share is here."""
 
+import functools
 from dataclasses import dataclass
 
 import click
@@ -73,7 +74,7 @@ def _common_options() -> list[click.Parameter]:
 
 def run_click(argv: list[str]) -> int:
     try:
-        result = application().main(argv, prog_name="kingctl", standalone_mode=False)
+        result = application().main(argv, prog_name="kingctl", standalone_mode=False, obj=Ask())
     except click.ClickException as error:  # usage: 2
         error.show()
         return error.exit_code
@@ -82,6 +83,7 @@ def run_click(argv: list[str]) -> int:
     return result if isinstance(result, int) else 0
 
 
+@functools.cache
 def application() -> click.Group:
     from kingd.cli import changing, lab, local, reading, watching
 
@@ -91,8 +93,7 @@ def application() -> click.Group:
         no_args_is_help=False,
         help="Ask kingd who leads this LAN, and steer it.",
         epilog="Exit codes: 0 yes, 1 no, 2 usage, 3 the daemon is not running, 4 not known. See kingctl(1).",
-        # Ask is made here, so that every verb has one.
-        context_settings={"help_option_names": ["-h", "--help"], "obj": Ask()},
+        context_settings={"help_option_names": ["-h", "--help"]},
     )
     for module in (reading, watching, changing, local):
         for command in module.COMMANDS:

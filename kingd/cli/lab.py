@@ -1,12 +1,16 @@
 """kingctl lab: a cluster of real daemons on this machine's loopback, for trying things out (kingd/lab/)."""
 
 import json
+from typing import TYPE_CHECKING
 
 import click
 
 from kingd.cli.exits import NO, OK, say
 from kingd.cli.text import age, table
-from kingd.lab.cluster import DEFAULT_LAB, Cluster, LabError
+from kingd.lab.folder import DEFAULT_LAB, LabError
+
+if TYPE_CHECKING:
+    from kingd.lab.cluster import Cluster
 
 _json_option = click.option("--json", "as_json", is_flag=True, help="One JSON object.")
 
@@ -22,7 +26,7 @@ class _LabGroup(click.Group):
             return NO
 
 
-@click.group(cls=_LabGroup)
+@click.group(cls=_LabGroup, no_args_is_help=False)
 @click.option(
     "--name", "lab_name", metavar="LAB", default=DEFAULT_LAB, show_default=True, help="Which lab, if there are several."
 )
@@ -50,6 +54,8 @@ _lab_option = click.option("--name", metavar="LAB", expose_value=False, callback
 @click.pass_obj
 def start(name: str, nodes: int, profile: str) -> int:
     """Start box1 to boxN. box1 has the highest priority, so it leads; boxN has 100."""
+    from kingd.lab.cluster import Cluster
+
     cluster = Cluster.create(name, nodes=nodes, profile=profile)
     try:
         cluster.start_all()
@@ -68,7 +74,7 @@ def start(name: str, nodes: int, profile: str) -> int:
 @click.pass_obj
 def ps(name: str, as_json: bool) -> int:
     """The lab's daemons: pid, role, and whom each calls leader."""
-    cluster = Cluster.open(name)
+    cluster = _open(name)
     if as_json:
         click.echo(json.dumps({"version": 1, "lab": cluster.name, "nodes": [row.as_json() for row in cluster.rows()]}))
     else:
@@ -83,7 +89,7 @@ def ps(name: str, as_json: bool) -> int:
 @click.pass_obj
 def kill(name: str, node: str, politely: bool) -> int:
     """End one daemon at once (SIGKILL): the crash."""
-    Cluster.open(name).kill(node, politely=politely)
+    _open(name).kill(node, politely=politely)
     return OK
 
 
@@ -93,7 +99,7 @@ def kill(name: str, node: str, politely: bool) -> int:
 @click.pass_obj
 def start_one(name: str, node: str) -> int:
     """Start a daemon that was killed or stopped, with its old state."""
-    cluster = Cluster.open(name)
+    cluster = _open(name)
     cluster.start(node)
     cluster.wait_until_ready(node, timeout_s=10)
     return OK
@@ -108,7 +114,7 @@ def attach(name: str, node: str, command: tuple[str, ...]) -> int:
     """A shell in which kingctl speaks to NAME's daemon. With COMMAND: only run that there."""
     from kingd.lab.console import attach as run
 
-    return run(Cluster.open(name).node(node), list(command))
+    return run(_open(name).node(node), list(command))
 
 
 @lab.command()
@@ -116,7 +122,7 @@ def attach(name: str, node: str, command: tuple[str, ...]) -> int:
 @click.pass_obj
 def stop(name: str) -> int:
     """End all daemons of the lab, and remove its folder."""
-    Cluster.open(name).stop()
+    _open(name).stop()
     return OK
 
 
@@ -129,7 +135,13 @@ def demo(nodes: int) -> int:
     return play(nodes)
 
 
-def _ps_table(cluster: Cluster) -> str:
+def _open(name: str) -> "Cluster":
+    from kingd.lab.cluster import Cluster  # 12 ms that no other verb of kingctl needs
+
+    return Cluster.open(name)
+
+
+def _ps_table(cluster: "Cluster") -> str:
     header = ("NAME", "PRIORITY", "PID", "STATE", "ROLE", "SAYS LEADER", "TERM")
     return table(
         header, [(row.name, row.priority, row.pid, row.state, row.role, row.leader, row.term) for row in cluster.rows()]

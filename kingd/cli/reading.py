@@ -82,6 +82,8 @@ def survey(ask: Ask, as_json: bool) -> int:
         answer = call(ask.path, "Survey", timeout_s=ask.timeout_s)
         nodes = rows(answer, "nodes")
         print(json.dumps(answer) if as_json else _survey_table(nodes))
+        if not any(node.get("leader") for node in nodes if flag(node, "ok")):
+            return answers.explain_unknown(call(ask.path, "Status", timeout_s=ask.timeout_s))
         say(clean(_verdict(nodes, agree=flag(answer, "agree"))))
         return OK if flag(answer, "agree") else NO
 
@@ -89,14 +91,16 @@ def survey(ask: Ask, as_json: bool) -> int:
 
 
 @click.command()
-@_json_option
+@click.option("--json", "as_json", is_flag=True, help="One JSON object a line, as watch has them.")
 @click.pass_obj
 def history(ask: Ask, as_json: bool) -> int:
     """The last 256 changes that this node saw, oldest first."""
 
     def verb() -> int:
-        answer = call(ask.path, "History", timeout_s=ask.timeout_s)
-        print(json.dumps(answer) if as_json else table(HEADER, [row(event) for event in rows(answer, "events")]))
+        events = rows(call(ask.path, "History", timeout_s=ask.timeout_s), "events")
+        lines = [json.dumps(event) for event in events] if as_json else [table(HEADER, [row(event) for event in events])]
+        for line in lines:
+            print(line)
         return OK
 
     return attempt(verb)
@@ -109,6 +113,8 @@ def _status_facts(answer: JsonObject) -> list[tuple[str, str]]:
         lines.append(("", f"may not lead: {node.get('ineligible_reason')}"))
     if known is None:
         lines.append(("leader", answers.unknown(answer)[1]))
+    elif known.get("id") == node.get("id"):
+        lines.append(("leader", "this node"))
     else:
         lines.append(("leader", f"{_who(known)}; heard {age(number_or_none(answer, 'leader_age_ms'))} ago"))
     lines.append(("term", str(number(answer, "term"))))
@@ -168,7 +174,7 @@ def _survey_row(node: JsonObject) -> list[object]:
     if not flag(node, "ok"):
         return [node.get("name"), node.get("priority"), None, None, "dead: no answer"]
     rtt_ms = number_or_none(node, "rtt_ms")
-    answer = "this node" if rtt_ms is None else f"{rtt_ms:.1f} ms"
+    answer = f"{rtt_ms:.1f} ms" if rtt_ms else "this node"
     return [node.get("name"), node.get("priority"), node.get("leader"), node.get("term"), answer]
 
 

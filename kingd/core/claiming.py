@@ -6,12 +6,26 @@ Availability mode: to lead is to hold the grant of every member that answers; on
 
 from kingd.core.effect import Persist
 from kingd.core.members import Member, State
-from kingd.core.message import NOBODY, Ballot, Claim, Grant, Ready, Reason, Refuse, Resign, Role, SessionId, Term, Ticket
+from kingd.core.message import (
+    NOBODY,
+    SILENT_MAX,
+    Ballot,
+    Claim,
+    Grant,
+    Ready,
+    Reason,
+    Refuse,
+    Resign,
+    Role,
+    SessionId,
+    Term,
+    Ticket,
+)
 from kingd.core.node import Campaign, Node
 from kingd.core.timing import NEVER
 
-_CEILING_AHEAD = 4  # terms made durable ahead of need: no disk stands in the way of a failover
-_CEILING_BLOCK = 8
+_CEILING_AHEAD = 2  # terms made durable ahead of need: no disk stands in the way of a failover
+_CEILING_BLOCK = 4
 
 
 def start(node: Node, reason: Reason, *, ticket: Ticket | None = None, prepare: bool = False) -> None:
@@ -22,7 +36,7 @@ def start(node: Node, reason: Reason, *, ticket: Ticket | None = None, prepare: 
     node.campaign = Campaign(
         claim=claim,
         asked={m.node: m.session for m in asked},
-        required={m.node for m in asked if m.state is State.ALIVE},
+        required={m.node for m in asked if m.state is State.ALIVE and (ticket is None or m.node not in node.silent)},
         target=node.leader.node if prepare else NOBODY,
     )
     if not prepare:
@@ -37,6 +51,7 @@ def start(node: Node, reason: Reason, *, ticket: Ticket | None = None, prepare: 
 def keep_ceiling_ahead(node: Node) -> None:
     if node.term_seen + _CEILING_AHEAD > node.ceiling_asked:
         node.ceiling_asked = Term(node.term_seen + _CEILING_BLOCK)
+        node.ceiling_asked_us = node.now_us
         node.out.append(Persist(node.ceiling_asked))
 
 
@@ -119,6 +134,7 @@ def on_grant(node: Node, member: Member, grant: Grant) -> None:
     if campaign is None:
         return
     campaign.granted.add(member.node)
+    campaign.refused.discard(member.node)
     campaign.answered.add(member.node)
     if campaign.required <= campaign.answered:
         _decide(node, campaign)
@@ -139,6 +155,8 @@ def on_refuse(node: Node, member: Member, refuse: Refuse) -> None:
         fail_preparation(node)
     elif refuse.holder.term >= campaign.claim.term or refuse.led or _outranks_me(node, refuse):
         give_way(node, refuse)
+    else:
+        campaign.refused.add(member.node)
 
 
 def _outranks_me(node: Node, refuse: Refuse) -> bool:
@@ -169,6 +187,13 @@ def give_way(node: Node, refuse: Refuse | None) -> None:
     node.seek(None, delay_us=node.position() * node.timing.slot_us + node.jitter(unit_us // 2, unit_us * 2))
 
 
+def give_up(node: Node) -> None:
+    """This node must not lead any more."""
+    if node.role is Role.CANDIDATE:
+        give_way(node, None)
+    node.campaign = None
+
+
 def resign_claim(node: Node) -> None:
     campaign = node.campaign
     node.campaign = None
@@ -188,6 +213,8 @@ def _decide(node: Node, campaign: Campaign) -> None:
     """Everybody answered, or the time is up."""
     if campaign.claim.prepare:
         _end_preparation(node, campaign)
+    elif campaign.refused:
+        give_way(node, None)  # a fellow candidate's promise that did not end in time
     elif _is_won(node, campaign):
         _win(node, campaign)
     else:
@@ -211,20 +238,23 @@ def _win(node: Node, campaign: Campaign) -> None:
 
 
 def _end_preparation(node: Node, campaign: Campaign) -> None:
-    """All that I reach would follow me: tell the leader, again and again, until it resigns or the time is up."""
+    """All that answered would follow me: tell the leader, again and again, until it resigns or the time is up. Who did not
+    answer is named: the leader agrees only if it does not hear them either."""
     leader = node.followed()
-    if leader is None or leader.node != campaign.target or not campaign.required <= campaign.answered or campaign.ready:
+    silent = campaign.required - campaign.answered
+    if leader is None or leader.node != campaign.target or leader.node in silent or len(silent) > SILENT_MAX or campaign.ready:
         fail_preparation(node)
         return
     campaign.ready = True
     campaign.started_us, campaign.resends = node.now_us, 0
+    node.silent = frozenset(silent)
     _send_ready(node, campaign)
 
 
 def _send_ready(node: Node, campaign: Campaign) -> None:
     leader = node.followed()
     if leader is not None:
-        node.send(Ready(ballot=node.promise.ballot, reason=campaign.claim.reason), leader)
+        node.send(Ready(ballot=node.leader, reason=campaign.claim.reason, silent=tuple(sorted(node.silent))), leader)
 
 
 def fail_preparation(node: Node) -> None:

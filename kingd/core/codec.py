@@ -9,6 +9,7 @@ import struct
 from collections.abc import Callable
 
 from kingd.core.message import (
+    SILENT_MAX,
     Announce,
     Ballot,
     Body,
@@ -105,6 +106,7 @@ _RESIGN = struct.Struct("!QQQQBB")
 _PING = struct.Struct("!IQB")
 _PONG = struct.Struct("!I")
 _OFFER = struct.Struct("!QQB")
+_READY = struct.Struct("!QQBB")
 _ROSTER_ENTRY = struct.Struct("!QQH")
 
 
@@ -253,7 +255,7 @@ def _pull_pong(r: _Reader) -> Pong:
     return Pong(echo=echo)
 
 
-def _pack_offer(m: Offer | Ready) -> bytes:
+def _pack_offer(m: Offer) -> bytes:
     return _OFFER.pack(*m.ballot, m.reason)
 
 
@@ -262,9 +264,17 @@ def _pull_offer(r: _Reader) -> Offer:
     return Offer(ballot=_ballot(term, node), reason=_reason(reason))
 
 
+def _pack_ready(m: Ready) -> bytes:
+    assert len(m.silent) <= SILENT_MAX
+    return _READY.pack(*m.ballot, m.reason, len(m.silent)) + b"".join(map(_U64.pack, m.silent))
+
+
 def _pull_ready(r: _Reader) -> Ready:
-    term, node, reason = r.take(_OFFER)
-    return Ready(ballot=_ballot(term, node), reason=_reason(reason))
+    term, node, reason, count = r.take(_READY)
+    if count > SILENT_MAX:
+        raise DecodeError("count")
+    silent = tuple(NodeId(r.take(_U64)[0]) for _ in range(count))
+    return Ready(ballot=_ballot(term, node), reason=_reason(reason), silent=silent)
 
 
 def _pack_survey(m: Survey) -> bytes:
@@ -348,7 +358,7 @@ def _pack(body: Body) -> tuple[int, bytes]:  # noqa: C901, PLR0911, PLR0912 - a 
         case Offer():
             return 11, _pack_offer(body)
         case Ready():
-            return 12, _pack_offer(body)
+            return 12, _pack_ready(body)
         case Survey():
             return 13, _pack_survey(body)
         case Report():

@@ -7,7 +7,20 @@ the only thing that it gets from us is a probe, at most one per 200 ms.
 from kingd.core.effect import Event, EventKind, Peer
 from kingd.core.endpoint import Endpoint
 from kingd.core.members import Challenge, Member, State
-from kingd.core.message import NOBODY, Announce, Datagram, Heartbeat, NodeId, Probe, ProbeAck, Reason, Role, Roster, RosterEntry, SessionId
+from kingd.core.message import (
+    NOBODY,
+    Announce,
+    Datagram,
+    Heartbeat,
+    NodeId,
+    Probe,
+    ProbeAck,
+    Reason,
+    Role,
+    Roster,
+    RosterEntry,
+    SessionId,
+)
 from kingd.core.node import Node
 from kingd.core.timing import MS, NEVER, SECOND
 
@@ -60,6 +73,14 @@ def probe(node: Node, target: NodeId, session: SessionId, endpoint: Endpoint) ->
     node.send_to(Probe(nonce=nonce), node=target, endpoint=endpoint)
 
 
+def follow_move(node: Node, member: Member, source: Endpoint, *, beats: bool) -> None:
+    """It is heard by multicast from a new address, and no longer from the one that we know: its answer will tell where it is. (A
+    host with several addresses is heard from all of them.)"""
+    every_us = node.timing.heartbeat_us if beats else member.interval_us
+    if source != member.endpoint and node.now_us - member.endpoint_seen_us > 2 * every_us:
+        probe(node, member.node, member.session, source)
+
+
 def answer_probe(node: Node, target: NodeId, endpoint: Endpoint, message: Probe) -> None:
     member = node.members.get(target)
     returns = member.returns(node.now_us) if member is not None else 0
@@ -83,6 +104,8 @@ def on_stranger(node: Node, datagram: Datagram, source: Endpoint) -> Member | No
 
 
 def hear_foreign_leader(node: Node, *, lonely: bool) -> None:
+    if not node.hears_foreign_leader():
+        node.foreign_since_us = node.now_us
     node.foreign_us, node.foreign_lonely = node.now_us, lonely
 
 

@@ -60,8 +60,12 @@ class Detector:
         """When the ping that this answers was sent, or None if it answers none of ours."""
         return self._pings.pop(echo, None)
 
+    @property
+    def silent_at_us(self) -> int:
+        return self._judged_us + self._timing.ask_after_us
+
     def is_silent(self, now_us: int) -> bool:
-        return now_us - self._judged_us >= self._timing.ask_after_us
+        return now_us >= self.silent_at_us
 
     def is_doubtful(self, now_us: int) -> bool:
         return self._asks >= 2 and now_us - self._asked_us >= self._timing.round_trip_us

@@ -8,7 +8,7 @@ import random
 from dataclasses import replace
 
 from kingd.core import claiming, contact, following, handover, leading, survey, voting
-from kingd.core.effect import Effect, Event, EventKind, HandedOver, Stopped
+from kingd.core.effect import Effect, EventKind, HandedOver, Stopped
 from kingd.core.endpoint import Endpoint
 from kingd.core.members import Member, State
 from kingd.core.message import (
@@ -17,7 +17,6 @@ from kingd.core.message import (
     Claim,
     Datagram,
     Grant,
-    Header,
     Heartbeat,
     NodeId,
     Offer,
@@ -37,6 +36,7 @@ from kingd.core.message import (
     Term,
 )
 from kingd.core.node import TERM_JUMP_MAX, Node, Settings
+from kingd.core.publishing import Publisher, event
 from kingd.core.status import Status, status
 from kingd.core.timing import MS, NEVER
 
@@ -70,10 +70,10 @@ class Core:
             term_seen=ceiling,
         )
         self.node.sweep_at_us = now_us
-        self._shown: tuple[NodeId, Role] = (NOBODY, Role.JOINING)  # leader and role that users were last told
-        self._lost_us = NEVER  # since when there is no leader, while users are not told yet
+        self._publisher = Publisher()
         self._stepping_down = False
         self._started = False
+        self._stopped = False
 
     # -- what the driver may ask -----------------------------------------------------------------------------------------
 
@@ -112,7 +112,8 @@ class Core:
         elif node.duplicate:
             node.drop("duplicate-id")
         elif header.destination not in (NOBODY, node.id):
-            node.drop("other-destination")
+            if not header.multicast:  # a starting node asks by multicast whether somebody has its id
+                node.drop("other-destination")
         elif max(header.leader.term, header.floor.term, _term_in(datagram)) > node.term_seen + TERM_JUMP_MAX:
             node.drop("term")
         else:
@@ -133,12 +134,19 @@ class Core:
         if member.state is State.LEFT:
             node.drop("left")
             return
-        contact.revive(node, member)
-        self._note(member, header, source)
+        if header.sequence == member.window.newest:
+            self._note(member, datagram, source)
+        elif isinstance(datagram.body, Announce | Heartbeat):
+            node.drop("late")  # what it was has been superseded by what it is; a question or an answer still counts
+            return
         self._dispatch(member, datagram, source)
 
-    def _note(self, member: Member, header: Header, source: Endpoint) -> None:
-        node = self.node
+    def _note(self, member: Member, datagram: Datagram, source: Endpoint) -> None:
+        """What its sender is, as of its newest word."""
+        node, header = self.node, datagram.header
+        contact.revive(node, member)
+        if header.multicast:
+            contact.follow_move(node, member, source, beats=isinstance(datagram.body, Heartbeat))
         member.update(header, source=source, now_us=node.now_us)
         node.term_seen = max(node.term_seen, header.leader.term, header.floor.term)
         leading.raise_term(node, member)
@@ -160,6 +168,8 @@ class Core:
             case Announce() as body:
                 member.name, member.version, member.tags = body.name, body.version, body.tags
                 member.interval_us = max(body.interval_ms, 100) * MS
+                if source.is_better_than(member.endpoint):
+                    contact.probe(node, member.node, member.session, source)  # its answer makes it the endpoint
             case Heartbeat() as body:
                 handover.on_successor_leads(node, member)
                 following.on_heartbeat(node, member, body, sequence=sequence)
@@ -198,6 +208,8 @@ class Core:
             node.drop("unasked")
             return
         member.contact_us = max(member.contact_us, challenge.sent_us)
+        if node.role is Role.LEADER:
+            node.contact_us = max(node.contact_us, challenge.sent_us)
         node.returns = ack.returns
         handover.meet_leader(node, member)
 
@@ -213,7 +225,7 @@ class Core:
         node = self.node
         if not self._started:
             self._started = True
-            node.out.append(_event(node, EventKind.STARTED, former_role=node.role, former=NOBODY))
+            node.out.append(event(node, EventKind.STARTED, former_role=node.role, former=NOBODY))
         before, node.links = node.links, links
         if links and not before:
             node.isolated_at_us = NEVER
@@ -248,6 +260,7 @@ class Core:
         """`why` (one word for `ineligible_reason`) this node must not lead, or "" once it may again."""
         self._begin(now_us)
         self.node.unfit = why
+        self._give_up_claim_if_ineligible()
         if why and self.node.role is Role.LEADER:
             self._stand_aside(Reason.CHECK_FAILED)
         return self._end()
@@ -255,6 +268,7 @@ class Core:
     def _on_priority_changed(self) -> None:
         node = self.node
         node.failures = 0
+        self._give_up_claim_if_ineligible()
         if node.role is Role.LEADER:
             if node.priority == 0:
                 self._stand_aside(Reason.PRIORITY_CHANGED)
@@ -262,6 +276,11 @@ class Core:
                 node.beat()
         else:
             self._arm_preemption()
+
+    def _give_up_claim_if_ineligible(self) -> None:
+        node = self.node
+        if node.campaign is not None and node.role is not Role.LEADER and not node.eligible:
+            claiming.give_up(node)
 
     def _stand_aside(self, reason: Reason) -> None:
         if not handover.begin(self.node, reason):
@@ -298,10 +317,10 @@ class Core:
         node = self.node
         if node.stopping:
             return self._end()
-        node.out.append(_event(node, EventKind.STOPPING, former_role=node.role, former=node.leader.node))
+        node.out.append(event(node, EventKind.STOPPING, former_role=node.role, former=node.leader.node))
         node.stopping = True
         if node.role is not Role.LEADER:
-            node.campaign = None
+            claiming.give_up(node)
             if not node.duplicate:
                 handover.say_goodbye(node)
             node.stop_at_us = node.now_us
@@ -381,7 +400,7 @@ class Core:
 
     def _may_preempt(self, leader: Member) -> bool:
         node = self.node
-        return node.priority > leader.priority and node.eligible and node.settings.preempt.enabled
+        return node.priority > leader.priority and node.can_claim and node.settings.preempt.enabled
 
     def _arm_preemption(self) -> None:
         """Strictly higher priority only: equal ones never bounce. The wait doubles with each return of a flapping node."""
@@ -394,6 +413,7 @@ class Core:
 
     def _on_stop_time(self) -> None:
         self.node.stop_at_us = NEVER
+        self._stopped = True
         self.node.out.append(Stopped())
 
     # -- before and after each entry --------------------------------------------------------------------------------------------
@@ -420,52 +440,27 @@ class Core:
             node.campaign.started_us += late_us
         if node.role is Role.LEADER and node.now_us - node.beat_us > node.timing.stall_us:
             leading.on_stall(node)
+            self._publisher.publish(self.node)  # at once: what enters now may bring the next leader
 
     def _end(self) -> list[Effect]:
         node = self.node
-        self._publish()
+        self._publisher.publish(node)
         self._settle()
         out, node.out = node.out, []
         return out
-
-    def _publish(self) -> None:
-        """Tell users what changed: the one place where leadership becomes an event."""
-        node = self.node
-        former, former_role = self._shown
-        leader = node.leader.node
-        if leader == former:
-            self._shown = (leader, node.role)
-            self._lost_us = NEVER
-            return
-        if leader == NOBODY and former != node.id and self._is_handing_over():
-            return  # one event at its end, not two
-        self._shown = (leader, node.role)
-        if leader == node.id:
-            kind = EventKind.ELECTED
-        elif former == node.id:
-            kind = EventKind.DEPOSED
-        else:
-            kind = EventKind.LEADER_CHANGED if leader != NOBODY else EventKind.LEADER_LOST
-        node.out.append(_event(node, kind, former_role=former_role, former=former))
-
-    def _is_handing_over(self) -> bool:
-        """The leader resigned on purpose, and somebody is about to lead: for as long as a hand-over may take."""
-        node = self.node
-        self._lost_us = min(self._lost_us, node.now_us)
-        return node.why in _PLANNED and node.now_us - self._lost_us < node.timing.handover_us
 
     def _settle(self) -> None:
         """What follows from the new state, whichever way it came about."""
         node = self.node
         claiming.keep_ceiling_ahead(node)
         self._arm_preemption()
-        if node.stopping and node.stop_at_us == NEVER and node.role is Role.FOLLOWER:
+        if node.stopping and not self._stopped and node.stop_at_us == NEVER and node.role is Role.FOLLOWER:
             node.stop_at_us = node.now_us
         if self._stepping_down:
             self._tell_step_down()
         if node.overlap_ended and (node.role is not Role.LEADER or node.campaign is None):
             node.overlap_ended = False
-            node.out.append(_event(node, EventKind.OVERLAP_RESOLVED, former_role=node.role, former=node.id))
+            node.out.append(event(node, EventKind.OVERLAP_RESOLVED, former_role=node.role, former=node.id))
 
     def _tell_step_down(self) -> None:
         node = self.node
@@ -478,30 +473,12 @@ class Core:
         self._stepping_down = False
 
 
-# Reasons with which a leader goes on purpose.
-_PLANNED = (
-    Reason.HANDOVER,
-    Reason.STEP_DOWN,
-    Reason.LEADER_LEFT,
-    Reason.HIGHER_PRIORITY,
-    Reason.PRIORITY_CHANGED,
-    Reason.OVERLAP_RESOLVED,
-    Reason.CHECK_FAILED,
-)
-
-
-def _event(node: Node, kind: EventKind, *, former_role: Role, former: NodeId) -> Event:
-    return Event(
-        kind=kind,
-        role=node.role,
-        previous_role=former_role,
-        term=node.leader.term or node.promise.ballot.term,
-        leader=node.peer(node.leader.node),
-        previous_leader=node.peer(former),
-        reason=node.why,
-    )
-
-
 def _term_in(datagram: Datagram) -> int:
-    body = datagram.body
-    return body.term if isinstance(body, Claim) else body.ballot.term if isinstance(body, Resign) else 0
+    """The highest term that the body could teach us."""
+    match datagram.body:
+        case Claim(term=term):
+            return term
+        case Resign(ballot=ballot) | Refuse(holder=ballot):
+            return ballot.term
+        case _:
+            return 0

@@ -14,6 +14,10 @@ class Endpoint(NamedTuple):
     port: int
     interface: str = ""
 
+    def is_better_than(self, other: "Endpoint") -> bool:
+        """Of two addresses of one host that both work, IPv4 is the one that people know it by."""
+        return ":" in other.host and ":" not in self.host
+
     def __str__(self) -> str:
         """`10.0.0.1:5466`, `[fe80::1%eth0]:5466` (RFC 3986 brackets, RFC 4007 scope)."""
         if ":" not in self.host:

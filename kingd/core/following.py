@@ -7,9 +7,9 @@ multicast that stopped reaching this host polls instead of electing.
 from kingd.core import claiming, contact
 from kingd.core.effect import EventKind, Rejoin
 from kingd.core.members import ANNOUNCES_PER_SECOND, Member
-from kingd.core.message import NOBODY, Ballot, Heartbeat, NodeId, Ping, Pong, Reason, Role
+from kingd.core.message import NO_BALLOT, NOBODY, Ballot, Heartbeat, NodeId, Ping, Pong, Reason, Role
 from kingd.core.node import Node
-from kingd.core.timing import SECOND
+from kingd.core.timing import NEVER, SECOND
 
 _SUCCESSORS = 3  # so many in the line of succession ask early and prove contact often; the others must not storm the leader
 
@@ -34,7 +34,7 @@ def is_my_leader(node: Node, leader: Member, ballot: Ballot) -> bool:
     return (
         node.role is not Role.LEADER
         and node.promise.is_held_by(leader.session)
-        and ballot >= node.promise.ballot
+        and ballot >= node.promise.expected
         and (node.promise.is_live(node.now_us) or node.role is Role.FOLLOWER)
     )
 
@@ -46,29 +46,34 @@ def _renew(node: Node, leader: Member, ballot: Ballot) -> None:
         return
     node.detector.alive(node.now_us)
     node.promise.renew(ballot, until_us=node.now_us + node.detector.limit_us)
-    node.ping_at_us = min(node.ping_at_us, _next_question(node))
+    node.ping_at_us = min(node.prove_at_us, _next_question(node))
 
 
 def _next_question(node: Node) -> int:
     """When silence would make us ask: the first in line early, the others shortly before they would give up."""
-    timing = node.timing
+    silent_at_us = node.detector.silent_at_us
     if node.position(without=node.promise.ballot.node) < _SUCCESSORS:
-        return node.now_us + timing.ask_after_us
-    return node.now_us + max(timing.ask_after_us, node.detector.limit_us - 4 * timing.round_trip_us)
+        return silent_at_us
+    timing = node.timing
+    return silent_at_us + max(0, node.detector.limit_us - 4 * timing.round_trip_us - timing.ask_after_us)
 
 
 def on_ping_time(node: Node) -> None:
     leader = node.followed()
-    if leader is None:  # its entry was replaced by a new session: that is handled where it is seen
+    if leader is None:  # its entry gave way to another session: the promise ends, or runs out
+        node.ping_at_us = NEVER
         return
     ask(node, leader)
     if node.detector.is_silent(node.now_us):
         node.ping_at_us = node.now_us + node.timing.round_trip_us
-    elif node.position(without=leader.node) < _SUCCESSORS:
-        node.ping_at_us = min(node.now_us + node.timing.ping_us, _next_question(node))
+        return
+    if node.position(without=leader.node) < _SUCCESSORS:
+        wait_us = node.timing.ping_us
     else:
         interval_us = max(SECOND, (len(node.members) + 1) * SECOND // ANNOUNCES_PER_SECOND)
-        node.ping_at_us = min(node.now_us + node.jitter(interval_us * 3 // 4, interval_us * 5 // 4), _next_question(node))
+        wait_us = node.jitter(interval_us * 3 // 4, interval_us * 5 // 4)
+    node.prove_at_us = node.now_us + wait_us
+    node.ping_at_us = min(node.prove_at_us, _next_question(node))
 
 
 def ask(node: Node, leader: Member) -> None:
@@ -88,10 +93,12 @@ def on_pong(node: Node, leader: Member, pong: Pong, *, sequence: int) -> None:
     leader.heard_sequence = max(leader.heard_sequence, sequence)
     if node.role is not Role.FOLLOWER or leader.session != node.promise.session:
         return
-    if leader.role is Role.LEADER and leader.leader >= node.promise.ballot:
+    if leader.role is Role.LEADER and leader.leader >= node.promise.expected:
         _renew(node, leader, leader.leader)
-    elif leader.role is not Role.LEADER:
-        leader_gone(node, Reason.STALLED if leader.leader.node == NOBODY else Reason.LEADER_LEFT)
+    elif leader.role is not Role.LEADER and leader.leader != NO_BALLOT:
+        leader_gone(node, Reason.LEADER_LEFT)  # it follows somebody
+    elif leader.role is not Role.LEADER:  # it stalled and is about to claim anew, or its resignation is on the way
+        node.promise.until_us = min(node.promise.until_us, node.now_us + node.timing.slot_us)
 
 
 def on_expired(node: Node) -> None:

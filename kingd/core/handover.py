@@ -8,12 +8,10 @@ only. A follower that outranks the leader starts at Ready by itself; of two lead
 from kingd.core import claiming, contact, following
 from kingd.core.effect import EventKind
 from kingd.core.members import Member, State
-from kingd.core.message import NO_BALLOT, NOBODY, Ballot, Offer, Ready, Reason, Resign, Role, SessionId, Ticket
+from kingd.core.message import NO_BALLOT, NOBODY, Offer, Ready, Reason, Resign, Role, SessionId, Ticket
 from kingd.core.node import Handover, Node, Yielded
-from kingd.core.timing import NEVER, SECOND
+from kingd.core.timing import NEVER
 
-_REFUSED_US = 10 * SECOND
-_REFUSED_US_MAX = 600 * SECOND
 _GOODBYES = 3
 
 
@@ -91,7 +89,7 @@ def _nobody_takes_it(node: Node, handover: Handover) -> None:
 
 
 def on_ready(node: Node, member: Member, ready: Ready) -> None:
-    if node.role is not Role.LEADER or ready.ballot != node.ballot:
+    if node.role is not Role.LEADER or ready.ballot != node.ballot or not _all_silent(node, ready):
         return
     handover = node.handover
     if handover is not None:
@@ -99,6 +97,18 @@ def on_ready(node: Node, member: Member, ready: Ready) -> None:
             resign(node, handover.reason, to=member, leaving=handover.leaving)
     elif member.priority > node.priority and member.eligible and _may_get(node, member):
         resign(node, ready.reason, to=member, mine=Reason.PREEMPTED)
+
+
+def _all_silent(node: Node, ready: Ready) -> bool:
+    """Whether those who did not answer the successor do not answer me either. They are probed now, and Ready comes again."""
+    members = [member for silent in ready.silent if (member := node.members.get(silent)) is not None]
+    return all([_is_silent(node, member) for member in members if member.state is State.ALIVE])
+
+
+def _is_silent(node: Node, member: Member) -> bool:
+    contact.probe(node, member.node, member.session, member.endpoint)
+    asked = node.challenges.get(member.node, member.session)
+    return asked is not None and asked.sent_us > member.heard_us and node.now_us - asked.sent_us >= node.timing.round_trip_us
 
 
 def resign(
@@ -153,11 +163,8 @@ def on_yielded_timer(node: Node) -> None:
             )
             node.send(goodbye, successor)
         return
-    node.yielded = None
+    node.end_handover(NOBODY)
     node.seek_at_us = min(node.seek_at_us, node.now_us)
-    _, failures = node.refused_handover.get(yielded.ticket.successor, (0, 0))
-    wait_us = min(_REFUSED_US << failures, _REFUSED_US_MAX)
-    node.refused_handover[yielded.ticket.successor] = (node.now_us + wait_us, failures + 1)
     if node.stopping:
         node.stop_at_us = node.now_us
 
@@ -169,13 +176,12 @@ def on_successor_leads(node: Node, member: Member) -> None:
     """The one that we resigned to leads. (A node that leaves was told goodbye to: nobody answers it any more.)"""
     yielded = node.yielded
     if yielded is not None and (member.node, member.session) == (yielded.ticket.successor, yielded.ticket.successor_session):
-        node.refused_handover.pop(member.node, None)
         if node.stopping:
             node.stop_at_us = node.now_us
 
 
 def on_offer(node: Node, leader: Member, offer: Offer) -> None:
-    if node.followed() is leader and node.promise.ballot == offer.ballot and node.eligible and node.campaign is None:
+    if node.followed() is leader and node.leader == offer.ballot and node.can_claim and node.campaign is None:
         claiming.start(node, offer.reason, prepare=True)
 
 
@@ -190,7 +196,7 @@ def on_resign(node: Node, member: Member, message: Resign) -> None:
             _nobody_takes_it(node, handover)
     if mine and message.ballot != NO_BALLOT:
         _take_over(node, member, message)
-    elif held and message.ballot >= node.promise.ballot and node.role is not Role.LEADER:
+    elif held and message.ballot >= node.promise.expected and node.role is not Role.LEADER:
         if node.role is Role.JOINING:
             node.promise.release()
         elif node.role is Role.FOLLOWER or node.role is Role.SEEKING:
@@ -202,13 +208,13 @@ def _take_over(node: Node, member: Member, message: Resign) -> None:
     ticket = Ticket(
         ballot=message.ballot, session=member.session, successor=node.id, successor_session=node.session
     )
-    campaign = node.campaign
-    if campaign is not None and campaign.claim.ticket == ticket:
-        return  # sent again
-    if node.promise.ballot > message.ballot and node.role is not Role.LEADER:
+    if ticket == node.taken:
+        return  # its multicast copy, or sent again
+    if node.promise.expected > message.ballot and node.role is not Role.LEADER:
         return  # an old ticket: I have promised above it since
     if not node.eligible or node.role is Role.JOINING:
         return
+    node.taken = ticket
     node.term_seen = max(node.term_seen, message.ballot.term)
     node.overlap_ended = node.role is Role.LEADER
     if node.promise.is_held_by(member.session):

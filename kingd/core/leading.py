@@ -7,19 +7,29 @@ from kingd.core.node import Node
 from kingd.core.timing import MS
 
 _RAISE_EVERY_US = 200 * MS
+_LOOK_AT = 3
 
 
 def on_heartbeat_time(node: Node) -> None:
-    if node.is_lonely() and node.hears_foreign_leader() and _no_answer_from_it(node):
+    if node.is_lonely() and node.hears_foreign_leader() and _had_time_to_meet(node):
         stand_down(node)
         return
+    if node.is_lonely():
+        _look_for_contact(node)
     node.beat()
 
 
-def _no_answer_from_it(node: Node) -> bool:
-    """A leader that hears me as I hear it would have answered my probe by now, and we would have merged. Two lonely leaders: only
-    the outranked one can be the wrong one, but which it is cannot be told apart by who is not heard: both may yield, and back off."""
-    return node.now_us - node.raised_us > node.timing.contact_us or not node.foreign_lonely
+def _look_for_contact(node: Node) -> None:
+    """Ask whom I heard last whether they hear me."""
+    for member in sorted(node.members.alive(), key=lambda m: -m.heard_us)[:_LOOK_AT]:
+        contact.probe(node, member.node, member.session, member.endpoint)
+
+
+def _had_time_to_meet(node: Node) -> bool:
+    """A leader that hears me as I hear it has answered my probes by now, and we have merged. A lonely one gets more time: it may be
+    I whom nobody hears, or it."""
+    timing = node.timing
+    return node.now_us - node.foreign_since_us > (timing.contact_us if node.foreign_lonely else timing.claim_timeout_us)
 
 
 def stand_down(node: Node) -> None:

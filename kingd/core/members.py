@@ -19,6 +19,7 @@ FORGET_AFTER_US = 3600 * SECOND  # a dead or departed node stays listed so long
 ANNOUNCE_US = SECOND
 ANNOUNCES_PER_SECOND = 50  # of the whole cluster (as RTCP scales its reports, RFC 3550 6.2)
 MISSED_MAX = 5  # announcements; then a member is dead (RFC 3550 6.3.5)
+ENDPOINT_STALE_US = 3 * SECOND  # a better address that is silent for so long gives way to a worse one
 _WINDOW = 1024
 _FLAP_US = 300 * SECOND
 _RETURNS_MAX = 8
@@ -33,20 +34,22 @@ class State(StrEnum):
 class ReplayWindow:
     """Which sequence numbers of a session were seen: the newest 1024 (RFC 4303 3.4.3)."""
 
-    __slots__ = ("_newest", "_seen")
+    __slots__ = ("_seen", "newest")
 
     def __init__(self) -> None:
-        self._newest = 0
+        self.newest = 0
         self._seen = 0  # bit i: newest - i was seen
 
     def accept(self, sequence: int) -> bool:
-        ahead = sequence - self._newest
+        ahead = sequence - self.newest
         if ahead > 0:
             self._seen = (self._seen << min(ahead, _WINDOW) | 1) & ((1 << _WINDOW) - 1)
-            self._newest = sequence
+            self.newest = sequence
             return True
+        if -ahead >= _WINDOW:  # before the shift: a peer chooses its numbers, up to 2^64
+            return False
         bit = 1 << -ahead
-        if -ahead >= _WINDOW or self._seen & bit:
+        if self._seen & bit:
             return False
         self._seen |= bit
         return True
@@ -69,6 +72,8 @@ class Member:
     state: State = State.ALIVE
     interval_us: int = ANNOUNCE_US  # how often it announces itself
     contact_us: int = -1  # when I sent the newest message of mine that it provably heard; -1 = never
+    endpoint_us: int = 0  # when it was last heard from `endpoint` by unicast
+    endpoint_seen_us: int = 0  # the same, by unicast or multicast
     multicast_us: int = -1  # when a multicast of its was last heard; -1 = never
     heard_sequence: int = 0  # newest heartbeat or pong of its: echoed in pings
     roster_us: int = -1  # when a roster was last sent to it
@@ -91,10 +96,15 @@ class Member:
         self.eligible = header.eligible
         self.leader = header.leader
         self.floor = header.floor
+        if source == self.endpoint:
+            self.endpoint_seen_us = now_us
         if header.multicast:
             self.multicast_us = now_us
-        else:
+        elif source == self.endpoint:
+            self.endpoint_us = now_us
+        elif not self.endpoint.is_better_than(source) or now_us - self.endpoint_us > ENDPOINT_STALE_US:
             self.endpoint = source  # where it reaches us by unicast, we reach it
+            self.endpoint_us = self.endpoint_seen_us = now_us
 
 
 @dataclass(slots=True)
@@ -108,6 +118,9 @@ class Challenges:
 
     def __init__(self) -> None:
         self._sent: dict[tuple[NodeId, SessionId], Challenge] = {}
+
+    def __len__(self) -> int:
+        return len(self._sent)
 
     def put(self, node: NodeId, session: SessionId, challenge: Challenge) -> None:
         self._sent.pop((node, session), None)
@@ -176,4 +189,8 @@ class Members:
             member.heard_us += late_us
 
     def announce_interval_us(self) -> int:
-        return max(ANNOUNCE_US, (len(self) + 1) * SECOND // ANNOUNCES_PER_SECOND)
+        return max(ANNOUNCE_US, self.all_announced_us())
+
+    def all_announced_us(self) -> int:
+        """In how long a time all may announce themselves once."""
+        return (len(self) + 1) * SECOND // ANNOUNCES_PER_SECOND

@@ -19,6 +19,9 @@ Term = NewType("Term", int)
 
 NOBODY = NodeId(0)
 
+SILENT_MAX = 8
+"""More members than these silent to a successor: it is the successor that is cut off."""
+
 
 class Ballot(NamedTuple):
     """A leadership that was asked for: ordered by term, then by the node that asks. Never led by two sessions (AV1)."""
@@ -200,10 +203,11 @@ class Offer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ready:
-    """Successor to leader: all that I can reach would follow me; resign in my favour."""
+    """Successor to leader: all that answered would follow me; resign in my favour, unless you can reach the silent ones."""
 
     ballot: Ballot
     reason: Reason
+    silent: tuple[NodeId, ...] = ()  # who did not answer, at most SILENT_MAX
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,11 +12,28 @@ from kingd.core.detector import Detector
 from kingd.core.effect import Effect, Multicast, Peer, Send
 from kingd.core.endpoint import Endpoint
 from kingd.core.members import Challenges, Member, Members
-from kingd.core.message import NO_BALLOT, NOBODY, Ballot, Body, Claim, Datagram, Header, Heartbeat, NodeId, Reason, Role, SessionId, Term, Ticket
+from kingd.core.message import (
+    NO_BALLOT,
+    NOBODY,
+    Ballot,
+    Body,
+    Claim,
+    Datagram,
+    Header,
+    Heartbeat,
+    NodeId,
+    Reason,
+    Role,
+    SessionId,
+    Term,
+    Ticket,
+)
 from kingd.core.promise import Promise
-from kingd.core.timing import MS, NEVER, Timing
+from kingd.core.timing import MS, NEVER, SECOND, Timing
 
 _ECHOES_MAX = 1024
+_REFUSED_US = 10 * SECOND
+_REFUSED_US_MAX = 600 * SECOND
 TERM_JUMP_MAX = 1 << 32  # a term that far above all known ones is a mistake or an attack, never a history
 
 
@@ -54,6 +71,7 @@ class Campaign:
     resends: int = 0
     granted: set[NodeId] = field(default_factory=set)
     answered: set[NodeId] = field(default_factory=set)
+    refused: set[NodeId] = field(default_factory=set)  # for a fellow candidate that I outrank: asked again
     target: NodeId = NOBODY  # of a prepare: the leader that would step aside
     ready: bool = False  # of a prepare: all answered well, and the leader was told so
 
@@ -101,7 +119,8 @@ class Node:
     rng: random.Random
     now_us: int
     ceiling: Term  # highest term that this node may claim: durable
-    ceiling_asked: Term
+    ceiling_asked: Term  # what was asked to be made durable ...
+    ceiling_asked_us: int = 0  # ... and when
 
     role: Role = Role.JOINING
     ballot: Ballot = NO_BALLOT  # the one it leads, while it leads
@@ -112,6 +131,8 @@ class Node:
     campaign: Campaign | None = None
     handover: Handover | None = None
     yielded: Yielded | None = None
+    silent: frozenset[NodeId] = frozenset()  # who did not answer the last preparation: not waited for with its ticket
+    taken: Ticket | None = None  # the last ticket that this node claimed with
     inquiry: Inquiry | None = None
 
     why: Reason = Reason.JOINED  # the cause of the change under way; goes into events and status
@@ -119,6 +140,7 @@ class Node:
     links: int = 0
     duplicate: bool = False  # another process uses this node's id: silent until it is gone
     stopping: bool = False
+    stopped: bool = False  # goodbye was said: the driver ends the process
     abstain_until_us: int = 0  # after a step-down: does not lead until then
     unfit: str = ""  # "" or why the driver says that this node must not lead ("state-not-writable" ...)
 
@@ -127,6 +149,7 @@ class Node:
     isolated_at_us: int = NEVER
     announce_at_us: int = NEVER
     ping_at_us: int = NEVER
+    prove_at_us: int = NEVER  # when a ping is due that asks nothing and proves two-way contact
     heartbeat_at_us: int = NEVER
     seek_at_us: int = NEVER
     sweep_at_us: int = NEVER
@@ -145,7 +168,8 @@ class Node:
     beat_us: int = 0  # when the last heartbeat was sent, as leader
     contact_us: int = -1  # leader: when the newest message was sent that some follower provably heard
     raised_us: int = 0
-    foreign_us: int = -1  # when another leader's heartbeat was last heard ...
+    foreign_since_us: int = 0  # since when another leader is heard,
+    foreign_us: int = -1  # when its heartbeat was last heard ...
     foreign_lonely: bool = False  # ... and whether it was lonely
     refused_handover: dict[NodeId, tuple[int, int]] = field(default_factory=dict)  # successor -> (not before, failures)
     echoes: dict[int, int] = field(default_factory=dict)  # sequence -> when sent: heartbeats and pongs that pings may echo
@@ -184,7 +208,20 @@ class Node:
             return "stopping"
         if self.now_us < self.abstain_until_us:
             return "step-down"
-        return self.unfit or None
+        if self.unfit:
+            return self.unfit
+        overdue = self.now_us - self.ceiling_asked_us > self.timing.claim_timeout_us
+        return "state-not-writable" if overdue and self.ceiling_asked > self.ceiling and not self._has_term else None
+
+    @property
+    def _has_term(self) -> bool:
+        """The next term that it would claim is durable."""
+        return self.term_seen < self.ceiling
+
+    @property
+    def can_claim(self) -> bool:
+        """At once: what is prepared must not wait for a disk."""
+        return self.eligible and self._has_term
 
     @property
     def eligible(self) -> bool:
@@ -195,7 +232,7 @@ class Node:
         """The ballot that this node leads or follows right now; NO_BALLOT = it knows of no leader."""
         if self.role is Role.LEADER:
             return self.ballot
-        return self.promise.ballot if self.role is Role.FOLLOWER else NO_BALLOT
+        return self.promise.led if self.role is Role.FOLLOWER else NO_BALLOT
 
     def followed(self) -> Member | None:
         """The leader's entry, while this node follows."""
@@ -284,6 +321,19 @@ class Node:
     def jitter(self, low_us: int, high_us: int) -> int:
         return self.rng.randint(low_us, high_us)
 
+    def end_handover(self, leader: NodeId) -> None:
+        """Somebody leads after this node resigned. If it is not the one that got the ticket, that one gets none for a while."""
+        yielded, self.yielded = self.yielded, None
+        if yielded is None:
+            return
+        successor = yielded.ticket.successor
+        if leader == successor:
+            self.refused_handover.pop(successor, None)
+            return
+        _, failures = self.refused_handover.get(successor, (0, 0))
+        wait_us = min(_REFUSED_US << min(failures, 10), _REFUSED_US_MAX)
+        self.refused_handover[successor] = (self.now_us + wait_us, failures + 1)
+
     # -- becoming ------------------------------------------------------------------------------------------------------
 
     def become(self, role: Role, reason: Reason | None = None) -> None:
@@ -302,7 +352,6 @@ class Node:
         if role is not Role.JOINING:
             self.join_at_us = NEVER
         if role in (Role.LEADER, Role.FOLLOWER):
-            self.yielded = None
             self.failures = 0
 
     def join(self, reason: Reason) -> None:
@@ -331,19 +380,22 @@ class Node:
     def follow(self, leader: Member, ballot: Ballot, reason: Reason | None = None) -> None:
         """Promise to a leader after a round trip with it, or after having granted its claim."""
         if self.leader != ballot:
+            self.announce_at_us = min(self.announce_at_us, self.now_us + self.jitter(0, self.members.all_announced_us()))
             self.followed_us = self.now_us
             self.followed_priorities = (leader.priority, self.priority)
         self.campaign = None
+        self.end_handover(leader.node)
         self.become(Role.FOLLOWER, reason)
         self.detector.begin(self.now_us)
         self.promise.give(ballot, leader.session, until_us=self.now_us + self.detector.limit_us, led=True)
-        self.ping_at_us = self.now_us
+        self.ping_at_us = self.prove_at_us = self.now_us
 
     def lead(self, ballot: Ballot, reason: Reason) -> None:
         """The claim was won (or raised). The first heartbeat goes out with it."""
         assert ballot.node == self.id
         assert ballot.term <= self.ceiling
         self.promise.give(ballot, self.session, until_us=NEVER, led=True)
+        self.end_handover(self.id)
         self.become(Role.LEADER, reason)
         self.ballot = ballot
         self.raised_us = self.now_us

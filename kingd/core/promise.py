@@ -15,7 +15,12 @@ class Promise:
     ballot: Ballot = NO_BALLOT
     session: SessionId = SessionId(0)
     until_us: int = 0
-    led: bool = False  # the holder was heard to lead under this ballot
+    led: Ballot = NO_BALLOT  # under which the holder was heard to lead; below `ballot` while it raises its term
+
+    @property
+    def expected(self) -> Ballot:
+        """What the holder must lead under at least, to be followed."""
+        return self.led if self.led != NO_BALLOT else self.ballot
 
     def is_live(self, now_us: int) -> bool:
         return self.ballot.node != NOBODY and now_us < self.until_us
@@ -27,21 +32,30 @@ class Promise:
         """The holder gave its ballot to exactly this claimant."""
         return (
             ticket is not None
-            and (ticket.ballot, ticket.session) == (self.ballot, self.session)
+            and ticket.session == self.session
+            and ticket.ballot in (self.ballot, self.led)
             and (ticket.successor, ticket.successor_session) == (node, session)
         )
 
     def give(self, ballot: Ballot, session: SessionId, *, until_us: int, led: bool) -> None:
         assert ballot >= self.ballot, (ballot, self)
-        self.ballot, self.session, self.until_us, self.led = ballot, session, until_us, led
+        self.ballot, self.session, self.until_us = ballot, session, until_us
+        self.led = ballot if led else NO_BALLOT
 
     def renew(self, ballot: Ballot, *, until_us: int) -> None:
         """The holder leads, under this ballot or a higher one of its own."""
+        assert ballot.node == self.ballot.node and ballot >= self.expected
+        self.ballot, self.led = max(self.ballot, ballot), ballot
+        self.until_us = max(self.until_us, until_us)
+
+    def allow_raise(self, ballot: Ballot, *, until_us: int) -> None:
+        """The holder leads on, and asks to do so under a higher term: nobody else gets a lower one. Until it does it is followed
+        under the old one, for it may never get there."""
         assert ballot.node == self.ballot.node and ballot >= self.ballot
-        self.ballot, self.led = ballot, True
+        self.ballot = ballot
         self.until_us = max(self.until_us, until_us)
 
     def release(self) -> None:
         """Expired or resigned. The floor stays."""
         self.until_us = 0
-        self.led = False
+        self.led = NO_BALLOT

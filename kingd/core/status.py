@@ -59,7 +59,7 @@ def _believed(node: Node, now_us: int) -> tuple[Role, Ballot, int, Reason]:
         age_us = now_us - node.detector.evidence_us
         if age_us > node.detector.limit_us:
             return Role.SEEKING, NO_BALLOT, 0, Reason.STALLED
-        return Role.FOLLOWER, node.promise.ballot, age_us, node.why
+        return Role.FOLLOWER, node.leader, age_us, node.why
     return node.role, NO_BALLOT, 0, node.why
 
 
@@ -73,9 +73,9 @@ def _problems(node: Node, now_us: int) -> list[str]:
         found.append(
             f"node id {node.id:016x} is also used by {where}: a copied state folder. Stop this daemon, remove its state.json, start it again"
         )
-    silent = sorted(str(e) for t, (since, e) in node.unanswered.items() if now_us - since > SECOND and not _is_member(node, t))
     found.extend(
-        f"{endpoint} is heard by multicast but does not answer: unicast UDP between us is blocked (a firewall?)" for endpoint in silent
+        f"{who} is heard by multicast but does not answer: unicast UDP between us is blocked (a firewall?)"
+        for who in sorted(_unanswering(node, now_us))
     )
     leader = node.followed()
     if leader is not None and _is_polled(node, leader, now_us):
@@ -86,8 +86,21 @@ def _problems(node: Node, now_us: int) -> list[str]:
     return found
 
 
-def _is_member(node: Node, target: int) -> bool:
-    return any(m.node == target for m in node.members.alive())
+def _unanswering(node: Node, now_us: int) -> set[str]:
+    """Who is heard, and was asked in vain."""
+    members = {m.node for m in node.members.alive()}
+    strangers = {str(e) for t, (since, e) in node.unanswered.items() if now_us - since > SECOND and t not in members}
+    contact_us = node.timing.contact_us
+    return strangers | {
+        f"{m.name} ({m.endpoint})"
+        for m in node.members.alive()
+        if now_us - m.multicast_us < 3 * m.interval_us and now_us - m.contact_us > contact_us and _was_asked(node, m)
+    }
+
+
+def _was_asked(node: Node, member: Member) -> bool:
+    challenge = node.challenges.get(member.node, member.session)
+    return challenge is not None and challenge.sent_us > member.contact_us
 
 
 def _is_polled(node: Node, leader: Member, now_us: int) -> bool:

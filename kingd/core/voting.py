@@ -6,7 +6,7 @@ claimant's resend is judged by what came of it. A promise to a candidate is refu
 
 from kingd.core import claiming, following
 from kingd.core.members import Member
-from kingd.core.message import Ballot, Claim, Grant, Reason, Refuse, Role, SessionId
+from kingd.core.message import NO_BALLOT, Ballot, Claim, Grant, Reason, Refuse, Role, SessionId
 from kingd.core.node import Node
 from kingd.core.timing import MS
 
@@ -30,9 +30,9 @@ def _judge(node: Node, claimant: Member, claim: Claim) -> Grant | Refuse | None:
     if node.role is Role.LEADER:
         return _refuse(node, claim, node.ballot, node.session, led=True)
     if claim.term <= promise.ballot.term:
-        return _refuse(node, claim, promise.ballot, promise.session, led=promise.led)
+        return _refuse(node, claim, promise.ballot, promise.session, led=promise.led != NO_BALLOT)
     if promise.is_live(node.now_us) and not promise.is_free_by(claim.ticket, node=claimant.node, session=claimant.session):
-        if not promise.led:
+        if promise.led == NO_BALLOT:
             return _refuse(node, claim, promise.ballot, promise.session, led=False)
         if not node.detector.is_silent(node.now_us):
             return _refuse(node, claim, promise.ballot, promise.session, led=True)
@@ -74,7 +74,7 @@ def _promise(node: Node, claimant: Member, claim: Claim) -> None:
     keeps_leading = node.role is Role.FOLLOWER and node.promise.is_held_by(claimant.session)
     until_us = node.now_us + node.timing.hold_us
     if keeps_leading:  # a raise: it leads on, under the higher term once that is complete
-        node.promise.renew(ballot, until_us=until_us)
+        node.promise.allow_raise(ballot, until_us=until_us)
         return
     node.promise.give(ballot, claimant.session, until_us=until_us, led=False)
     if node.role is Role.JOINING:

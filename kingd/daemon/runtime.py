@@ -13,17 +13,16 @@ import os
 import random
 import signal
 import time
-from collections.abc import AsyncIterator, Callable
-from dataclasses import replace
+from collections.abc import Callable
 from pathlib import Path
 
 from kingd import __version__
-from kingd.config import Config, ConfigError, apply_live, changed_keys, needs_restart
+from kingd.config import Config
 from kingd.control.server import ControlServer
-from kingd.control.service import JsonObject, ServiceError
+from kingd.control.service import ServiceError
 from kingd.core.codec import DecodeError, decode, encode
 from kingd.core.effect import Effect, Event, EventKind, HandedOver, Multicast, Persist, Rejoin, Send, Stopped, Surveyed
-from kingd.core.election import Core, StepDownError
+from kingd.core.election import Core
 from kingd.core.endpoint import Endpoint
 from kingd.core.message import Role, SessionId, Term
 from kingd.core.node import Preempt, Settings
@@ -34,6 +33,7 @@ from kingd.daemon.clock import now_us
 from kingd.daemon.journal import Journal
 from kingd.daemon.log import set_up
 from kingd.daemon.refusals import Refusals
+from kingd.daemon.service import ControlService
 from kingd.daemon.store import Store
 from kingd.net.problems import Problem
 from kingd.net.seeds import numeric, parse_seed, resolve
@@ -45,7 +45,6 @@ EX_SOFTWARE = 70  # sysexits(3): our own mistake
 _RESOLVE_EVERY_S = 60.0
 _REMEMBER_EVERY_S = 30.0
 _DISK_RETRY_S = 5.0
-_STEP_DOWN_LIMIT_S = 10.0
 _LEADERSHIP = (
     EventKind.ELECTED,
     EventKind.DEPOSED,
@@ -56,17 +55,17 @@ _LEADERSHIP = (
 
 
 class Runtime:
-    """One daemon. `run` until it is told to stop; also the `Service` behind the control socket."""
+    """One daemon: `run` until it is told to stop."""
 
     def __init__(self, config: Config, store: Store, *, reread: Callable[[], Config]) -> None:
         """`reread` loads the configuration again; raises ConfigError."""
         self.config = config
         self._store = store
-        self._reread = reread
+        self.reread = reread
         self._seal = Seal()
         self._seeds = [parse_seed(peer, config.network.port) for peer in config.network.peers]
         self._resolved: tuple[Endpoint, ...] = (*numeric(self._seeds), *store.load_peers())
-        self._core = Core(
+        self.core = Core(
             settings(config, self._resolved),
             node_id=store.node_id,
             session=SessionId(int.from_bytes(os.urandom(8), "big") | 1),
@@ -74,19 +73,15 @@ class Runtime:
             now_us=now_us(),
             ceiling=Term(store.ceiling),
         )
-        self._journal = Journal()
-        self._refusals = Refusals()
-        self._since = views.moment(time.time())
+        self.journal = Journal()
+        self.refusals = Refusals()
+        self.since = views.moment(time.time())
         self._exit = 0
         self._armed_us: int | None = None
         self._timer: asyncio.TimerHandle | None = None
-        self._surveys: dict[int, asyncio.Future[JsonObject]] = {}
-        self._step_downs: list[asyncio.Future[JsonObject]] = []
+        self._service = ControlService(self)
         self._tasks: set[asyncio.Task[None]] = set()
         self._remembered: list[Endpoint] = []
-
-    # -- life
-    # --------------------------------------------------------------------------------------------------------------
 
     async def run(self) -> int:
         """Exit code: 0 after a planned stop, EX_SOFTWARE after a mistake of ours. SocketBusy, SocketUnusable: not
@@ -95,17 +90,17 @@ class Runtime:
         self._loop = asyncio.get_running_loop()
         self._stopped = asyncio.Event()
         self._loop.set_exception_handler(self._on_exception)
-        server = ControlServer(self, path=self.config.control.socket, group=self.config.control.group)
+        server = ControlServer(self._service, path=self.config.control.socket, group=self.config.control.group)
         await server.start()
         self._transport = self._open_transport()
         self._transport.start(self._loop)
         if not self._store.writable:
-            self._perform(self._core.set_unfit("state-not-writable", now_us=now_us()))
+            self.perform(self.core.set_unfit("state-not-writable", now_us=now_us()))
         self._handle_signals()
         self._every(_RESOLVE_EVERY_S, self._resolve_seeds)
         self._every(_REMEMBER_EVERY_S, self._remember_peers)
         self._feed_watchdog()
-        systemd.ready(self._sentence())
+        systemd.ready(self.sentence())
         await self._stopped.wait()
         systemd.stopping()
         await self._close(server)
@@ -135,12 +130,12 @@ class Runtime:
         if self._timer is not None:
             self._timer.cancel()
         self._transport.close()
-        self._journal.close()
+        self.journal.close()
         await server.close()
         if self._exit == 0:
             self._store.save_peers(self._members())
             try:
-                self._store.save(self._core.node.term_seen)
+                self._store.save(self.core.node.term_seen)
             except OSError as error:
                 _log.warning("the state folder could not be written at the end: %s", error)
 
@@ -154,44 +149,47 @@ class Runtime:
         self._stopped.set()
 
     def _on_stop_signal(self) -> None:
-        if self._core.node.stopping:  # asked twice: now
+        if self.core.node.stopping:  # asked twice: now
             self._stopped.set()
             return
-        self._perform(self._core.stop(now_us=now_us()))
+        self.perform(self.core.stop(now_us=now_us()))
+
+    def reconfigure(self, config: Config) -> None:
+        """Put the live keys of a checked configuration into force."""
+        self.config = config
+        set_up(config.log.level, config.log.format)
+        self.perform(self.core.configure(settings(config, self._resolved), now_us=now_us()))
+
+    def problems(self) -> list[str]:
+        return [str(problem) for problem in self._transport.problems()]
 
     def _on_reload_signal(self) -> None:
         try:
-            self.reload()
+            self._service.reload()
         except ServiceError as error:
             _log.error("reload: nothing was changed: %s", error.message)
-
-    # -- the three entry points
-    # ----------------------------------------------------------------------------------------------
 
     def _on_datagram(self, data: bytes, source: Endpoint, multicast: bool) -> None:
         now = now_us()
         try:
-            datagram = decode(data, cluster=self._core.node.settings.cluster, seal=self._seal)
+            datagram = decode(data, cluster=self.core.node.settings.cluster, seal=self._seal)
         except DecodeError as error:
-            self._refusals.note(error.reason, source, now_us=now)
+            self.refusals.note(error.reason, source, now_us=now)
             return
-        self._perform(self._core.receive(datagram, source=source, now_us=now))
+        self.perform(self.core.receive(datagram, source=source, now_us=now))
 
     def _on_timer(self) -> None:
         self._armed_us = None
         self._transport.drain()
-        self._perform(self._core.tick(now_us=now_us()))
+        self.perform(self.core.tick(now_us=now_us()))
 
     def _on_links_changed(self, links: int) -> None:
-        self._perform(self._core.links_changed(links, now_us=now_us()))
+        self.perform(self.core.links_changed(links, now_us=now_us()))
 
     def _on_problem(self, problem: Problem) -> None:
         _log.warning("%s", problem)
 
-    # -- effects
-    # -------------------------------------------------------------------------------------------------------------
-
-    def _perform(self, effects: list[Effect]) -> None:
+    def perform(self, effects: list[Effect]) -> None:
         for effect in effects:
             match effect:
                 case Send(datagram, to):
@@ -205,10 +203,10 @@ class Runtime:
                     self._spawn(self._persist(ceiling))
                 case Event():
                     self._publish(effect)
-                case Surveyed(token):
-                    self._answer(self._surveys.pop(token, None), views.survey(effect))
-                case HandedOver(to):
-                    self._answer_step_downs(to is not None)
+                case Surveyed():
+                    self._service.on_surveyed(effect)
+                case HandedOver():
+                    self._service.on_handed_over(effect)
                 case Stopped():
                     self._stopped.set()
         self._arm()
@@ -217,7 +215,7 @@ class Runtime:
         """The timer is left alone when it would fire too early: it is re-armed then, which costs less than twice a
         datagram.
         """
-        deadline_us = self._core.deadline_us
+        deadline_us = self.core.deadline_us
         if self._armed_us is not None:
             if self._armed_us <= deadline_us:
                 return
@@ -234,42 +232,39 @@ class Runtime:
                 await asyncio.to_thread(self._store.save, ceiling)
             except OSError as error:
                 _log.error("cannot write the state folder (%s): this node must not lead until it can; retrying", error)
-                self._perform(self._core.set_unfit("state-not-writable", now_us=now_us()))
+                self.perform(self.core.set_unfit("state-not-writable", now_us=now_us()))
                 await asyncio.sleep(_DISK_RETRY_S)
                 continue
-            if self._core.node.unfit:
-                self._perform(self._core.set_unfit("", now_us=now_us()))
-            self._perform(self._core.persisted(ceiling, now_us=now_us()))
+            if self.core.node.unfit:
+                self.perform(self.core.set_unfit("", now_us=now_us()))
+            self.perform(self.core.persisted(ceiling, now_us=now_us()))
             return
 
     def _publish(self, event: Event) -> None:
         wall_s = time.time()
         shown = views.event(
             event,
-            here=self._here(),
-            seq=self._journal.next_seq(),
+            here=self.here(),
+            seq=self.journal.next_seq(),
             wall_s=wall_s,
             monotonic_ns=time.clock_gettime_ns(time.CLOCK_MONOTONIC),
         )
         if event.kind in _LEADERSHIP:
-            self._since = views.moment(wall_s)
-        systemd.status(self._sentence())
-        self._journal.add(shown)
-        _log.info("%s", _line(event))
+            self.since = views.moment(wall_s)
+        systemd.status(self.sentence())
+        self.journal.add(shown)
+        _log.info("%s", views.line(event))
 
-    def _here(self) -> str | None:
+    def here(self) -> str | None:
         endpoints = self._transport.local_endpoints()
         return str(endpoints[0]) if endpoints else None
 
-    def _sentence(self) -> str:
-        facts = self._core.status(now_us())
+    def sentence(self) -> str:
+        facts = self.core.status(now_us())
         if facts.leader is None:
             return f"no leader is known ({facts.reason.word}), {facts.alive} members alive"
         me = "I lead" if facts.role is Role.LEADER else f"leader is {facts.leader.name}"
         return f"{me}, term {facts.term}, {facts.alive} members alive"
-
-    # -- background
-    # --------------------------------------------------------------------------------------------------------------
 
     def _spawn(self, work: "asyncio._CoroutineLike[None]") -> None:
         task = self._loop.create_task(work)
@@ -293,10 +288,10 @@ class Runtime:
         found = (*await resolve(self._seeds, self._loop), *self._store.load_peers())
         if found != self._resolved:
             self._resolved = found
-            self._perform(self._core.configure(settings(self.config, found), now_us=now_us()))
+            self.perform(self.core.configure(settings(self.config, found), now_us=now_us()))
 
     def _members(self) -> list[Endpoint]:
-        return [member.endpoint for member in self._core.node.members.alive()]
+        return [member.endpoint for member in self.core.node.members.alive()]
 
     def _remember_peers(self) -> None:
         members = self._members()
@@ -309,118 +304,6 @@ class Runtime:
         if interval_us is not None:
             systemd.watchdog()
             self._loop.call_later(interval_us / 2e6, self._feed_watchdog)
-
-    # -- the control socket's service
-    # ----------------------------------------------------------------------------------------------
-
-    def status(self) -> JsonObject:
-        now = now_us()
-        return views.status(
-            self._core,
-            self._core.status(now),
-            self.config,
-            here=self._here(),
-            since=self._since,
-            strangers=self._refusals.strangers(now),
-            problems=[str(problem) for problem in self._transport.problems()],
-            rejected={**self._refusals.counts, **self._core.node.dropped},
-        )
-
-    def members(self) -> JsonObject:
-        now = now_us()
-        return views.members(self._core, self._core.status(now), here=self._here(), now_us=now)
-
-    def history(self) -> JsonObject:
-        return {"version": 1, "events": self._journal.history()}
-
-    async def survey(self) -> JsonObject:
-        """Whoever asks while one is under way shares its answer."""
-        pending = next(iter(self._surveys.values()), None)
-        if pending is None:
-            pending = self._loop.create_future()
-            token = id(pending)
-            self._surveys[token] = pending
-            self._perform(self._core.survey(token, now_us=now_us()))
-        return await asyncio.shield(pending)
-
-    def watch(self) -> AsyncIterator[JsonObject]:
-        return self._journal.watch(self._present())
-
-    def _present(self) -> JsonObject:
-        """The state right now, in the shape of an event."""
-        facts = self._core.status(now_us())
-        kinds = {
-            Role.LEADER: EventKind.ELECTED,
-            Role.FOLLOWER: EventKind.LEADER_CHANGED,
-            Role.JOINING: EventKind.STARTED,
-        }
-        event = Event(
-            kind=kinds.get(facts.role, EventKind.LEADER_LOST),
-            role=facts.role,
-            previous_role=facts.role,
-            term=facts.term,
-            leader=facts.leader,
-            previous_leader=None,
-            reason=facts.reason,
-        )
-        shown = views.event(
-            event,
-            here=self._here(),
-            seq=self._journal.seq,
-            wall_s=time.time(),
-            monotonic_ns=time.clock_gettime_ns(time.CLOCK_MONOTONIC),
-        )
-        return shown | {"time": self._since, "initial": True}
-
-    async def step_down(self, *, to: str | None, for_ms: int) -> JsonObject:
-        try:
-            effects = self._core.step_down(to=to, for_us=for_ms * 1000, now_us=now_us())
-        except StepDownError as error:
-            raise ServiceError(error.name, f"{error}; {self._sentence()}") from None
-        pending: asyncio.Future[JsonObject] = self._loop.create_future()
-        self._step_downs.append(pending)
-        self._perform(effects)
-        try:
-            async with asyncio.timeout(_STEP_DOWN_LIMIT_S):
-                return await pending
-        except TimeoutError:
-            raise ServiceError("TimedOut", f"nobody has taken over; {self._sentence()}") from None
-
-    def _answer_step_downs(self, taken: bool) -> None:
-        facts = self._core.status(now_us())
-        leader = views.peer(facts.leader, here=self._here(), tags=facts.leader_tags) if taken else None
-        pending, self._step_downs = self._step_downs, []
-        for future in pending:
-            self._answer(future, {"version": 1, "leader": leader})
-
-    def _answer(self, future: "asyncio.Future[JsonObject] | None", answer: JsonObject) -> None:
-        if future is not None and not future.done():
-            future.set_result(answer)
-
-    def set_priority(self, priority: int) -> JsonObject:
-        if not 0 <= priority <= 65535:
-            raise ServiceError("OutOfRange", f"priority must be from 0 to 65535, not {priority}")
-        previous = self.config.priority
-        self.config = replace(self.config, priority=priority)
-        self._perform(self._core.set_priority(priority, now_us=now_us()))
-        _log.info("priority is %d now, was %d (by kingctl, until the daemon ends)", priority, previous)
-        return {"version": 1, "priority": priority, "previous": previous, "persistent": False}
-
-    def reload(self) -> JsonObject:
-        try:
-            new = self._reread()
-        except ConfigError as error:
-            raise ServiceError("BadConfig", str(error)) from None
-        changed = changed_keys(self.config, new)
-        waiting = [key for key in changed if needs_restart(key)]
-        applied = [key for key in changed if not needs_restart(key)]
-        self.config = apply_live(self.config, new)
-        set_up(self.config.log.level, self.config.log.format)
-        self._perform(self._core.configure(settings(self.config, self._resolved), now_us=now_us()))
-        _log.info("reloaded: %s", ", ".join(applied) or "nothing changed that works without a restart")
-        if waiting:
-            _log.warning("these need a restart to take effect: %s", ", ".join(waiting))
-        return {"version": 1, "applied": applied, "needs_restart": waiting}
 
 
 def settings(config: Config, seeds: tuple[Endpoint, ...]) -> Settings:
@@ -436,16 +319,6 @@ def settings(config: Config, seeds: tuple[Endpoint, ...]) -> Settings:
         seeds=seeds,
         broadcast=config.network.broadcast,
     )
-
-
-def _line(event: Event) -> str:
-    """One line a change: stable words first, then key=value (people grep these)."""
-    parts = [str(event.kind), f"term={event.term}", f"leader={event.leader.name if event.leader else '-'}"]
-    if event.previous_leader is not None and event.previous_leader != event.leader:
-        parts.append(f"previous={event.previous_leader.name}")
-    if event.member is not None:
-        parts.append(f"member={event.member.name} address={event.member.endpoint}")
-    return " ".join([*parts, f"reason={event.reason.word}"])
 
 
 def run(config: Config, state_folder: Path, *, reread: Callable[[], Config]) -> int:

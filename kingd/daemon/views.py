@@ -149,3 +149,13 @@ def event(value: Event, *, here: str | None, seq: int, wall_s: float, monotonic_
         "reason": value.reason.word,
     }
     return found if value.member is None else found | {"member": peer(value.member, here=here)}
+
+
+def line(event: Event) -> str:
+    """One line a change: stable words first, then key=value (people grep these)."""
+    parts = [str(event.kind), f"term={event.term}", f"leader={event.leader.name if event.leader else '-'}"]
+    if event.previous_leader is not None and event.previous_leader != event.leader:
+        parts.append(f"previous={event.previous_leader.name}")
+    if event.member is not None:
+        parts.append(f"member={event.member.name} address={event.member.endpoint}")
+    return " ".join([*parts, f"reason={event.reason.word}"])

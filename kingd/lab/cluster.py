@@ -22,11 +22,8 @@ from kingd.control.answer import section_or_none
 from kingd.lab.folder import LabError, root
 from kingd.lab.node import Node
 
-DEFAULT_LAB = "lab"
 _STOP_WAIT_S = 5.0  # a daemon that has not ended this long after SIGTERM is killed
 _SOCKET_SIZE_MAX = 107
-
-__all__ = ["DEFAULT_LAB", "Cluster", "LabError", "Row"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,7 +57,9 @@ class Cluster:
     def create(cls, name: str, *, nodes: int, profile: str) -> Self:
         """box1 to boxN, priorities N*100 down to 100. Nothing runs yet."""
         folder = _folder_of(name)
-        if folder.exists():
+        if folder.exists() and not (folder / "lab.json").exists():
+            shutil.rmtree(folder)  # a start that did not come as far as its first daemon
+        elif folder.exists():
             old = cls.open(name)
             if any(node.process for node in old.nodes):
                 raise LabError(

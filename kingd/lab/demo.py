@@ -21,7 +21,8 @@ from kingd.cli.exits import INTERRUPTED, NO, OK, say
 from kingd.cli.text import clean
 from kingd.control.answer import number, section_or_none, text
 from kingd.control.client import JsonObject, KingdError, stream
-from kingd.lab.cluster import Cluster, LabError
+from kingd.lab.cluster import Cluster
+from kingd.lab.folder import LabError
 from kingd.lab.node import Node
 
 _FAULT_WAIT_S = 15.0  # far more than any election takes: longer is a failure of the demo

@@ -6,6 +6,8 @@ import os
 import stat
 from pathlib import Path
 
+DEFAULT_LAB = "lab"
+
 
 class LabError(Exception):
     """What the user must know or change."""

@@ -1,14 +1,51 @@
-"""The invariants, looked at after every effect. docs/protocol.md 7.
+"""The invariants, looked at after every entry into every core, from outside: what went in, what came out, what the
+node says it is.
 
-AV1: no ballot is led by two sessions. AV2: within a session, the ballots followed or led never fall. SHOWN: what users are told
-alternates: elected only by who did not lead, deposed only by who did.
+Each has a word, which stands first in the error:
+
+AV1       no ballot is led by two sessions; none is followed that its owner did not lead
+AV2       within a session, the ballots followed or led never fall
+FLOOR     a node's promised ballot never falls, and a leader's own is the one that it leads
+THEFT     a follower that heard its leader a moment ago grants nobody else without the leader's ticket
+UNPROVEN  nobody is followed without a round trip with its session, or a grant to it
+REFUSED   nobody leads past a refusal that was not followed by a grant
+RESIGNED  nothing is said under a ballot that was given back
+CEILING   no claim above the term that the node's disk holds
+UNFIT     no claim, and no leadership, by who must not lead: priority 0, duplicate, stopping, joining
+DEPOSED   a leader stops only because it resigned, did not run, or is alone
+SHOWN     what users are told alternates and is what the node is
+PREPARE   a question that binds nobody changes nothing
+WIRE      datagrams are at most 1232 bytes, survive the codec, and count upwards
+BOUNDED   no table grows past its cap
 """
 
 from dataclasses import dataclass, field
 
-from kingd.core.effect import Event, EventKind
-from kingd.core.message import NO_BALLOT, Ballot, Role
+from kingd.core.effect import Effect, Event, EventKind, Multicast, Send
+from kingd.core.members import CHALLENGES_MAX, MEMBERS_MAX
+from kingd.core.message import (
+    NO_BALLOT,
+    NOBODY,
+    Ballot,
+    Claim,
+    Datagram,
+    Grant,
+    Heartbeat,
+    NodeId,
+    Ping,
+    Pong,
+    Probe,
+    ProbeAck,
+    Reason,
+    Refuse,
+    Resign,
+    Role,
+    SessionId,
+    Term,
+)
 from kingd.core.node import Node
+
+_TABLE_MAX = 1024
 
 
 class SafetyError(AssertionError):
@@ -16,32 +53,217 @@ class SafetyError(AssertionError):
 
 
 @dataclass(slots=True)
+class _Session:
+    """What was seen of one session from outside."""
+
+    view: Ballot = NO_BALLOT  # highest ballot that it followed or led
+    floor: Ballot = NO_BALLOT
+    sequence: int = 0
+    told: NodeId = NOBODY  # who leads, as its users were last told
+    led_us: int = 0  # when it was last seen to lead
+    stopping: bool = False
+    resigned: set[Ballot] = field(default_factory=set)
+    asked: set[int] = field(default_factory=set)  # nonces of its probes and pings
+    proven: set[SessionId] = field(default_factory=set)  # sessions that echoed one
+    granted: set[tuple[Ballot, SessionId]] = field(default_factory=set)
+    refused: dict[int, set[SessionId]] = field(default_factory=dict)  # attempt -> who said no, and not yes since
+    claims: dict[Term, int] = field(default_factory=dict)  # term -> attempt
+    # as it was before the entry that is being looked at
+    role: Role = Role.JOINING
+    ballot: Ballot = NO_BALLOT
+    holder: SessionId = SessionId(0)
+    promise: tuple[Ballot, SessionId] = (NO_BALLOT, SessionId(0))
+    evidence_us: int = 0
+
+
+@dataclass(slots=True)
 class Checker:
-    _led: dict[Ballot, int] = field(default_factory=dict)  # ballot -> session that led it
-    _seen: dict[int, Ballot] = field(default_factory=dict)  # session -> highest ballot that it followed or led
-    _leads: set[int] = field(default_factory=set)  # sessions that were announced as leaders to their users
     leader_changes: int = 0
+    entries: int = 0
+    _led: dict[Ballot, SessionId] = field(default_factory=dict)
+    _sessions: dict[SessionId, _Session] = field(default_factory=dict)
 
-    def check(self, node: Node) -> None:
-        ballot = node.leader
-        if ballot == NO_BALLOT:
+    def before(self, node: Node, cause: Datagram | None) -> None:
+        """Something is about to enter the core."""
+        self.entries += 1
+        seen = self._sessions.get(node.session)
+        if seen is None:
+            seen = self._sessions[node.session] = _Session()
+        promise = node.promise
+        seen.role, seen.ballot, seen.holder = node.role, node.ballot, promise.session
+        seen.evidence_us = node.detector.evidence_us
+        if cause is not None:
+            seen.promise = (promise.ballot, promise.session)
+            self._on_received(node, seen, cause)
+
+    def after(self, node: Node, effects: list[Effect], cause: Datagram | None, ceiling: Term) -> None:
+        """The core came back with `effects`."""
+        seen = self._sessions[node.session]
+        stalled = False
+        for effect in effects:
+            if isinstance(effect, (Send, Multicast)):
+                self._on_sent(node, seen, effect.datagram, cause, ceiling)
+            elif isinstance(effect, Event):
+                self._on_event(node, seen, effect)
+                stalled = stalled or (effect.kind is EventKind.DEPOSED and effect.reason in _FORCED)
+        self._check_views(node, seen)
+        self._check_leading(node, seen, stalled=stalled)
+        if cause is not None and isinstance(cause.body, Claim) and cause.body.prepare:
+            promise = node.promise
+            if (promise.ballot, promise.session) != seen.promise:
+                raise SafetyError(f"PREPARE: {_name(node)} promised for a question: {seen.promise} -> {promise}")
+        if self.entries % 256 == 0:
+            self.check_tables(node)
+
+    # -- states -----------------------------------------------------------------------------------
+
+    def _check_views(self, node: Node, seen: _Session) -> None:
+        floor, view = node.promise.ballot, node.leader
+        if floor < seen.floor:
+            raise SafetyError(f"FLOOR: {_name(node)} fell from {seen.floor} to {floor}")
+        seen.floor = floor
+        if view == seen.view or view == NO_BALLOT:
             return
-        if node.role is Role.LEADER and self._led.setdefault(ballot, node.session) != node.session:
-            raise SafetyError(f"AV1: {ballot} is led by two sessions")
-        if ballot < self._seen.get(node.session, NO_BALLOT):
-            raise SafetyError(f"AV2: {node.settings.name} went from {self._seen[node.session]} back to {ballot}")
-        self._seen[node.session] = ballot
-        if node.promise.ballot < ballot:
-            raise SafetyError(f"FLOOR: {node.settings.name} follows {ballot} above its promise {node.promise.ballot}")
+        if view < seen.view:
+            raise SafetyError(f"AV2: {_name(node)} went from {seen.view} back to {view}")
+        seen.view = view
+        if node.role is not Role.FOLLOWER:
+            return
+        holder = node.promise.session
+        if self._led.get(view) != holder:
+            raise SafetyError(f"AV1: {_name(node)} follows {view} of {holder:x}, which does not lead it")
+        if holder not in seen.proven and (view, holder) not in seen.granted:
+            raise SafetyError(f"UNPROVEN: {_name(node)} follows {view} without a round trip or a grant")
 
-    def on_event(self, node: Node, event: Event) -> None:
-        leads = node.session in self._leads
-        if event.kind is EventKind.ELECTED:
-            if leads:
-                raise SafetyError(f"SHOWN: {node.settings.name} was elected twice")
-            self._leads.add(node.session)
-            self.leader_changes += 1
-        elif event.kind is EventKind.DEPOSED:
-            if not leads:
-                raise SafetyError(f"SHOWN: {node.settings.name} was deposed and did not lead")
-            self._leads.discard(node.session)
+    def _check_leading(self, node: Node, seen: _Session, *, stalled: bool) -> None:
+        leads = node.role is Role.LEADER
+        silent = node.now_us - node.beat_us > node.timing.stall_us  # it did not run, and asks anew before it is told
+        late = node.now_us - seen.led_us > node.timing.handover_us
+        stalled = stalled or silent
+        if leads:
+            seen.led_us = node.now_us
+        if leads != (seen.told == node.id) and (leads or late or not silent):
+            raise SafetyError(f"SHOWN: {_name(node)} is {node.role.name}, users were told {seen.told:x}")
+        if not leads:
+            if seen.role is Role.LEADER and seen.ballot not in seen.resigned:
+                if not stalled:
+                    raise SafetyError(f"DEPOSED: {_name(node)} left {seen.ballot} without a word ({node.why.word})")
+                seen.resigned.add(seen.ballot)
+            return
+        if node.ballot != node.promise.ballot or node.promise.session != node.session:
+            raise SafetyError(f"FLOOR: {_name(node)} leads {node.ballot} and promised {node.promise}")
+        if node.ballot == seen.ballot and seen.role is Role.LEADER:
+            return
+        if self._led.setdefault(node.ballot, node.session) != node.session:
+            raise SafetyError(f"AV1: {node.ballot} is led by two sessions")
+        if node.ballot in seen.resigned:
+            raise SafetyError(f"RESIGNED: {_name(node)} leads {node.ballot}, which it gave back")
+        if seen.role is not Role.LEADER:
+            self._check_elected(node, seen)
+
+    def _check_elected(self, node: Node, seen: _Session) -> None:
+        self.leader_changes += 1
+        if not node.eligible or seen.stopping:
+            raise SafetyError(f"UNFIT: {_name(node)} was elected ({node.ineligible_reason})")
+        refused = seen.refused.get(seen.claims.get(node.ballot.term, -1))
+        if refused:
+            raise SafetyError(f"REFUSED: {_name(node)} leads {node.ballot} against {len(refused)} refusals")
+
+    def check_tables(self, node: Node) -> None:
+        sizes = {
+            "members": (len(node.members), MEMBERS_MAX),
+            "echoes": (len(node.echoes), _TABLE_MAX),
+            "challenges": (len(node.challenges), CHALLENGES_MAX),
+            "unanswered": (len(node.unanswered), 64),
+            "refused handovers": (len(node.refused_handover), len(node.members)),
+        }
+        for name, (size, limit) in sizes.items():
+            if size > limit:
+                raise SafetyError(f"BOUNDED: {_name(node)} keeps {size} {name}, {limit} are allowed")
+
+    # -- what goes in and out -----------------------------------------------------------------------------------
+
+    def _on_received(self, node: Node, seen: _Session, datagram: Datagram) -> None:
+        header, body = datagram.header, datagram.body
+        if header.destination != node.id:
+            return
+        if isinstance(body, (ProbeAck, Pong)):
+            if body.echo in seen.asked:
+                seen.proven.add(header.session)
+        elif isinstance(body, Refuse) and not body.prepare and header.session in seen.proven:
+            seen.refused.setdefault(body.attempt, set()).add(header.session)
+        elif isinstance(body, Grant) and body.attempt in seen.refused:
+            seen.refused[body.attempt].discard(header.session)
+
+    def _on_sent(self, node: Node, seen: _Session, datagram: Datagram, cause: Datagram | None, ceiling: Term) -> None:
+        header, body = datagram.header, datagram.body
+        if header.sequence <= seen.sequence:
+            raise SafetyError(f"WIRE: {_name(node)} sent {header.sequence} after {seen.sequence}")
+        seen.sequence = header.sequence
+        if header.leader.node == node.id and header.leader in seen.resigned:
+            raise SafetyError(f"RESIGNED: {_name(node)} speaks as leader of {header.leader}")
+        if isinstance(body, (Probe, Ping)):
+            seen.asked.add(body.nonce)
+        elif isinstance(body, Claim):
+            self._on_claim(node, seen, datagram, ceiling)
+        elif isinstance(body, Grant):
+            self._on_grant(node, seen, datagram, cause)
+        elif isinstance(body, Resign) and body.ballot != NO_BALLOT:
+            seen.resigned.add(body.ballot)
+        elif isinstance(body, Heartbeat) and (header.role is not Role.LEADER or header.leader.node != node.id):
+            raise SafetyError(f"SHOWN: {_name(node)} sent a heartbeat as {header.role.name}")
+
+    def _on_claim(self, node: Node, seen: _Session, datagram: Datagram, ceiling: Term) -> None:
+        header, claim = datagram.header, datagram.body
+        assert isinstance(claim, Claim)
+        fit = header.eligible and header.role is not Role.JOINING and not seen.stopping
+        if not fit and header.role is not Role.LEADER:
+            raise SafetyError(f"UNFIT: {_name(node)} claims as {header.role.name} ({node.ineligible_reason})")
+        if claim.prepare:
+            return
+        if claim.term > ceiling:
+            raise SafetyError(f"CEILING: {_name(node)} claims term {claim.term}, its disk holds {ceiling}")
+        if Ballot(claim.term, node.id) in seen.resigned:
+            raise SafetyError(f"RESIGNED: {_name(node)} claims term {claim.term} again")
+        if seen.claims.setdefault(claim.term, claim.attempt) != claim.attempt:
+            raise SafetyError(f"REFUSED: {_name(node)} claims term {claim.term} a second time")
+
+    def _on_grant(self, node: Node, seen: _Session, datagram: Datagram, cause: Datagram | None) -> None:
+        grant = datagram.body
+        assert isinstance(grant, Grant)
+        if grant.prepare:
+            return
+        assert cause is not None
+        assert isinstance(cause.body, Claim)
+        claimant = cause.header.session
+        seen.granted.add((Ballot(grant.term, datagram.header.destination), claimant))
+        if seen.role is node.role is Role.LEADER:  # one that did not run for long stops leading first
+            raise SafetyError(f"THEFT: {_name(node)} grants {claimant:x} while it leads")
+        fresh = node.now_us - seen.evidence_us < node.timing.ask_after_us
+        if seen.role is Role.FOLLOWER and fresh and claimant != seen.holder and cause.body.ticket is None:
+            raise SafetyError(f"THEFT: {_name(node)} grants {claimant:x} and hears {seen.holder:x}")
+
+    def _on_event(self, node: Node, seen: _Session, event: Event) -> None:
+        if event.kind is EventKind.STOPPING:
+            seen.stopping = True
+        if event.kind not in _LEADERSHIP:
+            return
+        leader = event.leader.node if event.leader else NOBODY
+        former = event.previous_leader.node if event.previous_leader else NOBODY
+        told, seen.told = seen.told, leader
+        fits = {
+            EventKind.ELECTED: leader == node.id != told,
+            EventKind.DEPOSED: told == node.id != leader,
+            EventKind.LEADER_CHANGED: leader not in (NOBODY, node.id, told) and told != node.id,
+            EventKind.LEADER_LOST: leader == NOBODY and told not in (NOBODY, node.id),
+        }
+        if former != told or not fits[event.kind]:
+            raise SafetyError(f"SHOWN: {_name(node)} tells {event.kind} {former:x} -> {leader:x} after {told:x}")
+
+
+_FORCED = (Reason.STALLED, Reason.ISOLATED)
+_LEADERSHIP = (EventKind.ELECTED, EventKind.DEPOSED, EventKind.LEADER_CHANGED, EventKind.LEADER_LOST)
+
+
+def _name(node: Node) -> str:
+    return node.settings.name

@@ -1,26 +1,33 @@
 """N cores on one virtual clock. The driver that `daemon/runtime.py` is for real hosts, for simulated ones.
 
-Hosts crash, restart (with their durable ceiling, or without), and pause as a stopped process does: datagrams pile up, the clock
-runs on, and afterwards all that is queued is delivered before any timer fires.
-"""
+Hosts crash, restart (with their durable ceiling, or as somebody new), and pause as a stopped process does:
+datagrams pile up, the clock runs on, and afterwards all that is queued is delivered before any timer fires. Their
+disks take time, their cables are pulled, their addresses change. `Cluster` knows no chance but its seed, and no
+goal: swarm.py and the tests steer it."""
 
+import hashlib
 import random
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import Any
 
-from kingd.core.codec import DecodeError, decode, encode
+from kingd.core.codec import DATAGRAM_SIZE_MAX, DecodeError, decode, encode
 from kingd.core.effect import Effect, Event, HandedOver, Multicast, Persist, Rejoin, Send, Stopped, Surveyed
 from kingd.core.election import Core
 from kingd.core.endpoint import Endpoint
-from kingd.core.message import NodeId, Role, SessionId, Term
+from kingd.core.message import Announce, Datagram, NodeId, Probe, Role, SessionId, Term
 from kingd.core.node import Settings
 from kingd.core.seal import Seal, cluster_id
-from kingd.sim.checker import Checker
+from kingd.core.timing import NEVER
+from kingd.sim.checker import Checker, SafetyError
 from kingd.sim.network import Network, Weather
 
 CLUSTER = "sim"
-_DISK_US = 1_000
+DISK_US = 1_000
+_PORT = 5466
 _QUEUE_MAX = 256  # datagrams that wait for a stopped process, as a socket's buffer holds them
+_DECODED_MAX = 4096
+_SPINNING = 1_000  # entries at one instant
 
 
 @dataclass(slots=True)
@@ -30,10 +37,12 @@ class Host:
     node_id: NodeId
     core: Core | None = None  # None: crashed or off
     ceiling: Term = Term(0)  # what its disk holds
+    port: int = _PORT
     paused_until_us: int = 0
-    backlog: list[tuple[int, bool, bytes]] = field(default_factory=list)
+    due_us: int = NEVER  # when it next has something to do, if nothing arrives
+    backlog: list[tuple[Endpoint, bytes]] = field(default_factory=list)
     pending_disk: list[tuple[int, Term]] = field(default_factory=list)
-    disk_us: int = _DISK_US
+    disk_us: int = DISK_US
     events: list[tuple[int, Event]] = field(default_factory=list)
     surveys: list[Surveyed] = field(default_factory=list)
     handed_over: list[HandedOver] = field(default_factory=list)
@@ -46,6 +55,10 @@ class Host:
     def role(self) -> Role | None:
         return self.core.node.role if self.core else None
 
+    @property
+    def endpoint(self) -> Endpoint:
+        return Endpoint(f"10.0.0.{self.index}", self.port, "sim0")
+
 
 class Cluster:
     def __init__(self, settings: list[Settings], *, seed: int, weather: Weather | None = None) -> None:
@@ -54,12 +67,16 @@ class Cluster:
         self.seal = Seal()
         self.network = Network(random.Random(self.rng.getrandbits(64)), weather or Weather())
         self.checker = Checker()
-        self.trace: list[str] | None = None
+        self.trace: Callable[[str], None] | None = None
+        self.trace_datagrams = False
+        self.digest = hashlib.blake2b(digest_size=16)  # of all that was delivered and all that users were told
         self.record: list[tuple[int, int, bytes]] | None = None
         ids = self.rng.sample(range(1, 1 << 32), len(settings))
         self.hosts = [Host(i, s, NodeId(n)) for i, (s, n) in enumerate(zip(settings, ids, strict=True))]
+        self._decoded: dict[bytes, Datagram] = {}
+        self._entries_at = (0, 0)  # instant, entries in it
 
-    # -- faults and commands -----------------------------------------------------------------------------------------------
+    # -- faults and commands -----------------------------------------------------------------------------------
 
     def start(self, host: Host) -> None:
         assert host.core is None
@@ -74,29 +91,62 @@ class Cluster:
         host.backlog.clear()
         host.pending_disk.clear()
         host.paused_until_us = 0
-        self._note(host, "start")
-        self._perform(host, host.core.links_changed(1, now_us=self.now_us))
+        self.note(host, f"start id={host.node_id:x} port={host.port} priority={host.settings.priority}")
+        links = 0 if host.index in self.network.unplugged else 1
+        self.enter(host, lambda core: core.links_changed(links, now_us=self.now_us))
 
     def start_all(self) -> None:
         for host in self.hosts:
             self.start(host)
 
     def crash(self, host: Host) -> None:
-        self._note(host, "crash")
-        host.core = None
+        self.note(host, "crash")
+        self._end(host)
+
+    def forget(self, host: Host) -> None:
+        """Its disk is lost: what starts next is another node."""
+        assert host.core is None
+        host.node_id = NodeId(self.rng.randrange(1, 1 << 32))
+        host.ceiling = Term(0)
 
     def pause(self, host: Host, *, until_us: int) -> None:
-        self._note(host, "pause")
+        self.note(host, f"pause for {(until_us - self.now_us) / 1e3:.0f} ms")
         host.paused_until_us = until_us
+        self._schedule(host)
+
+    def resume(self, host: Host) -> None:
+        host.paused_until_us = self.now_us
+        self._schedule(host)
 
     def stop(self, host: Host) -> None:
-        assert host.core is not None
-        self._note(host, "stop")
-        self._perform(host, host.core.stop(now_us=self.now_us))
+        self.note(host, "stop")
+        self.enter(host, lambda core: core.stop(now_us=self.now_us))
 
-    def command(self, host: Host, effects: list[Effect]) -> None:
-        """Perform what a command to `host.core` returned."""
-        self._perform(host, effects)
+    def configure_at_rest(self, host: Host, *, priority: int) -> None:
+        """Edit the configuration of a host that does not run."""
+        assert host.core is None
+        host.settings = replace(host.settings, priority=priority)
+
+    def set_priority(self, host: Host, priority: int) -> None:
+        self.note(host, f"priority {priority}")
+        self.enter(host, lambda core: core.set_priority(priority, now_us=self.now_us))
+
+    def unplug(self, host: Host) -> None:
+        self.note(host, "cable out")
+        self.network.unplugged.add(host.index)
+        if host.core:
+            self.enter(host, lambda core: core.links_changed(0, now_us=self.now_us))
+
+    def plug(self, host: Host) -> None:
+        self.note(host, "cable in")
+        self.network.unplugged.discard(host.index)
+        if host.core:
+            self.enter(host, lambda core: core.links_changed(1, now_us=self.now_us))
+
+    def renumber(self, host: Host, port: int) -> None:
+        self.note(host, f"port {port}")
+        host.port = port
+        self.enter(host, lambda core: core.links_changed(1, now_us=self.now_us))
 
     def cut(self, a: Host, b: Host, *, one_way: bool = False) -> None:
         self.network.cuts.add((a.index, b.index))
@@ -109,7 +159,7 @@ class Cluster:
                 if side is not other:
                     self.network.cuts.update((a.index, b.index) for a in side for b in other)
 
-    # -- time --------------------------------------------------------------------------------------------------------------
+    # -- time -----------------------------------------------------------------------------------
 
     def run(self, duration_us: int) -> None:
         end_us = self.now_us + duration_us
@@ -121,113 +171,180 @@ class Cluster:
         end_us = self.now_us + limit_us
         while not condition():
             if not self._step(end_us):
+                self.now_us = end_us
                 return condition()
         return True
 
     def _step(self, end_us: int) -> bool:
         """The next thing that happens, if it happens before `end_us`."""
-        at_us, host = self._next_timer()
+        host = min(self.hosts, key=_due_us)
         delivery_us = self.network.next_us
-        if delivery_us is not None and (host is None or delivery_us <= at_us):
+        if delivery_us is not None and delivery_us <= host.due_us:
             if delivery_us > end_us:
                 return False
             self.now_us = max(self.now_us, delivery_us)
             self._deliver()
             return True
-        if host is None or at_us > end_us:
+        if host.due_us > end_us:
             return False
-        self.now_us = max(self.now_us, at_us)
+        self.now_us = max(self.now_us, host.due_us)
         self._wake(host)
         return True
 
-    def _next_timer(self) -> tuple[int, Host | None]:
-        best: tuple[int, Host | None] = (1 << 62, None)
-        for host in self.hosts:
-            if host.core is None:
-                continue
-            at_us = host.core.deadline_us
-            if host.pending_disk:
-                at_us = min(at_us, host.pending_disk[0][0])
-            at_us = max(at_us, host.paused_until_us)
-            if at_us < best[0]:
-                best = (at_us, host)
-        return best
+    def _schedule(self, host: Host) -> None:
+        if host.core is None:
+            host.due_us = NEVER
+            return
+        due_us = host.core.deadline_us
+        if host.pending_disk:
+            due_us = min(due_us, host.pending_disk[0][0])
+        if host.backlog:
+            due_us = self.now_us
+        host.due_us = max(due_us, host.paused_until_us)
 
     def _wake(self, host: Host) -> None:
         backlog, host.backlog = host.backlog, []
-        for source, multicast, data in backlog:  # queued datagrams first, then timers
-            self._receive(host, source, multicast, data)
+        for source, data in backlog:  # queued datagrams first, then timers
+            self._receive(host, source, data)
         while host.core and host.pending_disk and host.pending_disk[0][0] <= self.now_us:
             _, ceiling = host.pending_disk.pop(0)
             host.ceiling = max(host.ceiling, ceiling)
-            self._perform(host, host.core.persisted(ceiling, now_us=self.now_us))
+            self._persisted(host, ceiling)
         if host.core and host.core.deadline_us <= self.now_us:
-            self._perform(host, host.core.tick(now_us=self.now_us))
+            self.enter(host, lambda core: core.tick(now_us=self.now_us))
+
+    def _persisted(self, host: Host, ceiling: Term) -> None:
+        self.enter(host, lambda core: core.persisted(ceiling, now_us=self.now_us))
 
     def _deliver(self) -> None:
-        source, target, multicast, data = self.network.pop()
+        source, target, _, data = self.network.pop()
         host = self.hosts[target]
         if host.core is None:
             return
+        sender = self.hosts[source].endpoint
         if self.now_us < host.paused_until_us:
             if len(host.backlog) < _QUEUE_MAX:
-                host.backlog.append((source, multicast, data))
+                host.backlog.append((sender, data))
+                self._schedule(host)
             return
         if host.backlog:
             self._wake(host)
-        self._receive(host, source, multicast, data)
+        self._receive(host, sender, data)
 
-    def _receive(self, host: Host, source: int, multicast: bool, data: bytes) -> None:
-        if host.core is None:
+    def _receive(self, host: Host, source: Endpoint, data: bytes) -> None:
+        datagram = self._decode(data)
+        if host.core is None or datagram is None:
             return
-        try:
-            datagram = decode(data, cluster=host.settings.cluster, seal=self.seal)
-        except DecodeError:
-            return
-        effects = host.core.receive(datagram, source=endpoint(source), now_us=self.now_us)
-        self._perform(host, effects)
+        self.digest.update(b"%d %d" % (self.now_us, host.index))
+        self.digest.update(data)
+        if self.trace_datagrams and datagram.header.source != host.node_id:
+            self.note(host, f"<- {self._label(datagram)}")
+        self.enter(host, lambda core: core.receive(datagram, source=source, now_us=self.now_us), datagram)
 
-    def _perform(self, host: Host, effects: list[Effect]) -> None:
-        if host.core is None:
-            return
-        self.checker.check(host.core.node)
+    # -- into a core, and what comes out -------------------------------------------------------------------
+
+    def enter(self, host: Host, entry: Callable[[Core], list[Effect]], cause: Datagram | None = None) -> None:
+        """Call `host.core`, check what it did, perform it."""
+        core = host.core
+        assert core is not None
+        self._count_entry()
+        self.checker.before(core.node, cause)
+        effects = entry(core)
+        self.checker.after(core.node, effects, cause, host.ceiling)
         for effect in effects:
-            match effect:
-                case Send(datagram, to):
-                    self._send(host, encode(datagram, self.seal), int(to.host.rsplit(".", 1)[1]), multicast=False)
-                case Multicast(datagram):
-                    data = encode(datagram, self.seal)
-                    for other in self.hosts:
-                        self._send(host, data, other.index, multicast=True)
-                case Persist(ceiling):
-                    host.pending_disk.append((self.now_us + host.disk_us, ceiling))
-                case Event():
-                    self._note(host, f"{effect.kind} term={effect.term} reason={effect.reason.word}")
-                    host.events.append((self.now_us, effect))
-                    self.checker.on_event(host.core.node, effect)
-                case Surveyed():
-                    host.surveys.append(effect)
-                case HandedOver():
-                    host.handed_over.append(effect)
-                case Stopped():
-                    self._note(host, "stopped")
-                    host.ceiling = max(host.ceiling, host.core.node.term_seen)
-                    host.core = None
-                    return
-                case Rejoin():
-                    pass
+            self._perform(host, effect)
+        self._schedule(host)
+
+    def _count_entry(self) -> None:
+        at_us, count = self._entries_at
+        self._entries_at = (self.now_us, count + 1 if at_us == self.now_us else 0)
+        if count > _SPINNING:
+            raise SafetyError(f"SPINNING: more than {_SPINNING} entries at one instant")
+
+    def _perform(self, host: Host, effect: Effect) -> None:
+        match effect:
+            case Send(datagram, to):
+                self._unicast(host, self._encode(datagram), to)
+            case Multicast(datagram):
+                self._multicast(host, self._encode(datagram), to_itself=isinstance(datagram.body, (Announce, Probe)))
+            case Persist(ceiling):
+                host.pending_disk.append((self.now_us + host.disk_us, ceiling))
+                host.pending_disk.sort()
+            case Event():
+                self._on_event(host, effect)
+            case Surveyed():
+                host.surveys.append(effect)
+            case HandedOver():
+                host.handed_over.append(effect)
+            case Stopped():
+                self.note(host, "stopped")
+                self._end(host)
+            case Rejoin():
+                pass
+
+    def _end(self, host: Host) -> None:
+        host.core = None
+        host.pending_disk.clear()
+        host.backlog.clear()
+        host.due_us = NEVER
+
+    def _on_event(self, host: Host, event: Event) -> None:
+        leader = event.leader.name if event.leader else None
+        about = f" {event.member.name}" if event.member else ""
+        what = f"{event.kind}{about} leader={leader} term={event.term} reason={event.reason.word}"
+        self.note(host, what)
+        self.digest.update(f"{self.now_us} {host.index} {what}".encode())
+        host.events.append((self.now_us, event))
+
+    def _unicast(self, host: Host, data: bytes, to: Endpoint) -> None:
+        index = int(to.host.rsplit(".", 1)[1])
+        if index < len(self.hosts) and self.hosts[index].port == to.port:
+            self._send(host, data, index, multicast=False)
+
+    def _multicast(self, host: Host, data: bytes, *, to_itself: bool) -> None:
+        """The kernel loops it back. Of heartbeats that is left out here: it is a fifth of all, and changes nothing."""
+        for other in self.hosts:
+            if other is not host or to_itself:
+                self._send(host, data, other.index, multicast=True)
 
     def _send(self, host: Host, data: bytes, target: int, *, multicast: bool) -> None:
         if self.record is not None:
             self.record.append((host.index, target, data))
-        if 0 <= target < len(self.hosts):
-            self.network.send(data, source=host.index, target=target, multicast=multicast, now_us=self.now_us)
+        self.network.send(data, source=host.index, target=target, multicast=multicast, now_us=self.now_us)
 
-    def _note(self, host: Host, what: str) -> None:
+    def _encode(self, datagram: Datagram) -> bytes:
+        data = encode(datagram, self.seal)
+        if len(data) > DATAGRAM_SIZE_MAX:
+            raise SafetyError(f"WIRE: {len(data)} bytes: {datagram}")
+        if decode(data, cluster=datagram.header.cluster, seal=self.seal) != datagram:
+            raise SafetyError(f"WIRE: the codec changed {datagram}")
+        while len(self._decoded) >= _DECODED_MAX:
+            del self._decoded[next(iter(self._decoded))]
+        self._decoded[data] = datagram
+        return data
+
+    def _decode(self, data: bytes) -> Datagram | None:
+        """What these bytes say. Most were decoded when they were sent; several hosts get the same."""
+        known = self._decoded.get(data)
+        if known is not None:
+            return known
+        try:
+            return decode(data, cluster=self.hosts[0].settings.cluster, seal=self.seal)
+        except DecodeError:
+            return None
+
+    def note(self, host: Host | None, what: str) -> None:
         if self.trace is not None:
-            self.trace.append(f"{self.now_us / 1e6:10.6f} {host.name:6} {what}")
+            self.trace(f"{self.now_us / 1e6:10.6f} {host.name if host else '':6} {what}")
 
-    # -- what the cluster agrees on ------------------------------------------------------------------------------------------
+    def _label(self, datagram: Datagram) -> str:
+        header = datagram.header
+        names = {h.node_id: h.name for h in self.hosts}
+        leader = f"{header.leader.term}.{names.get(header.leader.node, '?')}" if header.leader.node else "-"
+        source = f"{names.get(header.source, '?')} {header.role.name}"
+        return f"{source} leader={leader} floor={header.floor.term} {datagram.body}"
+
+    # -- what the cluster agrees on -----------------------------------------------------------------------------------
 
     def running(self) -> list[Host]:
         return [h for h in self.hosts if h.core is not None]
@@ -243,24 +360,22 @@ class Cluster:
         return leader.name if leader else None
 
     def agreed(self, among: list[Host] | None = None) -> str | None:
-        """The name that every one of them says, if they all say the same and it leads."""
-        views = {self.view(h) for h in (among or self.running())}
-        if len(views) != 1:
+        """The name that every one of them says, if they all say the same and it leads, alone."""
+        hosts = self.running() if among is None else among
+        leaders = [h for h in hosts if h.role is Role.LEADER]
+        if len(leaders) != 1 or any(self.view(h) != leaders[0].name for h in hosts):
             return None
-        name = next(iter(views))
-        return name if any(h.name == name for h in self.leaders()) else None
+        return leaders[0].name
 
     def host(self, name: str) -> Host:
         return next(h for h in self.hosts if h.name == name)
 
 
-def endpoint(index: int) -> Endpoint:
-    return Endpoint(f"10.0.0.{index}", 5466, "sim0")
+def _due_us(host: Host) -> int:
+    return host.due_us
 
 
-def hosts(*priorities: int, **changes: object) -> list[Settings]:
+def hosts(*priorities: int, **changes: Any) -> list[Settings]:
     """Settings of box1, box2, ... with these priorities."""
-    return [
-        Settings(cluster=cluster_id(CLUSTER), name=f"box{i}", version="0", priority=p, **changes)  # type: ignore[arg-type]
-        for i, p in enumerate(priorities, 1)
-    ]
+    plain = Settings(cluster=cluster_id(CLUSTER), name="", version="0")
+    return [replace(plain, name=f"box{i}", priority=p, **changes) for i, p in enumerate(priorities, 1)]

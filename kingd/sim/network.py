@@ -1,7 +1,7 @@
-"""A seeded network of bytes on a virtual clock: delay, loss, duplication, reordering, one-way cuts.
+"""A seeded network of bytes on a virtual clock: delay, loss, duplication, replay, reordering, noise, one-way cuts.
 
-Every draw comes from one `random.Random`; deliveries are ordered by (time, sequence), so that one seed reproduces a run exactly.
-"""
+Every draw comes from one `random.Random`; deliveries are ordered by (time, sequence), so that one seed reproduces a
+run exactly."""
 
 import heapq
 import random
@@ -18,6 +18,9 @@ class Weather:
     slow_us: int = 50_000
     loss_rate: float = 0.0
     duplicate_rate: float = 0.0
+    replay_rate: float = 0.0  # so many come once more, up to `replay_us` later
+    replay_us: int = 10_000_000
+    noise_rate: float = 0.0  # so many arrive with one bit flipped
 
 
 @dataclass(slots=True)
@@ -27,29 +30,48 @@ class Network:
     cuts: set[tuple[int, int]] = field(default_factory=set)  # (from, to): nothing passes that way
     multicast_cuts: set[tuple[int, int]] = field(default_factory=set)
     unicast_cuts: set[tuple[int, int]] = field(default_factory=set)
+    unplugged: set[int] = field(default_factory=set)  # hosts whose cable is out
     sent: int = 0
     delivered: int = 0
     _queue: list[tuple[int, int, int, int, bool, bytes]] = field(default_factory=list)
     _count: int = 0
 
+    def passes(self, source: int, target: int, *, multicast: bool) -> bool:
+        link = (source, target)
+        cuts = self.multicast_cuts if multicast else self.unicast_cuts
+        return (
+            link not in self.cuts and link not in cuts and source not in self.unplugged and target not in self.unplugged
+        )
+
     def send(self, data: bytes, *, source: int, target: int, multicast: bool, now_us: int) -> None:
         self.sent += 1
-        link = (source, target)
-        if link in self.cuts or link in (self.multicast_cuts if multicast else self.unicast_cuts):
-            return
         if source == target:
             self._put(data, source, target, multicast, now_us + 1)
             return
-        copies = 2 if self.rng.random() < self.weather.duplicate_rate else 1
-        for _ in range(copies):
-            if self.rng.random() >= self.weather.loss_rate:
-                self._put(data, source, target, multicast, now_us + self._delay_us())
+        if not self.passes(source, target, multicast=multicast):
+            return
+        weather, chance = self.weather, self.rng.random
+        for _ in range(2 if weather.duplicate_rate and chance() < weather.duplicate_rate else 1):
+            if not weather.loss_rate or chance() >= weather.loss_rate:
+                seen = self._flip(data) if weather.noise_rate and chance() < weather.noise_rate else data
+                self._put(seen, source, target, multicast, now_us + self._delay_us())
+        if weather.replay_rate and chance() < weather.replay_rate:
+            self._put(
+                data, source, target, multicast, now_us + self.rng.randint(weather.delay_max_us, weather.replay_us)
+            )
 
     def _delay_us(self) -> int:
         weather = self.weather
         if weather.slow_rate and self.rng.random() < weather.slow_rate:
             return self.rng.randint(weather.delay_max_us, weather.slow_us)
-        return self.rng.randint(weather.delay_min_us, weather.delay_max_us)
+        low_us = weather.delay_min_us  # not randint: this is called for every datagram of every run
+        return low_us + int(self.rng.random() * (weather.delay_max_us - low_us + 1))
+
+    def _flip(self, data: bytes) -> bytes:
+        bit = self.rng.randrange(len(data) * 8)
+        damaged = bytearray(data)
+        damaged[bit // 8] ^= 1 << bit % 8
+        return bytes(damaged)
 
     def _put(self, data: bytes, source: int, target: int, multicast: bool, at_us: int) -> None:
         self._count += 1
@@ -66,7 +88,9 @@ class Network:
         return source, target, multicast, data
 
     def heal(self) -> None:
+        """Every link works, from now on. What was sent before may still be late, or come twice."""
         self.cuts.clear()
         self.multicast_cuts.clear()
         self.unicast_cuts.clear()
+        self.unplugged.clear()
         self.weather = Weather()

@@ -21,7 +21,9 @@ BOX1: JsonObject = {
 BOX2: JsonObject = {"id": "00000000000000a2", "name": "box2", "priority": 200, "address": "10.0.0.2:5466", "tags": {}}
 
 
-def status(*, role: str, leader: JsonObject | None, reason: str = "leader-timeout", **more: object) -> JsonObject:
+def status(
+    *, role: str, leader: JsonObject | None, reason: str | None = "leader-timeout", **more: object
+) -> JsonObject:
     """This node is box2."""
     return {
         "version": 1,

@@ -178,10 +178,10 @@ CASES: list[tuple[str, Body, str, str, str]] = [
     ),
     (
         "ready",
-        Ready(ballot=BALLOT, reason=Reason.HIGHER_PRIORITY),
-        "4b67 10 0c 0000 0079",
-        "0000000000000051 0000000000000052 01",
-        "42594db5cbc2fc6e864a1c042e96c359",
+        Ready(ballot=BALLOT, reason=Reason.HIGHER_PRIORITY, silent=(NodeId(0x68), NodeId(0x69))),
+        "4b67 10 0c 0000 008a",
+        "0000000000000051 0000000000000052 01 02 0000000000000068 0000000000000069",
+        "1b8ed34d9c189c8b28f4bc1c41e06c8a",
     ),
     (
         "survey",
@@ -427,7 +427,7 @@ bodies: st.SearchStrategy[Body] = st.one_of(
     st.builds(Ping, nonce=u32, heard=u64, polling=st.booleans()),
     st.builds(Pong, echo=u32),
     st.builds(Offer, ballot=ballots, reason=reasons),
-    st.builds(Ready, ballot=ballots, reason=reasons),
+    st.builds(Ready, ballot=ballots, reason=reasons, silent=st.lists(u64, max_size=8).map(tuple)),
     st.builds(Survey, nonce=u64),
     st.builds(Report, echo=u64, name=texts, leader_name=texts),
     st.builds(Roster, entries=st.lists(entries, max_size=ROSTER_ENTRIES_MAX).map(tuple)),

@@ -53,8 +53,8 @@ def is_allowed(path: Path, method: str, parameters: dict[str, object]) -> bool:
     try:
         call(str(path), method, parameters)
     except CallFailed as error:
-        assert error.name == "org.kingd.NotAuthorized"
-        assert "adm" in str(error)
+        if error.name != "org.kingd.NotAuthorized" or "adm" not in str(error):
+            raise
         return False
     return True
 

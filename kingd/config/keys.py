@@ -1,0 +1,253 @@
+"""The one table of all keys: each field holds the default, and in its metadata what is allowed, whether a reload
+applies it (`live`) or only a restart (`fixed`), and a sentence for people.
+
+`KEYS` is read off it: loading is driven by it, and the man page comes from it. Durations are ints of microseconds:
+TOML's `timing.heartbeat = "100ms"` is `config.timing.heartbeat_us` here."""
+
+import re
+import socket
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import Field, dataclass, field, fields, replace
+from pathlib import Path
+from typing import NamedTuple
+
+from kingd.config.kinds import (
+    ARGUMENT,
+    FLAG,
+    GROUP4,
+    GROUP6,
+    GROUP_NAME,
+    INTERFACE,
+    NAME,
+    PEER,
+    PREEMPT,
+    SOCKET,
+    TAG,
+    Kind,
+    Preempt,
+    choice,
+    duration,
+    duration_text,
+    duration_us,
+    file_path,
+    strings,
+    whole,
+)
+
+# timing.profile -> heartbeat and leader_timeout, in microseconds
+PROFILES = {"lan": (100_000, 500_000), "fast": (10_000, 30_000), "wifi": (1_000_000, 5_000_000)}
+
+
+class Key(NamedTuple):
+    """All that is to be told about one key."""
+
+    path: str  # "timing.heartbeat"
+    field: str  # "heartbeat_us"
+    kind: Kind
+    default: str  # as one would write it in TOML
+    needs_restart: bool
+    doc: str
+
+
+def host_name() -> str:
+    """The host's short name made to fit, for a host without configuration must start whatever it is called."""
+    short = socket.gethostname().split(".")[0]
+    return re.sub(r"[^A-Za-z0-9_-]", "-", short)[:63].strip("-") or "localhost"
+
+
+def live(kind: Kind, doc: str) -> dict[str, object]:
+    return {"kind": kind, "doc": doc, "needs_restart": False}
+
+
+def fixed(kind: Kind, doc: str) -> dict[str, object]:
+    return {"kind": kind, "doc": doc, "needs_restart": True}
+
+
+# fmt: off
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Network:
+    interfaces: tuple[str, ...] = field(default=(), metadata=fixed(strings(INTERFACE, most=32),
+        "Names of the interfaces to use, empty = every one that is up, can multicast and is not loopback; one too few "
+        "and the nodes behind it are not seen, one too many and strangers see this node."))
+    port: int = field(default=5466, metadata=fixed(whole(1, 65535),
+        "UDP port of the group, and of this daemon's own address where it is free; nodes with another one never meet."))
+    group4: str = field(default="239.255.54.66", metadata=fixed(GROUP4,
+        "IPv4 multicast group; nodes with another one meet only by IPv6, broadcast or peers."))
+    group6: str = field(default="ff12::5466", metadata=fixed(GROUP6,
+        "IPv6 multicast group on each interface; nodes with another one meet only by IPv4 or peers, and a wider scope "
+        "than the link's (ff12) reaches no further, for the hop limit is 1."))
+    peers: tuple[str, ...] = field(default=(), metadata=fixed(strings(PEER, most=64),
+        "Nodes to greet by unicast where multicast does not pass; one that answers is enough, each silent one costs a "
+        "datagram now and then."))
+    broadcast: bool = field(default=True, metadata=fixed(FLAG,
+        "Whether to announce by IPv4 broadcast too while no member is known; without it a LAN that filters multicast "
+        "needs peers."))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Timing:
+    profile: str = field(default="lan", metadata=live(choice(*PROFILES),
+        "Presets of heartbeat and leader_timeout: lan 100ms and 500ms, fast 10ms and 30ms (too short for all but an "
+        "idle wired network), wifi 1s and 5s."))
+    heartbeat_us: int = field(default=PROFILES["lan"][0], metadata=live(duration("5ms", "10s"),
+        "How often the leader says that it leads; too short costs packets and processor time, too long delays every "
+        "detection."))
+    leader_timeout_us: int = field(default=PROFILES["lan"][1], metadata=live(duration("15ms", "1m"),
+        "Silence after which the leader counts as dead, at least 3 heartbeats; too short and a stalled machine looks "
+        "dead, too long and nobody leads for as long after a power cut."))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Quorum:
+    voters: tuple[str, ...] = field(default=(), metadata=fixed(strings(NAME, most=64),
+        "Names of the hosts that vote, the same list on each; empty = availability mode, in which each part of a "
+        "split network has a leader of its own."))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Security:
+    key_file: Path | None = field(default=None, metadata=live(file_path("a path, or empty", optional=True),
+        "File with the cluster's key; empty = /etc/kingd/cluster.key, or the systemd credential cluster.key, if there "
+        "is one."))
+    mode: str = field(default="auto", metadata=live(choice("auto", "off", "permissive", "enforce"),
+        "Whether datagrams are signed: auto = enforce when a key exists, permissive = sign but accept unsigned ones, "
+        "with which anybody on the LAN can still take part."))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hooks:
+    dir: Path = field(default=Path("/etc/kingd/hooks.d"), metadata=live(file_path("a path"),
+        "Folder of the executables that are run at each change of leadership."))
+    timeout_us: int = field(default=duration_us("30s"), metadata=live(duration("100ms", "1h"),
+        "How long one hook may run before it is stopped; too short kills it in the middle of its work, too long "
+        "delays the hooks of the next change."))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Check:
+    command: tuple[str, ...] = field(default=(), metadata=live(strings(ARGUMENT, most=64, unique=False),
+        "Command with its arguments that exits 0 while this host is fit to lead; empty = always fit."))
+    interval_us: int = field(default=duration_us("5s"), metadata=live(duration("100ms", "1h"),
+        "How often the command is run; too short costs processor time, too long leaves an unfit leader in place."))
+    timeout_us: int = field(default=duration_us("2s"), metadata=live(duration("10ms", "10m"),
+        "How long the command may run before it counts as failed; too short fails on a busy host, too long delays the "
+        "verdict."))
+    rise: int = field(default=2, metadata=live(whole(1, 100),
+        "Successes in a row after which an unfit host is fit again; too few and it flaps, too many and it stays out "
+        "for long."))
+    fall: int = field(default=3, metadata=live(whole(1, 100),
+        "Failures in a row after which the host is unfit; too few and one hiccup costs leadership, too many and an "
+        "unfit host leads for long."))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Control:
+    socket: Path = field(default=Path("/run/kingd/control.sock"), metadata=fixed(SOCKET,
+        "Unix socket that kingctl talks to; at another place kingctl needs --socket."))
+    group: str = field(default="kingd", metadata=fixed(GROUP_NAME,
+        "Group whose members may change things through the socket; empty = only root and the daemon's own user."))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Log:
+    level: str = field(default="info", metadata=live(choice("debug", "info", "warning", "error"),
+        "Least important messages that are logged; debug has a line for every datagram."))
+    format: str = field(default="auto", metadata=live(choice("auto", "json"),
+        "auto = for the journal under systemd and for people elsewhere, json = one object a line."))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Config:
+    cluster: str = field(default="default", metadata=fixed(NAME,
+        "Name of the cluster; nodes with another one do not take part and are listed as strangers."))
+    name: str = field(default_factory=host_name, metadata=fixed(NAME,
+        "Name of this node, as every answer shows it; two nodes with the same one are told apart only by their ids."))
+    priority: int = field(default=100, metadata=live(whole(0, 65535),
+        "Who leads: the highest; 0 = never (an observer that still votes)."))
+    preempt: Preempt = field(default=Preempt(enabled=True, wait_us=0), metadata=live(PREEMPT,
+        "Whether a node of higher priority that returns takes over, or after which wait; too short a wait and a node "
+        "that flaps takes leadership along, too long and the worse node leads for so long."))
+    network: Network = field(default_factory=Network)
+    timing: Timing = field(default_factory=Timing)
+    quorum: Quorum = field(default_factory=Quorum)
+    security: Security = field(default_factory=Security)
+    hooks: Hooks = field(default_factory=Hooks)
+    check: Check = field(default_factory=Check)
+    control: Control = field(default_factory=Control)
+    log: Log = field(default_factory=Log)
+    tags: tuple[tuple[str, str], ...] = field(default=(), metadata=live(TAG,
+        "At most 8 short strings that every node can read: url, port, role ...; each makes every announcement longer."))
+# fmt: on
+
+
+def table_path(path: str) -> str:
+    return "tags" if path.startswith("tags.") else path
+
+
+def key_of(path: str) -> Key:
+    return KEYS[table_path(path)]
+
+
+def _keys() -> Iterator[Key]:
+    """The table, read off the dataclasses."""
+    defaults = Config()
+    for outer in fields(defaults):
+        if outer.metadata:
+            yield _row(outer.name, outer, getattr(defaults, outer.name))
+        else:
+            section = getattr(defaults, outer.name)
+            for inner in fields(section):
+                yield _row(f"{outer.name}.{inner.name}", inner, getattr(section, inner.name))
+
+
+def _row(path: str, row: Field[object], default: object) -> Key:
+    if isinstance(default, int) and path.endswith("_us"):
+        default = duration_text(default)
+    shown = "the host's short name" if path == "name" else as_toml(default)
+    return Key(path.removesuffix("_us"), row.name, default=shown, **row.metadata)
+
+
+def values_of(config: Config) -> dict[str, object]:
+    return {path: getattr(_section(config, path), key.field) for path, key in KEYS.items()}
+
+
+def _section(config: Config, path: str) -> object:
+    table = path.rpartition(".")[0]
+    return getattr(config, table) if table else config
+
+
+def config_of(values: Mapping[str, object]) -> Config:
+    """These values, by dotted path, and the defaults for the rest."""
+    sections: dict[str, dict[str, object]] = {"": {}}
+    for path, value in values.items():
+        sections.setdefault(path.rpartition(".")[0], {})[KEYS[path].field] = value
+    top = sections.pop("")
+    defaults = Config()
+    top |= {name: replace(getattr(defaults, name), **part) for name, part in sections.items()}
+    make: Callable[..., Config] = Config  # the types were seen to by the reader of each key
+    return make(**top)
+
+
+def as_toml(value: object) -> str:
+    """A value as one writes it in TOML, on one line and not too long."""
+    match value:
+        case bool():
+            shown = str(value).lower()
+        case None:
+            shown = '""'
+        case Preempt():
+            return as_toml(duration_text(value.wait_us) if value.wait_us else "always" if value.enabled else "never")
+        case str() | Path():
+            shown = f'"{value}"' if str(value).isprintable() else repr(str(value))
+        case list() | tuple():
+            shown = f"[{', '.join(as_toml(item) for item in value)}]"
+        case Mapping():
+            return "(a table)"
+        case int() if abs(value) >= 1 << 64:
+            shown = "(a very large number)"  # Python refuses to print some of them
+        case _:
+            shown = str(value)
+    return shown if len(shown) <= 100 else f"{shown[:97]}..."
+
+
+KEYS = {key.path: key for key in _keys()}

@@ -1,0 +1,233 @@
+"""From files and command line to values by dotted path, with each mistake named by file, line, key, value and what is
+allowed."""
+
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+
+from kingd.config.keys import KEYS, PROFILES, Config, Timing, as_toml, config_of, key_of, table_path, values_of
+from kingd.config.kinds import TAG_NAME, duration_text
+
+COMMAND_LINE = "command line"
+DEFAULT_FILE = Path("/etc/kingd/kingd.toml")
+_HEARTBEATS_MIN = 3  # one lost datagram and some jitter must never look like a dead leader
+_TAGS_MAX = 8  # they must fit in one announcement
+_FILE_SIZE_MAX = 1 << 20  # a device or a pipe by mistake must end in an error, not in all memory used
+
+
+class ConfigError(Exception):
+    """What the operator must correct: one sentence for each mistake. kingd exits 78, a reload changes nothing."""
+
+    def __init__(self, problems: Sequence[str]) -> None:
+        super().__init__("\n".join(problems))
+        self.problems = tuple(problems)
+
+
+# What is part of the contract but not of this version: an honest no, instead of a key that does nothing. Each row goes
+# when its feature comes.
+_NOT_SIGNED = "this version does not sign datagrams yet"
+_NOT_YET: tuple[tuple[str, Callable[[object], bool], str], ...] = (
+    ("security.mode", lambda mode: mode in ("permissive", "enforce"), f'{_NOT_SIGNED}; only "auto" and "off" work'),
+    ("security.key_file", lambda file: file is not None, f"{_NOT_SIGNED}; leave it empty"),
+    ("quorum.voters", bool, "this version has only the availability mode; leave the list empty"),
+    ("check.command", bool, "this version does not check health yet; leave the list empty"),
+)
+
+
+_TABLES = [*dict.fromkeys(path.partition(".")[0] for path in KEYS if "." in path), "tags"]
+
+
+def load(*, main: Path | None, explicit: bool, overrides: Mapping[str, object]) -> Config:
+    """The main file, then its drop-ins in lexical order, then the command line; the later wins, key by key.
+
+    The drop-ins of `DIR/kingd.toml` are `DIR/conf.d/*.toml`; those of any other `DIR/NAME.toml` are
+    `DIR/NAME.toml.d/*.toml`, so that an instance (kingd@NAME) never reads what was meant for the default one.
+    Hidden files are left out. A missing main file is a mistake only if it was asked for (`explicit`). `overrides`
+    has dotted keys and values as in TOML (tuples and paths too); None = not given."""
+    reading = _Reading()
+    if main is not None:
+        reading.read_file(main, must_exist=explicit)
+        for file in reading.drop_ins(main):
+            reading.read_file(file, must_exist=True)
+    for path, value in overrides.items():
+        if value is not None:
+            reading.take(COMMAND_LINE, path, value)
+    return reading.result()
+
+
+def changed_keys(old: Config, new: Config) -> list[str]:
+    """Dotted names of the keys that differ, in the order of the table."""
+    before, after = values_of(old), values_of(new)
+    return [path for path in KEYS if before[path] != after[path]]
+
+
+def needs_restart(key: str) -> bool:
+    return key_of(key).needs_restart
+
+
+def apply_live(old: Config, new: Config) -> Config:
+    """What is in force after a reload: `new` where that works live, else `old`."""
+    before, after = values_of(old), values_of(new)
+    return config_of({path: (before if KEYS[path].needs_restart else after)[path] for path in KEYS})
+
+
+class _Reading:
+    """Collects values, where each came from, and every mistake on the way."""
+
+    def __init__(self) -> None:
+        self._values: dict[str, object] = {}
+        self._sources: dict[str, str] = {}
+        self._tags: dict[str, object] = {}
+        self._problems: list[str] = []
+        self._refused: set[str] = set()
+
+    def read_file(self, file: Path, *, must_exist: bool) -> None:
+        try:
+            with file.open("rb") as stream:
+                data = stream.read(_FILE_SIZE_MAX + 1)
+        except OSError as error:
+            if must_exist or not isinstance(error, FileNotFoundError):
+                self._problems.append(f"{file}: cannot be read: {error.strerror}")
+            return
+        try:
+            text, document = _parsed(data)
+        except UnicodeDecodeError as error:
+            line = data.count(b"\n", 0, error.start) + 1
+            self._problems.append(f"{file}: is not UTF-8 text (at line {line})")
+        except (ValueError, RecursionError) as error:  # RecursionError: a thousand brackets
+            self._problems.append(f"{file}: is not TOML: {error}")
+        else:
+            lines = _line_numbers(text)
+            for path, raw in _flat(document):
+                self.take(f"{file}:{lines[path]}" if path in lines else str(file), path, raw)
+
+    def drop_ins(self, main: Path) -> list[Path]:
+        folder = main.parent / ("conf.d" if main.name == "kingd.toml" else f"{main.name}.d")
+        try:
+            files = sorted(folder.iterdir())
+        except FileNotFoundError:
+            return []
+        except OSError as error:
+            self._problems.append(f"{folder}: cannot be read: {error.strerror}")
+            return []
+        return [file for file in files if file.suffix == ".toml" and not file.name.startswith(".")]
+
+    def take(self, source: str, path: str, raw: object) -> None:
+        key = KEYS.get(table_path(path))
+        if key is None or path == "tags" or (key.path == "tags" and not TAG_NAME.fullmatch(path.removeprefix("tags."))):
+            self._refuse(source, path, _unknown(path, raw))
+            return
+        try:
+            value = key.kind.read(raw)
+        except ValueError as error:
+            why = f" ({error})" if str(error) else ""
+            self._refuse(source, path, f"{path} = {as_toml(raw)} is not allowed: it must be {key.kind.allowed}{why}")
+            return
+        self._sources[path] = source
+        if key.path == "tags":
+            self._tags[path.removeprefix("tags.")] = value
+        else:
+            self._values[path] = value
+
+    def result(self) -> Config:
+        if self._tags:
+            self._values["tags"] = tuple(sorted(self._tags.items()))
+        heartbeat_us, leader_timeout_us = PROFILES[str(self._values.get("timing.profile", "lan"))]
+        self._values.setdefault("timing.heartbeat", heartbeat_us)
+        self._values.setdefault("timing.leader_timeout", leader_timeout_us)
+        config = config_of(self._values)
+        self._check_timing(config.timing)
+        self._check_tags()
+        self._check_not_yet()
+        if self._problems:
+            raise ConfigError(self._problems)
+        return config
+
+    def _refuse(self, source: str, path: str, sentence: str) -> None:
+        self._problems.append(f"{source}: {sentence}")
+        self._refused.add(path)
+
+    def _check_timing(self, timing: Timing) -> None:
+        if self._refused & {"timing.profile", "timing.heartbeat", "timing.leader_timeout"}:
+            return  # it would be judged against a value that nobody asked for
+        least_us = _HEARTBEATS_MIN * timing.heartbeat_us
+        if timing.leader_timeout_us < least_us:
+            # One of the two was set, for every profile keeps the rule.
+            source = self._sources.get("timing.leader_timeout") or self._sources["timing.heartbeat"]
+            self._problems.append(
+                f'{source}: timing.leader_timeout = "{duration_text(timing.leader_timeout_us)}" is not allowed: with '
+                f'timing.heartbeat = "{duration_text(timing.heartbeat_us)}" it must be "{duration_text(least_us)}" or '
+                f"more, {_HEARTBEATS_MIN} heartbeats"
+            )
+
+    def _check_tags(self) -> None:
+        if len(self._tags) > _TAGS_MAX:
+            first = list(self._tags)[_TAGS_MAX]
+            what = f"tags.{first} = {as_toml(self._tags[first])}"
+            why = f"there may be at most {_TAGS_MAX} tags, and these are {len(self._tags)}"
+            self._problems.append(f"{self._sources[f'tags.{first}']}: {what} is not allowed: {why}")
+
+    def _check_not_yet(self) -> None:
+        for path, asked_for, sentence in _NOT_YET:
+            if path in self._values and asked_for(self._values[path]):
+                wish = f"{path} = {as_toml(self._values[path])}"
+                self._problems.append(f"{self._sources[path]}: {wish} is not possible: {sentence}")
+
+
+def _parsed(data: bytes) -> tuple[str, dict[str, object]]:
+    import tomllib  # 12 ms and 2.6 MB: only who has a file pays for it
+
+    if len(data) > _FILE_SIZE_MAX:
+        raise ValueError(f"it is longer than {_FILE_SIZE_MAX} bytes")
+    text = data.decode()
+    return text, tomllib.loads(text)
+
+
+def _flat(document: Mapping[str, object]) -> Iterator[tuple[str, object]]:
+    """Dotted paths and their values; what should be a table but is none is handed on under the table's name."""
+    for name, value in document.items():
+        if name in _TABLES and isinstance(value, Mapping):
+            yield from ((f"{name}.{below}", inner) for below, inner in value.items())
+        else:
+            # Quoted, it is a key of its own to TOML: "network.port" is not port in [network].
+            yield f'"{name}"' if "." in name else name, value
+
+
+def _line_numbers(text: str) -> dict[str, int]:
+    """Where each key stands, by the look of the lines; good enough for a message, and tomllib does not tell."""
+    numbers: dict[str, int] = {}
+    table = ""
+    for number, line in enumerate(text.splitlines(), 1):
+        if header := re.match(r"\s*\[\s*([\w.-]+)\s*\]", line):
+            table = header[1] + "."
+        elif key := re.match(r"""\s*["']?([\w.-]+)["']?\s*=""", line):
+            numbers.setdefault(table + key[1], number)
+    return numbers
+
+
+def _unknown(path: str, raw: object) -> str:
+    """The sentence about a key that does not exist."""
+    table, _, name = path.rpartition(".")
+    if path in _TABLES:
+        return f"{path} = {as_toml(raw)} is not allowed: it must be a table, [{path}]"
+    if table.partition(".")[0] == "tags":
+        return f"{path} = {as_toml(raw)} is not allowed: a tag's name must be 1 to 32 of a-z A-Z 0-9 . _ -"
+    near = _nearest(path, name)
+    if near:
+        return f"{path} = {as_toml(raw)} is not a key of kingd: did you mean {near}?"
+    known = [key for key in KEYS if key.rpartition(".")[0] == table and key != "tags"]
+    if not table or not known:
+        known += [f"[{name}]" for name in _TABLES]
+    return f"{path} = {as_toml(raw)} is not a key of kingd: there are {', '.join(known)}"
+
+
+def _nearest(path: str, name: str) -> str:
+    """The key that was probably meant: the same word in another table, else one that is a slip away."""
+    import difflib  # only who makes a mistake pays for it
+
+    names = {key.rpartition(".")[2]: key for key in reversed(KEYS)} | {table: f"[{table}]" for table in _TABLES}
+    if name in names:
+        return names[name]
+    names |= {key: key for key in KEYS}
+    near = difflib.get_close_matches(path, names, 1, 0.7) or difflib.get_close_matches(name, names, 1, 0.7)
+    return names[near[0]] if near else ""

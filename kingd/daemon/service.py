@@ -1,0 +1,159 @@
+"""What the control socket asks, answered from the core at the moment of asking (`kingd.control.service.Service`)."""
+
+import asyncio
+import logging
+import time
+from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
+from typing import Protocol
+
+from kingd.config import Config, ConfigError, apply_live, changed_keys, needs_restart
+from kingd.control.service import JsonObject, ServiceError
+from kingd.core.effect import Effect, Event, EventKind, HandedOver, Surveyed
+from kingd.core.election import Core, StepDownError
+from kingd.core.message import Role
+from kingd.daemon import views
+from kingd.daemon.clock import now_us
+from kingd.daemon.journal import Journal
+from kingd.daemon.refusals import Refusals
+
+_log = logging.getLogger("kingd")
+
+_STEP_DOWN_LIMIT_S = 10.0
+_PRIORITY_MAX = 65535
+_KIND_NOW = {Role.LEADER: EventKind.ELECTED, Role.FOLLOWER: EventKind.LEADER_CHANGED, Role.JOINING: EventKind.STARTED}
+
+
+class Daemon(Protocol):
+    """What of the runtime the answers are made from."""
+
+    core: Core
+    config: Config
+    journal: Journal
+    refusals: Refusals
+    since: str
+    reread: Callable[[], Config]
+
+    def perform(self, effects: list[Effect]) -> None: ...
+    def reconfigure(self, config: Config) -> None: ...
+    def here(self) -> str | None: ...
+    def problems(self) -> list[str]: ...
+    def sentence(self) -> str: ...
+
+
+class ControlService:
+    def __init__(self, daemon: Daemon) -> None:
+        self._daemon = daemon
+        self._surveys: dict[int, asyncio.Future[JsonObject]] = {}
+        self._step_downs: list[asyncio.Future[JsonObject]] = []
+
+    def status(self) -> JsonObject:
+        now, daemon = now_us(), self._daemon
+        return views.status(
+            daemon.core,
+            daemon.core.status(now),
+            daemon.config,
+            here=daemon.here(),
+            since=daemon.since,
+            strangers=daemon.refusals.strangers(now),
+            problems=daemon.problems(),
+            rejected={**daemon.refusals.counts, **daemon.core.node.dropped},
+        )
+
+    def members(self) -> JsonObject:
+        now, core = now_us(), self._daemon.core
+        return views.members(core, core.status(now), here=self._daemon.here(), now_us=now)
+
+    def history(self) -> JsonObject:
+        return {"version": 1, "events": self._daemon.journal.history()}
+
+    async def survey(self) -> JsonObject:
+        """Whoever asks while one is under way shares its answer."""
+        pending = next(iter(self._surveys.values()), None)
+        if pending is None:
+            pending = asyncio.get_running_loop().create_future()
+            token = id(pending)
+            self._surveys[token] = pending
+            self._daemon.perform(self._daemon.core.survey(token, now_us=now_us()))
+        return await asyncio.shield(pending)
+
+    def on_surveyed(self, result: Surveyed) -> None:
+        _answer(self._surveys.pop(result.token), views.survey(result))
+
+    def watch(self) -> AsyncIterator[JsonObject]:
+        return self._daemon.journal.watch(self._present())
+
+    def _present(self) -> JsonObject:
+        """The state right now, in the shape of an event."""
+        daemon = self._daemon
+        facts = daemon.core.status(now_us())
+        event = Event(
+            kind=_KIND_NOW.get(facts.role, EventKind.LEADER_LOST),
+            role=facts.role,
+            previous_role=facts.role,
+            term=facts.term,
+            leader=facts.leader,
+            previous_leader=None,
+            reason=facts.reason,
+        )
+        shown = views.event(
+            event,
+            here=daemon.here(),
+            seq=daemon.journal.seq,
+            wall_s=time.time(),
+            monotonic_ns=time.clock_gettime_ns(time.CLOCK_MONOTONIC),
+        )
+        return shown | {"time": daemon.since, "initial": True}
+
+    async def step_down(self, *, to: str | None, for_ms: int) -> JsonObject:
+        daemon = self._daemon
+        try:
+            effects = daemon.core.step_down(to=to, for_us=for_ms * 1000, now_us=now_us())
+        except StepDownError as error:
+            raise ServiceError(error.name, f"{error}; {daemon.sentence()}") from None
+        pending: asyncio.Future[JsonObject] = asyncio.get_running_loop().create_future()
+        self._step_downs.append(pending)
+        daemon.perform(effects)
+        try:
+            async with asyncio.timeout(_STEP_DOWN_LIMIT_S):
+                return await pending
+        except TimeoutError:
+            raise ServiceError("TimedOut", f"nobody has taken over; {daemon.sentence()}") from None
+
+    def on_handed_over(self, result: HandedOver) -> None:
+        facts = self._daemon.core.status(now_us())
+        leader = views.peer(facts.leader, here=self._daemon.here(), tags=facts.leader_tags) if result.to else None
+        pending, self._step_downs = self._step_downs, []
+        for future in pending:
+            _answer(future, {"version": 1, "leader": leader})
+
+    def set_priority(self, priority: int) -> JsonObject:
+        if not 0 <= priority <= _PRIORITY_MAX:
+            raise ServiceError("OutOfRange", f"priority must be from 0 to {_PRIORITY_MAX}, not {priority}")
+        daemon = self._daemon
+        previous = daemon.config.priority
+        daemon.config = replace(daemon.config, priority=priority)
+        daemon.perform(daemon.core.set_priority(priority, now_us=now_us()))
+        _log.info("priority is %d now, was %d (by kingctl, until the daemon ends)", priority, previous)
+        return {"version": 1, "priority": priority, "previous": previous, "persistent": False}
+
+    def reload(self) -> JsonObject:
+        """Validate, then swap: a bad file changes nothing."""
+        daemon = self._daemon
+        try:
+            new = daemon.reread()
+        except ConfigError as error:
+            raise ServiceError("BadConfig", str(error)) from None
+        changed = changed_keys(daemon.config, new)
+        waiting = [key for key in changed if needs_restart(key)]
+        applied = [key for key in changed if not needs_restart(key)]
+        daemon.reconfigure(apply_live(daemon.config, new))
+        _log.info("reloaded: %s", ", ".join(applied) or "nothing changed that works without a restart")
+        if waiting:
+            _log.warning("these need a restart to take effect: %s", ", ".join(waiting))
+        return {"version": 1, "applied": applied, "needs_restart": waiting}
+
+
+def _answer(future: asyncio.Future[JsonObject], answer: JsonObject) -> None:
+    if not future.done():  # its client may have gone
+        future.set_result(answer)

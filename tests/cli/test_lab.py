@@ -1,0 +1,240 @@
+"""The lab with real daemons: what it starts it ends, and what they answer is what the interface says."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from kingd.cli.main import run
+from kingd.client import CallFailed, Client, DaemonNotRunning
+from kingd.control.client import call
+from kingd.lab.cluster import Cluster
+from kingd.lab.folder import LabError, root
+from kingd.lab.process import Process, load, spawn
+from tests.cli.conformance import reply_mistakes
+
+NODES = ("box1", "box2", "box3")
+
+
+def kingctl(*argv: str, folder: Path) -> "subprocess.CompletedProcess[str]":
+    environment = {**os.environ, "KINGD_LAB_DIR": str(folder)}
+    command = [sys.executable, "-m", "kingd.cli", *argv]
+    return subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=50)
+
+
+def processes_of(folder: Path) -> list[str]:
+    """The command lines that name the folder: daemons of a lab in it."""
+    found = []
+    for file in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            words = file.read_bytes().decode().split("\0")
+        except OSError:
+            continue
+        if any(str(folder) in word for word in words) and int(file.parent.name) != os.getpid():
+            found.append(" ".join(words))
+    return found
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """The folder of a lab of three that runs."""
+    path = tmp_path_factory.mktemp("labs")
+    path.chmod(0o700)
+    started = kingctl("lab", "start", folder=path)
+    try:
+        assert started.returncode == 0, started.stderr
+        rows = [line.split() for line in started.stdout.splitlines()]
+        assert [(row[0], row[1], row[3], row[4], row[5]) for row in rows[1:]] == [
+            ("box1", "300", "running", "leader", "box1"),
+            ("box2", "200", "running", "follower", "box1"),
+            ("box3", "100", "running", "follower", "box1"),
+        ]
+        yield path
+    finally:
+        assert kingctl("lab", "stop", folder=path).returncode == 0
+    assert processes_of(path) == []
+    assert list(path.iterdir()) == []
+
+
+@pytest.fixture
+def lab(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Cluster:
+    """The same lab, all of it running and box1 leading."""
+    monkeypatch.setenv("KINGD_LAB_DIR", str(folder))
+    cluster = Cluster.open("lab")
+    for node in cluster.nodes:
+        if node.process is None:
+            cluster.start(node.name)
+    for node in cluster.nodes:
+        wait_for(node.socket, "box1")
+    return cluster
+
+
+def wait_for(socket: str, leader: str) -> None:
+    client = Client(socket)
+    if any(event["leader"] and event["leader"]["name"] == leader for event in client.watch()):  # type: ignore[index]
+        return
+
+
+def test_every_node_names_the_same_leader(lab: Cluster, capfd: pytest.CaptureFixture[str]) -> None:
+    for node in lab.nodes:
+        assert run(["--socket", node.socket, "leader"]) == 0
+        assert capfd.readouterr() == ("box1\n", "")
+        assert run(["--socket", node.socket, "is-leader"]) == (0 if node.name == "box1" else 1)
+        assert run(["--socket", node.socket, "survey"]) == 0
+        capfd.readouterr()
+
+
+def test_real_answers_are_what_the_interface_says(lab: Cluster) -> None:
+    for node in lab.nodes:
+        for method in ("Status", "Members", "History", "Survey"):
+            assert reply_mistakes(method, call(node.socket, method)) == []
+        assert reply_mistakes("Watch", next(Client(node.socket).watch())) == []
+    leader = Client(lab.nodes[0].socket)
+    answer = leader.set_priority(301)
+    assert reply_mistakes("SetPriority", answer) == []
+    assert (answer["priority"], answer["previous"]) == (301, 300)
+    assert reply_mistakes("SetPriority", leader.set_priority(300)) == []
+    assert reply_mistakes("Reload", leader.reload()) == []
+
+
+def test_python_api(lab: Cluster) -> None:
+    first, second = Client(lab.nodes[0].socket), Client(lab.nodes[1].socket)
+    assert first.is_leader()
+    assert not second.is_leader()
+    leader = second.leader()
+    assert leader is not None
+    assert leader == first.wait(me=True)
+    assert (leader.name, leader.priority) == ("box1", 300)
+    assert {node["name"] for node in second.members()["members"]} == set(NODES)  # type: ignore[attr-defined]
+    assert second.survey()["agree"] is True
+    with pytest.raises(CallFailed, match="box1"):
+        second.step_down()
+    with pytest.raises(CallFailed) as refused:
+        second.set_priority(65536)
+    assert refused.value.name == "org.kingd.OutOfRange"
+
+
+def test_kill_and_start_one(lab: Cluster, folder: Path) -> None:
+    second = Client(lab.node("box2").socket)
+    assert kingctl("lab", "kill", "box1", folder=folder).returncode == 0
+    again = kingctl("lab", "kill", "box1", folder=folder)
+    assert (again.returncode, "does not run" in again.stderr) == (1, True)
+    assert second.wait(me=True, timeout_s=10).name == "box2"
+    with pytest.raises(DaemonNotRunning):
+        Client(lab.node("box1").socket).status()
+    states = json.loads(kingctl("lab", "ps", "--json", folder=folder).stdout)["nodes"]
+    assert [(row["name"], row["state"], row["leader"]) for row in states] == [
+        ("box1", "ended", None),
+        ("box2", "running", "box2"),
+        ("box3", "running", "box2"),
+    ]
+    assert kingctl("lab", "start-one", "box1", folder=folder).returncode == 0
+    assert Client(lab.node("box1").socket).wait(me=True, timeout_s=10).name == "box1"
+    again = kingctl("lab", "start-one", "box1", folder=folder)
+    assert (again.returncode, "runs already" in again.stderr) == (1, True)
+
+
+def test_step_down_hands_over(lab: Cluster, capfd: pytest.CaptureFixture[str]) -> None:
+    first = lab.node("box1")
+    assert run(["--socket", first.socket, "step-down", "--to", "box3", "--for", "1s"]) == 0
+    assert capfd.readouterr().out == "box3\n"
+    wait_for(first.socket, "box1")  # it comes back after the second
+
+
+def test_attach_speaks_to_that_node(lab: Cluster, folder: Path) -> None:
+    names = [
+        kingctl("lab", "attach", node.name, "sh", "-c", "echo $KINGCTL_SOCKET", folder=folder) for node in lab.nodes
+    ]
+    assert [done.stdout.strip() for done in names] == [node.socket for node in lab.nodes]
+    assert kingctl("lab", "attach", "box1", "sh", "-c", "exit 7", folder=folder).returncode == 7
+    assert kingctl("lab", "attach", "box1", "sh", "-c", "exit 255", folder=folder).returncode == 254
+    assert kingctl("lab", "attach", "box1", "sh", "-c", "kill -9 $$", folder=folder).returncode == 137
+    assert kingctl("lab", "attach", "box1", "no-such-command", folder=folder).returncode == 127
+    missing = kingctl("lab", "attach", "box9", "true", folder=folder)
+    assert (missing.returncode, "it has box1, box2, box3" in missing.stderr) == (1, True)
+
+
+def test_second_start_is_refused_and_changes_nothing(lab: Cluster, folder: Path) -> None:
+    again = kingctl("lab", "start", folder=folder)
+    assert (again.returncode, "kingctl lab stop ends it" in again.stderr) == (1, True)
+    assert all(node.process for node in lab.nodes)
+
+
+def test_start_that_was_cut_short_is_in_nobodys_way(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    tmp_path.chmod(0o700)
+    monkeypatch.setenv("KINGD_LAB_DIR", str(tmp_path))
+    (tmp_path / "lab").mkdir()
+    for _ in range(2):  # the second finds what the first one left: a lab of which nothing runs
+        assert [node.name for node in Cluster.create("lab", nodes=2, profile="fast").nodes] == ["box1", "box2"]
+
+
+def test_no_lab_says_what_to_do(tmp_path: Path) -> None:
+    tmp_path.chmod(0o700)
+    for verb in (["ps"], ["stop"], ["kill", "box1"], ["start-one", "box1"]):
+        done = kingctl("lab", *verb, folder=tmp_path)
+        assert (done.returncode, done.stdout, "kingctl lab start" in done.stderr) == (1, "", True)
+
+
+def test_process_that_took_over_the_pid_is_not_signalled(tmp_path: Path) -> None:
+    with subprocess.Popen(["sleep", "60"]) as other:
+        stranger = Process(other.pid, 1)
+        assert not stranger.is_running
+        stranger.signal(signal.SIGKILL)
+        assert stranger.wait(0)
+        assert other.poll() is None
+        other.terminate()
+
+
+def test_process_is_remembered_signalled_and_waited_for(tmp_path: Path) -> None:
+    spawn(
+        ["/bin/sh", "-c", "echo started; exec sleep 60"], log=tmp_path / "log", environment={}, pid_file=tmp_path / "p"
+    )
+    process = load(tmp_path / "p")
+    assert process is not None
+    assert process.is_running
+    assert not process.wait(0.05)
+    process.signal(signal.SIGTERM)
+    assert process.wait(10)
+    assert not process.is_running
+
+
+@pytest.mark.parametrize("mode", [0o777, 0o720])
+def test_folder_that_others_can_write_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mode: int) -> None:
+    tmp_path.chmod(mode)
+    monkeypatch.setenv("KINGD_LAB_DIR", str(tmp_path))
+    with pytest.raises(LabError, match="not ours alone"):
+        root()
+
+
+def test_demo_tells_the_story_and_leaves_nothing(tmp_path: Path) -> None:
+    tmp_path.chmod(0o700)
+    done = kingctl("lab", "demo", folder=tmp_path)
+    assert done.returncode == 0, done.stdout + done.stderr
+    for words in ("box2 leads, says", "leader-timeout", "box1 leads, says", "leader-left", "All daemons are stopped"):
+        assert words in done.stdout
+    assert processes_of(tmp_path) == []
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_demo_that_is_interrupted_leaves_nothing(tmp_path: Path, number: signal.Signals) -> None:
+    tmp_path.chmod(0o700)
+    environment = {**os.environ, "KINGD_LAB_DIR": str(tmp_path)}
+    command = [sys.executable, "-m", "kingd.cli", "lab", "demo"]
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, env=environment, stdout=pipe, stderr=pipe, text=True) as demo:
+        assert demo.stdout is not None
+        for line in demo.stdout:
+            if "name a leader" in line:
+                break
+        assert len(processes_of(tmp_path)) >= 3
+        demo.send_signal(number)
+        _, err = demo.communicate(timeout=20)
+    assert (demo.returncode, "Traceback" in err) == (130, False)
+    assert processes_of(tmp_path) == []
+    assert list(tmp_path.iterdir()) == []

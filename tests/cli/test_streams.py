@@ -1,0 +1,109 @@
+"""kingctl watch and wait, and what happens to stdout: the streams that end, break, or fill up."""
+
+import json
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from kingd.cli.main import run
+from tests.cli.fake_kingd import BOX1, BOX2, FakeKingd, event, running
+
+
+@pytest.fixture
+def kingd(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeKingd]:
+    monkeypatch.setenv("KINGCTL_SOCKET", str(tmp_path / "control.sock"))
+    with running(tmp_path / "control.sock") as server:
+        yield server
+        assert server.failures == []
+
+
+def start_kingctl(*argv: str) -> "subprocess.Popen[str]":
+    pipe = subprocess.PIPE
+    return subprocess.Popen([sys.executable, "-m", "kingd.cli", *argv], stdout=pipe, stderr=pipe, text=True)
+
+
+def test_watch_prints_every_event_until_the_daemon_stops(kingd: FakeKingd) -> None:
+    with start_kingctl("watch", "--json") as child:
+        assert child.stdout is not None
+        assert json.loads(child.stdout.readline())["initial"] is True
+        for n in range(3):
+            kingd.do(lambda n=n: kingd.service.emit(event("elected", role="leader", leader=BOX2, seq=n)))  # type: ignore[misc]
+            assert json.loads(child.stdout.readline())["seq"] == n
+        kingd.close()
+        _, err = child.communicate(timeout=10)
+    assert child.returncode == 3
+    assert "closed the connection" in err
+
+
+def test_watch_in_words(kingd: FakeKingd) -> None:
+    with start_kingctl("watch") as child:
+        assert child.stdout is not None
+        first = "2026-11-23 12:00:00.000Z  term 12  now               box1 leads (leader-timeout)\n"
+        assert child.stdout.readline() == first
+        for each in (
+            event("elected", role="leader", leader=BOX2, previous_leader=BOX1, reason="leader-crashed"),
+            event("member-dead", role="leader", leader=BOX2, member=BOX1),
+            event("leader-lost", role="candidate", leader=None, previous_leader=BOX1),
+        ):
+            kingd.do(lambda each=each: kingd.service.emit(each))  # type: ignore[misc]
+        said = [child.stdout.readline().rstrip().split("term 12  ")[1] for _ in range(3)]
+        child.send_signal(signal.SIGINT)
+        _, err = child.communicate(timeout=10)
+    assert said == [
+        "elected           box2 leads, this node (before: box1) (leader-crashed)",
+        "member-dead       box1 fell silent (leader-timeout)",
+        "leader-lost       no leader (before: box1) (leader-timeout)",
+    ]
+    assert child.returncode == 130
+    assert "Traceback" not in err
+
+
+def test_reader_that_goes_away_ends_watch_quietly(kingd: FakeKingd) -> None:
+    with start_kingctl("watch") as child:
+        assert child.stdout is not None
+        assert child.stderr is not None
+        child.stdout.readline()
+        child.stdout.close()
+        while child.poll() is None:
+            kingd.do(lambda: kingd.service.emit(event("elected", role="leader", leader=BOX2)))
+        assert child.stderr.read() == ""
+    assert child.returncode == -signal.SIGPIPE
+
+
+def test_full_disk_is_an_error_and_no_traceback(kingd: FakeKingd) -> None:
+    for verb in (["leader"], ["status"]):
+        with Path("/dev/full").open("w") as full:
+            done = subprocess.run(
+                [sys.executable, "-m", "kingd.cli", *verb], stdout=full, stderr=subprocess.PIPE, text=True, check=False
+            )
+        assert (done.returncode, done.stderr) == (1, "kingctl: [Errno 28] No space left on device\n")
+
+
+def test_wait_ends_at_once_if_there_is_a_leader(kingd: FakeKingd, capfd: pytest.CaptureFixture[str]) -> None:
+    assert run(["wait"]) == 0
+    assert capfd.readouterr() == ("box1\n", "")
+
+
+def test_wait_ends_when_there_is_a_leader(kingd: FakeKingd) -> None:
+    kingd.service.present = event("leader-lost", role="candidate", leader=None, initial=True)
+    with start_kingctl("wait", "--me", "--timeout", "none") as child:
+        while not kingd.service.watchers:
+            assert child.poll() is None
+        kingd.do(lambda: kingd.service.emit(event("leader-changed", role="follower", leader=BOX1)))
+        kingd.do(lambda: kingd.service.emit(event("elected", role="leader", leader=BOX2)))
+        out, err = child.communicate(timeout=10)
+    assert (child.returncode, out, err) == (0, "box2\n", "")
+
+
+@pytest.mark.parametrize(("goal", "words"), [([], "there is no leader"), (["--me"], "there is no leader")])
+def test_wait_is_1_when_time_runs_out(
+    kingd: FakeKingd, capfd: pytest.CaptureFixture[str], goal: list[str], words: str
+) -> None:
+    kingd.service.present = event("leader-lost", role="candidate", leader=None, initial=True)
+    assert run(["wait", *goal, "--timeout", "50ms"]) == 1
+    said = capfd.readouterr()
+    assert (said.out, said.err) == ("", f"kingctl: time ran out: after 50 ms {words}\n")

@@ -1,0 +1,46 @@
+"""Networks for the tests that run real daemons, and the daemons' logs when such a test fails."""
+
+import os
+import shutil
+from collections.abc import Generator, Iterator
+
+import pytest
+
+from tests.conftest import require
+from tests.lan.host import Host
+from tests.lan.network import Lan
+
+_LAN = pytest.StashKey[Lan]()
+_PROGRAMS = {
+    "bridge": "iproute2",
+    "ip": "iproute2",
+    "nft": "nftables",
+    "nsenter": "util-linux",
+    "setpriv": "util-linux",
+}
+
+
+@pytest.fixture
+def lan(request: pytest.FixtureRequest) -> Iterator[Lan]:
+    """An empty one. Whatever else a test is about: no daemon ends by itself or finds a mistake of its own."""
+    require(os.geteuid() == 0, "network namespaces need root")
+    for program, package in _PROGRAMS.items():
+        require(shutil.which(program), f"a test network needs {program} (Debian: {package})")
+    with Lan() as lan:
+        request.node.stash[_LAN] = lan
+        yield lan
+        assert not lan.complaints()
+
+
+@pytest.fixture
+def trio(lan: Lan) -> tuple[Host, Host, Host]:
+    """a, b and c, in the order of their priority; a leads, and all know all."""
+    return lan.trio()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    report = yield
+    if report.failed and _LAN in item.stash:
+        report.sections += [(f"kingd on {host.name}", host.log) for host in item.stash[_LAN].hosts]
+    return report

@@ -1,0 +1,141 @@
+"""Networks that carry one kind of datagram and not the other: multicast that dies, never was, or is all there is."""
+
+import time
+
+import pytest
+
+from tests.lan.host import Host, until
+from tests.lan.network import BROADCAST, MULTICAST, UNICAST, Lan
+
+pytestmark = pytest.mark.lan
+Trio = tuple[Host, Host, Host]
+
+_SEEDS = """
+[network]
+broadcast = false
+peers = ["10.77.0.1", "10.77.0.2", "10.77.0.3:5466"]
+"""
+
+
+def test_093_mcast_ageout_of_one_follower(lan: Lan, trio: Trio) -> None:
+    """No group reaches c any more: it polls the leader by unicast, says so, and nobody elects anybody."""
+    _, _, c = trio
+    start_ns = time.monotonic_ns()
+    lan.flood_multicast(c, on=False)
+    until(lambda: "multicast" in c.problems(), what=c.summary)
+    lan.steady(4)
+    lan.until_led_by("a")
+    lan.flood_multicast(c, on=True)
+    until(lambda: not c.problems(), what=c.summary)
+    assert not lan.changes(start_ns)
+
+
+def test_093_mcast_ageout_of_all(lan: Lan, trio: Trio) -> None:
+    """No group reaches anybody, for longer than it takes to call a silent member dead: no election, no death. And a
+    failover and a return still work."""
+    a, b, c = trio
+    start_ns = time.monotonic_ns()
+    lan.flood_multicast(*trio, on=False)
+    until(lambda: all("multicast" in host.problems() for host in (b, c)), what=c.summary)
+    lan.steady(9)
+    assert [host.status()["members"]["alive"] for host in trio] == [3, 3, 3]
+    assert not lan.changes(start_ns)
+    a.kill()
+    lan.until_led_by("b")
+    a.start()
+    lan.until_led_by("a")
+
+
+def test_multicast_dead_from_the_start_with_seeds(lan: Lan) -> None:
+    """Neither multicast nor broadcast, but `network.peers`: all agree, a leader dies, all agree again."""
+    lan.drop(MULTICAST)
+    lan.drop(BROADCAST)
+    a, b, c = lan.trio(config=_SEEDS)
+    a.kill()
+    lan.until_led_by("b")
+    a.start()
+    lan.until_led_by("a")
+    lan.until_complete([a, b, c])
+
+
+def test_broadcast_only(lan: Lan) -> None:
+    """No multicast and no seeds: lonely hosts find each other by broadcast, and keep together by unicast."""
+    lan.drop(MULTICAST)
+    a, _, _ = lan.trio()
+    lan.steady(7)
+    lan.until_complete()
+    a.kill()
+    lan.until_led_by("b")
+
+
+def test_peer_cache_finds_the_cluster_again(lan: Lan, trio: Trio) -> None:
+    """Multicast and broadcast end after the hosts have met: after a restart they still know where the others are."""
+    for host in trio:
+        assert host.stop() == 0
+    lan.drop(MULTICAST)
+    lan.drop(BROADCAST)
+    lan.start(*trio)
+    lan.until_led_by("a")
+
+
+def leaders(*hosts: Host) -> list[str]:
+    return [host.name for host in hosts if host.role() == "leader"]
+
+
+def test_094_ucast_blocked_at_one(lan: Lan) -> None:
+    """What is not multicast neither reaches a nor leaves it: it is no member and leads nobody, and says why."""
+    a, b, c = lan.ranked(3)
+    lan.cut([a], [b, c], UNICAST)
+    lan.cut([b, c], [a], UNICAST)
+    lan.start(b, c)
+    lan.until_led_by("b")
+    start_ns = time.monotonic_ns()
+    a.start()
+    until(lambda: a.status_or_none() is not None)
+    until(lambda: "unicast UDP between us is blocked" in a.problems(), what=a.summary)
+    lan.steady(4, [b, c])
+    assert leaders(a, b, c) == ["b"]
+    assert "unicast UDP between us is blocked" in b.problems()
+    assert b.status()["members"] == {"alive": 2, "dead": 0}
+    lan.heal()
+    lan.until_led_by("a")
+    assert len(c.changes(since_ns=start_ns)) == 1
+
+
+def test_094_ucast_blocked_everywhere_later(lan: Lan, trio: Trio) -> None:
+    """Unicast ends in a cluster that runs: whatever the others come to know, two never lead for long, and it heals."""
+    a, b, c = trio
+    lan.drop(UNICAST)
+    until(lambda: any("unicast" in host.problems() for host in trio), what=lambda: "\n".join(h.summary() for h in trio))
+    for _ in range(20):
+        until(lambda: len(leaders(a, b, c)) <= 1, limit_s=2, what=lambda: str(leaders(a, b, c)))
+        time.sleep(0.2)
+    lan.heal()
+    lan.until_led_by("a")
+    lan.steady(1)
+
+
+def test_094_ucast_blocked_from_the_start(lan: Lan) -> None:
+    """Three that hear each other's groups and nothing else: in the end one leads at most, and all say what is wrong."""
+    hosts = lan.ranked(3)
+    lan.drop(UNICAST)
+    for host in hosts:
+        host.start()
+    until(lambda: all(host.status_or_none() for host in hosts))
+    until(lambda: all("unicast UDP between us is blocked" in host.problems() for host in hosts))
+    until(lambda: len(leaders(*hosts)) == 1, what=lambda: "\n".join(host.summary() for host in hosts))
+    lan.heal()
+    lan.until_led_by("a")
+    lan.until_complete()
+    lan.steady(1)
+
+
+def test_igmp_querier_appears_and_a_port_is_forgotten(lan: Lan, trio: Trio) -> None:
+    """The switch begins to ask who wants which group, and has forgotten two of three hosts: no election; and after a
+    rejoin on silence the groups arrive again."""
+    start_ns = time.monotonic_ns()
+    fast = "mcast_query_interval 1000 mcast_query_response_interval 100 mcast_startup_query_interval 100"
+    lan.switch.ip(f"link set br0 type bridge {fast} mcast_membership_interval 300 mcast_querier 1")
+    lan.steady(6)
+    lan.until_led_by("a")
+    assert not lan.changes(start_ns)

@@ -1,0 +1,122 @@
+"""What the swarm found, each shrunk to a short story on the same `Cluster`. The checker of `kingd.sim` looks on in all
+of them."""
+
+from kingd.core.effect import EventKind
+from kingd.core.message import NO_BALLOT, Announce, Grant, Heartbeat, NodeId, Reason, Refuse, Resign, Role, SessionId
+from kingd.core.timing import MS, SECOND
+from kingd.sim.cluster import Cluster, hosts
+from tests.unit.scripted import Bench, Peer, ballot
+
+MINUTE = 60 * SECOND
+
+
+def started(*priorities: int, seed: int = 1) -> Cluster:
+    """A cluster that agrees on its best."""
+    cluster = Cluster(hosts(*priorities), seed=seed)
+    cluster.start_all()
+    cluster.run(3 * SECOND)
+    best = max(cluster.hosts, key=lambda h: h.settings.priority)
+    assert cluster.agreed() == best.name
+    return cluster
+
+
+def test_raised_term_is_followed_only_once_it_is_led() -> None:
+    """A granted raise used to be shown as the leader's ballot before the leader had it: its heartbeats were ignored
+    meanwhile."""
+    cluster = started(10, 20, 30, 40)
+    box1, box2, box3, box4 = cluster.hosts
+    cluster.partition([box1, box3], [box2, box4])
+    assert cluster.run_until(lambda: len(cluster.leaders()) == 2, 2 * SECOND)
+    cluster.network.heal()
+    assert cluster.run_until(lambda: cluster.agreed() == "box4", SECOND)
+    cluster.run(MS)
+
+
+def changes(cluster: Cluster, since_us: int) -> list[str]:
+    """What users were told about leadership since then."""
+    kinds = (EventKind.ELECTED, EventKind.DEPOSED, EventKind.LEADER_CHANGED, EventKind.LEADER_LOST)
+    return [
+        f"{host.name} {event.kind} {event.reason.word}"
+        for host in cluster.hosts
+        for at_us, event in host.events
+        if at_us >= since_us and event.kind in kinds
+    ]
+
+
+def test_095_new_address_of_the_leader_is_found_where_its_multicast_comes_from() -> None:
+    """Its announcements by unicast are lost, so that only the source of its heartbeats tells that it has moved."""
+    cluster = started(10, 20, 30)
+    box1, box2, box3 = cluster.hosts
+    began_us = cluster.now_us
+    cluster.network.unicast_cuts = {(box3.index, box1.index), (box3.index, box2.index)}
+    cluster.renumber(box3, 40000)
+    cluster.run(SECOND)
+    cluster.network.heal()
+    cluster.run(20 * SECOND)
+    assert changes(cluster, began_us) == []
+
+
+def test_066_leader_that_did_not_run_says_so_before_it_grants_the_next() -> None:
+    """What wakes it is the claim of the next leader: its users are told `stalled`, not that leader's reason."""
+    cluster = started(10, 20, 30)
+    box1, box2, box3 = cluster.hosts
+    cluster.partition([box1, box2], [box3])
+    cluster.pause(box3, until_us=cluster.now_us + MINUTE)
+    assert cluster.run_until(lambda: box2.role is Role.CANDIDATE, 2 * SECOND)
+    cluster.network.heal()
+    cluster.crash(box1)  # waited for, so that the claim is sent again, to box3 too
+    assert cluster.run_until(lambda: bool(box3.backlog), SECOND)
+    cluster.resume(box3)
+    cluster.run(SECOND)
+    told = [event for _, event in box3.events if event.kind is EventKind.DEPOSED]
+    assert [event.reason for event in told] == [Reason.STALLED]
+
+
+def test_082_priority_0_ends_a_claim_in_flight() -> None:
+    """The others' grants were counted on, and a node that must never lead led."""
+    bench = Bench()
+    peer = Peer(node=60)
+    claim = bench.become_candidate(peer)
+    bench.perform(bench.core.set_priority(0, now_us=bench.now_us))
+    bench.hear(peer, Grant(term=claim.term, attempt=claim.attempt))
+    bench.advance_ms(1000)
+    assert bench.role() is Role.SEEKING
+    assert [resign.ballot.term for resign in bench.sent(Resign)] == [claim.term]
+
+
+def test_034_refusal_for_an_outranked_candidate_is_not_forgotten() -> None:
+    """It outranks the one that holds the promise, and asks again; but when time is up without a grant, it has lost."""
+    bench = Bench()
+    voter, other, rival = Peer(node=60), Peer(node=61), Peer(node=62, priority=10)
+    claim = bench.become_candidate(voter, other, rival)
+    refusal = Refuse(
+        term=claim.term,
+        attempt=claim.attempt,
+        prepare=False,
+        holder=ballot(claim.term - 1, rival.node),
+        holder_session=SessionId(rival.session),
+        led=False,
+        remaining_ms=400,
+    )
+    bench.hear(voter, refusal)
+    bench.hear(other, Grant(term=claim.term, attempt=claim.attempt))
+    while bench.claim == claim:
+        assert bench.role() is not Role.LEADER
+        bench.advance_ms(10)
+    assert bench.claim.term > claim.term
+
+
+def test_008_late_heartbeat_does_not_say_what_its_sender_is() -> None:
+    """A lonely leader stood down before a heartbeat that had been lost and was replayed seconds later, when its sender was
+    dead."""
+    bench = Bench()
+    peer = Peer(node=60)
+    bench.meet(peer)
+    late = peer.leads(5).says(Heartbeat(interval_ms=100, lonely=False, alive=2), multicast=True)
+    peer.role, peer.leader = Role.SEEKING, NO_BALLOT
+    bench.hear(peer, Announce(name=peer.name, version="0", interval_ms=1000), multicast=True)
+    bench.deliver(late, peer.endpoint)
+    member = bench.node.members.get(NodeId(peer.node))
+    assert member is not None
+    assert (member.role, member.leader) == (Role.SEEKING, NO_BALLOT)
+    assert not bench.node.hears_foreign_leader()

@@ -1,0 +1,212 @@
+"""One core and scripted peers: what a unit test of the election needs. Time passes only where a test says so."""
+
+import random
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+from kingd.core.effect import Effect, Event, EventKind, Multicast, Persist, Send
+from kingd.core.election import Core
+from kingd.core.endpoint import Endpoint
+from kingd.core.message import (
+    NO_BALLOT,
+    NOBODY,
+    Announce,
+    Ballot,
+    Body,
+    Claim,
+    Datagram,
+    Grant,
+    Header,
+    Heartbeat,
+    NodeId,
+    Probe,
+    ProbeAck,
+    Role,
+    SessionId,
+    Term,
+)
+from kingd.core.node import Node, Settings
+from kingd.core.timing import MS
+
+T = TypeVar("T")
+CLUSTER = 7
+ME = NodeId(50)
+MY_SESSION = SessionId(5000)
+
+
+def ballot(term: int, node: int) -> Ballot:
+    return Ballot(Term(term), NodeId(node))
+
+
+@dataclass
+class Peer:
+    """Another host, whose every word is written in the test."""
+
+    node: int
+    session: int = 0
+    priority: int = 100
+    role: Role = Role.SEEKING
+    leader: Ballot = NO_BALLOT
+    floor: Ballot = NO_BALLOT
+    eligible: bool = True
+    sequence: int = 0
+    name: str = ""
+    endpoint: Endpoint = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.session = self.session or self.node * 100
+        self.name = self.name or f"box{self.node}"
+        self.endpoint = Endpoint(f"10.0.0.{self.node % 250}", 5466, "eth0")
+
+    def leads(self, term: int) -> "Peer":
+        self.role, self.leader = Role.LEADER, ballot(term, self.node)
+        self.floor = self.leader
+        return self
+
+    def restarted(self) -> "Peer":
+        return Peer(node=self.node, session=self.session + 1, priority=self.priority, name=self.name)
+
+    def says(self, body: Body, *, to: int = ME, multicast: bool = False) -> Datagram:
+        self.sequence += 1
+        header = Header(
+            cluster=CLUSTER,
+            source=NodeId(self.node),
+            destination=NOBODY if multicast else NodeId(to),
+            session=SessionId(self.session),
+            sequence=self.sequence,
+            leader=self.leader,
+            floor=self.floor,
+            priority=self.priority,
+            role=self.role,
+            eligible=self.eligible,
+            multicast=multicast,
+        )
+        return Datagram(header, body)
+
+
+class Bench:
+    """The core under test; `effects` is all that it asked for since `clear`."""
+
+    def __init__(
+        self, *, priority: int = 100, ceiling: int = 0, has_disk: bool = True, has_link: bool = True, **changes: object
+    ) -> None:
+        self.now_us = 1_000_000
+        self.has_disk = has_disk
+        self.effects: list[Effect] = []
+        settings = Settings(cluster=CLUSTER, name="me", version="0", priority=priority, **changes)  # type: ignore[arg-type]
+        self.core = Core(
+            settings,
+            node_id=ME,
+            session=MY_SESSION,
+            rng=random.Random(1),
+            now_us=self.now_us,
+            ceiling=Term(ceiling),
+        )
+        self.perform(self.core.links_changed(1 if has_link else 0, now_us=self.now_us))
+
+    @property
+    def node(self) -> Node:
+        return self.core.node
+
+    def role(self) -> Role:  # no property: mypy would take it for constant
+        return self.core.node.role
+
+    # -- what happens
+
+    def perform(self, effects: list[Effect]) -> list[Effect]:
+        self.effects += effects
+        for effect in effects:
+            if isinstance(effect, Persist) and self.has_disk:
+                self.perform(self.core.persisted(effect.ceiling, now_us=self.now_us))
+        return effects
+
+    def deliver(self, datagram: Datagram, source: Endpoint) -> list[Effect]:
+        return self.perform(self.core.receive(datagram, source=source, now_us=self.now_us))
+
+    def hear(self, peer: Peer, body: Body, *, multicast: bool = False) -> list[Effect]:
+        return self.deliver(peer.says(body, multicast=multicast), peer.endpoint)
+
+    def advance(self, duration_us: int) -> None:
+        """Time passes; every timer fires when it is due."""
+        end_us = self.now_us + duration_us
+        while self.core.deadline_us <= end_us:
+            self.now_us = max(self.now_us, self.core.deadline_us)
+            self.perform(self.core.tick(now_us=self.now_us))
+        self.now_us = end_us
+
+    def advance_ms(self, duration_ms: int) -> None:
+        self.advance(duration_ms * MS)
+
+    def run_late(self, duration_us: int) -> None:
+        """The process does not run for so long, and then all its timers are late."""
+        self.now_us += duration_us
+        self.perform(self.core.tick(now_us=self.now_us))
+
+    def meet(self, *peers: Peer) -> None:
+        """Each announces itself and answers the challenge."""
+        for peer in peers:
+            self.hear(peer, Announce(name=peer.name, version="0", interval_ms=3_600_000), multicast=True)
+            self.acknowledge(peer)
+
+    def acknowledge(self, peer: Peer) -> None:
+        """Answer the newest probe that was sent to the peer."""
+        probes = [d.body for d in self.sent_to(peer) if isinstance(d.body, Probe)]
+        self.hear(peer, ProbeAck(echo=probes[-1].nonce, name=peer.name, version="0", returns=0))
+
+    def acknowledge_from(self, peer: Peer) -> None:
+        """Answer the newest probe that went to where this peer is, if there is one."""
+        sends = [e for e in self.effects if isinstance(e, Send) and e.to == peer.endpoint]
+        probes = [e.datagram.body for e in sends if isinstance(e.datagram.body, Probe)]
+        if probes:
+            self.hear(peer, ProbeAck(echo=probes[-1].nonce, name=peer.name, version="0", returns=0))
+
+    def beat(self, leader: Peer, *, lonely: bool = False) -> list[Effect]:
+        return self.hear(leader, Heartbeat(interval_ms=100, lonely=lonely, alive=3), multicast=True)
+
+    # -- how it gets into a role
+
+    def become_candidate(self, *peers: Peer) -> Claim:
+        """The peers are there, outranked, and silent: its claim is out."""
+        self.meet(*peers)
+        while self.role() is not Role.CANDIDATE or not self.sent(Claim):
+            self.advance(max(0, self.core.deadline_us - self.now_us))
+        return self.claim
+
+    def become_leader(self, *peers: Peer) -> None:
+        claim = self.become_candidate(*peers)
+        for peer in peers:
+            self.hear(peer, Grant(term=claim.term, attempt=claim.attempt))
+        while self.role() is not Role.LEADER:
+            self.advance(max(0, self.core.deadline_us - self.now_us))
+
+    # -- what it did
+
+    def clear(self) -> None:
+        self.effects.clear()
+
+    def datagrams(self) -> list[Datagram]:
+        return [e.datagram for e in self.effects if isinstance(e, Send | Multicast)]
+
+    def sent_to(self, peer: Peer) -> list[Datagram]:
+        return [d for d in self.datagrams() if d.header.destination == peer.node]
+
+    def sent(self, kind: type[T]) -> list[T]:
+        return [d.body for d in self.datagrams() if isinstance(d.body, kind)]
+
+    def answer(self, peer: Peer, kind: type[T]) -> T:
+        """The newest message of this kind to the peer."""
+        return [d.body for d in self.sent_to(peer) if isinstance(d.body, kind)][-1]
+
+    @property
+    def claim(self) -> Claim:
+        return self.sent(Claim)[-1]
+
+    def events(self) -> list[EventKind]:
+        return [e.kind for e in self.effects if isinstance(e, Event)]
+
+    def told(self) -> list[Event]:
+        return [e for e in self.effects if isinstance(e, Event)]
+
+    def leader_name(self) -> str | None:
+        leader = self.core.status(self.now_us).leader
+        return leader.name if leader else None

@@ -1,0 +1,305 @@
+"""A follower: what renews its promise, what ends it, when it asks. docs/protocol.md 4.3."""
+
+import pytest
+
+from kingd.core.effect import Rejoin
+from kingd.core.message import (
+    NO_BALLOT,
+    NOBODY,
+    Claim,
+    NodeId,
+    Ping,
+    Pong,
+    Reason,
+    Resign,
+    Role,
+    SessionId,
+)
+from kingd.core.timing import MS
+from tests.unit.scripted import Bench, Peer, ballot
+
+
+@pytest.fixture
+def leader() -> Peer:
+    return Peer(node=70).leads(5)
+
+
+@pytest.fixture
+def bench(leader: Peer) -> Bench:
+    """It follows node 70 and is next in line."""
+    bench = Bench()
+    bench.meet(leader)
+    bench.advance_ms(1)  # the first question goes out at once
+    assert bench.role() is Role.FOLLOWER
+    bench.clear()
+    return bench
+
+
+def hear_for(bench: Bench, leader: Peer, seconds: float) -> None:
+    for _ in range(round(seconds * 10)):
+        bench.advance_ms(100)
+        bench.beat(leader)
+
+
+# -- what renews
+
+
+def test_heartbeats_keep_it_for_ever_and_quietly(bench: Bench, leader: Peer) -> None:
+    hear_for(bench, leader, 60)
+    assert bench.events() == []
+    assert bench.leader_name() == "box70"
+
+
+def test_002_leader_that_raised_its_term_is_followed_on(bench: Bench, leader: Peer) -> None:
+    bench.beat(leader.leads(6))
+    assert bench.node.leader == ballot(6, 70)
+    assert bench.events() == []  # the same leader: nothing for users
+
+
+def test_heartbeat_of_a_lower_ballot_renews_nothing(bench: Bench, leader: Peer) -> None:
+    until_us = bench.node.promise.until_us
+    bench.advance_ms(100)
+    bench.beat(leader.leads(4))
+    assert bench.node.promise.until_us == until_us
+
+
+def test_068_heartbeat_of_a_lonely_leader_renews_nothing_but_is_answered(bench: Bench, leader: Peer) -> None:
+    """It is perhaps deaf: whoever can reach it says so by a question, and keeps it by the answer."""
+    for _ in range(4):
+        bench.advance_ms(100)
+        bench.beat(leader, lonely=True)
+    assert bench.sent(Ping)
+    bench.hear(leader, Pong(echo=bench.sent(Ping)[-1].nonce))
+    assert bench.leader_name() == "box70"
+    bench.clear()
+    for _ in range(12):
+        bench.advance_ms(100)
+        bench.beat(leader, lonely=True)
+    assert bench.leader_name() != "box70"
+
+
+def test_heartbeat_of_somebody_elses_leadership_changes_nothing(bench: Bench) -> None:
+    other = Peer(node=71, priority=200)
+    bench.meet(other)
+    for _ in range(20):
+        bench.beat(other.leads(9))
+        bench.advance_ms(20)
+    assert bench.node.leader == ballot(5, 70)  # loyal: leaders settle it among themselves
+
+
+def test_heartbeat_that_names_another_leader_than_its_sender_is_dropped(bench: Bench, leader: Peer) -> None:
+    leader.leader = ballot(5, 71)
+    bench.beat(leader)
+    assert bench.node.dropped == {"heartbeat": 1}
+
+
+# -- asking
+
+
+def test_silence_of_one_and_a_half_heartbeats_makes_the_next_in_line_ask(bench: Bench, leader: Peer) -> None:
+    bench.beat(leader)
+    bench.clear()
+    asked_at_ms = []
+    for at_ms in range(10, 400, 10):
+        bench.advance_ms(10)
+        if bench.sent(Ping):
+            asked_at_ms.append(at_ms)
+        bench.clear()
+    assert asked_at_ms == [150, 200, 250, 300, 350]
+
+
+def test_fourth_in_line_does_not_storm_the_leader(leader: Peer) -> None:
+    bench = Bench()
+    bench.meet(leader, *[Peer(node=n, priority=200) for n in (1, 2, 3)])
+    bench.advance_ms(1)
+    bench.beat(leader)
+    bench.clear()
+    bench.advance_ms(290)
+    assert not bench.sent(Ping)
+    bench.advance_ms(20)
+    assert bench.sent(Ping)
+
+
+def test_093_answers_are_enough_where_multicast_does_not_arrive(bench: Bench, leader: Peer) -> None:
+    for _ in range(600):
+        bench.advance_ms(50)
+        for ping in bench.sent(Ping):
+            bench.hear(leader, Pong(echo=ping.nonce))
+        bench.effects = [e for e in bench.effects if e in bench.told()]
+    assert bench.events() == []
+    assert bench.leader_name() == "box70"
+    problems = bench.core.status(bench.now_us).problems
+    assert any("multicast from the leader box70 does not arrive" in sentence for sentence in problems)
+
+
+def test_it_tells_the_leader_what_it_heard_and_whether_it_polls(bench: Bench, leader: Peer) -> None:
+    bench.beat(leader)
+    beat = leader.sequence
+    bench.advance_ms(400)
+    asked = bench.sent(Ping)[-1]
+    assert (asked.heard, asked.polling) == (beat, False)
+    bench.hear(leader, Pong(echo=asked.nonce))
+    bench.advance_ms(200)
+    asked = bench.sent(Ping)[-1]
+    assert (asked.heard, asked.polling) == (leader.sequence, True)
+
+
+@pytest.mark.parametrize("echo_error", [0, 1])
+def test_answer_counts_once_and_only_with_its_nonce(bench: Bench, leader: Peer, echo_error: int) -> None:
+    bench.advance_ms(160)
+    ping = bench.sent(Ping)[-1]
+    for _ in range(2):
+        bench.hear(leader, Pong(echo=ping.nonce ^ echo_error))
+    assert bench.node.dropped == {"unasked": 1 + echo_error}
+
+
+# -- what ends it
+
+
+def test_leader_timeout_ends_it_and_the_next_in_line_claims_at_once(bench: Bench, leader: Peer) -> None:
+    bench.meet(Peer(node=80, priority=10))
+    bench.beat(leader)
+    bench.clear()
+    bench.advance_ms(499)
+    assert bench.leader_name() == "box70"
+    bench.advance_ms(1)
+    assert bench.leader_name() is None
+    assert bench.told()[-1].reason is Reason.LEADER_TIMEOUT
+    assert bench.sent(Claim)
+    assert [e for e in bench.effects if isinstance(e, Rejoin)]  # perhaps a switch forgot us
+
+
+def test_054_suspicions_of_others_do_not_shorten_the_timeout(bench: Bench, leader: Peer) -> None:
+    others = [Peer(node=n, priority=10) for n in (80, 81, 82)]
+    bench.meet(*others)
+    for round_ in range(40):
+        bench.advance_ms(50)
+        if round_ % 2:
+            bench.beat(leader)
+        for other in others:
+            bench.hear(other, Claim(term=ballot(6 + round_, 1).term, attempt=round_))
+    assert bench.leader_name() == "box70"
+    assert bench.node.leader == ballot(5, 70)
+
+
+def test_leader_that_says_that_it_follows_another_is_none(bench: Bench, leader: Peer) -> None:
+    bench.advance_ms(160)
+    leader.role, leader.leader = Role.FOLLOWER, ballot(6, 71)
+    bench.hear(leader, Pong(echo=bench.sent(Ping)[-1].nonce))
+    assert bench.leader_name() is None
+    assert bench.core.status(bench.now_us).reason is Reason.LEADER_LEFT
+
+
+@pytest.mark.parametrize("role", [Role.SEEKING, Role.JOINING])
+def test_067_leader_that_stalled_has_a_slot_to_claim_anew(bench: Bench, leader: Peer, role: Role) -> None:
+    """It is asked while it wonders itself: no resignation, and no reason to elect somebody else at once."""
+    bench.advance_ms(160)
+    leader.role, leader.leader = role, NO_BALLOT
+    bench.hear(leader, Pong(echo=bench.sent(Ping)[-1].nonce))
+    bench.advance_ms(149)
+    assert bench.leader_name() == "box70"
+    assert bench.sent(Claim) == []
+    bench.advance_ms(2)
+    assert bench.leader_name() != "box70"
+
+
+def test_050_new_session_of_the_leaders_host_ends_it(bench: Bench, leader: Peer) -> None:
+    bench.meet(leader.restarted())
+    assert bench.leader_name() is None
+    assert bench.told()[0].reason is Reason.LEADER_CRASHED
+
+
+def test_new_session_that_is_verified_while_the_promise_runs_out_unnoticed(bench: Bench, leader: Peer) -> None:
+    """A datagram that is read before a timer that is a little late: nothing may be left that fires for ever."""
+    bench.beat(leader)
+    bench.advance_ms(480)
+    bench.clear()
+    new = leader.restarted()
+    bench.hear(new, Pong(echo=0))
+    bench.now_us += 21 * MS
+    bench.acknowledge(new)
+    bench.advance_ms(1)
+    assert bench.leader_name() != "box70"
+
+
+def test_098_quiet_follower_proves_contact_every_five_heartbeats_the_fourth_in_line_every_second(leader: Peer) -> None:
+    pings = []
+    for better in (0, 3):
+        bench = Bench()
+        bench.meet(leader, *[Peer(node=n, priority=200) for n in range(1, better + 1)])
+        bench.advance_ms(1)
+        bench.clear()
+        hear_for(bench, leader, 4)  # less than after which the silent others count as dead
+        pings.append(len(bench.sent(Ping)))
+    assert pings[0] in (7, 8)
+    assert 3 <= pings[1] <= 6
+
+
+def resign(leader: Peer, *, term: int = 5, to: Peer | None = None, leaving: bool = False) -> Resign:
+    return Resign(
+        ballot=ballot(term, leader.node),
+        successor=NodeId(to.node) if to else NOBODY,
+        successor_session=SessionId(to.session if to else 0),
+        reason=Reason.LEADER_LEFT,
+        leaving=leaving,
+    )
+
+
+def test_038_resignation_ends_it_and_the_next_in_line_claims_at_once(bench: Bench, leader: Peer) -> None:
+    bench.meet(Peer(node=80, priority=10))
+    bench.clear()
+    bench.hear(leader, resign(leader, leaving=True), multicast=True)
+    bench.advance_ms(1)
+    assert bench.claim.reason is Reason.LEADER_LEFT
+
+
+def test_with_a_named_successor_everybody_else_waits(bench: Bench, leader: Peer) -> None:
+    successor = Peer(node=80, priority=10)
+    bench.meet(successor)
+    bench.clear()
+    bench.hear(leader, resign(leader, to=successor), multicast=True)
+    bench.advance_ms(149)
+    assert not bench.sent(Claim)
+    bench.advance_ms(1)
+    assert bench.sent(Claim)
+
+
+@pytest.mark.parametrize("term", [4, 1])
+def test_032_resignation_of_an_earlier_ballot_is_worth_nothing(bench: Bench, leader: Peer, term: int) -> None:
+    bench.hear(leader, resign(leader, term=term))
+    assert bench.leader_name() == "box70"
+
+
+def test_026_resignation_of_who_does_not_lead_us_is_worth_nothing(bench: Bench) -> None:
+    other = Peer(node=71, priority=200)
+    bench.meet(other)
+    bench.hear(other, resign(other, term=9))
+    assert bench.leader_name() == "box70"
+
+
+# -- stalls of this node
+
+
+@pytest.mark.parametrize("stall_ms", [400, 5_000, 3_600_000])
+def test_067_own_stall_is_not_held_against_the_leader(bench: Bench, leader: Peer, stall_ms: int) -> None:
+    """Its heartbeats are read before the timers fire; and without one it asks before it judges."""
+    hear_for(bench, leader, 2)
+    bench.meet(Peer(node=80, priority=10))
+    bench.clear()
+    bench.run_late(stall_ms * MS)
+    assert bench.events() == []
+    assert not bench.sent(Claim)
+    assert bench.sent(Ping)
+    bench.hear(leader, Pong(echo=bench.sent(Ping)[-1].nonce))
+    assert bench.leader_name() == "box70"
+
+
+def test_021_stalled_follower_that_suspects_and_finds_the_leader_alive_disturbs_nobody(
+    bench: Bench, leader: Peer
+) -> None:
+    bench.advance_ms(450)
+    assert len(bench.sent(Ping)) >= 5
+    bench.beat(leader)
+    hear_for(bench, leader, 1)
+    assert not bench.sent(Claim)
+    assert bench.events() == []

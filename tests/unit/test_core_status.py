@@ -1,0 +1,126 @@
+"""What a node says of itself, at any instant, timers or not; and commands. docs/protocol.md 6."""
+
+import pytest
+
+from kingd.core.effect import EventKind
+from kingd.core.message import Announce, Claim, Heartbeat, Reason, Role
+from kingd.core.timing import MS, SECOND
+from tests.unit.scripted import Bench, Peer
+
+# -- honesty after a stall: asked before any timer has fired
+
+
+@pytest.mark.parametrize(("late_ms", "says"), [(0, "me"), (299, "me"), (301, None), (5_000, None), (3_600_000, None)])
+def test_066_leader_that_did_not_run_says_not_known_before_anything_else(late_ms: int, says: str | None) -> None:
+    bench = Bench()
+    bench.become_leader(Peer(node=60, priority=10))
+    bench.advance(bench.core.deadline_us - bench.now_us)
+    beat_us = bench.node.beat_us
+    status = bench.core.status(beat_us + late_ms * MS)
+    assert (status.leader.name if status.leader else None) == says
+    if says is None:
+        assert (status.role, status.reason, status.leader_age_us) == (Role.SEEKING, Reason.STALLED, None)
+
+
+@pytest.mark.parametrize(("late_ms", "says"), [(0, "box70"), (500, "box70"), (501, None), (5_000, None)])
+def test_091_follower_whose_evidence_is_old_says_not_known(late_ms: int, says: str | None) -> None:
+    bench, leader = Bench(), Peer(node=70).leads(5)
+    bench.meet(leader)
+    bench.beat(leader)
+    status = bench.core.status(bench.now_us + late_ms * MS)
+    assert (status.leader.name if status.leader else None) == says
+    assert status.leader_age_us == (late_ms * MS if says else None)
+
+
+def test_091_suspended_follower_names_its_leader_again_only_after_a_word_of_it() -> None:
+    bench, leader = Bench(), Peer(node=70).leads(5)
+    bench.meet(leader)
+    bench.beat(leader)
+    bench.run_late(3600 * SECOND)
+    assert bench.leader_name() is None
+    bench.beat(leader)
+    assert bench.leader_name() == "box70"
+
+
+def test_092_clock_that_goes_back_is_a_mistake_of_ours() -> None:
+    bench = Bench()
+    bench.perform(bench.core.tick(now_us=bench.now_us))
+    with pytest.raises(AssertionError, match="clock"):
+        bench.core.tick(now_us=bench.now_us - 1)
+
+
+# -- facts
+
+
+def test_status_of_a_leader() -> None:
+    bench = Bench(tags=(("url", "x"),))
+    bench.become_leader(Peer(node=60, priority=10))
+    status = bench.core.status(bench.now_us)
+    assert status.leader is not None
+    assert (status.role, status.leader.name, status.leader_tags) == (Role.LEADER, "me", (("url", "x"),))
+    assert (status.leader_age_us, status.alive, status.dead, status.eligible) == (0, 2, 0, True)
+
+
+def test_tags_of_the_leader_are_known_to_its_followers() -> None:
+    bench, leader = Bench(), Peer(node=70).leads(5)
+    bench.meet(leader)
+    bench.hear(leader, Announce(name="box70", version="0", interval_ms=1000, tags=(("port", "80"),)), multicast=True)
+    assert bench.core.status(bench.now_us).leader_tags == (("port", "80"),)
+
+
+def test_joining_node_names_nobody() -> None:
+    status = Bench().core.status(1_000_000)
+    assert (status.role, status.leader, status.leader_age_us, status.term) == (Role.JOINING, None, None, 0)
+
+
+def test_094_neighbour_that_is_heard_by_multicast_but_does_not_answer_is_told() -> None:
+    bench, mute = Bench(), Peer(node=60)
+    for _ in range(30):
+        bench.beat(mute.leads(3))
+        bench.advance_ms(100)
+    problems = bench.core.status(bench.now_us).problems
+    assert [p for p in problems if "heard by multicast but does not answer" in p and "10.0.0.60:5466" in p]
+    assert bench.leader_name() is None
+
+
+# -- events
+
+
+def test_events_are_one_per_change() -> None:
+    bench, leader = Bench(), Peer(node=70).leads(5)
+    bench.meet(leader)
+    bench.beat(leader)
+    bench.advance_ms(300)
+    bench.beat(leader)
+    kinds = [kind for kind in bench.events() if "member" not in kind]
+    assert kinds == [EventKind.STARTED, EventKind.LEADER_CHANGED]
+
+
+def test_reload_keeps_leadership_and_tells_the_new_priority_at_once() -> None:
+    bench = Bench()
+    bench.become_leader(Peer(node=60, priority=10))
+    bench.clear()
+    bench.perform(bench.core.set_priority(150, now_us=bench.now_us))
+    assert bench.leader_name() == "me"
+    assert [d.header.priority for d in bench.datagrams() if isinstance(d.body, Heartbeat)] == [150]
+    assert bench.events() == []
+
+
+def test_086_node_that_cannot_write_follows_and_does_not_lead() -> None:
+    bench = Bench()
+    bench.perform(bench.core.set_unfit("state-not-writable", now_us=bench.now_us))
+    bench.meet(Peer(node=60, priority=10))
+    bench.advance_ms(5000)
+    assert bench.sent(Claim) == []
+    assert bench.core.status(bench.now_us).ineligible_reason == "state-not-writable"
+    bench.perform(bench.core.set_unfit("", now_us=bench.now_us))
+    bench.advance_ms(2000)
+    assert bench.sent(Claim)
+
+
+def test_086_leader_that_becomes_unfit_stands_aside() -> None:
+    bench = Bench()
+    bench.advance_ms(600)
+    bench.perform(bench.core.set_unfit("state-not-writable", now_us=bench.now_us))
+    assert bench.leader_name() is None
+    assert bench.told()[-1].reason is Reason.CHECK_FAILED

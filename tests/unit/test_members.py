@@ -1,0 +1,203 @@
+"""The table of members: replay window, rank, who is forgotten first. docs/protocol.md 4.1."""
+
+import random
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kingd.core.endpoint import Endpoint
+from kingd.core.members import (
+    ANNOUNCE_US,
+    CHALLENGES_MAX,
+    FORGET_AFTER_US,
+    MEMBERS_MAX,
+    MISSED_MAX,
+    Challenge,
+    Challenges,
+    Member,
+    Members,
+    ReplayWindow,
+    State,
+)
+from kingd.core.message import NodeId, Pong, Role, SessionId
+from kingd.core.timing import SECOND
+from tests.unit.scripted import Peer
+
+WINDOW = 1024
+
+
+def member(node: int, *, session: int = 0, priority: int = 100, heard_us: int = 0) -> Member:
+    return Member(
+        node=NodeId(node),
+        session=SessionId(session or node),
+        name=f"box{node}",
+        version="0",
+        endpoint=Endpoint("10.0.0.1", 5466),
+        heard_us=heard_us,
+        priority=priority,
+    )
+
+
+# -- replay window
+
+
+@pytest.mark.parametrize(
+    ("heard", "sequence", "accepted"),
+    [
+        ([], 1, True),
+        ([1], 1, False),
+        ([1, 3], 2, True),
+        ([1, 3, 2], 2, False),
+        ([5000], 5000 - WINDOW + 1, True),
+        ([5000], 5000 - WINDOW, False),
+        ([5000, 5000 - WINDOW + 1], 5000 - WINDOW + 1, False),
+        ([1], (1 << 64) - 1, True),
+        ([1, (1 << 64) - 1], 1, False),
+        ([(1 << 64) - 1], 1, False),
+    ],
+    ids=[
+        "first",
+        "again",
+        "late",
+        "late again",
+        "oldest in the window",
+        "older than the window",
+        "oldest again",
+        "jump to the end",
+        "replay after a jump",
+        "never heard, far behind",
+    ],
+)
+def test_replay_window(heard: list[int], sequence: int, accepted: bool) -> None:
+    window = ReplayWindow()
+    assert all(window.accept(number) for number in heard)
+    assert window.accept(sequence) is accepted
+
+
+@given(st.lists(st.integers(1, 3000) | st.integers(1, (1 << 64) - 1), max_size=60))
+def test_008_no_sequence_is_accepted_twice(sequences: list[int]) -> None:
+    window = ReplayWindow()
+    accepted = [number for number in sequences if window.accept(number)]
+    assert len(accepted) == len(set(accepted))
+
+
+def test_replay_window_accepts_all_that_is_reordered_within_it() -> None:
+    sequences = list(range(1, WINDOW + 1))
+    random.Random(1).shuffle(sequences)
+    window = ReplayWindow()
+    assert all(window.accept(number) for number in sequences)
+
+
+# -- rank
+
+
+def test_rank_is_priority_then_lower_id_and_nothing_else() -> None:
+    ranked = [member(9, priority=200), member(3), member(4), member(1, priority=1)]
+    assert sorted(ranked, key=lambda m: m.rank) == ranked
+    before = member(3).rank
+    assert before == ranked[1].rank
+    leading = member(3)
+    leading.role = Role.LEADER  # incumbency is no part of it
+    assert leading.rank == before
+
+
+# -- the table
+
+
+def test_new_session_replaces_the_old_one_and_counts_as_a_return() -> None:
+    members = Members()
+    for session in (1, 2, 3):
+        members.add(member(7, session=session, heard_us=session * SECOND))
+    assert len(members) == 1
+    assert members.find(NodeId(7), SessionId(1)) is None
+    newest = members.find(NodeId(7), SessionId(3))
+    assert newest is not None
+    assert newest.returns(3 * SECOND) == 2
+    assert newest.returns(400 * SECOND) == 0  # forgiven after five minutes
+
+
+def test_flood_of_members_is_bounded_and_the_dead_give_way_first() -> None:
+    members = Members()
+    members.add(member(1, heard_us=0))
+    for node in range(2, MEMBERS_MAX + 1):
+        members.add(member(node, heard_us=node))
+    dead = members.get(NodeId(500))
+    assert dead is not None
+    dead.state = State.DEAD
+    members.add(member(MEMBERS_MAX + 1, heard_us=MEMBERS_MAX + 1))
+    assert members.get(NodeId(500)) is None
+    members.add(member(MEMBERS_MAX + 2, heard_us=MEMBERS_MAX + 2))
+    assert members.get(NodeId(1)) is None  # all are alive: who has been silent longest
+    assert len(members) == MEMBERS_MAX
+
+
+def test_member_is_dead_after_five_missed_announcements_and_listed_for_an_hour() -> None:
+    members = Members()
+    members.add(member(1))
+    limit_us = MISSED_MAX * ANNOUNCE_US
+    assert members.silent(limit_us) == []
+    assert [m.node for m in members.silent(limit_us + 1)] == [1]
+    assert members.alive() == []
+    assert members.silent(limit_us + 2) == []  # told once
+    assert len(members) == 1
+    members.silent(FORGET_AFTER_US + 1)
+    assert len(members) == 0
+
+
+def test_slow_announcer_is_given_five_of_its_own_intervals() -> None:
+    members = Members()
+    slow = member(1)
+    slow.interval_us = 10 * SECOND
+    members.add(slow)
+    assert members.silent(50 * SECOND) == []
+    assert members.silent(51 * SECOND) == [slow]
+
+
+def test_own_stall_is_nobodys_silence() -> None:
+    members = Members()
+    members.add(member(1))
+    members.excuse(60 * SECOND)
+    assert members.silent(60 * SECOND) == []
+
+
+def test_098_announcements_are_shared_among_all_members() -> None:
+    """50 a second for the whole cluster, whatever its size."""
+    members = Members()
+    for node in range(1, 451):
+        members.add(member(node))
+    assert members.announce_interval_us() == pytest.approx(451 * SECOND / 50)
+
+
+def test_unicast_source_is_where_a_member_is_reached_a_multicast_one_is_not() -> None:
+    peer, known = Peer(node=7), member(7, session=700)
+    elsewhere = Endpoint("10.0.0.9", 5466, "eth0")
+    known.update(peer.says(_anything(), multicast=True).header, source=elsewhere, now_us=5)
+    assert (known.endpoint.host, known.multicast_us, known.heard_us) == ("10.0.0.1", 5, 5)
+    known.update(peer.says(_anything()).header, source=elsewhere, now_us=6)
+    assert (known.endpoint, known.multicast_us) == (elsewhere, 5)
+
+
+def _anything() -> Pong:
+    return Pong(echo=1)
+
+
+# -- challenges
+
+
+def test_challenge_is_answered_once_by_its_nonce() -> None:
+    challenges = Challenges()
+    challenges.put(NodeId(1), SessionId(2), Challenge(nonce=77, sent_us=5))
+    assert challenges.take(NodeId(1), SessionId(2), echo=78) is None
+    assert challenges.take(NodeId(1), SessionId(3), echo=77) is None
+    assert challenges.take(NodeId(1), SessionId(2), echo=77) == Challenge(nonce=77, sent_us=5)
+    assert challenges.take(NodeId(1), SessionId(2), echo=77) is None
+
+
+def test_flood_of_strangers_leaves_a_bounded_number_of_challenges() -> None:
+    challenges = Challenges()
+    for node in range(1, 3 * CHALLENGES_MAX):
+        challenges.put(NodeId(node), SessionId(1), Challenge(nonce=node, sent_us=node))
+    assert len(challenges) == CHALLENGES_MAX
+    assert challenges.get(NodeId(1), SessionId(1)) is None  # the oldest gave way
+    assert challenges.get(NodeId(3 * CHALLENGES_MAX - 1), SessionId(1)) is not None
