@@ -28,11 +28,13 @@ _EXAMPLES = {"name": 'name = "box1"', "tags": 'url = "https://box1.example/"'}
 def pages() -> Iterator[tuple[str, str]]:
     """File name and roff of each page."""
     kingctl = application()
+    context = click.Context(kingctl, info_name="kingctl")
+    common = frozenset(record[0] for param in kingctl.params if (record := param.get_help_record(context)))
     parts = {
         "VERSION": __version__,
         "KINGD-OPTIONS": options(kingd, click.Context(kingd, info_name="kingd")),
-        "KINGCTL-OPTIONS": options(kingctl, click.Context(kingctl, info_name="kingctl")),
-        "VERBS": "".join(verbs(kingctl, click.Context(kingctl, info_name="kingctl"))),
+        "KINGCTL-OPTIONS": options(kingctl, context),
+        "VERBS": "".join(verbs(kingctl, context, common)),
         "KEYS": "".join(keys()),
         "INTERFACE": interface(),
     }
@@ -47,18 +49,17 @@ def options(command: click.Command, context: click.Context, *, but: frozenset[st
     return "".join(f".TP\n.B {roff(names)}\n{roff(text)}\n" for names, text in rows)
 
 
-def verbs(group: click.Group, context: click.Context) -> Iterator[str]:
-    """A paragraph for each verb, in alphabetical order as in `--help`; a group's verbs after it."""
-    common = {record[0] for param in group.params if (record := param.get_help_record(context))}
+def verbs(group: click.Group, context: click.Context, common: frozenset[str]) -> Iterator[str]:
+    """A section for each verb, in alphabetical order as in `--help`; a group's verbs after it."""
     for name in group.list_commands(context):
         command = group.commands[name]
         inner = click.Context(command, info_name=f"{context.info_name} {name}")
         path = f"{inner.info_name}".partition(" ")[2]
         usage = " ".join(piece for piece in command.collect_usage_pieces(inner) if piece != "[OPTIONS]")
         yield f".SS {roff(path)} {roff(usage)}\n{paragraphs(command.help or '')}"
-        yield options(command, inner, but=frozenset(common))
+        yield options(command, inner, but=common)
         if isinstance(command, click.Group):
-            yield from verbs(command, inner)
+            yield from verbs(command, inner, common)
 
 
 def keys() -> Iterator[str]:

@@ -17,7 +17,6 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
 
@@ -219,12 +218,13 @@ def systemctl(*arguments: str) -> str:
     return subprocess.run(["/usr/bin/systemctl", *arguments], check=True, stdout=subprocess.PIPE, text=True).stdout
 
 
-def main(argv: Sequence[str]) -> int:
-    if argv == ["--release"]:
+def main() -> int:
+    arguments = sys.argv[1:]
+    if arguments == ["--release"]:
         release(wait=False)
         return 0
-    if argv:
-        sys.exit("usage: python3 -m kingd.daemon.leader_target [--release]")
+    if arguments:
+        sys.exit("usage: leader-target [--release]")
     set_up("info", "auto")
     socket, leader_timeout_us = DEFAULT_SOCKET, PROFILES["lan"][1]
     try:
@@ -237,4 +237,4 @@ def main(argv: Sequence[str]) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(main())

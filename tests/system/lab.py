@@ -163,8 +163,7 @@ class Host:
         return found
 
     def history(self) -> list[dict[str, object]]:
-        found: list[dict[str, object]] = json.loads(self.run("kingctl history --json"))["events"]
-        return found
+        return [json.loads(line) for line in self.run("kingctl history --json").splitlines()]
 
     def show(self, unit: str, name: str) -> str:
         """A property of a unit."""
