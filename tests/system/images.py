@@ -12,7 +12,7 @@ import subprocess
 from pathlib import Path
 
 TOP = Path(__file__).parents[2]
-SUITE = "bookworm"
+DEBIAN_12, DEBIAN_13 = "bookworm", "trixie"
 _BOOTS = ["systemd-sysv", "iproute2"]
 # Nobody reads manuals there, and without them a root is made faster. Those of kingd are installed all the same.
 _LEFT_OUT = ["/usr/share/locale/*", "/usr/share/info/*"]
@@ -35,19 +35,31 @@ def lower_version(package: Path, folder: Path) -> Path:
     return folder / "kingd_0.0.1_all.deb"
 
 
-def debian_root(package: Path) -> Path:
+def debian_root(package: Path, suite: str = DEBIAN_12) -> Path:
     """A Debian that boots and has all that `package` depends on."""
     wanted = sorted({*_BOOTS, *_depends(package)})
-    digest = hashlib.sha256(repr((SUITE, wanted, _LEFT_OUT)).encode()).hexdigest()[:16]
+    digest = hashlib.sha256(repr((wanted, _LEFT_OUT)).encode()).hexdigest()[:16]
     cache = Path(os.environ.get("XDG_CACHE_HOME") or "/var/cache") / "kingd-tests"
-    root = cache / f"{SUITE}-{digest}"
+    root = cache / f"{suite}-{digest}"
     if not root.exists():
-        shutil.rmtree(cache, ignore_errors=True)
-        cache.mkdir(parents=True)
-        new = cache / f"new-{os.getpid()}"
-        left_out = [f"--dpkgopt=path-exclude={pattern}" for pattern in _LEFT_OUT]
+        cache.mkdir(parents=True, exist_ok=True)
+        for old in cache.glob(f"{suite}-*"):  # of other dependencies, or of a run that was cut short
+            shutil.rmtree(old)
+        new = cache / f"{suite}-new"
+        # Nothing is lost by a power cut in the middle: a root is there when it has its final name.
+        options = ["force-unsafe-io", *(f"path-exclude={pattern}" for pattern in _LEFT_OUT)]
         include = f"--include={','.join(wanted)}"
-        call(["mmdebstrap", "--quiet", "--variant=minbase", include, *left_out, SUITE, str(new)])
+        call(
+            [
+                "mmdebstrap",
+                "--quiet",
+                "--variant=minbase",
+                include,
+                *(f"--dpkgopt={option}" for option in options),
+                suite,
+                str(new),
+            ]
+        )
         new.rename(root)
     return root
 

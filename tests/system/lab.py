@@ -20,8 +20,11 @@ from typing import TypeVar
 LIMIT_S = 30.0
 _REBOOT = 133  # how nspawn ends when the host asks for it
 _ENVIRONMENT = {
-    "PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "HOME": "/root", "LC_ALL": "C.UTF-8", "DEBIAN_FRONTEND": "noninteractive",
-}  # fmt: skip
+    "PATH": "/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+    "HOME": "/root",
+    "LC_ALL": "C.UTF-8",
+    "DEBIAN_FRONTEND": "noninteractive",
+}
 _CGROUPS = Path("/sys/fs/cgroup")
 _SET_UP = """
 set -e
@@ -59,8 +62,9 @@ class Lab:
         self.init = next(_children(self._holder.pid))
         self.shared = Path(f"/proc/{self.init}/root{folder}/shared")
 
-    def add(self, name: str) -> "Host":
-        host = Host(self, name, len(self.hosts) + 1)
+    def add(self, name: str, *, root: Path | None = None) -> "Host":
+        """`root`: another than the lab's."""
+        host = Host(self, name, len(self.hosts) + 1, root or self.root)
         self.hosts.append(host)
         return host
 
@@ -76,21 +80,21 @@ class Lab:
 
 
 class Host:
-    def __init__(self, lab: Lab, name: str, number: int) -> None:
+    def __init__(self, lab: Lab, name: str, number: int, below: Path) -> None:
         self.lab, self.name = lab, name
         self.address = f"10.99.0.{number}"
         self._folder = lab.folder / name
-        self._root = Path(f"/proc/{lab.init}/root{self._folder}/root")
+        self.files = Path(f"/proc/{lab.init}/root{self._folder}/root")  # the host's root, as seen from here
         self._process: subprocess.Popen[bytes] | None = None
         self._init = 0
         parts = {part: str(self._folder / part) for part in ("upper", "work", "root")}
         call(lab.inside("mkdir", "-p", *parts.values()))
-        layers = f"lowerdir={lab.root},upperdir={parts['upper']},workdir={parts['work']}"
+        layers = f"lowerdir={below},upperdir={parts['upper']},workdir={parts['work']}"
         call(lab.inside("mount", "-t", "overlay", "overlay", "-o", layers, parts["root"]))
         self.write("/etc/hostname", f"{name}\n")
         self.write("/etc/machine-id", f"{number + 0xA11:032x}\n")
         self.write("/etc/systemd/network/10-lan.network", _NETWORK.format(address=self.address))
-        wants = self._root / "etc/systemd/system/multi-user.target.wants"
+        wants = self.files / "etc/systemd/system/multi-user.target.wants"
         wants.mkdir(parents=True, exist_ok=True)
         (wants / "systemd-networkd.service").symlink_to("/lib/systemd/system/systemd-networkd.service")
 
@@ -99,7 +103,7 @@ class Host:
 
     def write(self, path: str, text: str, *, mode: int = 0o644) -> None:
         """Below the host's own root; it need not run."""
-        file = self._root / path.lstrip("/")
+        file = self.files / path.lstrip("/")
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(text)
         file.chmod(mode)
