@@ -4,6 +4,7 @@ The root has what the package depends on and no more, so that a forgotten depend
 make and is kept between runs under a name that says what is in it; older ones go.
 """
 
+import fcntl
 import hashlib
 import os
 import re
@@ -41,26 +42,24 @@ def debian_root(package: Path, suite: str = DEBIAN_12) -> Path:
     digest = hashlib.sha256(repr((wanted, _LEFT_OUT)).encode()).hexdigest()[:16]
     cache = Path(os.environ.get("XDG_CACHE_HOME") or "/var/cache") / "kingd-tests"
     root = cache / f"{suite}-{digest}"
-    if not root.exists():
-        cache.mkdir(parents=True, exist_ok=True)
-        for old in cache.glob(f"{suite}-*"):  # of other dependencies, or of a run that was cut short
-            shutil.rmtree(old)
-        new = cache / f"{suite}-new"
-        # Nothing is lost by a power cut in the middle: a root is there when it has its final name.
-        options = ["force-unsafe-io", *(f"path-exclude={pattern}" for pattern in _LEFT_OUT)]
-        include = f"--include={','.join(wanted)}"
-        call(
-            [
-                "mmdebstrap",
-                "--quiet",
-                "--variant=minbase",
-                include,
-                *(f"--dpkgopt={option}" for option in options),
-                suite,
-                str(new),
-            ]
-        )
-        new.rename(root)
+    cache.mkdir(parents=True, exist_ok=True)
+    with (cache / "lock").open("w") as lock:  # another run may want the same
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not root.exists():
+            for old in cache.glob(f"{suite}-*"):  # of other dependencies, or of a run that was cut short
+                shutil.rmtree(old)
+            _make_root(cache / f"{suite}-new", suite, wanted).rename(root)
+    return root
+
+
+def _make_root(root: Path, suite: str, wanted: list[str]) -> Path:
+    # Nothing is lost by a power cut in the middle: a root counts when it has its final name.
+    options = ["force-unsafe-io", *(f"path-exclude={pattern}" for pattern in _LEFT_OUT)]
+    call(
+        ["mmdebstrap", "--quiet", "--variant=minbase", f"--include={','.join(wanted)}"]
+        + [f"--dpkgopt={option}" for option in options]
+        + [suite, str(root)]
+    )
     return root
 
 

@@ -76,7 +76,7 @@ class Lab:
         self._holder.communicate()
         for host in self.hosts:
             host.wait_for_end()
-        _remove_cgroups()
+        until(lambda: not _remove_cgroups(), "the kernel has let go of the hosts' groups")
 
 
 class Host:
@@ -219,7 +219,7 @@ def _children(pid: int) -> Iterator[int]:
 def _make_cgroups(name: str) -> Iterator[Path]:
     """A group for each host, or their systemds would take each other's processes for their own."""
     for hierarchy in _hierarchies():
-        group = hierarchy / "kingd-tests" / name
+        group = hierarchy / f"kingd-tests-{os.getpid()}" / name
         group.mkdir(parents=True, exist_ok=True)
         yield group
 
@@ -232,15 +232,11 @@ def _hierarchies() -> Iterator[Path]:
         yield from (path for name in ("systemd", "unified") if ((path := _CGROUPS / name) / "cgroup.procs").exists())
 
 
-def _remove_cgroups() -> None:
+def _remove_cgroups() -> bool:
+    """Those of this and of earlier runs; what is in use may be of another run. Whether any of this run is left."""
     for hierarchy in _hierarchies():
-        for folder, _, _ in os.walk(hierarchy / "kingd-tests", topdown=False):
-            until(lambda folder=folder: _remove(folder), f"{folder} is empty")  # type: ignore[misc]
-
-
-def _remove(folder: str) -> bool:
-    try:
-        os.rmdir(folder)  # noqa: PTH106 - what os.walk gives
-    except OSError:
-        return False
-    return True
+        for group in hierarchy.glob("kingd-tests-*"):
+            for folder, _, _ in os.walk(group, topdown=False):
+                with contextlib.suppress(OSError):
+                    Path(folder).rmdir()
+    return any((hierarchy / f"kingd-tests-{os.getpid()}").exists() for hierarchy in _hierarchies())
