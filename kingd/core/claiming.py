@@ -179,9 +179,6 @@ def give_way(node: Node, refuse: Refuse | None) -> None:
     resign_claim(node)
     if refuse is not None and refuse.led:
         node.back_off()
-        holder = node.members.find(refuse.holder.node, refuse.holder_session)
-        if holder is not None and holder.state is not State.ALIVE:
-            holder.state = State.ALIVE  # others vouch for it: it is we who do not hear it
         return
     unit_us = node.timing.round_trip_us
     node.seek(None, delay_us=node.position() * node.timing.slot_us + node.jitter(unit_us // 2, unit_us * 2))
@@ -232,6 +229,7 @@ def _win(node: Node, campaign: Campaign) -> None:
     node.campaign = None
     if campaign.granted:
         node.contact_us = max(node.contact_us, campaign.started_us)
+        node.failures = 0
     elif node.role is not Role.LEADER:
         node.contact_us = -1
     node.lead(Ballot(campaign.claim.term, node.id), campaign.claim.reason)
@@ -243,6 +241,9 @@ def _end_preparation(node: Node, campaign: Campaign) -> None:
     leader = node.followed()
     silent = campaign.required - campaign.answered
     if leader is None or leader.node != campaign.target or leader.node in silent or len(silent) > SILENT_MAX or campaign.ready:
+        fail_preparation(node)
+        return
+    if len(campaign.answered) + len(silent) + 1 < leader.alive:  # somebody is there for the leader, and dead for me
         fail_preparation(node)
         return
     campaign.ready = True

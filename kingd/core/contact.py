@@ -11,6 +11,7 @@ from kingd.core.message import (
     NOBODY,
     Announce,
     Datagram,
+    Header,
     Heartbeat,
     NodeId,
     Probe,
@@ -29,6 +30,7 @@ _ANNOUNCE_FIRST_US = (150 * MS, 450 * MS)  # after the first: a lost one costs l
 _NAMESAKE_EVERY_US = 2 * SECOND
 _NAMESAKE_GONE_US = 5 * SECOND
 _UNANSWERED_MAX = 64
+_LOOK_AT = 3
 _UNICAST_COPIES_MAX = 64
 _ROSTER_EVERY_US = SECOND
 _ROSTER_SIZE = 16
@@ -81,11 +83,18 @@ def follow_move(node: Node, member: Member, source: Endpoint, *, beats: bool) ->
         probe(node, member.node, member.session, source)
 
 
-def answer_probe(node: Node, target: NodeId, endpoint: Endpoint, message: Probe) -> None:
-    member = node.members.get(target)
-    returns = member.returns(node.now_us) if member is not None else 0
+def answer_probe(node: Node, header: Header, endpoint: Endpoint, message: Probe) -> None:
+    member = node.members.get(header.source)
+    returns = 0 if member is None else member.returns(node.now_us) + (member.session != header.session)
     body = ProbeAck(echo=message.nonce, name=node.settings.name, version=node.settings.version, returns=returns)
-    node.send_to(body, node=target, endpoint=endpoint)
+    node.send_to(body, node=header.source, endpoint=endpoint)
+
+
+def note_returns(node: Node, ack: ProbeAck) -> None:
+    """Others count how often we come back; who asks for leadership waits the longer for it (Core._arm_preemption)."""
+    if ack.returns > node.returns:
+        node.returns = ack.returns
+        node.preempt_at_us = NEVER  # armed again at the end of this step
 
 
 def on_stranger(node: Node, datagram: Datagram, source: Endpoint) -> Member | None:
@@ -94,13 +103,19 @@ def on_stranger(node: Node, datagram: Datagram, source: Endpoint) -> Member | No
     if isinstance(body, ProbeAck):
         return _verify(node, datagram, body, source)
     if isinstance(body, Probe):
-        answer_probe(node, header.source, source, body)
+        answer_probe(node, header, source, body)
     if isinstance(body, Heartbeat):
         hear_foreign_leader(node, lonely=body.lonely)
     if header.multicast:
         _note_unanswered(node, header.source, source)
     probe(node, header.source, header.session, source)
     return None
+
+
+def look_for_contact(node: Node) -> None:
+    """Ask whom I heard last whether they hear me."""
+    for member in sorted(node.members.alive(), key=lambda m: -m.heard_us)[:_LOOK_AT]:
+        probe(node, member.node, member.session, member.endpoint)
 
 
 def hear_foreign_leader(node: Node, *, lonely: bool) -> None:
@@ -120,6 +135,7 @@ def _verify(node: Node, datagram: Datagram, ack: ProbeAck, source: Endpoint) -> 
     if challenge is None:
         node.drop("unasked")
         return None
+    note_returns(node, ack)
     former = node.members.get(header.source)
     if former is not None and former.session != header.session and not _is_gone(node, former, source, challenge.sent_us):
         node.drop("duplicate-id")
@@ -232,7 +248,7 @@ def on_namesake(node: Node, datagram: Datagram, source: Endpoint) -> None:
     header, body = datagram.header, datagram.body
     if isinstance(body, Probe):
         if not node.duplicate:
-            answer_probe(node, node.id, source, body)
+            answer_probe(node, header, source, body)
         return
     if isinstance(body, ProbeAck):
         if node.challenges.take(node.id, node.session, echo=body.echo) is not None:

@@ -38,8 +38,9 @@ from kingd.core.message import (
 from kingd.core.node import TERM_JUMP_MAX, Node, Settings
 from kingd.core.publishing import Publisher, event
 from kingd.core.status import Status, status
-from kingd.core.timing import MS, NEVER
+from kingd.core.timing import MS, NEVER, SECOND
 
+_PREEMPT_WAIT_US_MAX = 600 * SECOND
 _PREEMPT_AGAIN_US = 1_000 * MS
 _ISOLATED_AFTER_BEATS = 4
 
@@ -174,7 +175,7 @@ class Core:
                 handover.on_successor_leads(node, member)
                 following.on_heartbeat(node, member, body, sequence=sequence)
             case Probe() as body:
-                contact.answer_probe(node, member.node, source, body)
+                contact.answer_probe(node, datagram.header, source, body)
                 claiming.ask_again(node, member)
             case ProbeAck() as body:
                 self._on_probe_ack(member, body)
@@ -210,7 +211,7 @@ class Core:
         member.contact_us = max(member.contact_us, challenge.sent_us)
         if node.role is Role.LEADER:
             node.contact_us = max(node.contact_us, challenge.sent_us)
-        node.returns = ack.returns
+        contact.note_returns(node, ack)
         handover.meet_leader(node, member)
 
     def persisted(self, ceiling: Term, *, now_us: int) -> list[Effect]:
@@ -386,6 +387,17 @@ class Core:
         if node.role is Role.SEEKING and node.waits_for_foreign and not node.hears_foreign_leader():
             node.waits_for_foreign = False  # the leader that it could hear but not reach is gone: no reason to wait longer
             node.seek_at_us = min(node.seek_at_us, node.now_us + node.position() * node.timing.slot_us)
+        if node.role is Role.SEEKING and node.failures:
+            self._look_for_contact()
+
+    def _look_for_contact(self) -> None:
+        """It backs off ever longer because nobody answers it: the first round trip ends that."""
+        node = self.node
+        if node.has_contact():
+            node.failures = 0
+            node.seek_at_us = min(node.seek_at_us, node.now_us + node.position() * node.timing.slot_us)
+            return
+        contact.look_for_contact(node)
 
     def _on_preempt_time(self) -> None:
         node = self.node
@@ -396,7 +408,7 @@ class Core:
         if node.campaign is None:
             same = node.followed_priorities == (leader.priority, node.priority)
             claiming.start(node, Reason.HIGHER_PRIORITY if same else Reason.PRIORITY_CHANGED, prepare=True)
-        node.preempt_at_us = node.now_us + (_PREEMPT_AGAIN_US << min(node.failures, 5))
+        node.preempt_at_us = node.now_us + (_PREEMPT_AGAIN_US << min(node.failures, 3))
 
     def _may_preempt(self, leader: Member) -> bool:
         node = self.node
@@ -408,7 +420,8 @@ class Core:
         leader = node.followed()
         if leader is None or node.preempt_at_us != NEVER or not self._may_preempt(leader):
             return
-        wait_us = node.settings.preempt.wait_us << max(0, node.returns - 1)
+        base_us = node.settings.preempt.wait_us
+        wait_us = max(base_us, min(base_us << min(max(0, node.returns - 1), 16), _PREEMPT_WAIT_US_MAX))
         node.preempt_at_us = max(node.now_us, node.followed_us + wait_us)
 
     def _on_stop_time(self) -> None:

@@ -11,6 +11,7 @@ from kingd.core.message import NO_BALLOT, NOBODY, Ballot, Heartbeat, NodeId, Pin
 from kingd.core.node import Node
 from kingd.core.timing import NEVER, SECOND
 
+_REJOIN_EVERY_US = 30 * SECOND
 _SUCCESSORS = 3  # so many in the line of succession ask early and prove contact often; the others must not storm the leader
 
 
@@ -21,10 +22,12 @@ def on_heartbeat(node: Node, leader: Member, beat: Heartbeat, *, sequence: int) 
         node.drop("heartbeat")
         return
     leader.heard_sequence = max(leader.heard_sequence, sequence)
+    leader.alive = beat.alive
     if not is_my_leader(node, leader, ballot):
         contact.hear_foreign_leader(node, lonely=beat.lonely)  # a follower stays loyal: leaders settle it among themselves
         return
     if beat.lonely:
+        contact.hear_foreign_leader(node, lonely=True)  # when it is lost, nobody is to lead beside it with no grant
         ask(node, leader)  # it hears nobody; perhaps it hears me
         return
     _renew(node, leader, ballot)
@@ -79,8 +82,17 @@ def on_ping_time(node: Node) -> None:
 def ask(node: Node, leader: Member) -> None:
     nonce = node.rng.getrandbits(32)
     node.detector.asked(nonce, node.now_us)
-    polling = leader.multicast_us < 0 or node.now_us - leader.multicast_us > node.timing.leader_timeout_us
+    polling = node.now_us - max(leader.multicast_us, node.followed_us) > node.timing.leader_timeout_us
+    if polling:
+        rejoin(node)
     node.send(Ping(nonce=nonce, heard=leader.heard_sequence, polling=polling), leader)
+
+
+def rejoin(node: Node) -> None:
+    """No multicast arrives: perhaps a switch has forgotten that we are in the group."""
+    if node.now_us - node.rejoined_us > _REJOIN_EVERY_US:
+        node.rejoined_us = node.now_us
+        node.out.append(Rejoin())
 
 
 def on_pong(node: Node, leader: Member, pong: Pong, *, sequence: int) -> None:
@@ -111,7 +123,7 @@ def on_expired(node: Node) -> None:
         contact.give_up(node, leader, EventKind.MEMBER_DEAD, Reason.LEADER_TIMEOUT)
     quiet_us = node.timing.leader_timeout_us
     if all(m.multicast_us < node.now_us - quiet_us for m in node.members.alive()):
-        node.out.append(Rejoin())  # perhaps it is our membership in the group that died
+        rejoin(node)
     leader_gone(node, Reason.LEADER_TIMEOUT)
 
 

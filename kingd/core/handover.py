@@ -196,7 +196,7 @@ def on_resign(node: Node, member: Member, message: Resign) -> None:
             _nobody_takes_it(node, handover)
     if mine and message.ballot != NO_BALLOT:
         _take_over(node, member, message)
-    elif held and message.ballot >= node.promise.expected and node.role is not Role.LEADER:
+    elif held and (message.leaving or message.ballot >= node.promise.expected) and node.role is not Role.LEADER:
         if node.role is Role.JOINING:
             node.promise.release()
         elif node.role is Role.FOLLOWER or node.role is Role.SEEKING:
@@ -210,6 +210,8 @@ def _take_over(node: Node, member: Member, message: Resign) -> None:
     )
     if ticket == node.taken:
         return  # its multicast copy, or sent again
+    if member.leader not in (NO_BALLOT, message.ballot):
+        return  # long spent, and only now here: who gave it away follows again, or leads
     if node.promise.expected > message.ballot and node.role is not Role.LEADER:
         return  # an old ticket: I have promised above it since
     if not node.eligible or node.role is Role.JOINING:

@@ -7,7 +7,6 @@ from kingd.core.node import Node
 from kingd.core.timing import MS
 
 _RAISE_EVERY_US = 200 * MS
-_LOOK_AT = 3
 
 
 def on_heartbeat_time(node: Node) -> None:
@@ -15,21 +14,15 @@ def on_heartbeat_time(node: Node) -> None:
         stand_down(node)
         return
     if node.is_lonely():
-        _look_for_contact(node)
+        contact.look_for_contact(node)
     node.beat()
-
-
-def _look_for_contact(node: Node) -> None:
-    """Ask whom I heard last whether they hear me."""
-    for member in sorted(node.members.alive(), key=lambda m: -m.heard_us)[:_LOOK_AT]:
-        contact.probe(node, member.node, member.session, member.endpoint)
 
 
 def _had_time_to_meet(node: Node) -> bool:
     """A leader that hears me as I hear it has answered my probes by now, and we have merged. A lonely one gets more time: it may be
-    I whom nobody hears, or it."""
+    I whom nobody hears, or it. Counted from its first heartbeat to its last: one that was replayed deposes nobody."""
     timing = node.timing
-    return node.now_us - node.foreign_since_us > (timing.contact_us if node.foreign_lonely else timing.claim_timeout_us)
+    return node.foreign_us - node.foreign_since_us > (timing.contact_us if node.foreign_lonely else timing.claim_timeout_us)
 
 
 def stand_down(node: Node) -> None:
@@ -37,6 +30,7 @@ def stand_down(node: Node) -> None:
     node.promise.release()
     node.why = Reason.ISOLATED
     node.back_off()
+    node.waits_for_foreign = False  # that one may be as lonely: if it stands down too, nothing is won by leading at once
 
 
 def on_ping(node: Node, member: Member, ping: Ping) -> None:

@@ -76,6 +76,7 @@ class Member:
     endpoint_seen_us: int = 0  # the same, by unicast or multicast
     multicast_us: int = -1  # when a multicast of its was last heard; -1 = never
     heard_sequence: int = 0  # newest heartbeat or pong of its: echoed in pings
+    alive: int = 0  # of a leader: how many members it counts as alive, itself included
     roster_us: int = -1  # when a roster was last sent to it
     window: ReplayWindow = field(default_factory=ReplayWindow)
     starts: deque[int] = field(default_factory=lambda: deque(maxlen=_RETURNS_MAX))  # when its sessions were first seen

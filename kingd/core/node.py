@@ -163,6 +163,7 @@ class Node:
     waits_for_foreign: bool = False  # seeking, but backed off because it hears a leader that it cannot follow
     announced: int = 0  # announcements since the start: the first three come quickly
     failures: int = 0  # claims that failed in a row: back-off
+    rejoined_us: int = -NEVER  # when the multicast group was last joined anew
     followed_us: int = 0
     followed_priorities: tuple[int, int] = (0, 0)  # leader's and mine when I began to follow
     beat_us: int = 0  # when the last heartbeat was sent, as leader
@@ -210,8 +211,14 @@ class Node:
             return "step-down"
         if self.unfit:
             return self.unfit
+        return "state-not-writable" if self._waits_for_disk() else None
+
+    def _waits_for_disk(self) -> bool:
+        """The term that it needs next has been on the way to the disk for too long. (Who leads or has its claim out has its term.)"""
+        if self.role is Role.LEADER or (self.campaign is not None and self.campaign.started_us != NEVER):
+            return False
         overdue = self.now_us - self.ceiling_asked_us > self.timing.claim_timeout_us
-        return "state-not-writable" if overdue and self.ceiling_asked > self.ceiling and not self._has_term else None
+        return overdue and self.ceiling_asked > self.ceiling and not self._has_term
 
     @property
     def _has_term(self) -> bool:
@@ -351,8 +358,8 @@ class Node:
             self.seek_at_us = NEVER
         if role is not Role.JOINING:
             self.join_at_us = NEVER
-        if role in (Role.LEADER, Role.FOLLOWER):
-            self.failures = 0
+        if role is Role.FOLLOWER:
+            self.failures = 0  # to lead alone is no success
 
     def join(self, reason: Reason) -> None:
         """Listen, and claim nothing before `join_wait` is over."""

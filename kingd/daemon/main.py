@@ -5,7 +5,8 @@ systemd).
 import logging
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import NoReturn
 
@@ -60,16 +61,22 @@ def main(
     """Agree with the other hosts of this LAN on who leads. Needs no configuration; ask with `kingctl leader`."""
     if pid_file is not None and not detach:
         raise click.UsageError("--pid-file goes with --detach")
+    # From the folder that we are started in: a detached daemon leaves it, and reads the configuration again later.
+    config, state_dir = config and config.absolute(), state_dir.absolute()
+    flags["socket"] = _absolute(flags["socket"])
     overrides = _overrides(flags)
     loaded = _load_or_exit(config, overrides)
     if check_config:
         click.echo("the configuration is good")
         return
-    if detach:
-        _detach(pid_file, state_dir)
-    code = _run(loaded, config, overrides, state_dir)
+    with _in_background(_absolute(pid_file), state_dir) if detach else nullcontext():
+        code = _run(loaded, config, overrides, state_dir)
     logging.shutdown()
     os._exit(code)  # not sys.exit: that waits for every thread, and one may hang in DNS where the network has just gone
+
+
+def _absolute(path: object) -> Path | None:
+    return path.absolute() if isinstance(path, Path) else None
 
 
 def _overrides(flags: Mapping[str, object]) -> dict[str, object]:
@@ -116,19 +123,27 @@ def _run(loaded: Config, config: Path | None, overrides: Mapping[str, object], s
         _fail(EX_CANTCREAT, str(error))
 
 
-def _detach(pid_file: Path | None, state_dir: Path) -> None:
-    """Leave the terminal; what the daemon logs goes to a file in its state folder."""
-    import daemon
-    from daemon.pidfile import PIDLockFile
+@contextmanager
+def _in_background(pid_file: Path | None, state_dir: Path) -> Iterator[None]:
+    """Leave the terminal; what the daemon logs goes to a file in its state folder.
 
-    state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-    log = (state_dir / "kingd.log").open("a", encoding="utf-8")
-    context = daemon.DaemonContext(
-        working_directory="/",
-        umask=0o022,
-        pidfile=PIDLockFile(pid_file) if pid_file else None,
-        stdout=log,
-        stderr=log,
-        signal_map={},
-    )
-    context.open()
+    What excludes a second daemon is the lock of the state folder, which ends with its process. A pid file does not: one
+    that a killed daemon left is written over.
+    """
+    import daemon
+
+    from kingd.daemon.store import StateBusy, Store
+
+    try:
+        Store.open(state_dir).close()  # while somebody can still be told
+        log = (state_dir / "kingd.log").open("a", encoding="utf-8")
+    except (StateBusy, OSError) as error:
+        _fail(EX_CANTCREAT, str(error))
+    daemon.DaemonContext(working_directory="/", umask=0o022, stdout=log, stderr=log, signal_map={}).open()
+    if pid_file is not None:
+        pid_file.write_text(f"{os.getpid()}\n")
+    try:
+        yield
+    finally:
+        if pid_file is not None:
+            pid_file.unlink(missing_ok=True)

@@ -22,7 +22,7 @@ BOUNDED   no table grows past its cap
 from dataclasses import dataclass, field
 
 from kingd.core.effect import Effect, Event, EventKind, Multicast, Send
-from kingd.core.members import CHALLENGES_MAX, MEMBERS_MAX
+from kingd.core.members import CHALLENGES_MAX, MEMBERS_MAX, State
 from kingd.core.message import (
     NO_BALLOT,
     NOBODY,
@@ -30,6 +30,7 @@ from kingd.core.message import (
     Claim,
     Datagram,
     Grant,
+    Header,
     Heartbeat,
     NodeId,
     Ping,
@@ -44,6 +45,7 @@ from kingd.core.message import (
     Term,
 )
 from kingd.core.node import Node
+from kingd.core.timing import NEVER
 
 _TABLE_MAX = 1024
 
@@ -60,7 +62,7 @@ class _Session:
     floor: Ballot = NO_BALLOT
     sequence: int = 0
     told: NodeId = NOBODY  # who leads, as its users were last told
-    led_us: int = 0  # when it was last seen to lead
+    lost_us: int = NEVER  # since when it does not lead, and its users are not told
     stopping: bool = False
     resigned: set[Ballot] = field(default_factory=set)
     asked: set[int] = field(default_factory=set)  # nonces of its probes and pings
@@ -99,15 +101,16 @@ class Checker:
     def after(self, node: Node, effects: list[Effect], cause: Datagram | None, ceiling: Term) -> None:
         """The core came back with `effects`."""
         seen = self._sessions[node.session]
-        stalled = False
+        forced = False
         for effect in effects:
             if isinstance(effect, (Send, Multicast)):
                 self._on_sent(node, seen, effect.datagram, cause, ceiling)
             elif isinstance(effect, Event):
                 self._on_event(node, seen, effect)
-                stalled = stalled or (effect.kind is EventKind.DEPOSED and effect.reason in _FORCED)
+                forced = forced or (effect.kind is EventKind.DEPOSED and effect.reason in _FORCED)
         self._check_views(node, seen)
-        self._check_leading(node, seen, stalled=stalled)
+        self._check_shown(node, seen)
+        self._check_leading(node, seen, forced=forced)
         if cause is not None and isinstance(cause.body, Claim) and cause.body.prepare:
             promise = node.promise
             if (promise.ballot, promise.session) != seen.promise:
@@ -135,18 +138,24 @@ class Checker:
         if holder not in seen.proven and (view, holder) not in seen.granted:
             raise SafetyError(f"UNPROVEN: {_name(node)} follows {view} without a round trip or a grant")
 
-    def _check_leading(self, node: Node, seen: _Session, *, stalled: bool) -> None:
+    def _check_shown(self, node: Node, seen: _Session) -> None:
         leads = node.role is Role.LEADER
-        silent = node.now_us - node.beat_us > node.timing.stall_us  # it did not run, and asks anew before it is told
-        late = node.now_us - seen.led_us > node.timing.handover_us
-        stalled = stalled or silent
-        if leads:
-            seen.led_us = node.now_us
-        if leads != (seen.told == node.id) and (leads or late or not silent):
-            raise SafetyError(f"SHOWN: {_name(node)} is {node.role.name}, users were told {seen.told:x}")
-        if not leads:
+        if leads == (seen.told == node.id):
+            seen.lost_us = NEVER
+            return
+        if (
+            not leads
+        ):  # after a stall it asks whether it still leads, and its users are told of a loss only if it does not
+            silent = node.now_us - node.beat_us > node.timing.stall_us
+            seen.lost_us = min(seen.lost_us, node.now_us) if silent or seen.lost_us != NEVER else 0
+            if node.now_us - seen.lost_us <= node.timing.handover_us:
+                return
+        raise SafetyError(f"SHOWN: {_name(node)} is {node.role.name}, users were told {seen.told:x}")
+
+    def _check_leading(self, node: Node, seen: _Session, *, forced: bool) -> None:
+        if node.role is not Role.LEADER:
             if seen.role is Role.LEADER and seen.ballot not in seen.resigned:
-                if not stalled:
+                if not forced and node.now_us - node.beat_us <= node.timing.stall_us:
                     raise SafetyError(f"DEPOSED: {_name(node)} left {seen.ballot} without a word ({node.why.word})")
                 seen.resigned.add(seen.ballot)
             return
@@ -163,7 +172,7 @@ class Checker:
 
     def _check_elected(self, node: Node, seen: _Session) -> None:
         self.leader_changes += 1
-        if not node.eligible or seen.stopping:
+        if node.ineligible_reason not in (None, *_DURABLE) or seen.stopping:
             raise SafetyError(f"UNFIT: {_name(node)} was elected ({node.ineligible_reason})")
         refused = seen.refused.get(seen.claims.get(node.ballot.term, -1))
         if refused:
@@ -190,7 +199,7 @@ class Checker:
         if isinstance(body, (ProbeAck, Pong)):
             if body.echo in seen.asked:
                 seen.proven.add(header.session)
-        elif isinstance(body, Refuse) and not body.prepare and header.session in seen.proven:
+        elif isinstance(body, Refuse) and not body.prepare and _believes(node, header):
             seen.refused.setdefault(body.attempt, set()).add(header.session)
         elif isinstance(body, Grant) and body.attempt in seen.refused:
             seen.refused[body.attempt].discard(header.session)
@@ -216,7 +225,11 @@ class Checker:
     def _on_claim(self, node: Node, seen: _Session, datagram: Datagram, ceiling: Term) -> None:
         header, claim = datagram.header, datagram.body
         assert isinstance(claim, Claim)
-        fit = header.eligible and header.role is not Role.JOINING and not seen.stopping
+        fit = (
+            (header.eligible or node.ineligible_reason in _DURABLE)
+            and header.role is not Role.JOINING
+            and not seen.stopping
+        )
         if not fit and header.role is not Role.LEADER:
             raise SafetyError(f"UNFIT: {_name(node)} claims as {header.role.name} ({node.ineligible_reason})")
         if claim.prepare:
@@ -261,8 +274,14 @@ class Checker:
             raise SafetyError(f"SHOWN: {_name(node)} tells {event.kind} {former:x} -> {leader:x} after {told:x}")
 
 
+_DURABLE = ("state-not-writable",)  # its present term is; see CEILING
 _FORCED = (Reason.STALLED, Reason.ISOLATED)
 _LEADERSHIP = (EventKind.ELECTED, EventKind.DEPOSED, EventKind.LEADER_CHANGED, EventKind.LEADER_LOST)
+
+
+def _believes(node: Node, header: Header) -> bool:
+    member = node.members.find(header.source, header.session)
+    return member is not None and member.state is not State.LEFT
 
 
 def _name(node: Node) -> str:

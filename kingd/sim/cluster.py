@@ -212,6 +212,7 @@ class Cluster:
             self._persisted(host, ceiling)
         if host.core and host.core.deadline_us <= self.now_us:
             self.enter(host, lambda core: core.tick(now_us=self.now_us))
+        self._schedule(host)  # nothing may have entered it: what was queued was not for it
 
     def _persisted(self, host: Host, ceiling: Term) -> None:
         self.enter(host, lambda core: core.persisted(ceiling, now_us=self.now_us))

@@ -3,6 +3,7 @@
 import os
 import shutil
 from collections.abc import Generator, Iterator
+from contextlib import contextmanager
 
 import pytest
 
@@ -20,9 +21,9 @@ _PROGRAMS = {
 }
 
 
-@pytest.fixture
-def lan(request: pytest.FixtureRequest) -> Iterator[Lan]:
-    """An empty one. Whatever else a test is about: no daemon ends by itself or finds a mistake of its own."""
+@contextmanager
+def new_lan(request: pytest.FixtureRequest) -> Iterator[Lan]:
+    """Whatever else a test is about: no daemon ends by itself or finds a mistake of its own."""
     require(os.geteuid() == 0, "network namespaces need root")
     for program, package in _PROGRAMS.items():
         require(shutil.which(program), f"a test network needs {program} (Debian: {package})")
@@ -30,6 +31,13 @@ def lan(request: pytest.FixtureRequest) -> Iterator[Lan]:
         request.node.stash[_LAN] = lan
         yield lan
         assert not lan.complaints()
+
+
+@pytest.fixture
+def lan(request: pytest.FixtureRequest) -> Iterator[Lan]:
+    """An empty one."""
+    with new_lan(request) as lan:
+        yield lan
 
 
 @pytest.fixture
@@ -41,6 +49,7 @@ def trio(lan: Lan) -> tuple[Host, Host, Host]:
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     report = yield
-    if report.failed and _LAN in item.stash:
-        report.sections += [(f"kingd on {host.name}", host.log) for host in item.stash[_LAN].hosts]
+    if report.failed:
+        lans = [node.stash[_LAN] for node in item.listchain() if _LAN in node.stash]
+        report.sections += [(f"kingd on {host.name}", host.log) for lan in lans for host in lan.hosts]
     return report

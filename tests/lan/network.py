@@ -164,6 +164,13 @@ class Lan:
         for host in hosts:
             self.switch.run("bridge", "link", "set", "dev", self._ports[host.name], "mcast_flood", word)
 
+    def forget_groups(self) -> None:
+        """What the switch knows of who wants which group. It sends them to nobody then, if there is a querier."""
+        for entry in self.switch.run("bridge", "mdb").splitlines():
+            words = entry.split()
+            if words[3] in self._ports.values():
+                self.switch.run("bridge", "mdb", "del", "dev", "br0", "port", words[3], "grp", words[5])
+
     # -- what the hosts say --------------------------------------------------------------------------------------------
 
     def until_led_by(self, name: str, hosts: Sequence[Host] | None = None, *, limit_s: float = LIMIT_S) -> int:

@@ -47,27 +47,27 @@ def clone(original: Host, lan: Lan, name: str, *, priority: int) -> Host:
     return copy
 
 
-@pytest.mark.parametrize("which", [0, 1], ids=["of the leader", "of a follower"])
-def test_087_clone_vm(lan: Lan, trio: Trio, which: int) -> None:
-    """A copy of a host comes up with the highest priority: it may not lead, and says why; nobody is disturbed. Once the
-    original is gone, it is a host like any other."""
-    original = trio[which]
-    copy = clone(original, lan, "copy", priority=99)
+def test_087_clone_vm(lan: Lan, trio: Trio) -> None:
+    """Copies of the leader and of a follower come up with the highest priority: they may not lead, and say why; nobody
+    is disturbed. Once the original is gone, a copy is a host like any other."""
+    a, b, c = trio
+    copies = [clone(a, lan, "copy-of-a", priority=99), clone(b, lan, "copy-of-b", priority=98)]
     start_ns = time.monotonic_ns()
-    copy.start()
-    until(lambda: copy.status_or_none() is not None)
-    until(lambda: copy.status()["node"]["ineligible_reason"] == "duplicate-id", what=copy.summary)
-    status = copy.status()
-    assert (status["node"]["eligible"], status["node"]["role"], status["leader"]) == (False, "joining", None)
-    assert "a copied state folder" in copy.problems()
-    assert copy.kingctl("is-leader").returncode == 4
+    for copy in copies:
+        copy.start()
+    until(lambda: all(copy.status_or_none() for copy in copies))
+    until(lambda: {copy.status()["node"]["ineligible_reason"] for copy in copies} == {"duplicate-id"})
+    for copy in copies:
+        status = copy.status()
+        assert (status["node"]["eligible"], status["node"]["role"], status["leader"]) == (False, "joining", None)
+        assert "a copied state folder" in copy.problems()
+        assert copy.kingctl("is-leader").returncode == 4
     lan.steady(5, trio)
     lan.until_led_by("a", trio)
     assert not lan.changes(start_ns, trio)
-    assert original.stop() == 0
-    rest = [host for host in (*trio, copy) if host is not original]
-    lan.until_led_by("copy", rest)
-    assert copy.status()["node"]["eligible"]
+    assert [a.stop(), b.stop()] == [0, 0]
+    lan.until_led_by("copy-of-a", [c, *copies])
+    assert all(copy.status()["node"]["eligible"] for copy in copies)
 
 
 def test_043_address_conflict_two_clones_start_together(lan: Lan) -> None:

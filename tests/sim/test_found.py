@@ -2,10 +2,24 @@
 of them."""
 
 from kingd.core.effect import EventKind
-from kingd.core.message import NO_BALLOT, Announce, Grant, Heartbeat, NodeId, Reason, Refuse, Resign, Role, SessionId
+from kingd.core.message import (
+    NO_BALLOT,
+    NOBODY,
+    Announce,
+    Claim,
+    Grant,
+    Heartbeat,
+    NodeId,
+    Reason,
+    Refuse,
+    Resign,
+    Role,
+    SessionId,
+    Term,
+)
 from kingd.core.timing import MS, SECOND
 from kingd.sim.cluster import Cluster, hosts
-from tests.unit.scripted import Bench, Peer, ballot
+from tests.unit.scripted import ME, MY_SESSION, Bench, Peer, ballot
 
 MINUTE = 60 * SECOND
 
@@ -107,8 +121,7 @@ def test_034_refusal_for_an_outranked_candidate_is_not_forgotten() -> None:
 
 
 def test_008_late_heartbeat_does_not_say_what_its_sender_is() -> None:
-    """A lonely leader stood down before a heartbeat that had been lost and was replayed seconds later, when its sender was
-    dead."""
+    """A lonely leader stood down before a heartbeat that came seconds late, when its sender was long dead."""
     bench = Bench()
     peer = Peer(node=60)
     bench.meet(peer)
@@ -120,3 +133,62 @@ def test_008_late_heartbeat_does_not_say_what_its_sender_is() -> None:
     assert member is not None
     assert (member.role, member.leader) == (Role.SEEKING, NO_BALLOT)
     assert not bench.node.hears_foreign_leader()
+
+
+def test_099_one_heartbeat_that_comes_late_deposes_nobody() -> None:
+    """The last survivor hears a datagram of the time when there were others."""
+    bench = Bench()
+    peer = Peer(node=60)
+    bench.become_leader(peer)
+    bench.advance_ms(5000)
+    bench.hear(peer.leads(9), Heartbeat(interval_ms=100, lonely=False, alive=2), multicast=True)
+    bench.advance_ms(5000)
+    assert EventKind.DEPOSED not in bench.events()
+
+
+def test_032_ticket_that_comes_late_is_void() -> None:
+    """Who gave it follows again: a leader that takes it would raise its term once more, and tell of an old overlap."""
+    bench = Bench()
+    peer = Peer(node=60, priority=10)
+    bench.become_leader(peer)
+    resign = Resign(
+        ballot=ballot(9, peer.node),
+        successor=ME,
+        successor_session=MY_SESSION,
+        reason=Reason.OVERLAP_RESOLVED,
+        leaving=False,
+    )
+    late = peer.says(resign)
+    peer.role, peer.leader = Role.FOLLOWER, bench.node.ballot
+    bench.hear(peer, Announce(name=peer.name, version="0", interval_ms=1000), multicast=True)
+    bench.clear()
+    bench.deliver(late, peer.endpoint)
+    assert not bench.sent(Claim)
+
+
+def test_025_the_better_one_comes_back_soon_after_it_can_reach_all() -> None:
+    """Each preparation that failed doubled the time to the next one, up to half a minute."""
+    cluster = started(10, 20, 30)
+    box1, _, box3 = cluster.hosts
+    cluster.set_priority(box3, 5)
+    assert cluster.run_until(lambda: cluster.agreed() == "box2", SECOND)
+    cluster.cut(box1, box3)
+    cluster.set_priority(box3, 30)
+    cluster.run(50 * SECOND)
+    assert cluster.agreed() == "box2"
+    cluster.network.heal()
+    assert cluster.run_until(lambda: cluster.agreed() == "box3", 10 * SECOND)
+
+
+def test_049_goodbye_of_a_candidate_frees_the_promise_to_it() -> None:
+    bench = Bench()
+    peer = Peer(node=60, priority=200, role=Role.CANDIDATE)
+    bench.meet(peer)
+    bench.hear(peer, Claim(term=Term(1), attempt=1))
+    bench.hear(
+        peer,
+        Resign(
+            ballot=NO_BALLOT, successor=NOBODY, successor_session=SessionId(0), reason=Reason.LEADER_LEFT, leaving=True
+        ),
+    )
+    assert not bench.node.promise.is_live(bench.now_us)

@@ -316,13 +316,13 @@ def test_065_destination_and_source_are_under_the_mac() -> None:
 # -- refused, and why
 
 
-def test_minor_version_is_not_refused() -> None:
+def test_037_minor_version_is_not_refused() -> None:
     data = bytearray(plain(Pong(echo=7)))
     data[2] = 0x1F
     assert read(sealed(bytes(data))).body == Pong(echo=7)
 
 
-def test_bytes_behind_a_known_body_are_ignored() -> None:
+def test_037_bytes_behind_a_known_body_are_ignored() -> None:
     assert read(sealed(plain(Pong(echo=7)) + b"from a later minor version")).body == Pong(echo=7)
 
 
@@ -354,6 +354,12 @@ def test_refused_although_the_mac_is_valid(
     what: str, body: Body, change: Callable[[bytes], bytes], reason: str
 ) -> None:
     assert refusal(sealed(change(plain(body)))) == reason
+
+
+def test_048_other_major_version_is_told_apart_before_its_bytes_are_read() -> None:
+    data = bytearray(encode(Datagram(HEADER, Pong(echo=1)), Seal(KEY)))
+    data[2] = 0x20
+    assert refusal(bytes(data)) == "version"
 
 
 @pytest.mark.parametrize("field", [slice(16, 24), slice(32, 40), slice(40, 48)], ids=["source", "session", "sequence"])

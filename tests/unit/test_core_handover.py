@@ -8,10 +8,13 @@ from kingd.core.effect import EventKind, HandedOver, Multicast, Stopped
 from kingd.core.election import StepDownError
 from kingd.core.message import (
     NOBODY,
+    Announce,
     Claim,
     Grant,
     NodeId,
     Offer,
+    Probe,
+    ProbeAck,
     Ready,
     Reason,
     Refuse,
@@ -446,6 +449,32 @@ def test_063_preemption_waits_as_long_as_configured() -> None:
     assert not bench.sent(Claim)
     bench.advance_ms(100)
     assert bench.sent(Claim)[0].prepare
+
+
+@pytest.mark.parametrize(
+    ("returns", "waits_s"), [(0, 3), (1, 3), (2, 6), (3, 12), (8, 384), (255, 600)], ids=lambda value: str(value)
+)
+def test_063_wait_doubles_with_each_return_up_to_ten_minutes(returns: int, waits_s: int) -> None:
+    leader = Peer(node=70, priority=10).leads(5)
+    bench = Bench(preempt=Preempt(wait_us=3 * SECOND))
+    bench.hear(leader, Announce(name="box70", version="0", interval_ms=1000))
+    bench.hear(leader, ProbeAck(echo=bench.sent(Probe)[-1].nonce, name="box70", version="0", returns=returns))
+    assert bench.leader_name() == "box70"
+    assert bench.node.preempt_at_us - bench.now_us == waits_s * SECOND
+
+
+def test_063_returns_of_a_host_are_counted_and_told_to_it() -> None:
+    bench, host = Bench(), Peer(node=60)
+    told = []
+    for _ in range(4):
+        bench.hear(host, Probe(nonce=1))  # asked before its new session is verified
+        told.append(bench.answer(host, ProbeAck).returns)
+        bench.meet(host)
+        bench.hear(host, Probe(nonce=1))  # and after
+        told.append(bench.answer(host, ProbeAck).returns)
+        host = host.restarted()
+        bench.advance_ms(1000)
+    assert told == [0, 0, 1, 1, 2, 2, 3, 3]
 
 
 def test_060_leader_resigns_to_a_follower_of_higher_priority_that_is_ready() -> None:

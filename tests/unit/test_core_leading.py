@@ -91,11 +91,23 @@ def test_007_lonely_leader_that_hears_nobody_leads_on() -> None:
     assert bench.events() == [EventKind.STARTED, EventKind.ELECTED]
 
 
+@pytest.mark.parametrize("heartbeats", [1, 2])
+def test_099_lonely_leader_does_not_stand_down_for_a_replayed_heartbeat(bench: Bench, heartbeats: int) -> None:
+    """Of a session that is gone: it is heard, and not answered, just as one that does not hear us."""
+    gone = Peer(node=70, priority=LOW).leads(9)
+    bench.advance_ms(2700)
+    for _ in range(heartbeats):
+        bench.beat(gone)
+        bench.advance_ms(100)
+    bench.advance_ms(5000)
+    assert EventKind.DEPOSED not in bench.events()
+
+
 def test_068_lonely_leader_that_hears_another_one_stands_down(bench: Bench) -> None:
     """It hears, and is not heard: it is the one that is alone."""
     other = Peer(node=70, priority=LOW).leads(9)
     bench.advance_ms(2700)
-    for _ in range(3):
+    for _ in range(5):
         bench.beat(other)
         bench.advance_ms(100)
     assert bench.role() is Role.SEEKING

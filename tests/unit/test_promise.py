@@ -51,6 +51,19 @@ def test_renewal_never_shortens_and_never_changes_the_holder(promise: Promise) -
         promise.renew(ballot(5, 1), until_us=200)
 
 
+def test_raise_that_is_allowed_is_a_floor_before_it_is_led(promise: Promise) -> None:
+    """Nobody else gets the higher term; the holder is followed under its old one until it leads under the new one."""
+    promise.allow_raise(ballot(9, 1), until_us=120)
+    assert (promise.ballot, promise.expected, promise.until_us) == (ballot(9, 1), ballot(5, 1), 120)
+    promise.renew(ballot(5, 1), until_us=130)
+    assert (promise.ballot, promise.expected) == (ballot(9, 1), ballot(5, 1))
+    assert promise.is_free_by(TICKET, node=2, session=OTHER)
+    promise.renew(ballot(9, 1), until_us=140)
+    assert promise.expected == ballot(9, 1)
+    with pytest.raises(AssertionError):
+        promise.renew(ballot(5, 1), until_us=150)
+
+
 @pytest.mark.parametrize(
     ("what", "ticket", "frees"),
     [

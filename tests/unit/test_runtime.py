@@ -1,0 +1,396 @@
+"""The process: how it starts, what it refuses, how it ends, and the exact fields of its answers. Real daemons on lo."""
+
+import itertools
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from kingd import __version__
+from kingd.control.client import CallFailed, JsonObject
+from tests.unit.running import TOP, Daemon, free_port, until_gone
+
+NUMBERS = itertools.count(1)
+
+
+@pytest.fixture
+def daemons(tmp_path: Path) -> Iterator[list[Daemon]]:
+    """Two of one cluster, not started."""
+    cluster, port = f"test-{os.getpid()}-{next(NUMBERS)}", free_port()
+    made = [Daemon(tmp_path / name, cluster=cluster, port=port, name=name) for name in ("box1", "box2")]
+    yield made
+    for daemon in made:
+        daemon.close()
+
+
+@pytest.fixture
+def daemon(daemons: list[Daemon]) -> Daemon:
+    return daemons[0]
+
+
+def test_version() -> None:
+    run = subprocess.run(
+        [sys.executable, "-m", "kingd", "--version"], cwd=TOP, capture_output=True, text=True, check=True
+    )
+    assert run.stdout == f"kingd {__version__}\n"
+
+
+# -- configuration
+
+
+def test_check_config_of_a_good_file(daemon: Daemon) -> None:
+    daemon.config.write_text("priority = 7\n")
+    daemon.options = ("--check-config",)
+    run = daemon.run()
+    assert (run.returncode, run.stderr) == (0, "")
+    assert not (daemon.folder / "state").exists()  # nothing was started
+
+
+@pytest.mark.parametrize("options", [("--check-config",), ()], ids=["check", "start"])
+def test_wrong_configuration_is_78_and_names_file_key_value_and_what_is_allowed(
+    daemon: Daemon, options: tuple[str, ...]
+) -> None:
+    daemon.config.write_text("priority = 70000\n[timing]\nheartbeat = true\n")
+    daemon.options = options
+    run = daemon.run()
+    assert run.returncode == 78
+    first, second = run.stderr.splitlines()
+    assert str(daemon.config) in first
+    assert "priority" in first
+    assert "70000" in first
+    assert "65535" in first
+    assert "timing.heartbeat" in second
+    assert "true" in second
+
+
+def test_missing_file_that_was_named_is_78(daemon: Daemon) -> None:
+    daemon.config.unlink()
+    run = daemon.run()
+    assert run.returncode == 78
+    assert str(daemon.config) in run.stderr
+
+
+def test_pid_file_without_detach_is_a_usage_error(daemon: Daemon) -> None:
+    daemon.options = ("--pid-file", str(daemon.folder / "pid"))
+    assert daemon.run().returncode == 2
+
+
+# -- start and end
+
+
+def test_064_sigterm_ends_with_0(daemon: Daemon) -> None:
+    daemon.start()
+    daemon.until_leader("box1")
+    code, said = daemon.stop()
+    assert code == 0
+    assert "Traceback" not in said
+    assert not Path(daemon.socket).exists()
+
+
+def test_064_sigterm_hands_over_first(daemons: list[Daemon]) -> None:
+    first, second = daemons
+    first.options = ("--priority", "200")
+    for daemon in daemons:
+        daemon.start()
+    second.until_leader("box1")
+    assert first.stop()[0] == 0
+    event = second.until_leader("box2")
+    assert event["reason"] == "leader-left"
+
+
+def test_sigint_ends_with_0(daemon: Daemon) -> None:
+    daemon.start()
+    daemon.signal(signal.SIGINT)
+    assert daemon.ends()[0] == 0
+
+
+def test_term_rises_over_a_restart(daemon: Daemon) -> None:
+    terms = []
+    for _ in range(2):
+        daemon.start()
+        terms.append(daemon.until_leader("box1")["term"])
+        daemon.stop()
+    assert isinstance(terms[0], int)
+    assert isinstance(terms[1], int)
+    assert terms[0] < terms[1]
+
+
+def test_second_daemon_on_the_same_state_folder_is_refused(daemon: Daemon) -> None:
+    daemon.start()
+    first_socket, daemon.socket = daemon.socket, str(daemon.folder / "other.sock")
+    run = daemon.run()
+    daemon.socket = first_socket
+    assert run.returncode == 73
+    assert f"{daemon.folder / 'state'} is in use by another kingd" in run.stderr
+    assert daemon.ask("Status")["version"] == 1  # the first one is as it was
+
+
+def test_second_daemon_on_the_same_socket_is_refused(daemons: list[Daemon]) -> None:
+    first, second = daemons
+    first.start()
+    second.socket = first.socket
+    run = second.run()
+    assert run.returncode == 73
+    assert first.socket in run.stderr
+    assert first.ask("Status")["version"] == 1
+
+
+def test_socket_left_by_a_killed_daemon_is_replaced(daemon: Daemon) -> None:
+    daemon.start()
+    daemon.signal(signal.SIGKILL)
+    daemon.ends()
+    assert Path(daemon.socket).exists()
+    daemon.start()
+    daemon.until_leader("box1")
+
+
+BROKEN = """
+import sys
+from kingd.core.election import Core
+
+def broken(self, *_, **__):
+    raise AssertionError("a mistake made on purpose")
+
+Core.{entry} = broken
+from kingd.daemon.main import main
+main(sys.argv[1:])
+"""
+
+
+@pytest.mark.parametrize("entry", ["tick", "links_changed", "persisted"])
+def test_mistake_in_the_core_ends_the_process_and_says_why(daemon: Daemon, entry: str) -> None:
+    """A half-dead leader is worse than none: timer, callback of the network, background work."""
+    daemon.spawn("-c", BROKEN.format(entry=entry))
+    code, said = daemon.ends()
+    assert code not in (0, 78)
+    assert "a mistake made on purpose" in said
+    assert "AssertionError" in said
+
+
+def test_mistake_while_handling_a_datagram_ends_the_process(daemons: list[Daemon]) -> None:
+    first, second = daemons
+    second.start()
+    first.spawn("-c", BROKEN.format(entry="receive"))
+    code, said = first.ends()
+    assert code == 70
+    assert "a mistake made on purpose" in said
+    assert second.ask("Status")["version"] == 1
+
+
+def test_junk_on_the_port_is_counted_and_told(daemon: Daemon) -> None:
+    daemon.start()
+    daemon.until_leader("box1")
+    node = daemon.ask("Status")["node"]
+    assert isinstance(node, dict)
+    host, port = str(node["address"]).rsplit(":", 1)
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
+        for data in (b"", b"hello", b"Kg" + bytes(200), bytes(4000)):
+            sender.sendto(data, (host, int(port)))
+    rejected: object = None
+    for _ in range(200):  # each answer takes a turn of its loop
+        rejected = daemon.ask("Status")["rejected"]
+        if isinstance(rejected, dict) and sum(rejected.values()) >= 4:
+            break
+    assert rejected == {"magic": 2, "version": 1, "oversized": 1}
+    code, said = daemon.stop()
+    assert code == 0
+    assert said.count("refused a datagram from") == 3  # once per reason and source
+
+
+# -- reload
+
+
+def test_sighup_applies_a_good_file_and_keeps_leadership(daemon: Daemon) -> None:
+    daemon.start()
+    before = daemon.until_leader("box1")
+    daemon.config.write_text('priority = 150\n[tags]\nurl = "x"\n[network]\nbroadcast = false\n')
+    daemon.signal(signal.SIGHUP)
+    while (node := daemon.ask("Status")["node"]) and isinstance(node, dict) and node["priority"] != 150:
+        pass
+    status = daemon.ask("Status")
+    assert status["term"] == before["term"]
+    _, said = daemon.stop()
+    assert "reloaded: " in said
+    assert "priority" in said
+    assert "need a restart to take effect: network.broadcast" in said
+
+
+def test_sighup_with_a_bad_file_changes_nothing_and_says_so(daemon: Daemon) -> None:
+    daemon.start()
+    daemon.until_leader("box1")
+    daemon.config.write_text("priority = 150\nheartbeet = 1\n")
+    with pytest.raises(CallFailed) as caught:
+        daemon.ask("Reload")
+    assert caught.value.name == "org.kingd.BadConfig"
+    daemon.signal(signal.SIGHUP)
+    assert daemon.process is not None
+    assert daemon.process.stderr is not None
+    for line in daemon.process.stderr:
+        if "nothing was changed" in line:
+            assert "heartbeet" in line
+            break
+    node = daemon.ask("Status")["node"]
+    assert isinstance(node, dict)
+    assert node["priority"] == 100
+
+
+# -- detached
+
+
+def detached(daemon: Daemon) -> int:
+    """Start it in the background; its pid, once it is ready."""
+    pid_file = daemon.folder / "pid"
+    daemon.options = ("--detach", "--pid-file", str(pid_file))
+    run = daemon.run()
+    assert (run.returncode, run.stderr) == (0, "")
+    daemon.until_ready()
+    return int(pid_file.read_text())
+
+
+def test_detach_writes_its_pid_and_ends_by_sigterm(daemon: Daemon) -> None:
+    for _ in range(2):  # and can be started again
+        pid = detached(daemon)
+        try:
+            assert pid != os.getpid()
+            assert os.getsid(pid) != os.getsid(0)
+            daemon.until_leader("box1")
+        finally:
+            os.kill(pid, signal.SIGTERM)
+            until_gone(pid)
+        assert not (daemon.folder / "pid").exists()
+    assert "elected" in (daemon.folder / "state" / "kingd.log").read_text()
+
+
+def test_detached_daemon_remembers_the_folder_that_it_was_started_in(daemon: Daemon) -> None:
+    """It lives in the root folder, and the paths that it was given are relative to another one."""
+    daemon.config = Path(os.path.relpath(daemon.config, TOP))
+    pid = detached(daemon)
+    try:
+        (TOP / daemon.config).write_text("priority = 150\n")
+        assert daemon.ask("Reload")["applied"] == ["priority"]
+    finally:
+        os.kill(pid, signal.SIGTERM)
+        until_gone(pid)
+
+
+def test_detached_daemon_that_was_killed_can_be_started_again(daemon: Daemon) -> None:
+    """Its pid file is left, and names nobody."""
+    first = detached(daemon)
+    os.kill(first, signal.SIGKILL)
+    until_gone(first)
+    second = detached(daemon)
+    try:
+        assert second != first
+    finally:
+        os.kill(second, signal.SIGTERM)
+        until_gone(second)
+
+
+def test_detach_over_a_running_daemon_is_refused_at_once(daemon: Daemon) -> None:
+    pid = detached(daemon)
+    try:
+        run = daemon.run()
+        assert run.returncode == 73
+        assert "in use by another kingd" in run.stderr or str(pid) in run.stderr
+        assert daemon.ask("Status")["version"] == 1
+    finally:
+        os.kill(pid, signal.SIGTERM)
+        until_gone(pid)
+
+
+# -- the fields of the answers: INTERFACE of kingctl --json, exactly
+
+PEER = {"id", "name", "priority", "address"}
+EVENT = {
+    *("version", "event", "time", "monotonic_ns", "role", "previous_role", "term", "seq"),
+    *("leader", "previous_leader", "reason"),
+}
+
+
+@pytest.fixture
+def pair(daemons: list[Daemon]) -> Daemon:
+    """A follower, of a leader that has tags."""
+    leader, follower = daemons
+    leader.config.write_text('priority = 200\n[tags]\nurl = "http://x"\n')
+    leader.start()
+    follower.start()
+    follower.until_leader("box1")
+    return follower
+
+
+def keys(value: object) -> set[str]:
+    assert isinstance(value, dict)
+    return set(value)
+
+
+def rows(answer: JsonObject, key: str) -> list[dict[str, object]]:
+    found = answer[key]
+    assert isinstance(found, list)
+    return found
+
+
+def test_fields_of_status(pair: Daemon) -> None:
+    status = pair.ask("Status")
+    assert keys(status) == {
+        *("version", "cluster", "mode", "node", "leader", "term", "leader_age_ms", "since", "reason"),
+        *("members", "quorum", "strangers", "problems", "rejected"),
+    }
+    assert (status["version"], status["cluster"], status["mode"]) == (1, pair.cluster, "availability")
+    assert keys(status["node"]) == {*PEER, "role", "eligible", "ineligible_reason", "version"}
+    assert keys(status["leader"]) == {*PEER, "tags"}
+    assert status["members"] == {"alive": 2, "dead": 0}
+    assert status["quorum"] == {"voters": [], "reachable": 2, "ok": True}
+    assert status["strangers"] == []
+    node, leader = status["node"], status["leader"]
+    assert isinstance(node, dict)
+    assert isinstance(leader, dict)
+    assert (node["role"], node["eligible"], node["ineligible_reason"]) == ("follower", True, None)
+    assert len(str(node["id"])) == 16
+    assert isinstance(status["leader_age_ms"], int)
+    assert 0 <= status["leader_age_ms"] <= 500
+    json.dumps(status)
+
+
+def test_tags_of_the_leader_come_with_its_next_announcement(pair: Daemon) -> None:
+    leader: object = None
+    while not (isinstance(leader, dict) and leader["tags"]):
+        leader = pair.ask("Status")["leader"]
+    assert leader["tags"] == {"url": "http://x"}
+
+
+def test_fields_of_members(pair: Daemon) -> None:
+    members = rows(pair.ask("Members"), "members")
+    expected = {*PEER, "role", "state", "eligible", "last_heard_ms", "version"}
+    assert [keys(row) for row in members] == [expected, expected]
+    assert [(row["name"], row["role"], row["state"]) for row in members] == [
+        ("box1", "leader", "alive"),
+        ("box2", "follower", "alive"),
+    ]
+
+
+def test_fields_of_survey(pair: Daemon) -> None:
+    survey = pair.ask("Survey")
+    assert keys(survey) == {"version", "agree", "nodes"}
+    nodes = rows(survey, "nodes")
+    assert {frozenset(row) for row in nodes} == {
+        frozenset({"id", "name", "priority", "leader", "term", "ok", "rtt_ms"})
+    }
+    assert (survey["agree"], {row["leader"] for row in nodes}, {row["ok"] for row in nodes}) == (True, {"box1"}, {True})
+
+
+def test_fields_of_watch_and_history(pair: Daemon) -> None:
+    event = pair.until_leader("box1")
+    assert keys(event) - {"initial"} == EVENT
+    assert keys(event["leader"]) == PEER
+    history = rows(pair.ask("History"), "events")
+    assert history[0]["event"] == "started"
+    for row in history:
+        assert keys(row) == EVENT | ({"member"} if "member" in str(row["event"]) else set())
+    sequence = [row["seq"] for row in history]
+    assert sequence == list(range(1, len(sequence) + 1))
