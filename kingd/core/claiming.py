@@ -49,10 +49,13 @@ def start(node: Node, reason: Reason, *, ticket: Ticket | None = None, prepare: 
 
 
 def keep_ceiling_ahead(node: Node) -> None:
-    if node.term_seen + _CEILING_AHEAD > node.ceiling_asked:
+    low = node.term_seen + _CEILING_AHEAD > node.ceiling_asked
+    if low:
         node.ceiling_asked = Term(node.term_seen + _CEILING_BLOCK)
         node.ceiling_asked_us = node.now_us
-        node.out.append(Persist(node.ceiling_asked))
+    if low or node.leader.term > node.term_saved:
+        node.term_saved = max(node.term_saved, node.leader.term)
+        node.out.append(Persist(node.ceiling_asked, node.term_saved))
 
 
 def on_persisted(node: Node) -> None:

@@ -105,7 +105,7 @@ _REFUSE = struct.Struct("!QIBQQQBI")
 _RESIGN = struct.Struct("!QQQQBB")
 _PING = struct.Struct("!IQB")
 _PONG = struct.Struct("!I")
-_OFFER = struct.Struct("!QQB")
+_OFFER = struct.Struct("!QQBI")
 _READY = struct.Struct("!QQBB")
 _ROSTER_ENTRY = struct.Struct("!QQH")
 
@@ -256,12 +256,12 @@ def _pull_pong(r: _Reader) -> Pong:
 
 
 def _pack_offer(m: Offer) -> bytes:
-    return _OFFER.pack(*m.ballot, m.reason)
+    return _OFFER.pack(*m.ballot, m.reason, m.keep_ms)
 
 
 def _pull_offer(r: _Reader) -> Offer:
-    term, node, reason = r.take(_OFFER)
-    return Offer(ballot=_ballot(term, node), reason=_reason(reason))
+    term, node, reason, keep_ms = r.take(_OFFER)
+    return Offer(ballot=_ballot(term, node), reason=_reason(reason), keep_ms=keep_ms)
 
 
 def _pack_ready(m: Ready) -> bytes:

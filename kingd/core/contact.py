@@ -216,7 +216,7 @@ def tell(node: Node, kind: EventKind, member: Member, reason: Reason) -> None:
 
 
 def send_roster(node: Node, to: Member) -> None:
-    """A random page of those whom we know, at most once a second."""
+    """The leader, and a random page of the others whom we know; at most once a second."""
     if to.roster_us >= 0 and node.now_us - to.roster_us < _ROSTER_EVERY_US:
         return
     others = sorted((m for m in node.members.alive() if m.node != to.node), key=lambda m: m.node)
@@ -224,6 +224,9 @@ def send_roster(node: Node, to: Member) -> None:
         return
     to.roster_us = node.now_us
     page = node.rng.sample(others, min(_ROSTER_SIZE, len(others)))
+    leader = node.followed()
+    if leader is not None and leader is not to and leader not in page:
+        page[0] = leader
     entries = [RosterEntry(node=m.node, session=m.session, host=m.endpoint.host, port=m.endpoint.port) for m in page]
     node.send(Roster(entries=tuple(entries)), to)
 

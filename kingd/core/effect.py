@@ -33,9 +33,13 @@ class Rejoin:
 
 @dataclass(frozen=True, slots=True)
 class Persist:
-    """Make this ceiling durable (off the loop), then call `Core.persisted(ceiling)`: no claim goes above a ceiling that is not."""
+    """Make these durable (off the loop), then call `Core.persisted(ceiling)`: no claim goes above a ceiling that is not.
+
+    `term` is that of the newest leadership followed: what a later session of this node follows is not below it.
+    """
 
     ceiling: Term
+    term: Term
 
 
 class EventKind(StrEnum):

@@ -14,6 +14,7 @@ from kingd.core.members import Member, State
 from kingd.core.message import (
     NOBODY,
     Announce,
+    Ballot,
     Claim,
     Datagram,
     Grant,
@@ -36,6 +37,7 @@ from kingd.core.message import (
     Term,
 )
 from kingd.core.node import TERM_JUMP_MAX, Node, Settings
+from kingd.core.promise import Promise
 from kingd.core.publishing import Publisher, event
 from kingd.core.status import Status, status
 from kingd.core.timing import MS, NEVER, SECOND
@@ -55,9 +57,18 @@ class StepDownError(Exception):
 
 class Core:
     def __init__(
-        self, settings: Settings, *, node_id: NodeId, session: SessionId, rng: random.Random, now_us: int, ceiling: Term
+        self,
+        settings: Settings,
+        *,
+        node_id: NodeId,
+        session: SessionId,
+        rng: random.Random,
+        now_us: int,
+        ceiling: Term,
+        term: Term = Term(0),
     ) -> None:
-        """`ceiling`: the highest term of any earlier session of this node (durable); this one claims above it."""
+        """What earlier sessions of this node made durable: `ceiling`, above which this one claims, and `term`, of the
+        newest leadership that they followed: this one follows none below it."""
         assert node_id != NOBODY
         assert session != 0
         self.node = Node(
@@ -68,7 +79,9 @@ class Core:
             now_us=now_us,
             ceiling=ceiling,
             ceiling_asked=ceiling,
-            term_seen=ceiling,
+            term_seen=Term(max(ceiling, term)),
+            term_saved=term,
+            promise=Promise(ballot=Ballot(term, NOBODY)),
         )
         self.node.sweep_at_us = now_us
         self._publisher = Publisher()
@@ -130,7 +143,8 @@ class Core:
                 self._on_verified(member)
             return
         if not member.window.accept(header.sequence):
-            node.drop("replay")
+            if not header.multicast:  # the same datagram by IPv4 and IPv6, or over two networks, is no replay
+                node.drop("replay")
             return
         if member.state is State.LEFT:
             node.drop("left")
@@ -249,7 +263,9 @@ class Core:
         changed = settings.priority != node.settings.priority
         node.settings = replace(settings, cluster=node.settings.cluster)
         node.detector.configure(settings.timing)
-        node.announce_at_us = min(node.announce_at_us, node.now_us) if node.role is not Role.JOINING else node.announce_at_us
+        node.announce_at_us = (
+            min(node.announce_at_us, node.now_us) if node.role is not Role.JOINING else node.announce_at_us
+        )
         if changed:
             self._on_priority_changed()
         return self._end()
@@ -301,9 +317,9 @@ class Core:
             if target.priority == 0 or not target.eligible:
                 raise StepDownError("NoSuccessor", f"{to} is not eligible to lead (see `kingctl members`)")
             node.refused_handover.pop(target.node, None)
+        node.abstain_for_us = for_us
         if not handover.begin(node, Reason.STEP_DOWN, to=target):
             raise StepDownError("NoSuccessor", "no other member is alive, eligible and in contact with this node")
-        node.abstain_for_us = for_us
         self._stepping_down = True
         return self._end()
 
@@ -385,7 +401,9 @@ class Core:
         node = self.node
         contact.sweep(node)
         if node.role is Role.SEEKING and node.waits_for_foreign and not node.hears_foreign_leader():
-            node.waits_for_foreign = False  # the leader that it could hear but not reach is gone: no reason to wait longer
+            node.waits_for_foreign = (
+                False  # the leader that it could hear but not reach is gone: no reason to wait longer
+            )
             node.seek_at_us = min(node.seek_at_us, node.now_us + node.position() * node.timing.slot_us)
         if node.role is Role.SEEKING and node.failures:
             self._look_for_contact()
@@ -422,7 +440,8 @@ class Core:
             return
         base_us = node.settings.preempt.wait_us
         wait_us = max(base_us, min(base_us << min(max(0, node.returns - 1), 16), _PREEMPT_WAIT_US_MAX))
-        node.preempt_at_us = max(node.now_us, node.followed_us + wait_us)
+        turn_us = node.position(without=leader.node) * node.timing.slot_us  # the best first: or it would go up step by step
+        node.preempt_at_us = max(node.now_us, node.followed_us + wait_us) + turn_us
 
     def _on_stop_time(self) -> None:
         self.node.stop_at_us = NEVER

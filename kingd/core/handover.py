@@ -10,9 +10,10 @@ from kingd.core.effect import EventKind
 from kingd.core.members import Member, State
 from kingd.core.message import NO_BALLOT, NOBODY, Offer, Ready, Reason, Resign, Role, SessionId, Ticket
 from kingd.core.node import Handover, Node, Yielded
-from kingd.core.timing import NEVER
+from kingd.core.timing import MS, NEVER
 
 _GOODBYES = 3
+KEEP_MS_MAX = 0xFFFFFFFF
 
 
 # -- the leader ------------------------------------------------------------------------------------------------------------
@@ -23,6 +24,7 @@ def begin(node: Node, reason: Reason, *, to: Member | None = None, leaving: bool
     assert node.role is Role.LEADER
     node.handover = Handover(reason=reason, leaving=leaving)
     if to is not None:
+        node.handover.keep_us = node.abstain_for_us
         node.handover.tried = {m.node for m in node.members if m is not to}
     return _offer_next(node)
 
@@ -60,7 +62,8 @@ def _offer_next(node: Node) -> bool:
 
 def _offer(node: Node, handover: Handover) -> None:
     assert handover.successor is not None
-    node.send(Offer(ballot=node.ballot, reason=handover.reason), handover.successor)
+    keep_ms = min(handover.keep_us // MS, KEEP_MS_MAX)
+    node.send(Offer(ballot=node.ballot, reason=handover.reason, keep_ms=keep_ms), handover.successor)
 
 
 def offer_deadline_us(node: Node) -> int:
@@ -96,7 +99,9 @@ def on_ready(node: Node, member: Member, ready: Ready) -> None:
         if handover.successor is member:
             resign(node, handover.reason, to=member, leaving=handover.leaving)
     elif member.priority > node.priority and member.eligible and _may_get(node, member):
-        resign(node, ready.reason, to=member, mine=Reason.PREEMPTED)
+        if node.now_us >= node.keeps_until_us:
+            mine = Reason.PREEMPTED if ready.reason is Reason.HIGHER_PRIORITY else ready.reason
+            resign(node, ready.reason, to=member, mine=mine)
 
 
 def _all_silent(node: Node, ready: Ready) -> bool:
@@ -182,6 +187,7 @@ def on_successor_leads(node: Node, member: Member) -> None:
 
 def on_offer(node: Node, leader: Member, offer: Offer) -> None:
     if node.followed() is leader and node.leader == offer.ballot and node.can_claim and node.campaign is None:
+        node.offered_keep_us = offer.keep_ms * MS
         claiming.start(node, offer.reason, prepare=True)
 
 
@@ -221,6 +227,8 @@ def _take_over(node: Node, member: Member, message: Resign) -> None:
     node.overlap_ended = node.role is Role.LEADER
     if node.promise.is_held_by(member.session):
         node.promise.release()
+    if message.reason is Reason.STEP_DOWN:
+        node.keeps_until_us = node.now_us + node.offered_keep_us
     claiming.start(node, message.reason, ticket=ticket)
 
 

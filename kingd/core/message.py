@@ -195,10 +195,14 @@ class Pong:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Offer:
-    """Leader to successor: prepare to take over my ballot."""
+    """Leader to successor: prepare to take over my ballot.
+
+    `keep_ms`: it was chosen by name, and keeps it from those who only outrank it for so long.
+    """
 
     ballot: Ballot
     reason: Reason
+    keep_ms: int = 0  # u32
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -83,6 +83,7 @@ class Handover:
     reason: Reason
     leaving: bool
     successor: Member | None = None
+    keep_us: int = 0  # how long the successor, chosen by name, keeps it from those who outrank it
     tried: set[NodeId] = field(default_factory=set)
     resends: int = 0
     offered_us: int = 0
@@ -121,6 +122,7 @@ class Node:
     ceiling: Term  # highest term that this node may claim: durable
     ceiling_asked: Term  # what was asked to be made durable ...
     ceiling_asked_us: int = 0  # ... and when
+    term_saved: Term = Term(0)  # of the newest leadership that was followed, as the disk was asked to hold it
 
     role: Role = Role.JOINING
     ballot: Ballot = NO_BALLOT  # the one it leads, while it leads
@@ -157,6 +159,8 @@ class Node:
     namesake_at_us: int = NEVER
     stop_at_us: int = NEVER
 
+    keeps_until_us: int = 0  # chosen by name: resigns to nobody who only outranks it, until then
+    offered_keep_us: int = 0
     abstain_for_us: int = 0  # of the step-down under way
     returns: int = 0  # how often a leader saw this node come back of late
     overlap_ended: bool = False  # two leaders met and settled it: users are told at the end of this step

@@ -94,8 +94,15 @@ def _unanswering(node: Node, now_us: int) -> set[str]:
     return strangers | {
         f"{m.name} ({m.endpoint})"
         for m in node.members.alive()
-        if now_us - m.multicast_us < 3 * m.interval_us and now_us - m.contact_us > contact_us and _was_asked(node, m)
+        if now_us - m.multicast_us < 3 * m.interval_us
+        and now_us - m.contact_us > max(contact_us, 3 * m.interval_us)
+        and (_proves_contact(node, m) or _was_asked(node, m))
     }
+
+
+def _proves_contact(node: Node, member: Member) -> bool:
+    """Leader and follower ping each other all the time."""
+    return node.role is Role.LEADER or member is node.followed()
 
 
 def _was_asked(node: Node, member: Member) -> bool:

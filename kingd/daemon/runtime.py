@@ -51,6 +51,7 @@ _LEADERSHIP = (
     EventKind.LEADER_CHANGED,
     EventKind.LEADER_LOST,
     EventKind.STARTED,
+    EventKind.OVERLAP_RESOLVED,
 )
 
 
@@ -72,6 +73,7 @@ class Runtime:
             rng=random.Random(os.urandom(16)),
             now_us=now_us(),
             ceiling=Term(store.ceiling),
+            term=Term(store.term),
         )
         self.journal = Journal()
         self.refusals = Refusals()
@@ -135,7 +137,7 @@ class Runtime:
         if self._exit == 0:
             self._store.save_peers(self._members())
             try:
-                self._store.save(self.core.node.term_seen)
+                self._store.save(self.core.node.term_seen, self.core.node.promise.ballot.term)
             except OSError as error:
                 _log.warning("the state folder could not be written at the end: %s", error)
 
@@ -199,8 +201,8 @@ class Runtime:
                     self._transport.multicast(data, everywhere=everywhere, broadcast=broadcast)
                 case Rejoin():
                     self._transport.rejoin()
-                case Persist(ceiling):
-                    self._spawn(self._persist(ceiling))
+                case Persist(ceiling, term):
+                    self._spawn(self._persist(ceiling, term))
                 case Event():
                     self._publish(effect)
                 case Surveyed():
@@ -225,11 +227,11 @@ class Runtime:
         delay_us = max(0, deadline_us - now_us())
         self._timer = self._loop.call_later(delay_us / 1e6, self._on_timer)
 
-    async def _persist(self, ceiling: Term) -> None:
+    async def _persist(self, ceiling: Term, term: Term) -> None:
         """Off the loop: a disk that takes seconds costs no heartbeat."""
         while True:
             try:
-                await asyncio.to_thread(self._store.save, ceiling)
+                await asyncio.to_thread(self._store.save, ceiling, term)
             except OSError as error:
                 _log.error("cannot write the state folder (%s): this node must not lead until it can; retrying", error)
                 self.perform(self.core.set_unfit("state-not-writable", now_us=now_us()))

@@ -1,6 +1,6 @@
-"""The durable state of one daemon: who it is, and which terms it may claim.
+"""The durable state of one daemon: who it is, which terms it may claim, and which it has seen.
 
-In: a folder, and later the ceilings that the core wants durable. Out: the node id, the ceiling, the cached peers, and
+In: a folder, and later the terms that the core wants durable. Out: the node id, the terms, the cached peers, and
 sentences for the log (`warnings`) about what went wrong on the way. One folder belongs to one daemon, by a lock that
 the kernel drops when the process ends, however it ends.
 
@@ -38,14 +38,16 @@ class StateBusy(Exception):
 class _State(NamedTuple):
     node_id: NodeId
     ceiling: int
+    term: int
 
 
 class Store:
-    """Use `Store.open`. `node_id` is durable only while `writable`; `ceiling` is the highest that is surely on disk."""
+    """Use `Store.open`. `node_id` is durable only while `writable`; `ceiling` and `term` are the highest that are surely on disk."""
 
     def __init__(self, folder: Path, lock: int | None, state: _State, *, readable: bool, warnings: list[str]) -> None:
         self.node_id = state.node_id
         self.ceiling = state.ceiling
+        self.term = state.term
         self.writable = False
         self.warnings = warnings
         self._folder = folder
@@ -63,7 +65,7 @@ class Store:
         if not readable:
             return store
         try:
-            store.save(store.ceiling)  # even if nothing is new: now is the time to learn that the disk is full
+            store.save(store.ceiling, store.term)  # even if nothing is new: now is the time to learn that the disk is full
         except OSError as error:
             warnings.append(
                 f"{folder}: state cannot be written ({error.strerror}), so nothing new survives a restart of kingd; "
@@ -71,16 +73,17 @@ class Store:
             )
         return store
 
-    def save(self, ceiling: int) -> None:
-        """Blocking (fsync): for a worker thread. Never lowers the ceiling. OSError: it is not durable."""
-        assert 0 <= ceiling < _U64
+    def save(self, ceiling: int, term: int) -> None:
+        """Blocking (fsync): for a worker thread. Never lowers either. OSError: they are not durable."""
+        assert 0 <= ceiling < _U64 and 0 <= term < _U64
         with self._writing:
             if not self._readable:  # an identity that may be good again tomorrow is not overwritten
                 raise OSError(errno.EACCES, os.strerror(errno.EACCES), str(self._folder / "state.json"))
             self.writable = False
-            state = _State(self.node_id, max(ceiling, self.ceiling))
+            state = _State(self.node_id, max(ceiling, self.ceiling), max(term, self.term))
+            self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)  # it may have been removed under us
             _replace(self._folder / "state.json", _encode(state), durable=True)
-            self.ceiling = state.ceiling
+            self.ceiling, self.term = state.ceiling, state.term
             self.writable = True
 
     def load_peers(self) -> list[Endpoint]:
@@ -192,7 +195,7 @@ def _put_aside(file: Path, why: str) -> str:
 
 def _new_state() -> _State:
     # 0 means nobody.
-    return _State(NodeId(1 + int.from_bytes(os.urandom(8), "big") % (_U64 - 1)), 0)
+    return _State(NodeId(1 + int.from_bytes(os.urandom(8), "big") % (_U64 - 1)), 0, 0)
 
 
 def _encode(state: _State) -> bytes:
@@ -200,6 +203,7 @@ def _encode(state: _State) -> bytes:
         "format": _FORMAT,
         "node_id": f"{state.node_id:016x}",
         "ceiling": state.ceiling,
+        "term": state.term,
         "crc": _checksum(state),
     }
     return f"{json.dumps(document)}\n".encode()
@@ -213,11 +217,13 @@ def _decode(data: bytes) -> _State:
         raise ValueError("it is not JSON") from None
     if not isinstance(document, dict) or document.get("format") != _FORMAT:
         raise ValueError(f"its format is not {_FORMAT}")
-    node_id, ceiling = document.get("node_id"), document.get("ceiling")
-    if not isinstance(node_id, str) or type(ceiling) is not int or not 0 <= ceiling < _U64:
+    node_id, ceiling, term = document.get("node_id"), document.get("ceiling"), document.get("term")
+    if not isinstance(node_id, str) or not isinstance(ceiling, int) or not isinstance(term, int):
+        raise ValueError("a value is missing or wrong")
+    if isinstance(ceiling, bool) or isinstance(term, bool) or not 0 <= ceiling < _U64 or not 0 <= term < _U64:
         raise ValueError("a value is missing or wrong")
     try:
-        state = _State(NodeId(int(node_id, 16)), ceiling)
+        state = _State(NodeId(int(node_id, 16)), ceiling, term)
     except ValueError:
         raise ValueError("its node id is not a number") from None
     # Also refuses what int() takes and we do not write, such as signs and blanks.
@@ -229,7 +235,7 @@ def _decode(data: bytes) -> _State:
 
 
 def _checksum(state: _State) -> str:
-    return f"{crc32(f'{_FORMAT} {state.node_id} {state.ceiling}'.encode()):08x}"
+    return f"{crc32(f'{_FORMAT} {state.node_id} {state.ceiling} {state.term}'.encode()):08x}"
 
 
 def _endpoint(row: object) -> Endpoint | None:

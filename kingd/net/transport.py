@@ -14,6 +14,7 @@ It knows nothing of messages, members or elections. Our own multicasts come back
 import asyncio
 import errno
 import socket
+import time
 from collections.abc import Callable, Sequence
 from functools import partial
 
@@ -32,8 +33,9 @@ _UNREADY_PERIODS = 4
 
 # Larger than any datagram of ours (1,232), so that a longer one arrives as longer than allowed and is refused.
 _RECEIVE_SIZE = 2048
-# One wake-up empties any honest queue; a flood shall not keep the loop from its timers.
-_READS_PER_WAKEUP = 512
+# So much processor time at once empties any honest queue; a flood shall not keep the loop from its timers: a datagram
+# that has to be answered costs 0.1 ms and more, and a heartbeat that waits for 2,000 of them comes too late.
+_READING_S = 0.02
 # `drain` reads this many from each socket in turn, so that a flood on one does not hide what waits on the others.
 _READS_PER_TURN = 64
 
@@ -98,10 +100,14 @@ class Transport:
                 self._transmit(opened, data, link.broadcast, self._ports.port, Operation.BROADCAST)
 
     def drain(self, limit: int = 2048) -> int:
-        """Read what is queued on all sockets, at most `limit` datagrams; returns how many were delivered."""
+        """Read what is queued on all sockets, at most `limit` datagrams; returns how many were delivered.
+
+        In a flood it gives up: there is more then, and what was left out is read when the loop comes to it.
+        """
+        end_s = time.thread_time() + _READING_S
         total = 0
         waiting = list(self._readers)
-        while waiting and total < limit:
+        while waiting and total < limit and time.thread_time() < end_s:
             still_waiting = []
             for sock in waiting:
                 count = self._read(sock, min(_READS_PER_TURN, limit - total))
@@ -174,7 +180,7 @@ class Transport:
         for sock, is_multicast in opened.sockets():
             if sock not in self._readers:
                 self._readers[sock] = (opened, is_multicast)
-                self._loop.add_reader(sock, self._read, sock, _READS_PER_WAKEUP)
+                self._loop.add_reader(sock, self._on_readable, sock)
 
     def _close(self, link: Link) -> None:
         assert self._loop is not None
@@ -222,6 +228,11 @@ class Transport:
         if self._problems:
             self._problems.worked(opened.link, operation)
         return True
+
+    def _on_readable(self, sock: socket.socket) -> None:
+        end_s = time.thread_time() + _READING_S
+        while self._read(sock, _READS_PER_TURN) == _READS_PER_TURN and time.thread_time() < end_s:
+            pass
 
     def _read(self, sock: socket.socket, limit: int) -> int:
         """Deliver up to `limit` queued datagrams. A callback may close the transport meanwhile."""

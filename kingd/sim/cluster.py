@@ -37,11 +37,12 @@ class Host:
     node_id: NodeId
     core: Core | None = None  # None: crashed or off
     ceiling: Term = Term(0)  # what its disk holds
+    term: Term = Term(0)
     port: int = _PORT
     paused_until_us: int = 0
     due_us: int = NEVER  # when it next has something to do, if nothing arrives
     backlog: list[tuple[Endpoint, bytes]] = field(default_factory=list)
-    pending_disk: list[tuple[int, Term]] = field(default_factory=list)
+    pending_disk: list[tuple[int, Term, Term]] = field(default_factory=list)
     disk_us: int = DISK_US
     events: list[tuple[int, Event]] = field(default_factory=list)
     surveys: list[Surveyed] = field(default_factory=list)
@@ -87,6 +88,7 @@ class Cluster:
             rng=random.Random(self.rng.getrandbits(64)),
             now_us=self.now_us,
             ceiling=host.ceiling,
+            term=host.term,
         )
         host.backlog.clear()
         host.pending_disk.clear()
@@ -107,7 +109,7 @@ class Cluster:
         """Its disk is lost: what starts next is another node."""
         assert host.core is None
         host.node_id = NodeId(self.rng.randrange(1, 1 << 32))
-        host.ceiling = Term(0)
+        host.ceiling = host.term = Term(0)
 
     def pause(self, host: Host, *, until_us: int) -> None:
         self.note(host, f"pause for {(until_us - self.now_us) / 1e3:.0f} ms")
@@ -207,8 +209,8 @@ class Cluster:
         for source, data in backlog:  # queued datagrams first, then timers
             self._receive(host, source, data)
         while host.core and host.pending_disk and host.pending_disk[0][0] <= self.now_us:
-            _, ceiling = host.pending_disk.pop(0)
-            host.ceiling = max(host.ceiling, ceiling)
+            _, ceiling, term = host.pending_disk.pop(0)
+            host.ceiling, host.term = max(host.ceiling, ceiling), max(host.term, term)
             self._persisted(host, ceiling)
         if host.core and host.core.deadline_us <= self.now_us:
             self.enter(host, lambda core: core.tick(now_us=self.now_us))
@@ -268,8 +270,8 @@ class Cluster:
                 self._unicast(host, self._encode(datagram), to)
             case Multicast(datagram):
                 self._multicast(host, self._encode(datagram), to_itself=isinstance(datagram.body, (Announce, Probe)))
-            case Persist(ceiling):
-                host.pending_disk.append((self.now_us + host.disk_us, ceiling))
+            case Persist(ceiling, term):
+                host.pending_disk.append((self.now_us + host.disk_us, ceiling, term))
                 host.pending_disk.sort()
             case Event():
                 self._on_event(host, effect)

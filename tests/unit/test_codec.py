@@ -171,10 +171,10 @@ CASES: list[tuple[str, Body, str, str, str]] = [
     ("pong", Pong(echo=0x63), "4b67 10 0a 0000 006c", "00000063", "08c311b2885a262d55edb7f148c532df"),
     (
         "offer",
-        Offer(ballot=BALLOT, reason=Reason.HANDOVER),
-        "4b67 10 0b 0000 0079",
-        "0000000000000051 0000000000000052 05",
-        "2836a9bd5f05f916d42534c1bb208b11",
+        Offer(ballot=BALLOT, reason=Reason.HANDOVER, keep_ms=0x69),
+        "4b67 10 0b 0000 007d",
+        "0000000000000051 0000000000000052 05 00000069",
+        "539ad3f5b73fcafeb2442fefbc4de937",
     ),
     (
         "ready",
@@ -432,7 +432,7 @@ bodies: st.SearchStrategy[Body] = st.one_of(
     st.builds(Resign, ballot=ballots, successor=u64, successor_session=u64, reason=reasons, leaving=st.booleans()),
     st.builds(Ping, nonce=u32, heard=u64, polling=st.booleans()),
     st.builds(Pong, echo=u32),
-    st.builds(Offer, ballot=ballots, reason=reasons),
+    st.builds(Offer, ballot=ballots, reason=reasons, keep_ms=u32),
     st.builds(Ready, ballot=ballots, reason=reasons, silent=st.lists(u64, max_size=8).map(tuple)),
     st.builds(Survey, nonce=u64),
     st.builds(Report, echo=u64, name=texts, leader_name=texts),
