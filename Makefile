@@ -26,6 +26,9 @@ help:
 	@echo 'make format       let ruff lay out the code'
 	@echo 'make coverage     unit tests, and which branches of the election they do not reach'
 	@echo 'make sim SEEDS=N  N runs of the simulator'
+	@echo 'make deb          Debian packages in dist/'
+	@echo 'make wheel        for pip, in dist/'
+	@echo 'make install      on this host, without dpkg (PREFIX=/usr/local, DESTDIR=); make uninstall'
 	@echo 'make bench        how long a failover takes (root)'
 	@echo 'make .venv        only prepare what the others run from'
 	@echo 'make clean        remove all that make made'
@@ -95,6 +98,59 @@ sim: .venv/for-use
 bench: .venv/for-use
 	@packaging/prerequisites test
 	@.venv/bin/python -m benchmarks
+
+# For hosts without dpkg: with all that it imports, in a folder that no other Python program looks into.
+PREFIX ?= /usr/local
+LIBRARY = $(PREFIX)/lib/kingd
+INSTALLED = printf '\#!%s -I\nimport sys\n\nsys.path.insert(0, "%s")\nfrom kingd.%s import main\n\nsys.exit(main())\n' \
+	'$(PYTHON)' '$(LIBRARY)'
+INTO = $(DESTDIR)$(PREFIX)
+UNITS = kingd.service kingd@.service kingd-leader.service kingd-leader.target
+PAGES = man1/kingctl.1 man5/kingd.toml.5 man8/kingd.8
+OWN_FILES = $(UNITS:%=lib/systemd/system/%) lib/sysusers.d/kingd.conf lib/tmpfiles.d/kingd.conf \
+	lib/firewalld/services/kingd.xml $(PAGES:%=share/man/%) share/doc/kingd/examples/kingd.toml \
+	share/bash-completion/completions/kingd share/bash-completion/completions/kingctl bin/kingd bin/kingctl
+
+.PHONY: wheel
+wheel: .venv/for-use
+	@rm -f dist/kingd-*.whl
+	@.venv/bin/pip --quiet --disable-pip-version-check wheel --no-deps --wheel-dir dist .
+	@rm -rf build/lib build/bdist.*
+	@ls dist/kingd-*.whl
+
+.PHONY: install
+install: wheel
+	@rm -rf '$(DESTDIR)$(LIBRARY)'
+	@.venv/bin/pip --quiet --disable-pip-version-check install --target '$(DESTDIR)$(LIBRARY)' dist/kingd-*.whl
+	@.venv/bin/python -m docs.man.generate build/generated
+	@mkdir -p '$(INTO)/bin' '$(INTO)/libexec/kingd' '$(INTO)/lib/systemd/system' '$(DESTDIR)/etc/kingd/conf.d' \
+		'$(DESTDIR)/etc/kingd/hooks.d'
+	@$(INSTALLED) daemon.main >'$(INTO)/bin/kingd'
+	@$(INSTALLED) cli.main >'$(INTO)/bin/kingctl'
+	@$(INSTALLED) daemon.leader_target >'$(INTO)/libexec/kingd/leader-target'
+	@chmod 755 '$(INTO)/bin/kingd' '$(INTO)/bin/kingctl' '$(INTO)/libexec/kingd/leader-target'
+	@for unit in $(UNITS); do sed '/^Exec/s|/usr/|$(PREFIX)/|' "systemd/$$unit" >"$(INTO)/lib/systemd/system/$$unit"; done
+	@install -D -m 644 systemd/kingd.sysusers '$(INTO)/lib/sysusers.d/kingd.conf'
+	@install -D -m 644 systemd/kingd.tmpfiles '$(INTO)/lib/tmpfiles.d/kingd.conf'
+	@install -D -m 644 packaging/firewall/firewalld/kingd.xml '$(INTO)/lib/firewalld/services/kingd.xml'
+	@install -D -m 644 packaging/firewall/ufw/kingd '$(DESTDIR)/etc/ufw/applications.d/kingd'
+	@for page in $(PAGES); do install -D -m 644 "build/generated/man/$${page#*/}" "$(INTO)/share/man/$$page"; done
+	@install -D -m 644 build/generated/examples/kingd.toml '$(INTO)/share/doc/kingd/examples/kingd.toml'
+	@install -D -m 644 -t '$(INTO)/share/bash-completion/completions' build/generated/completions/*
+	@echo 'Installed in $(INTO). With systemd this starts it:'
+	@echo 'systemd-sysusers && systemd-tmpfiles --create && systemctl daemon-reload && systemctl enable --now kingd'
+
+# State and configuration stay: /var/lib/kingd, /etc/kingd.
+.PHONY: uninstall
+uninstall:
+	rm -rf '$(DESTDIR)$(LIBRARY)' '$(INTO)/libexec/kingd' '$(INTO)/share/doc/kingd'
+	cd '$(INTO)' && rm -f $(OWN_FILES)
+	rm -f '$(DESTDIR)/etc/ufw/applications.d/kingd'
+
+.PHONY: deb
+deb:
+	@packaging/prerequisites deb
+	@packaging/build-deb dist
 
 .PHONY: clean
 clean:

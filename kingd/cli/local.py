@@ -9,20 +9,18 @@ from kingd import __version__
 from kingd.cli.app import Ask
 from kingd.cli.exits import CONFIG, OK, say
 
-_DEFAULT = Path("/etc/kingd/kingd.toml")
-
 
 @click.command("check-config")
 @click.argument("file", required=False, type=click.Path(path_type=Path))
 @click.pass_obj
 def check_config(ask: Ask, file: Path | None) -> int:
     """Check FILE, or the configuration of this host. Exit code 78: it has mistakes, and each is named."""
-    from kingd.config import ConfigError, load
+    from kingd.config import DEFAULT_FILE, ConfigError, load
 
     if file is None and ask.instance is not None:
         file = Path(f"/etc/kingd/{ask.instance}.toml")
     try:
-        load(main=file or _DEFAULT, explicit=file is not None, overrides={})
+        load(main=file or DEFAULT_FILE, explicit=file is not None, overrides={})
     except ConfigError as error:
         for problem in error.problems:
             say(problem)

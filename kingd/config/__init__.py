@@ -6,10 +6,19 @@ or a port is free."""
 
 from kingd.config.keys import KEYS, PROFILES, Config, Key, Security, Timing, host_name
 from kingd.config.kinds import Preempt, duration_text, duration_us
-from kingd.config.reading import COMMAND_LINE, ConfigError, apply_live, changed_keys, load, needs_restart
+from kingd.config.reading import (
+    COMMAND_LINE,
+    DEFAULT_FILE,
+    ConfigError,
+    apply_live,
+    changed_keys,
+    load,
+    needs_restart,
+)
 
 __all__ = [
     "COMMAND_LINE",
+    "DEFAULT_FILE",
     "KEYS",
     "PROFILES",
     "Config",

@@ -9,6 +9,7 @@ from kingd.config.keys import KEYS, PROFILES, Config, Timing, as_toml, config_of
 from kingd.config.kinds import TAG_NAME, duration_text
 
 COMMAND_LINE = "command line"
+DEFAULT_FILE = Path("/etc/kingd/kingd.toml")
 _HEARTBEATS_MIN = 3  # one lost datagram and some jitter must never look like a dead leader
 _TAGS_MAX = 8  # they must fit in one announcement
 _FILE_SIZE_MAX = 1 << 20  # a device or a pipe by mistake must end in an error, not in all memory used

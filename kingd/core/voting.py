@@ -28,7 +28,12 @@ def _judge(node: Node, claimant: Member, claim: Claim) -> Grant | Refuse | None:
     granted = Grant(term=claim.term, attempt=claim.attempt, prepare=claim.prepare)
     ballot = Ballot(claim.term, claimant.node)
     mine = claiming.asking(node)
-    if promise.is_held_by(claimant.session) and ballot >= promise.ballot and node.role is not Role.LEADER and mine is None:
+    if (
+        promise.is_held_by(claimant.session)
+        and ballot >= promise.ballot
+        and node.role is not Role.LEADER
+        and mine is None
+    ):
         return granted  # its own ballot again, or its leader raises its term
     if node.role is Role.LEADER:
         return _refuse(node, claim, node.ballot, node.session, led=True)

@@ -14,13 +14,12 @@ from typing import NoReturn
 import click
 
 from kingd import __version__
-from kingd.config import Config, ConfigError, load
+from kingd.config import DEFAULT_FILE, Config, ConfigError, load
 from kingd.daemon.lean import leave_out_openssl
 from kingd.daemon.log import set_up
 
 EX_CONFIG = 78  # sysexits(3); systemd does not restart us after it
 EX_CANTCREAT = 73
-DEFAULT_CONFIG = Path("/etc/kingd/kingd.toml")
 DEFAULT_STATE = Path("/var/lib/kingd")
 
 _log = logging.getLogger("kingd")
@@ -30,7 +29,7 @@ _log = logging.getLogger("kingd")
 @click.option(
     "--config",
     type=click.Path(path_type=Path, readable=False),  # what is wrong with it is said with the other mistakes
-    help=f"Configuration file.  [default: {DEFAULT_CONFIG}, if there is one]",
+    help=f"Configuration file.  [default: {DEFAULT_FILE}, if there is one]",
 )
 @click.option("--cluster", metavar="NAME", help="Name of the cluster to join.")
 @click.option("--name", metavar="NAME", help="Name of this node.  [default: the short host name]")
@@ -105,7 +104,7 @@ def _overrides(flags: Mapping[str, object]) -> dict[str, object]:
 
 
 def _load(config: Path | None, overrides: Mapping[str, object]) -> Config:
-    return load(main=config or DEFAULT_CONFIG, explicit=config is not None, overrides=overrides)
+    return load(main=config or DEFAULT_FILE, explicit=config is not None, overrides=overrides)
 
 
 def _load_or_exit(config: Path | None, overrides: Mapping[str, object]) -> Config:

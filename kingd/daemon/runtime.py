@@ -260,7 +260,7 @@ class Runtime:
         if event.kind in _LEADERSHIP:
             self.since = views.moment(wall_s)
             self.changed = shown
-            systemd.status(self.sentence())
+        systemd.status(self.sentence())
         self.journal.add(shown)
         _log.info("%s", views.line(event))
 

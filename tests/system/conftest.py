@@ -1,0 +1,31 @@
+"""The packages, built once for all that install them."""
+
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import require
+from tests.system import images
+
+NEEDED = {
+    "systemd-nspawn": "systemd-container",
+    "mmdebstrap": "mmdebstrap",
+    "dpkg-buildpackage": "dpkg-dev",
+    "dh": "debhelper",
+    "lintian": "lintian",
+    "nsenter": "util-linux",
+    "ip": "iproute2",
+}
+
+
+@pytest.fixture(scope="session")
+def packages(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """kingd as it is, and the same as a lower version."""
+    require(os.geteuid() == 0, "booting hosts needs root")
+    for command, source in NEEDED.items():
+        require(shutil.which(command), f"booting hosts needs {command} (Debian: {source})")
+    folder = tmp_path_factory.mktemp("packages")
+    package = images.build_packages(folder)
+    return package, images.lower_version(package, folder)

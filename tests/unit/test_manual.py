@@ -1,0 +1,131 @@
+"""Man pages, sample configuration, completion, units and firewall profiles say what the code does."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+import pytest
+
+from docs.man import generate
+from kingd import __version__
+from kingd.cli.app import application
+from kingd.config import KEYS, Config, changed_keys, load
+from kingd.daemon.main import main as kingd
+from tests.conftest import require
+
+TOP = Path(__file__).parents[2]
+PAGES = dict(generate.pages())
+PROSE = {file.stem: file.read_text() for file in (TOP / "docs" / "man").glob("*.in")}
+
+
+def commands(command: click.Command, path: str = "") -> Iterator[tuple[str, click.Command]]:
+    yield path, command
+    if isinstance(command, click.Group):
+        for name, inner in command.commands.items():
+            yield from commands(inner, f"{path} {name}".strip())
+
+
+VERBS = dict(commands(application()))
+
+
+def options(command: click.Command) -> set[str]:
+    return {name for param in command.params if isinstance(param, click.Option) for name in param.opts}
+
+
+def plain(page: str) -> str:
+    return page.replace("\\-", "-").replace("\\(dq", '"')
+
+
+def test_every_verb_has_its_section_with_every_option() -> None:
+    sections = dict(re.findall(r"^\.SS (.*)\n((?:(?!\.S[SH]).*\n)*)", plain(PAGES["kingctl.1"]), re.MULTILINE))
+    for verb, command in VERBS.items():
+        said = [text for title, text in sections.items() if f"{title} ".startswith(f"{verb} ")]
+        assert not [name for name in options(command) - options(VERBS[""]) if verb and name not in said[0]], verb
+
+
+@pytest.mark.parametrize(("page", "command"), [("kingd.8", kingd), ("kingctl.1", application())])
+def test_every_option_of_the_command_is_in_its_page(page: str, command: click.Command) -> None:
+    assert not [name for name in options(command) if name not in plain(PAGES[page])]
+
+
+def test_prose_names_no_verb_or_option_that_does_not_exist() -> None:
+    known = {name for command in (*VERBS.values(), kingd) for name in options(command)} | {"--help"}
+    foreign = {"--permanent", "--add-service"}  # of firewall-cmd
+    for text in map(plain, PROSE.values()):
+        assert not set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", text)) - known - foreign
+        assert not set(re.findall(r"kingctl ([a-z][a-z-]+)", text)) - set(VERBS)
+
+
+def test_every_key_is_in_its_page() -> None:
+    page = plain(PAGES["kingd.toml.5"])
+    assert not [key.path for key in KEYS.values() if key.doc not in page.replace("\\fB", "`").replace("\\fR", "`")]
+
+
+def test_sample_shows_every_key_at_its_default(tmp_path: Path) -> None:
+    sample = generate.sample()
+    assert not [line for line in sample.splitlines() if len(line) > 120]
+    (tmp_path / "kingd.toml").write_text(re.sub(r"^#(?! )", "", sample, flags=re.MULTILINE))
+    shown = load(main=tmp_path / "kingd.toml", explicit=True, overrides={})
+    assert changed_keys(Config(name="box1"), shown) == ["tags"]
+    (tmp_path / "kingd.toml").write_text(sample)
+    assert changed_keys(Config(), load(main=tmp_path / "kingd.toml", explicit=True, overrides={})) == []
+
+
+def test_man_has_nothing_to_say_about_the_pages(tmp_path: Path) -> None:
+    require(shutil.which("man"), "man is not installed (Debian: man-db)")
+    generate.main(tmp_path)
+    environment = os.environ | {"LC_ALL": "C.UTF-8", "MANROFFSEQ": "", "MANWIDTH": "80"}
+    for page in PAGES:
+        command = [
+            "man",
+            "--warnings",
+            "--encoding=UTF-8",
+            "--troff-device=utf8",
+            "--ditroff",
+            str(tmp_path / "man" / page),
+        ]
+        run = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+        assert (run.returncode, run.stderr) == (0, "")
+
+
+@pytest.mark.parametrize(
+    ("module", "words", "offered"),
+    [
+        ("kingd.cli", "kingctl sur", "plain,survey"),
+        ("kingd.cli", "kingctl step-down --t", "plain,--to"),
+        ("kingd", "kingd --pri", "plain,--priority"),
+    ],
+)
+def test_bash_is_offered_what_the_command_knows(module: str, words: str, offered: str) -> None:
+    name = words.split()[0]
+    asked = {f"_{name.upper()}_COMPLETE": "bash_complete", "COMP_WORDS": words, "COMP_CWORD": str(words.count(" "))}
+    assert f"_{name.upper()}_COMPLETE=bash_complete" in generate.completion(name, kingd)
+    program = f"import sys; sys.argv[:] = [{name!r}]; import runpy; runpy.run_module({module!r}, run_name='__main__')"
+    command = [sys.executable, "-c", program]
+    run = subprocess.run(command, env=os.environ | asked, cwd=TOP, capture_output=True, text=True, check=False)
+    assert offered in run.stdout.splitlines()
+
+
+def test_package_has_the_version_of_the_code() -> None:
+    first = (TOP / "packaging" / "debian" / "changelog").read_text().splitlines()[0]
+    assert first.startswith(f"kingd ({__version__}) ")
+
+
+def test_firewalls_open_the_default_port() -> None:
+    port = Config().network.port
+    assert f"ports={port}/udp\n" in (TOP / "packaging/firewall/ufw/kingd").read_text()
+    assert f'<port protocol="udp" port="{port}"/>' in (TOP / "packaging/firewall/firewalld/kingd.xml").read_text()
+
+
+def test_instances_run_as_the_default_daemon_does() -> None:
+    def hardened(unit: str) -> list[str]:
+        """What is said below the folders, without comments."""
+        lines = (TOP / "systemd" / unit).read_text().splitlines()
+        return [line for line in lines[lines.index("UMask=0077") :] if not line.startswith("#")]
+
+    assert hardened("kingd@.service") == hardened("kingd.service")
