@@ -28,6 +28,7 @@ PROBE_EVERY_US = 200 * MS
 _ANNOUNCE_FIRST_US = (150 * MS, 450 * MS)  # after the first: a lost one costs little
 _NAMESAKE_EVERY_US = 2 * SECOND
 _NAMESAKE_GONE_US = 5 * SECOND
+_STRANGERS_PER_SECOND = 500  # 450 hosts that start together stay below it
 _UNANSWERED_MAX = 64
 _LOOK_AT = 3
 _UNICAST_COPIES_MAX = 64
@@ -73,9 +74,21 @@ def probe(node: Node, target: NodeId, session: SessionId, endpoint: Endpoint) ->
     last = node.challenges.get(target, session)
     if last is not None and node.now_us - last.sent_us < PROBE_EVERY_US:
         return
+    if node.members.find(target, session) is None and not _may_probe_stranger(node):
+        return
     nonce = node.rng.getrandbits(64)
     node.challenges.put(target, session, Challenge(nonce, node.now_us))
     node.send_to(Probe(nonce=nonce), node=target, endpoint=endpoint)
+
+
+def _may_probe_stranger(node: Node) -> bool:
+    """Who makes up hosts by the thousand must not make us send by the thousand; an honest newcomer among them, who announces
+    itself again and again, gets its turn.
+    """
+    if node.now_us - node.strangers_since_us >= SECOND:
+        node.strangers_since_us, node.strangers_probed = node.now_us, 0
+    node.strangers_probed += 1
+    return node.strangers_probed <= _STRANGERS_PER_SECOND or node.rng.getrandbits(3) == 0
 
 
 def follow_move(node: Node, member: Member, source: Endpoint, *, beats: bool) -> None:

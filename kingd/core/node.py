@@ -163,6 +163,8 @@ class Node:
     keeps_until_us: int = 0  # chosen by name: resigns to nobody who only outranks it, until then
     offered_keep_us: int = 0
     abstain_for_us: int = 0  # of the step-down under way
+    strangers_since_us: int = 0  # the second in which so many unverified sessions were probed
+    strangers_probed: int = 0
     returns: int = 0  # how often a leader saw this node come back of late
     overlap_ended: bool = False  # two leaders met and settled it: users are told at the end of this step
     waits_for_foreign: bool = False  # seeking, but backed off because it hears a leader that it cannot follow
