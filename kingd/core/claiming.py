@@ -150,6 +150,8 @@ def on_refuse(node: Node, member: Member, refuse: Refuse) -> None:
     if campaign is None:
         return
     node.term_seen = max(node.term_seen, refuse.holder.term)
+    if member.node in campaign.granted:
+        return  # it was said before, and comes late
     if refuse.prepare and refuse.holder.node == campaign.target:
         campaign.answered.add(member.node)  # as it should: it would follow if that leader stepped aside
         if campaign.required <= campaign.answered:

@@ -250,3 +250,23 @@ def test_104_who_gave_its_ballot_away_takes_no_third_ones() -> None:
     )
     bench.hear(worse, ticket)
     assert not bench.sent(Claim)
+
+
+def test_013_refusal_that_was_overtaken_by_the_grant_is_void() -> None:
+    bench = Bench()
+    voter, other, rival = Peer(node=60), Peer(node=61), Peer(node=62, priority=10)
+    claim = bench.become_candidate(voter, other)
+    refusal = Refuse(
+        term=claim.term,
+        attempt=claim.attempt,
+        prepare=False,
+        holder=ballot(claim.term, rival.node),
+        holder_session=SessionId(rival.session),
+        led=False,
+        remaining_ms=400,
+    )
+    late = voter.says(refusal)
+    bench.hear(voter, Grant(term=claim.term, attempt=claim.attempt))
+    bench.deliver(late, voter.endpoint)
+    bench.hear(other, Grant(term=claim.term, attempt=claim.attempt))
+    assert bench.role() is Role.LEADER
