@@ -69,6 +69,7 @@ class _Session:
     proven: set[SessionId] = field(default_factory=set)  # sessions that echoed one
     granted: set[tuple[Ballot, SessionId]] = field(default_factory=set)
     refused: dict[int, set[SessionId]] = field(default_factory=dict)  # attempt -> who said no, and not yes since
+    given: set[tuple[int, SessionId]] = field(default_factory=set)  # attempt, and who said yes to it
     claims: dict[Term, int] = field(default_factory=dict)  # term -> attempt
     # as it was before the entry that is being looked at
     role: Role = Role.JOINING
@@ -200,9 +201,11 @@ class Checker:
             if body.echo in seen.asked:
                 seen.proven.add(header.session)
         elif isinstance(body, Refuse) and not body.prepare and _believes(node, header):
-            seen.refused.setdefault(body.attempt, set()).add(header.session)
-        elif isinstance(body, Grant) and body.attempt in seen.refused:
-            seen.refused[body.attempt].discard(header.session)
+            if (body.attempt, header.session) not in seen.given:
+                seen.refused.setdefault(body.attempt, set()).add(header.session)
+        elif isinstance(body, Grant):
+            seen.refused.setdefault(body.attempt, set()).discard(header.session)
+            seen.given.add((body.attempt, header.session))
 
     def _on_sent(self, node: Node, seen: _Session, datagram: Datagram, cause: Datagram | None, ceiling: Term) -> None:
         header, body = datagram.header, datagram.body

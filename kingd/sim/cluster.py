@@ -15,7 +15,7 @@ from kingd.core.codec import DATAGRAM_SIZE_MAX, DecodeError, decode, encode
 from kingd.core.effect import Effect, Event, HandedOver, Multicast, Persist, Rejoin, Send, Stopped, Surveyed
 from kingd.core.election import Core
 from kingd.core.endpoint import Endpoint
-from kingd.core.message import Announce, Datagram, NodeId, Probe, Role, SessionId, Term
+from kingd.core.message import Announce, Ballot, Datagram, NodeId, Probe, Role, SessionId, Term
 from kingd.core.node import Settings
 from kingd.core.seal import Seal, cluster_id
 from kingd.core.timing import NEVER
@@ -363,12 +363,18 @@ class Cluster:
         return leader.name if leader else None
 
     def agreed(self, among: list[Host] | None = None) -> str | None:
-        """The name that every one of them says, if they all say the same and it leads, alone."""
+        """The name that every one of them says, if they all say the same and it leads, alone, under the same ballot."""
         hosts = self.running() if among is None else among
         leaders = [h for h in hosts if h.role is Role.LEADER]
-        if len(leaders) != 1 or any(self.view(h) != leaders[0].name for h in hosts):
+        if len(leaders) != 1 or leaders[0].core is None:
             return None
-        return leaders[0].name
+        ballot = leaders[0].core.node.ballot
+        return leaders[0].name if all(self._believes(h, ballot) for h in hosts) else None
+
+    def _believes(self, host: Host, ballot: Ballot) -> bool:
+        if host.core is None or self.now_us < host.paused_until_us:
+            return False
+        return host.core.status(self.now_us).ballot == ballot
 
     def host(self, name: str) -> Host:
         return next(h for h in self.hosts if h.name == name)

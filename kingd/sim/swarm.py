@@ -174,17 +174,17 @@ class Swarm:
                 raise LivenessError(f"{name} changed at {at_us / 1e6:.3f} after agreement: {event}\n{pending(cluster)}")
 
 
-_LEADERSHIP = (EventKind.ELECTED, EventKind.DEPOSED, EventKind.LEADER_CHANGED, EventKind.LEADER_LOST)
+LEADERSHIP = (EventKind.ELECTED, EventKind.DEPOSED, EventKind.LEADER_CHANGED, EventKind.LEADER_LOST)
 
 
 def leadership(host: Host) -> list[tuple[int, Event]]:
-    return [(at_us, event) for at_us, event in host.events if event.kind in _LEADERSHIP]
+    return [(at_us, event) for at_us, event in host.events if event.kind in LEADERSHIP]
 
 
 def is_preemption(event: Event) -> bool:
     was, now = event.previous_leader, event.leader
     if event.kind is EventKind.DEPOSED:
-        return event.reason is Reason.PREEMPTED
+        return event.reason in (Reason.PREEMPTED, Reason.PRIORITY_CHANGED)
     return now is not None and (was is None or now.priority > was.priority)
 
 
@@ -202,7 +202,9 @@ def ballot(among: list[Host]) -> Ballot | None:
 
 
 def abstains_us(host: Host) -> int:
-    return max(0, host.core.node.abstain_until_us - host.core.node.now_us) if host.core else 0
+    """How long a step-down still keeps it from leading, or others from preempting it."""
+    node = host.core.node if host.core else None
+    return max(0, node.abstain_until_us - node.now_us, node.keeps_until_us - node.now_us) if node else 0
 
 
 def pending(cluster: Cluster) -> str:

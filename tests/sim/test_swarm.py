@@ -1,0 +1,89 @@
+"""Random clusters under random faults: 2,000 of them are safe and heal, and each can be replayed."""
+
+import os
+import subprocess
+import sys
+from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from kingd.core.timing import SECOND
+from kingd.sim.cluster import Cluster, hosts
+from kingd.sim.network import Weather
+from kingd.sim.options import FAULTS, draw
+from kingd.sim.swarm import LEADERSHIP, Outcome, Result, run
+
+pytestmark = pytest.mark.sim
+
+TOP = Path(__file__).parents[2]
+SEEDS = range(2_000)
+CHUNK = 25
+
+
+def told(result: Result) -> str:
+    return (
+        f"seed {result.seed}: {result.outcome.name} {result.message}\n"
+        f"  replay: python -m kingd.sim --seed {result.seed} --trace"
+    )
+
+
+@pytest.mark.timeout(1200)
+def test_058_swarm_is_safe_and_heals() -> None:
+    with ProcessPoolExecutor() as pool:
+        failed = [r for r in pool.map(run, SEEDS, chunksize=CHUNK) if r.outcome is not Outcome.OK]
+    if failed:
+        shown = "\n".join(told(result) for result in failed[:5])
+        pytest.fail(f"{len(failed)} of {len(SEEDS)} seeds failed\n{shown}", pytrace=False)
+
+
+def test_swarm_draws_every_size_and_fault() -> None:
+    drawn = [draw(seed) for seed in SEEDS]
+    assert {len(options.priorities) for options in drawn} == set(range(3, 8))
+    assert {kind for options in drawn for kind, _ in options.faults} == set(FAULTS)
+    assert any(options.preempts_always for options in drawn)
+    assert any(None in options.preempts for options in drawn)
+    assert max(options.weather.loss_rate for options in drawn) > 0.25
+
+
+@pytest.mark.parametrize("seed", [3, 14, 58])
+def test_seed_reproduces_a_run_exactly(seed: int) -> None:
+    """In another process, and whatever order its sets and hashes are in."""
+    command = [sys.executable, "-m", "kingd.sim", "--seed", str(seed), "--datagrams"]
+    outputs = {
+        subprocess.run(
+            command,
+            cwd=TOP,
+            env={**os.environ, "PYTHONHASHSEED": hash_seed},
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+        for hash_seed in ("1", "2", "random")
+    }
+    assert len(outputs) == 1
+    assert run(seed).digest in outputs.pop()
+
+
+def changes_under_loss(seed: int) -> list[str]:
+    """Whom users were told of after the first agreement, in a minute of nothing but bad weather."""
+    weather = Weather(delay_max_us=5_000, slow_rate=0.02, loss_rate=0.05 + 0.15 * (seed % 4) / 3, duplicate_rate=0.05)
+    cluster = Cluster(hosts(*range(100, 100 - 10 * (3 + seed % 5), -10)), seed=seed, weather=weather)
+    cluster.start_all()
+    assert cluster.run_until(lambda: cluster.agreed() == "box1", 30 * SECOND)
+    agreed_us = cluster.now_us
+    cluster.run(60 * SECOND)
+    return [
+        f"seed {seed} at {at_us / SECOND:.3f}: {host.name} {event.kind} {event.reason.word}"
+        for host in cluster.hosts
+        for at_us, event in host.events
+        if at_us > agreed_us and event.kind in LEADERSHIP
+    ]
+
+
+@pytest.mark.timeout(600)
+def test_021_loss_alone_changes_no_leader() -> None:
+    """AV3, no theft: 5 to 20 % loss, 3 to 7 nodes, a minute each."""
+    with ProcessPoolExecutor() as pool:
+        changes = [change for found in pool.map(changes_under_loss, range(100), chunksize=5) for change in found]
+    assert changes == []
