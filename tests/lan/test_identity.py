@@ -3,6 +3,7 @@
 import json
 import shutil
 import time
+from pathlib import Path
 
 import pytest
 
@@ -43,8 +44,13 @@ def test_047_labels_two_clusters_on_one_lan(lan: Lan) -> None:
 
 def clone(original: Host, lan: Lan, name: str, *, priority: int) -> Host:
     copy = lan.host(name, priority=priority)
-    shutil.copytree(original.state_folder, copy.state_folder)
+    copy_state(original.state_folder, copy.state_folder)
     return copy
+
+
+def copy_state(source: Path, target: Path) -> None:
+    """Of a daemon that may run, and be writing a new one."""
+    shutil.copytree(source, target, ignore=shutil.ignore_patterns("*.new"))
 
 
 def test_087_clone_vm(lan: Lan, trio: Trio) -> None:
@@ -124,7 +130,7 @@ def test_053_snapshot_restore_state_rolled_back(lan: Lan, trio: Trio) -> None:
     a, b, c = trio
     a.kill()
     before = lan.until_led_by("b")
-    shutil.copytree(b.state_folder, lan.folder / "backup")
+    copy_state(b.state_folder, lan.folder / "backup")
     for _ in range(3):
         b.restart()
         until(lambda: b.status_or_none() is not None)
@@ -132,7 +138,7 @@ def test_053_snapshot_restore_state_rolled_back(lan: Lan, trio: Trio) -> None:
     assert b.stop() == 0
     before = lan.until_led_by("c")
     shutil.rmtree(b.state_folder)
-    shutil.copytree(lan.folder / "backup", b.state_folder)
+    copy_state(lan.folder / "backup", b.state_folder)
     b.start()
     assert lan.until_led_by("b") > before
     assert c.leader() == "b"

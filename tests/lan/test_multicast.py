@@ -62,7 +62,7 @@ def test_broadcast_only(lan: Lan) -> None:
     """No multicast and no seeds: lonely hosts find each other by broadcast, and keep together by unicast."""
     lan.drop(MULTICAST)
     a, _, _ = lan.trio()
-    lan.steady(7)
+    lan.steady(6)
     lan.until_complete()
     a.kill()
     lan.until_led_by("b")
@@ -93,7 +93,7 @@ def test_094_ucast_blocked_at_one(lan: Lan) -> None:
     a.start()
     until(lambda: a.status_or_none() is not None)
     until(lambda: "unicast UDP between us is blocked" in a.problems(), what=a.summary)
-    lan.steady(4, [b, c])
+    lan.steady(3, [b, c])
     assert leaders(a, b, c) == ["b"]
     assert "unicast UDP between us is blocked" in b.problems()
     assert b.status()["members"] == {"alive": 2, "dead": 0}

@@ -161,7 +161,7 @@ def test_070_asymmetric_mesh(lan: Lan) -> None:
     lan.split(hosts[:1], hosts[4:])
     lan.cut([hosts[2]], [hosts[3]])
     until(lambda: hosts[4].leader() is None, what=hosts[4].summary)
-    lan.steady(5)
+    lan.steady(4)
     lan.heal()
     lan.until_led_by("a")
     assert not lan.changes(start_ns, hosts[:4])
@@ -177,7 +177,7 @@ def test_079_refused_but_alive(lan: Lan, trio: Trio) -> None:
         "add chain inet faults input { type filter hook input priority 0; }",
         f"add rule inet faults input ip saddr {address} udp dport 5466 reject with icmp type port-unreachable",
     )
-    lan.steady(5)
+    lan.steady(4)
     a.namespace.nft("delete table inet faults")
     lan.until_led_by("a")
     lan.steady(1)
