@@ -195,19 +195,18 @@ def test_063_preempt_after_a_duration(lan: Lan) -> None:
 
 
 def test_083_equal_priority_restart_does_not_bounce(lan: Lan) -> None:
-    """All have the default priority: the lowest id leads first; when it comes back, the leader stays."""
+    """All have the default priority. The lowest id outranks the others, and yet follows whoever leads when it comes."""
     hosts = [lan.host(name) for name in ("a", "b", "c")]
     lan.start()
-    first = min(hosts, key=lambda host: host.status()["node"]["id"])
-    lan.until_led_by(first.name)
-    first.kill()
-    rest = [host for host in hosts if host is not first]
-    second = min(rest, key=lambda host: host.status()["node"]["id"])
-    lan.until_led_by(second.name)
+    lowest, *rest = sorted(hosts, key=lambda host: host.status()["node"]["id"])
+    lowest.kill()
+    until(lambda: rest[0].leader() in (rest[0].name, rest[1].name), what=rest[0].summary)
+    leader = str(rest[0].leader())
+    lan.until_led_by(leader)
     start_ns = time.monotonic_ns()
-    first.start()
+    lowest.start()
     lan.until_complete()
-    lan.until_led_by(second.name)
+    lan.until_led_by(leader)
     lan.steady(2)
     assert not lan.changes(start_ns, rest)
 
