@@ -101,13 +101,14 @@ def on_ready(node: Node, member: Member, ready: Ready) -> None:
     if handover is not None:
         if handover.successor is member:
             resign(node, handover.reason, to=member, leaving=handover.leaving)
-    elif _may_preempt(node, member):
+    elif _may_preempt(node, member, ready.reason):
         mine = Reason.PREEMPTED if ready.reason is Reason.HIGHER_PRIORITY else ready.reason
         resign(node, ready.reason, to=member, mine=mine)
 
 
-def _may_preempt(node: Node, member: Member) -> bool:
-    kept = node.now_us < node.keeps_until_us
+def _may_preempt(node: Node, member: Member, reason: Reason) -> bool:
+    """Who was chosen by name keeps it from those who outranked it then; a priority that was changed since is a newer word."""
+    kept = node.now_us < node.keeps_until_us and reason is not Reason.PRIORITY_CHANGED
     return member.priority > node.priority and member.eligible and _may_get(node, member) and not kept
 
 
