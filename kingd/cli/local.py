@@ -1,6 +1,7 @@
-"""check-config and version: answered without the daemon."""
+"""check-config, keygen and version: answered without the daemon."""
 
 import json
+import os
 from pathlib import Path
 
 import click
@@ -16,16 +17,24 @@ from kingd.cli.exits import CONFIG, OK, say
 def check_config(ask: Ask, file: Path | None) -> int:
     """Check FILE, or the configuration of this host. Exit code 78: it has mistakes, and each is named."""
     from kingd.config import DEFAULT_FILE, ConfigError, load
+    from kingd.daemon.keys import open_seal
 
     if file is None and ask.instance is not None:
         file = Path(f"/etc/kingd/{ask.instance}.toml")
     try:
-        load(main=file or DEFAULT_FILE, explicit=file is not None, overrides={})
+        open_seal(load(main=file or DEFAULT_FILE, explicit=file is not None, overrides={}).security)
     except ConfigError as error:
         for problem in error.problems:
             say(problem)
         return CONFIG
     print("ok")
+    return OK
+
+
+@click.command()
+def keygen() -> int:
+    """A new cluster key on stdout; copy it to /etc/kingd/cluster.key of every host, readable by nobody else."""
+    print(os.urandom(32).hex())
     return OK
 
 
@@ -37,4 +46,4 @@ def version(as_json: bool) -> int:
     return OK
 
 
-COMMANDS: list[click.Command] = [check_config, version]
+COMMANDS: list[click.Command] = [check_config, keygen, version]

@@ -107,6 +107,15 @@ def history(ask: Ask, as_json: bool) -> int:
     return attempt(verb)
 
 
+def _security(security: JsonObject) -> str:
+    mode, keys = text(security, "mode"), security.get("keys")
+    names = [str(key) for key in keys] if isinstance(keys, list) else []
+    if not names:
+        return f"{mode}: whoever can send to the LAN is believed"
+    others = [*(f"key {name}" for name in names[1:]), *(["what is not signed"] if mode == "permissive" else [])]
+    return f"{mode}: signs with key {names[0]}" + (f"; believes {', '.join(others)} too" if others else "")
+
+
 def _status_facts(answer: JsonObject) -> list[tuple[str, str]]:
     node, known, counts = section(answer, "node"), section_or_none(answer, "leader"), section(answer, "members")
     lines = [("node", f"{_who(node)}: {text(node, 'role')}")]
@@ -123,6 +132,7 @@ def _status_facts(answer: JsonObject) -> list[tuple[str, str]]:
         lines.append(("since", f"{clock(text(answer, 'since'))}: {answer.get('reason')}"))
     lines.append(("members", f"{number(counts, 'alive')} alive, {number(counts, 'dead')} dead"))
     lines.append(("cluster", f"{text(answer, 'cluster')}, {_mode(answer)}"))
+    lines.append(("security", _security(section(answer, "security"))))
     lines += [("problem", problem) for problem in texts(answer, "problems")]
     for stranger in rows(answer, "strangers"):
         heard = age(number_or_none(stranger, "last_seen_ms"))

@@ -25,10 +25,7 @@ class ConfigError(Exception):
 
 # What is part of the contract but not of this version: an honest no, instead of a key that does nothing. Each row goes
 # when its feature comes.
-_NOT_SIGNED = "this version does not sign datagrams yet"
 _NOT_YET: tuple[tuple[str, Callable[[object], bool], str], ...] = (
-    ("security.mode", lambda mode: mode in ("permissive", "enforce"), f'{_NOT_SIGNED}; only "auto" and "off" work'),
-    ("security.key_file", lambda file: file is not None, f"{_NOT_SIGNED}; leave it empty"),
     ("quorum.voters", bool, "this version has only the availability mode; leave the list empty"),
     ("check.command", bool, "this version does not check health yet; leave the list empty"),
 )

@@ -1,6 +1,6 @@
 """Datagram <-> bytes. docs/protocol.md 3 has the layout as tables.
 
-Big-endian; header 88 bytes, body by type, MAC 16 bytes; never more than 1232 bytes (the UDP payload that every IPv6
+Big-endian; header 88 bytes, body by type, 16 or 32 bytes of MACs; never more than 1232 bytes (the UDP payload that every IPv6
 path takes, RFC 8200 5). `decode` raises `DecodeError` and nothing else, whatever the bytes; bytes behind a known
 body are ignored, so that a later minor version may append fields."""
 
@@ -36,7 +36,7 @@ from kingd.core.message import (
     Term,
     Ticket,
 )
-from kingd.core.seal import MAC_SIZE, Seal
+from kingd.core.seal import MAC_SIZE, NO_KEY, Seal
 
 DATAGRAM_SIZE_MAX = 1232
 ROSTER_ENTRIES_MAX = 16  # 16 x 63 bytes stay below the limit
@@ -47,6 +47,8 @@ VERSION = 0x10  # major.minor as two nibbles: another major is another language
 _MAGIC = b"Kg"
 _HEADER = struct.Struct("!2sBBHHQQQQQQQQQHHBBBB")
 _HEADER_LENGTH_AT = slice(6, 8)
+_KEY_AT = 17  # among the header's fields
+DATAGRAM_SIZE_MIN = _HEADER.size + MAC_SIZE
 _CLUSTER = struct.Struct("!8xQ")
 _MULTICAST = 1 << 0  # flags
 _ELIGIBLE = 1 << 0  # mode bits
@@ -370,10 +372,15 @@ def _pack(body: Body) -> tuple[int, bytes]:  # noqa: C901 - a table that mypy ch
             return 16, _pack_roster(body)
 
 
+def prologue(cluster: int) -> tuple[tuple[int, bytes], ...]:
+    """(offset, bytes) that every datagram of this cluster has: what a socket filter can check."""
+    return ((0, _MAGIC), (8, cluster.to_bytes(8, "big")))
+
+
 def encode(datagram: Datagram, seal: Seal) -> bytes:
     h = datagram.header
     kind, body = _pack(datagram.body)
-    size = _HEADER.size + len(body) + MAC_SIZE
+    size = _HEADER.size + len(body) + seal.trailer_size
     assert size <= DATAGRAM_SIZE_MAX, datagram
     header = _HEADER.pack(
         _MAGIC,
@@ -391,31 +398,41 @@ def encode(datagram: Datagram, seal: Seal) -> bytes:
         h.priority,
         0,
         h.role,
-        0,
+        seal.key_id,
         _ELIGIBLE if h.eligible else 0,
         0,
     )
-    data = header + body
-    return data + seal.mac(data)
+    return seal.close(header + body)
 
 
 def decode(data: bytes, *, cluster: int, seal: Seal) -> Datagram:
-    """Raises DecodeError: truncated, oversized, magic, version, length, other-cluster, bad-key, type, header, or a body's
-    reason."""
-    _check_envelope(data, cluster=cluster, seal=seal)
+    """Raises DecodeError: oversized, truncated, magic, version, length, other-cluster, damaged, unsigned, bad-key, type,
+    header, or a body's reason (text, count, reason)."""
+    _check_envelope(data, cluster=cluster)
     fields = _HEADER.unpack_from(data)
+    key_id = fields[_KEY_AT]
+    _check_seal(data, key_id, seal)
     pull = _PULL.get(fields[2])
     if pull is None:
         raise DecodeError("type")
     header = _header(fields)
-    body = pull(_Reader(memoryview(data)[_HEADER.size : -MAC_SIZE]))
-    return Datagram(header, body)
+    end = -MAC_SIZE if key_id == NO_KEY else -2 * MAC_SIZE
+    return Datagram(header, pull(_Reader(memoryview(data)[_HEADER.size : end])))
 
 
-def _check_envelope(data: bytes, *, cluster: int, seal: Seal) -> None:
+def _check_seal(data: bytes, key_id: int, seal: Seal) -> None:
+    if not seal.is_whole(data):
+        raise DecodeError("damaged")
+    if key_id != NO_KEY and len(data) < DATAGRAM_SIZE_MIN + MAC_SIZE:
+        raise DecodeError("truncated")
+    if not seal.is_believed(data, key_id):
+        raise DecodeError("unsigned" if key_id == NO_KEY else "bad-key")
+
+
+def _check_envelope(data: bytes, *, cluster: int) -> None:
     if len(data) > DATAGRAM_SIZE_MAX:
         raise DecodeError("oversized")
-    if len(data) < _HEADER.size + MAC_SIZE:
+    if len(data) < DATAGRAM_SIZE_MIN:
         raise DecodeError("truncated" if data[:2] == _MAGIC else "magic")
     if data[:2] != _MAGIC:
         raise DecodeError("magic")
@@ -425,8 +442,6 @@ def _check_envelope(data: bytes, *, cluster: int, seal: Seal) -> None:
         raise DecodeError("length")
     if _CLUSTER.unpack_from(data)[0] != cluster:
         raise DecodeError("other-cluster")
-    if not seal.is_valid(data):
-        raise DecodeError("bad-key")
 
 
 def _header(fields: tuple[int, ...]) -> Header:

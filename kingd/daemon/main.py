@@ -9,14 +9,17 @@ import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 import click
 
 from kingd import __version__
-from kingd.config import DEFAULT_FILE, Config, ConfigError, load
+from kingd.config import DEFAULT_FILE, ConfigError, load
 from kingd.daemon.lean import leave_out_openssl
 from kingd.daemon.log import set_up
+
+if TYPE_CHECKING:
+    from kingd.daemon.service import Settled
 
 EX_CONFIG = 78  # sysexits(3); systemd does not restart us after it
 EX_CANTCREAT = 73
@@ -69,12 +72,13 @@ def main(
     config, state_dir = config and config.absolute(), state_dir.absolute()
     flags["socket"] = _absolute(flags["socket"])
     overrides = _overrides(flags)
-    loaded = _load_or_exit(config, overrides)
+    leave_out_openssl()
+    settled = _load_or_exit(config, overrides)
     if check_config:
         click.echo("the configuration is good")
         return
     with _in_background(_absolute(pid_file), state_dir) if detach else nullcontext():
-        code = _run(loaded, config, overrides, state_dir)
+        code = _run(settled, config, overrides, state_dir)
     logging.shutdown()
     os._exit(code)  # not sys.exit: that waits for every thread, and one may hang in DNS where the network has just gone
 
@@ -103,11 +107,14 @@ def _overrides(flags: Mapping[str, object]) -> dict[str, object]:
     }
 
 
-def _load(config: Path | None, overrides: Mapping[str, object]) -> Config:
-    return load(main=config or DEFAULT_FILE, explicit=config is not None, overrides=overrides)
+def _load(config: Path | None, overrides: Mapping[str, object]) -> "Settled":
+    from kingd.daemon.keys import open_seal
+
+    loaded = load(main=config or DEFAULT_FILE, explicit=config is not None, overrides=overrides)
+    return loaded, open_seal(loaded.security)
 
 
-def _load_or_exit(config: Path | None, overrides: Mapping[str, object]) -> Config:
+def _load_or_exit(config: Path | None, overrides: Mapping[str, object]) -> "Settled":
     try:
         return _load(config, overrides)
     except ConfigError as error:
@@ -120,16 +127,19 @@ def _fail(code: int, *sentences: str) -> NoReturn:
     sys.exit(code)
 
 
-def _run(loaded: Config, config: Path | None, overrides: Mapping[str, object], state_dir: Path) -> int:
-    leave_out_openssl()
+def _run(settled: "Settled", config: Path | None, overrides: Mapping[str, object], state_dir: Path) -> int:
     from kingd.control.listener import SocketBusy, SocketUnusable
     from kingd.daemon import runtime  # asyncio and all that: not for --version
     from kingd.daemon.store import StateBusy
 
+    loaded, seal = settled
     set_up(loaded.log.level, loaded.log.format)
-    _log.info("kingd %s, cluster %s, node %s, priority %d", __version__, loaded.cluster, loaded.name, loaded.priority)
+    _log.info(
+        "kingd %s, cluster %s, node %s, priority %d, security %s",
+        __version__, loaded.cluster, loaded.name, loaded.priority, seal.mode,
+    )  # fmt: skip
     try:
-        return runtime.run(loaded, state_dir, reread=lambda: _load(config, overrides))
+        return runtime.run(loaded, seal, state_dir, reread=lambda: _load(config, overrides))
     except (StateBusy, SocketBusy, SocketUnusable) as error:
         _fail(EX_CANTCREAT, str(error))
 

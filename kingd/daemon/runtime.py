@@ -19,7 +19,7 @@ from kingd import __version__
 from kingd.config import Config
 from kingd.control.server import ControlServer
 from kingd.control.service import JsonObject, ServiceError
-from kingd.core.codec import DecodeError, decode, encode
+from kingd.core.codec import DATAGRAM_SIZE_MAX, DATAGRAM_SIZE_MIN, DecodeError, decode, encode, prologue
 from kingd.core.effect import Effect, Event, EventKind, HandedOver, Multicast, Persist, Rejoin, Send, Stopped, Surveyed
 from kingd.core.election import Core
 from kingd.core.endpoint import Endpoint
@@ -29,11 +29,13 @@ from kingd.core.seal import Seal, cluster_id
 from kingd.core.timing import Timing
 from kingd.daemon import systemd, views
 from kingd.daemon.clock import now_us
+from kingd.daemon.floodgate import Floodgate
 from kingd.daemon.journal import Journal
 from kingd.daemon.log import set_up
 from kingd.daemon.refusals import Refusals
-from kingd.daemon.service import ControlService
+from kingd.daemon.service import ControlService, Settled
 from kingd.daemon.store import Store
+from kingd.net.filter import Prologue
 from kingd.net.problems import Problem
 from kingd.net.seeds import numeric, parse_seed, resolve
 from kingd.net.transport import Transport
@@ -44,6 +46,7 @@ EX_SOFTWARE = 70  # sysexits(3): our own mistake
 _RESOLVE_EVERY_S = 60.0
 _REMEMBER_EVERY_S = 30.0
 _DISK_RETRY_S = 5.0
+_FLOOD_CHECK_EVERY_S = 5.0
 _LEADERSHIP = (
     EventKind.ELECTED,
     EventKind.DEPOSED,
@@ -57,12 +60,13 @@ _LEADERSHIP = (
 class Runtime:
     """One daemon: `run` until it is told to stop."""
 
-    def __init__(self, config: Config, store: Store, *, reread: Callable[[], Config]) -> None:
-        """`reread` loads the configuration again; raises ConfigError."""
+    def __init__(self, config: Config, seal: Seal, store: Store, *, reread: Callable[[], Settled]) -> None:
+        """`reread` loads the configuration and the keys again; raises ConfigError."""
         self.config = config
         self._store = store
         self.reread = reread
-        self._seal = Seal()
+        self._seal = seal
+        self._floodgate = Floodgate()
         self._seeds = [parse_seed(peer, config.network.port) for peer in config.network.peers]
         self._resolved: tuple[Endpoint, ...] = (*numeric(self._seeds), *store.load_peers())
         self.core = Core(
@@ -102,6 +106,7 @@ class Runtime:
         self._handle_signals()
         self._every(_RESOLVE_EVERY_S, self._resolve_seeds)
         self._every(_REMEMBER_EVERY_S, self._remember_peers)
+        self._every(_FLOOD_CHECK_EVERY_S, self._watch_flood)
         self._feed_watchdog()
         systemd.ready(self.sentence())
         await self._stopped.wait()
@@ -157,9 +162,16 @@ class Runtime:
             return
         self.perform(self.core.stop(now_us=now_us()))
 
-    def reconfigure(self, config: Config) -> None:
-        """Put the live keys of a checked configuration into force."""
+    @property
+    def seal(self) -> Seal:
+        return self._seal
+
+    def reconfigure(self, config: Config, seal: Seal) -> None:
+        """Put the live keys of a checked configuration, and the cluster's keys, into force."""
         self.config = config
+        if self._seal.requires_key and not seal.requires_key:
+            _log.warning("unsigned datagrams are believed from now on (security: %s)", seal.mode)
+        self._seal = seal
         set_up(config.log.level, config.log.format)
         self.perform(self.core.configure(settings(config, self._resolved), now_us=now_us()))
 
@@ -179,6 +191,8 @@ class Runtime:
             datagram = decode(data, cluster=self.core.node.settings.cluster, seal=self._seal)
         except DecodeError as error:
             self.refusals.note(error.reason, source, now_us=now)
+            if self._floodgate.refused(now):
+                self._set_filter()
             return
         self.perform(self.core.receive(datagram, source=source, now_us=now))
 
@@ -308,6 +322,21 @@ class Runtime:
             self._remembered = members
             self._spawn(asyncio.to_thread(self._store.save_peers, members))
 
+    def _watch_flood(self) -> None:
+        if self._floodgate.rest(now_us()):
+            self._set_filter()
+
+    def _set_filter(self) -> None:
+        if self._floodgate.closed:
+            fixed = prologue(self.core.node.settings.cluster)
+            self._transport.filter(Prologue(fixed, size_min=DATAGRAM_SIZE_MIN, size_max=DATAGRAM_SIZE_MAX))
+            _log.warning(
+                "a flood of foreign datagrams: the kernel drops them now, but for a sample (see kingctl status)"
+            )
+        else:
+            self._transport.filter(None)
+            _log.info("the flood of foreign datagrams is over")
+
     def _feed_watchdog(self) -> None:
         interval_us = systemd.watchdog_interval_us()
         if interval_us is not None:
@@ -330,13 +359,13 @@ def settings(config: Config, seeds: tuple[Endpoint, ...]) -> Settings:
     )
 
 
-def run(config: Config, state_folder: Path, *, reread: Callable[[], Config]) -> int:
+def run(config: Config, seal: Seal, state_folder: Path, *, reread: Callable[[], Settled]) -> int:
     """Open the state, run the loop, return the exit code. StateBusy, SocketBusy, SocketUnusable: not started."""
     store = Store.open(state_folder)
     for warning in store.warnings:
         _log.warning("%s", warning)
     loop = asyncio.new_event_loop()  # not asyncio.run: its end waits for threads, see main
     try:
-        return loop.run_until_complete(Runtime(config, store, reread=reread).run())
+        return loop.run_until_complete(Runtime(config, seal, store, reread=reread).run())
     finally:
         store.close()

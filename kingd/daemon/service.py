@@ -12,6 +12,7 @@ from kingd.control.service import JsonObject, ServiceError
 from kingd.core.effect import Effect, Event, EventKind, HandedOver, Surveyed
 from kingd.core.election import Core, StepDownError
 from kingd.core.message import Role
+from kingd.core.seal import Seal
 from kingd.daemon import views
 from kingd.daemon.clock import now_us
 from kingd.daemon.journal import Journal
@@ -25,6 +26,10 @@ _OF_THE_CHANGE = ("time", "monotonic_ns", "previous_role", "previous_leader")
 _KIND_NOW = {Role.LEADER: EventKind.ELECTED, Role.FOLLOWER: EventKind.LEADER_CHANGED, Role.JOINING: EventKind.STARTED}
 
 
+Settled = tuple[Config, Seal]
+"""A checked configuration, and the keys that it names."""
+
+
 class Daemon(Protocol):
     """What of the runtime the answers are made from."""
 
@@ -34,10 +39,12 @@ class Daemon(Protocol):
     refusals: Refusals
     since: str
     changed: JsonObject  # the last event about leadership, as users were told it
-    reread: Callable[[], Config]
+    reread: Callable[[], Settled]
 
+    @property
+    def seal(self) -> Seal: ...
     def perform(self, effects: list[Effect]) -> None: ...
-    def reconfigure(self, config: Config) -> None: ...
+    def reconfigure(self, config: Config, seal: Seal) -> None: ...
     def here(self) -> str | None: ...
     def problems(self) -> list[str]: ...
     def sentence(self) -> str: ...
@@ -59,6 +66,7 @@ class ControlService:
             since=daemon.since,
             strangers=daemon.refusals.strangers(now),
             problems=daemon.problems(),
+            security={"mode": daemon.seal.mode, "keys": list(daemon.seal.key_ids)},
             rejected={**daemon.refusals.counts, **daemon.core.node.dropped},
         )
 
@@ -144,13 +152,15 @@ class ControlService:
         """Validate, then swap: a bad file changes nothing."""
         daemon = self._daemon
         try:
-            new = daemon.reread()
+            new, seal = daemon.reread()
         except ConfigError as error:
             raise ServiceError("BadConfig", str(error)) from None
         changed = changed_keys(daemon.config, new)
         waiting = [key for key in changed if needs_restart(key)]
         applied = [key for key in changed if not needs_restart(key)]
-        daemon.reconfigure(apply_live(daemon.config, new))
+        if seal.key_ids != daemon.seal.key_ids and "security.key_file" not in applied:
+            applied.append("security.key_file")  # the same file with other keys in it, or one that was not there before
+        daemon.reconfigure(apply_live(daemon.config, new), seal)
         _log.info("reloaded: %s", ", ".join(applied) or "nothing changed that works without a restart")
         if waiting:
             _log.warning("these need a restart to take effect: %s", ", ".join(waiting))

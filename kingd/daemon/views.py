@@ -51,6 +51,7 @@ def status(
     strangers: list[JsonObject],
     problems: list[str],
     rejected: dict[str, int],
+    security: dict[str, object],
 ) -> JsonObject:
     node = core.node
     age_us = facts.leader_age_us
@@ -78,6 +79,7 @@ def status(
         "strangers": strangers,
         "problems": [*facts.problems, *problems],
         "rejected": rejected,
+        "security": security,
     }
 
 

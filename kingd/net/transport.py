@@ -11,6 +11,7 @@ It knows nothing of messages, members or elections. Our own multicasts come back
 twice (by multicast and by broadcast): both are left to the core."""
 
 import asyncio
+import contextlib
 import errno
 import socket
 import time
@@ -18,6 +19,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 
 from kingd.core.endpoint import Endpoint
+from kingd.net.filter import Prologue, detach
 from kingd.net.links import Link, address_bits, is_link_local, why_unused
 from kingd.net.problems import Operation, Problem, Problems, describe, too_many, unused
 from kingd.net.sockets import Address, OpenLink, Ports
@@ -53,6 +55,7 @@ class Transport:
         on_problem: Callable[[Problem], None],
     ) -> None:
         """`on_datagram` gets the data, its source, and whether it came by multicast or broadcast."""
+        self._filter: Prologue | None = None
         self._interfaces = tuple(interfaces)
         self._ports = Ports(port=port, group4=group4, group6=group6, broadcast=broadcast)
         self._on_datagram = on_datagram
@@ -125,6 +128,19 @@ class Transport:
             opened.rejoin(worked=partial(self._cleared, opened.link), failed=partial(self._failed, link=opened.link))
             self._listen(opened)
 
+    def filter(self, prologue: Prologue | None) -> None:
+        """From now on the kernel drops what does not begin like this, but for a sample. None: it drops nothing."""
+        self._filter = prologue
+        for sock in self._readers:
+            self._apply_filter(sock)
+
+    def _apply_filter(self, sock: socket.socket) -> None:
+        with contextlib.suppress(OSError):  # without it a flood costs more time, and nothing else
+            if self._filter is not None:
+                self._filter.attach(sock)
+            else:
+                detach(sock)
+
     def local_endpoints(self) -> list[Endpoint]:
         """Our unicast endpoints, primary IPv4 ones first."""
         ordered = sorted(self._links.values(), key=lambda opened: (opened.link.family, not opened.link.primary))
@@ -179,6 +195,8 @@ class Transport:
         for sock, is_multicast in opened.sockets():
             if sock not in self._readers:
                 self._readers[sock] = (opened, is_multicast)
+                if self._filter is not None:
+                    self._apply_filter(sock)
                 self._loop.add_reader(sock, self._on_readable, sock)
 
     def _close(self, link: Link) -> None:

@@ -45,7 +45,8 @@ def status(
         "quorum": {"voters": [], "reachable": 2, "ok": True},
         "strangers": [{"address": "10.0.0.9:5466", "why": "other-cluster", "last_seen_ms": 900}],
         "problems": [],
-        "rejected": {"foreign-cluster": 3},
+        "rejected": {"other-cluster": 3},
+        "security": {"mode": "enforce", "keys": [17, 4]},
         **more,
     }
 

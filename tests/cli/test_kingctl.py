@@ -230,10 +230,31 @@ def test_status_tells_a_person_everything(kingd: FakeKingd, capfd: pytest.Captur
         "since     2026-11-23 12:00:00.000Z: leader-timeout",
         "members   2 alive, 1 dead",
         "cluster   default, availability mode: if the LAN is cut, each part has a leader",
+        "security  enforce: signs with key 17; believes key 4 too",
         "problem   multicast does not arrive",
         "stranger  10.0.0.9:5466: other-cluster, 900 ms ago",
-        "refused   3 foreign-cluster (datagrams since the start)",
+        "refused   3 other-cluster (datagrams since the start)",
     ]
+
+
+@pytest.mark.parametrize(
+    ("security", "line"),
+    [
+        ({"mode": "off", "keys": []}, "off: whoever can send to the LAN is believed"),
+        ({"mode": "permissive", "keys": [17]}, "permissive: signs with key 17; believes what is not signed too"),
+        (
+            {"mode": "permissive", "keys": [17, 4]},
+            "permissive: signs with key 17; believes key 4, what is not signed too",
+        ),
+        ({"mode": "enforce", "keys": [4, 17, 9]}, "enforce: signs with key 4; believes key 17, key 9 too"),
+    ],
+)
+def test_status_says_who_is_believed(
+    kingd: FakeKingd, capfd: pytest.CaptureFixture[str], security: dict[str, object], line: str
+) -> None:
+    kingd.service.status_is = {**FOLLOWER, "security": security}
+    assert run(["status"]) == 0
+    assert f"security  {line}\n" in capfd.readouterr().out
 
 
 @pytest.mark.parametrize(

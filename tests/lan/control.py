@@ -34,6 +34,11 @@ class StrangerView(TypedDict):
     last_seen_ms: int
 
 
+class SecurityView(TypedDict):
+    mode: str
+    keys: list[int]
+
+
 class StatusView(TypedDict):
     cluster: str
     mode: str
@@ -46,6 +51,7 @@ class StatusView(TypedDict):
     strangers: list[StrangerView]
     problems: list[str]
     rejected: dict[str, int]
+    security: SecurityView
 
 
 class MemberView(NodeView):

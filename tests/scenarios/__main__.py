@@ -14,7 +14,6 @@ TEST = re.compile(r"^(?:async )?def (test_(\d{3})_\w+)\(", re.MULTILINE)
 LEVELS = {"lan": "N", "model": "M", "scenarios": "S", "sim": "S"}
 
 QUORUM = "needs quorum mode"
-KEYS = "needs keys"
 WILL = "needs the last will"
 MODEL = "needs the exhaustive checker"
 
@@ -65,7 +64,7 @@ SCENARIOS: dict[int, tuple[str, str]] = {
     43: ("address_conflict", ""),
     44: ("awareness", ""),
     45: ("wrong_node", ""),
-    46: ("keyring", KEYS),
+    46: ("keyring", ""),
     47: ("labels", ""),
     48: ("protocol_versions", ""),
     49: ("leave_then_late_alive", ""),
@@ -120,7 +119,7 @@ SCENARIOS: dict[int, tuple[str, str]] = {
     98: ("steady_o1", ""),
     99: ("replay_all", ""),
     100: ("session_guess", ""),
-    101: ("wrong_key_node", KEYS),
+    101: ("wrong_key_node", ""),
     102: ("term_poison", ""),
     103: ("merge_tokens", ""),
     104: ("mutual_drain", ""),

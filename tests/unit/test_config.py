@@ -365,9 +365,6 @@ def test_ninth_tag_is_refused_and_drop_ins_add_tags(main: Path) -> None:
 
 
 NOT_YET = [
-    ('security.mode = "enforce"', "this version does not sign datagrams yet"),
-    ('security.mode = "permissive"', "this version does not sign datagrams yet"),
-    ('security.key_file = "/etc/kingd/cluster.key"', "this version does not sign datagrams yet"),
     ('quorum.voters = ["a", "b", "c"]', "this version has only the availability mode"),
     ('check.command = ["/bin/true"]', "this version does not check health yet"),
 ]

@@ -339,7 +339,7 @@ def test_fields_of_status(pair: Daemon) -> None:
     status = pair.ask("Status")
     assert keys(status) == {
         *("version", "cluster", "mode", "node", "leader", "term", "leader_age_ms", "since", "reason"),
-        *("members", "quorum", "strangers", "problems", "rejected"),
+        *("members", "quorum", "strangers", "problems", "rejected", "security"),
     }
     assert (status["version"], status["cluster"], status["mode"]) == (1, pair.cluster, "availability")
     assert keys(status["node"]) == {*PEER, "role", "eligible", "ineligible_reason", "version"}
