@@ -428,6 +428,10 @@ class Core:
         node.preempt_at_us = NEVER
         if leader is None or not self._may_preempt(leader):
             return
+        if not following.knows_all(node, leader):
+            following.ask(node, leader, for_roster=True)
+            node.preempt_at_us = node.now_us + 2 * node.timing.heartbeat_us
+            return
         if node.campaign is None:
             same = node.followed_priorities == (leader.priority, node.priority)
             claiming.start(node, Reason.HIGHER_PRIORITY if same else Reason.PRIORITY_CHANGED, prepare=True)

@@ -82,13 +82,21 @@ def on_ping_time(node: Node) -> None:
     node.ping_at_us = min(node.prove_at_us, _next_question(node))
 
 
-def ask(node: Node, leader: Member) -> None:
+def knows_all(node: Node, leader: Member) -> bool:
+    """As many members as the leader counts: else there is somebody whom this node could not ask, and would leave behind. The
+    first heartbeat tells how many they are; where none comes, multicast is broken, and it is not waited for."""
+    if leader.alive == 0:
+        return node.now_us - node.followed_us >= 2 * node.timing.heartbeat_us
+    return len(node.members.alive()) + 1 >= leader.alive
+
+
+def ask(node: Node, leader: Member, *, for_roster: bool = False) -> None:
     nonce = node.rng.getrandbits(32)
     node.detector.asked(nonce, node.now_us)
     polling = node.now_us - max(leader.multicast_us, node.followed_us) > node.timing.leader_timeout_us
     if polling:
         rejoin(node)
-    node.send(Ping(nonce=nonce, heard=leader.heard_sequence, polling=polling), leader)
+    node.send(Ping(nonce=nonce, heard=leader.heard_sequence, polling=polling or for_roster), leader)
 
 
 def rejoin(node: Node) -> None:

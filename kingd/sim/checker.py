@@ -283,8 +283,11 @@ _LEADERSHIP = (EventKind.ELECTED, EventKind.DEPOSED, EventKind.LEADER_CHANGED, E
 
 
 def _believes(node: Node, header: Header) -> bool:
-    member = node.members.find(header.source, header.session)
-    return member is not None and member.state is not State.LEFT
+    """It is a member's, and an answer to the claim that is out."""
+    member, campaign = node.members.find(header.source, header.session), node.campaign
+    if member is None or member.state is State.LEFT or campaign is None:
+        return False
+    return campaign.asked.get(header.source) == header.session
 
 
 def _name(node: Node) -> str:

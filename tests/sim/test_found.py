@@ -270,3 +270,19 @@ def test_013_refusal_that_was_overtaken_by_the_grant_is_void() -> None:
     bench.deliver(late, voter.endpoint)
     bench.hear(other, Grant(term=claim.term, attempt=claim.attempt))
     assert bench.role() is Role.LEADER
+
+
+def test_025_returning_node_takes_nobody_by_surprise() -> None:
+    """It preempted before it had heard of all whom the leader leads: they did not know it, and elected another one."""
+    bench = Bench(priority=200)
+    leader = Peer(node=60).leads(5)
+    bench.meet(leader)
+    bench.advance_ms(100)
+    bench.hear(leader, Heartbeat(interval_ms=100, lonely=False, alive=3), multicast=True)
+    for _ in range(10):
+        bench.advance_ms(100)
+        bench.hear(leader, Heartbeat(interval_ms=100, lonely=False, alive=3), multicast=True)
+    assert not bench.sent(Claim)
+    bench.meet(Peer(node=61))
+    bench.advance_ms(200)
+    assert bench.claim.prepare

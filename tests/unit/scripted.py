@@ -161,7 +161,7 @@ class Bench:
             self.hear(peer, ProbeAck(echo=probes[-1].nonce, name=peer.name, version="0", returns=0))
 
     def beat(self, leader: Peer, *, lonely: bool = False) -> list[Effect]:
-        return self.hear(leader, Heartbeat(interval_ms=100, lonely=lonely, alive=3), multicast=True)
+        return self.hear(leader, Heartbeat(interval_ms=100, lonely=lonely, alive=len(self.node.members.alive()) + 1), multicast=True)
 
     # -- how it gets into a role
 
