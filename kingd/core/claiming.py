@@ -21,7 +21,8 @@ from kingd.core.message import (
     Term,
     Ticket,
 )
-from kingd.core.node import Campaign, Node
+from kingd.core.node import Node
+from kingd.core.pending import Campaign
 from kingd.core.timing import NEVER
 
 _CEILING_AHEAD = 2  # terms made durable ahead of need: no disk stands in the way of a failover

@@ -5,43 +5,20 @@ path takes, RFC 8200 5). `decode` raises `DecodeError` and nothing else, whateve
 body are ignored, so that a later minor version may append fields."""
 
 import struct
-from collections.abc import Callable
 
+from kingd.core.bodies import PULL, DecodeError, Reader, pack
 from kingd.core.message import (
-    SILENT_MAX,
-    Announce,
     Ballot,
-    Body,
-    Claim,
     Datagram,
-    Grant,
     Header,
-    Heartbeat,
     NodeId,
-    Offer,
-    Ping,
-    Pong,
-    Probe,
-    ProbeAck,
-    Ready,
-    Reason,
-    Refuse,
-    Report,
-    Resign,
     Role,
-    Roster,
-    RosterEntry,
     SessionId,
-    Survey,
     Term,
-    Ticket,
 )
 from kingd.core.seal import MAC_SIZE, NO_KEY, Seal
 
 DATAGRAM_SIZE_MAX = 1232
-ROSTER_ENTRIES_MAX = 16  # 16 x 63 bytes stay below the limit
-TEXT_SIZE_MAX = 64
-TAGS_MAX = 8
 VERSION = 0x10  # major.minor as two nibbles: another major is another language
 
 _MAGIC = b"Kg"
@@ -52,324 +29,6 @@ DATAGRAM_SIZE_MIN = _HEADER.size + MAC_SIZE
 _CLUSTER = struct.Struct("!8xQ")
 _MULTICAST = 1 << 0  # flags
 _ELIGIBLE = 1 << 0  # mode bits
-# a ProbeAck is at most 19 + 2 texts of 65 bytes, a Probe is 8: nothing sent to a stranger is larger than what came
-_PROBE_PADDING = 144
-
-
-class DecodeError(ValueError):
-    """Not a datagram for us. `reason` is one stable word; it counts and is logged once per reason and source."""
-
-    def __init__(self, reason: str) -> None:
-        super().__init__(reason)
-        self.reason = reason
-
-
-class _Reader:
-    """Walks over a body; running off its end is a DecodeError."""
-
-    def __init__(self, data: memoryview) -> None:
-        self._data = data
-        self._at = 0
-
-    def take(self, layout: struct.Struct) -> tuple[int, ...]:
-        end = self._at + layout.size
-        if end > len(self._data):
-            raise DecodeError("truncated")
-        values = layout.unpack_from(self._data, self._at)
-        self._at = end
-        return values
-
-    def text(self) -> str:
-        (size,) = self.take(_U8)
-        end = self._at + size
-        if size > TEXT_SIZE_MAX or end > len(self._data):
-            raise DecodeError("truncated")
-        raw = bytes(self._data[self._at : end])
-        self._at = end
-        try:
-            text = raw.decode()
-        except UnicodeDecodeError:
-            raise DecodeError("text") from None
-        if not text.isprintable():
-            raise DecodeError("text")  # it ends up on terminals and in logs
-        return text
-
-
-_U8 = struct.Struct("!B")
-_U64 = struct.Struct("!Q")
-_ANNOUNCE = struct.Struct("!IB")
-_HEARTBEAT = struct.Struct("!IBH")
-_PROBE_ACK = struct.Struct("!QB")
-_CLAIM = struct.Struct("!QIBBB")
-_TICKET = struct.Struct("!QQQQQ")
-_GRANT = struct.Struct("!QIB")
-_REFUSE = struct.Struct("!QIBQQQBI")
-_RESIGN = struct.Struct("!QQQQBB")
-_PING = struct.Struct("!IQB")
-_PONG = struct.Struct("!I")
-_OFFER = struct.Struct("!QQBI")
-_READY = struct.Struct("!QQBB")
-_ROSTER_ENTRY = struct.Struct("!QQH")
-
-
-def _text(value: str) -> bytes:
-    raw = value.encode()
-    assert len(raw) <= TEXT_SIZE_MAX, value
-    return _U8.pack(len(raw)) + raw
-
-
-def _ballot(term: int, node: int) -> Ballot:
-    return Ballot(Term(term), NodeId(node))
-
-
-def _reason(value: int) -> Reason:
-    try:
-        return Reason(value)
-    except ValueError:
-        raise DecodeError("reason") from None
-
-
-def _pack_announce(m: Announce) -> bytes:
-    tags = b"".join(_text(key) + _text(value) for key, value in m.tags)
-    return _ANNOUNCE.pack(m.interval_ms, len(m.tags)) + _text(m.name) + _text(m.version) + tags
-
-
-def _pull_announce(r: _Reader) -> Announce:
-    interval_ms, count = r.take(_ANNOUNCE)
-    if count > TAGS_MAX:
-        raise DecodeError("count")
-    name, version = r.text(), r.text()
-    return Announce(
-        name=name, version=version, interval_ms=interval_ms, tags=tuple((r.text(), r.text()) for _ in range(count))
-    )
-
-
-def _pack_heartbeat(m: Heartbeat) -> bytes:
-    return _HEARTBEAT.pack(m.interval_ms, m.lonely, m.alive)
-
-
-def _pull_heartbeat(r: _Reader) -> Heartbeat:
-    interval_ms, lonely, alive = r.take(_HEARTBEAT)
-    return Heartbeat(interval_ms=interval_ms, lonely=bool(lonely), alive=alive)
-
-
-def _pack_probe(m: Probe) -> bytes:
-    return _U64.pack(m.nonce) + bytes(_PROBE_PADDING)
-
-
-def _pull_probe(r: _Reader) -> Probe:
-    (nonce,) = r.take(_U64)
-    return Probe(nonce=nonce)
-
-
-def _pack_probe_ack(m: ProbeAck) -> bytes:
-    return _PROBE_ACK.pack(m.echo, m.returns) + _text(m.name) + _text(m.version)
-
-
-def _pull_probe_ack(r: _Reader) -> ProbeAck:
-    echo, returns = r.take(_PROBE_ACK)
-    return ProbeAck(echo=echo, returns=returns, name=r.text(), version=r.text())
-
-
-def _pack_claim(m: Claim) -> bytes:
-    head = _CLAIM.pack(m.term, m.attempt, m.prepare, m.reason, m.ticket is not None)
-    if m.ticket is None:
-        return head
-    t = m.ticket
-    return head + _TICKET.pack(*t.ballot, t.session, t.successor, t.successor_session)
-
-
-def _pull_claim(r: _Reader) -> Claim:
-    term, attempt, prepare, reason, ticketed = r.take(_CLAIM)
-    return Claim(
-        term=Term(term),
-        attempt=attempt,
-        prepare=bool(prepare),
-        reason=_reason(reason),
-        ticket=_pull_ticket(r) if ticketed else None,
-    )
-
-
-def _pull_ticket(r: _Reader) -> Ticket:
-    term, node, session, successor, successor_session = r.take(_TICKET)
-    return Ticket(
-        ballot=_ballot(term, node),
-        session=SessionId(session),
-        successor=NodeId(successor),
-        successor_session=SessionId(successor_session),
-    )
-
-
-def _pack_grant(m: Grant) -> bytes:
-    return _GRANT.pack(m.term, m.attempt, m.prepare)
-
-
-def _pull_grant(r: _Reader) -> Grant:
-    term, attempt, prepare = r.take(_GRANT)
-    return Grant(term=Term(term), attempt=attempt, prepare=bool(prepare))
-
-
-def _pack_refuse(m: Refuse) -> bytes:
-    return _REFUSE.pack(m.term, m.attempt, m.prepare, *m.holder, m.holder_session, m.led, m.remaining_ms)
-
-
-def _pull_refuse(r: _Reader) -> Refuse:
-    term, attempt, prepare, holder_term, holder, session, led, remaining_ms = r.take(_REFUSE)
-    return Refuse(
-        term=Term(term),
-        attempt=attempt,
-        prepare=bool(prepare),
-        holder=_ballot(holder_term, holder),
-        holder_session=SessionId(session),
-        led=bool(led),
-        remaining_ms=remaining_ms,
-    )
-
-
-def _pack_resign(m: Resign) -> bytes:
-    return _RESIGN.pack(*m.ballot, m.successor, m.successor_session, m.reason, m.leaving)
-
-
-def _pull_resign(r: _Reader) -> Resign:
-    term, node, successor, session, reason, leaving = r.take(_RESIGN)
-    return Resign(
-        ballot=_ballot(term, node),
-        successor=NodeId(successor),
-        successor_session=SessionId(session),
-        reason=_reason(reason),
-        leaving=bool(leaving),
-    )
-
-
-def _pack_ping(m: Ping) -> bytes:
-    return _PING.pack(m.nonce, m.heard, m.polling)
-
-
-def _pull_ping(r: _Reader) -> Ping:
-    nonce, heard, polling = r.take(_PING)
-    return Ping(nonce=nonce, heard=heard, polling=bool(polling))
-
-
-def _pack_pong(m: Pong) -> bytes:
-    return _PONG.pack(m.echo)
-
-
-def _pull_pong(r: _Reader) -> Pong:
-    (echo,) = r.take(_PONG)
-    return Pong(echo=echo)
-
-
-def _pack_offer(m: Offer) -> bytes:
-    return _OFFER.pack(*m.ballot, m.reason, m.keep_ms)
-
-
-def _pull_offer(r: _Reader) -> Offer:
-    term, node, reason, keep_ms = r.take(_OFFER)
-    return Offer(ballot=_ballot(term, node), reason=_reason(reason), keep_ms=keep_ms)
-
-
-def _pack_ready(m: Ready) -> bytes:
-    assert len(m.silent) <= SILENT_MAX
-    return _READY.pack(*m.ballot, m.reason, len(m.silent)) + b"".join(map(_U64.pack, m.silent))
-
-
-def _pull_ready(r: _Reader) -> Ready:
-    term, node, reason, count = r.take(_READY)
-    if count > SILENT_MAX:
-        raise DecodeError("count")
-    silent = tuple(NodeId(r.take(_U64)[0]) for _ in range(count))
-    return Ready(ballot=_ballot(term, node), reason=_reason(reason), silent=silent)
-
-
-def _pack_survey(m: Survey) -> bytes:
-    return _U64.pack(m.nonce) + bytes(_PROBE_PADDING)
-
-
-def _pull_survey(r: _Reader) -> Survey:
-    (nonce,) = r.take(_U64)
-    return Survey(nonce=nonce)
-
-
-def _pack_report(m: Report) -> bytes:
-    return _U64.pack(m.echo) + _text(m.name) + _text(m.leader_name)
-
-
-def _pull_report(r: _Reader) -> Report:
-    (echo,) = r.take(_U64)
-    return Report(echo=echo, name=r.text(), leader_name=r.text())
-
-
-def _pack_roster(m: Roster) -> bytes:
-    assert len(m.entries) <= ROSTER_ENTRIES_MAX
-    entries = b"".join(_ROSTER_ENTRY.pack(e.node, e.session, e.port) + _text(e.host) for e in m.entries)
-    return _U8.pack(len(m.entries)) + entries
-
-
-def _pull_roster(r: _Reader) -> Roster:
-    (count,) = r.take(_U8)
-    if count > ROSTER_ENTRIES_MAX:
-        raise DecodeError("count")
-    return Roster(entries=tuple(_pull_roster_entry(r) for _ in range(count)))
-
-
-def _pull_roster_entry(r: _Reader) -> RosterEntry:
-    node, session, port = r.take(_ROSTER_ENTRY)
-    return RosterEntry(node=NodeId(node), session=SessionId(session), port=port, host=r.text())
-
-
-# Type on the wire -> how to read it. The numbers are the protocol's (docs/protocol.md 3.2); 15 is kept for the
-# obituary.
-_PULL: dict[int, Callable[[_Reader], Body]] = {
-    1: _pull_announce,
-    2: _pull_heartbeat,
-    3: _pull_probe,
-    4: _pull_probe_ack,
-    5: _pull_claim,
-    6: _pull_grant,
-    7: _pull_refuse,
-    8: _pull_resign,
-    9: _pull_ping,
-    10: _pull_pong,
-    11: _pull_offer,
-    12: _pull_ready,
-    13: _pull_survey,
-    14: _pull_report,
-    16: _pull_roster,
-}
-
-
-def _pack(body: Body) -> tuple[int, bytes]:  # noqa: C901 - a table that mypy checks for a forgotten kind
-    match body:
-        case Announce():
-            return 1, _pack_announce(body)
-        case Heartbeat():
-            return 2, _pack_heartbeat(body)
-        case Probe():
-            return 3, _pack_probe(body)
-        case ProbeAck():
-            return 4, _pack_probe_ack(body)
-        case Claim():
-            return 5, _pack_claim(body)
-        case Grant():
-            return 6, _pack_grant(body)
-        case Refuse():
-            return 7, _pack_refuse(body)
-        case Resign():
-            return 8, _pack_resign(body)
-        case Ping():
-            return 9, _pack_ping(body)
-        case Pong():
-            return 10, _pack_pong(body)
-        case Offer():
-            return 11, _pack_offer(body)
-        case Ready():
-            return 12, _pack_ready(body)
-        case Survey():
-            return 13, _pack_survey(body)
-        case Report():
-            return 14, _pack_report(body)
-        case Roster():
-            return 16, _pack_roster(body)
 
 
 def prologue(cluster: int) -> tuple[tuple[int, bytes], ...]:
@@ -379,7 +38,7 @@ def prologue(cluster: int) -> tuple[tuple[int, bytes], ...]:
 
 def encode(datagram: Datagram, seal: Seal) -> bytes:
     h = datagram.header
-    kind, body = _pack(datagram.body)
+    kind, body = pack(datagram.body)
     size = _HEADER.size + len(body) + seal.trailer_size
     assert size <= DATAGRAM_SIZE_MAX, datagram
     header = _HEADER.pack(
@@ -412,12 +71,12 @@ def decode(data: bytes, *, cluster: int, seal: Seal) -> Datagram:
     fields = _HEADER.unpack_from(data)
     key_id = fields[_KEY_AT]
     _check_seal(data, key_id, seal)
-    pull = _PULL.get(fields[2])
+    pull = PULL.get(fields[2])
     if pull is None:
         raise DecodeError("type")
     header = _header(fields)
     end = -MAC_SIZE if key_id == NO_KEY else -2 * MAC_SIZE
-    return Datagram(header, pull(_Reader(memoryview(data)[_HEADER.size : end])))
+    return Datagram(header, pull(Reader(memoryview(data)[_HEADER.size : end])))
 
 
 def _check_seal(data: bytes, key_id: int, seal: Seal) -> None:
@@ -455,8 +114,8 @@ def _header(fields: tuple[int, ...]) -> Header:
         destination=NodeId(destination),
         session=SessionId(session),
         sequence=sequence,
-        leader=_ballot(leader_term, leader_node),
-        floor=_ballot(floor_term, floor_node),
+        leader=Ballot(Term(leader_term), NodeId(leader_node)),
+        floor=Ballot(Term(floor_term), NodeId(floor_node)),
         priority=priority,
         role=Role(role),
         eligible=bool(mode & _ELIGIBLE),

@@ -36,9 +36,10 @@ from kingd.core.message import (
     Survey,
     Term,
 )
-from kingd.core.node import TERM_JUMP_MAX, Node, Settings
+from kingd.core.node import TERM_JUMP_MAX, Node
 from kingd.core.promise import Promise
 from kingd.core.publishing import Publisher, event
+from kingd.core.settings import Settings
 from kingd.core.status import Status, status
 from kingd.core.timing import MS, NEVER, SECOND
 

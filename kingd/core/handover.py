@@ -9,7 +9,8 @@ from kingd.core import claiming, contact, following
 from kingd.core.effect import EventKind
 from kingd.core.members import Member, State
 from kingd.core.message import NO_BALLOT, NOBODY, Offer, Ready, Reason, Resign, Role, SessionId, Ticket
-from kingd.core.node import Handover, Node, Yielded
+from kingd.core.node import Node
+from kingd.core.pending import Handover, Yielded
 from kingd.core.timing import MS, NEVER
 
 _GOODBYES = 3

@@ -16,7 +16,6 @@ from kingd.core.message import (
     NOBODY,
     Ballot,
     Body,
-    Claim,
     Datagram,
     Header,
     Heartbeat,
@@ -27,90 +26,15 @@ from kingd.core.message import (
     Term,
     Ticket,
 )
+from kingd.core.pending import Campaign, Handover, Inquiry, Yielded
 from kingd.core.promise import Promise
+from kingd.core.settings import Settings
 from kingd.core.timing import MS, NEVER, SECOND, Timing
 
 _ECHOES_MAX = 1024
 _REFUSED_US = 10 * SECOND
 _REFUSED_US_MAX = 600 * SECOND
 TERM_JUMP_MAX = 1 << 32  # a term that far above all known ones is a mistake or an attack, never a history
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Preempt:
-    """May this node ask a leader of lower priority to step aside, and how long it waits before it does."""
-
-    enabled: bool = True
-    wait_us: int = 0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Settings:
-    """What a user configures, as far as the election cares. All but `cluster` may change while running."""
-
-    cluster: int  # codec's u64 of the name
-    name: str
-    version: str
-    priority: int = 100
-    preempt: Preempt = Preempt()
-    timing: Timing = Timing()
-    tags: tuple[tuple[str, str], ...] = ()
-    seeds: tuple[Endpoint, ...] = ()  # configured peers and those remembered: announced to by unicast
-    broadcast: bool = True  # announce by IPv4 broadcast too while alone
-
-
-@dataclass(slots=True)
-class Campaign:
-    """A claim of ours in flight: whom we asked, who answered."""
-
-    claim: Claim
-    asked: dict[NodeId, SessionId]
-    required: set[NodeId]  # who counts as alive: waited for until the timeout
-    started_us: int = NEVER  # NEVER: waits for the ceiling to be durable
-    resends: int = 0
-    granted: set[NodeId] = field(default_factory=set)
-    answered: set[NodeId] = field(default_factory=set)
-    refused: set[NodeId] = field(default_factory=set)  # for a fellow candidate that I outrank: asked again
-    target: NodeId = NOBODY  # of a prepare: the leader that would step aside
-    ready: bool = False  # of a prepare: all answered well, and the leader was told so
-
-
-@dataclass(slots=True)
-class Handover:
-    """Leader's side of stepping aside, until it resigned."""
-
-    reason: Reason
-    leaving: bool
-    successor: Member | None = None
-    keep_us: int = 0  # how long the successor, chosen by name, keeps it from those who outrank it
-    tried: set[NodeId] = field(default_factory=set)
-    resends: int = 0
-    offered_us: int = 0
-    deadline_us: int = 0
-
-
-@dataclass(slots=True)
-class Yielded:
-    """After a resignation in favour of somebody: until it leads, or its time is up."""
-
-    ticket: Ticket
-    reason: Reason
-    leaving: bool
-    since_us: int
-    resends: int = 0
-
-
-@dataclass(slots=True)
-class Inquiry:
-    """A survey in flight."""
-
-    token: int
-    nonce: int
-    started_us: int
-    resends: int = 0
-    rows: dict[NodeId, tuple[str, int, str, Term, int]] = field(
-        default_factory=dict
-    )  # name, priority, leader, term, rtt
 
 
 @dataclass(slots=True, kw_only=True)

@@ -4,7 +4,8 @@ not ok."""
 from kingd.core.effect import Surveyed, SurveyRow
 from kingd.core.members import Member, State
 from kingd.core.message import Report, Survey, Term
-from kingd.core.node import Inquiry, Node
+from kingd.core.node import Node
+from kingd.core.pending import Inquiry
 from kingd.core.timing import MS, NEVER
 
 _ASK_AT_US = (0, 150 * MS, 300 * MS)

@@ -19,13 +19,14 @@ from kingd import __version__
 from kingd.config import Config
 from kingd.control.server import ControlServer
 from kingd.control.service import JsonObject, ServiceError
-from kingd.core.codec import DATAGRAM_SIZE_MAX, DATAGRAM_SIZE_MIN, DecodeError, decode, encode, prologue
+from kingd.core.bodies import DecodeError
+from kingd.core.codec import DATAGRAM_SIZE_MAX, DATAGRAM_SIZE_MIN, decode, encode, prologue
 from kingd.core.effect import Effect, Event, EventKind, HandedOver, Multicast, Persist, Rejoin, Send, Stopped, Surveyed
 from kingd.core.election import Core
 from kingd.core.endpoint import Endpoint
 from kingd.core.message import Role, SessionId, Term
-from kingd.core.node import Preempt, Settings
 from kingd.core.seal import Seal, cluster_id
+from kingd.core.settings import Preempt, Settings
 from kingd.core.timing import Timing
 from kingd.daemon import systemd, views
 from kingd.daemon.clock import now_us

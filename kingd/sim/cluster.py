@@ -11,13 +11,14 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from kingd.core.codec import DATAGRAM_SIZE_MAX, DecodeError, decode, encode
+from kingd.core.bodies import DecodeError
+from kingd.core.codec import DATAGRAM_SIZE_MAX, decode, encode
 from kingd.core.effect import Effect, Event, HandedOver, Multicast, Persist, Rejoin, Send, Stopped, Surveyed
 from kingd.core.election import Core
 from kingd.core.endpoint import Endpoint
 from kingd.core.message import Announce, Ballot, Datagram, NodeId, Probe, Role, SessionId, Term
-from kingd.core.node import Settings
 from kingd.core.seal import Seal, cluster_id
+from kingd.core.settings import Settings
 from kingd.core.timing import NEVER
 from kingd.sim.checker import Checker, SafetyError
 from kingd.sim.network import Network, Weather

@@ -6,7 +6,7 @@ anywhere."""
 import random
 from dataclasses import dataclass, fields
 
-from kingd.core.node import Preempt, Settings
+from kingd.core.settings import Preempt, Settings
 from kingd.core.timing import MS, SECOND, Timing
 from kingd.sim.cluster import hosts
 from kingd.sim.network import Weather

@@ -4,7 +4,7 @@ import pytest
 
 from kingd.core.effect import EventKind, HandedOver
 from kingd.core.message import Role
-from kingd.core.node import Preempt
+from kingd.core.settings import Preempt
 from kingd.core.timing import MS, SECOND
 from kingd.sim.cluster import Cluster, Host
 from tests.scenarios.world import (

@@ -25,7 +25,8 @@ from kingd.core.message import (
     SessionId,
     Term,
 )
-from kingd.core.node import Node, Settings
+from kingd.core.node import Node
+from kingd.core.settings import Settings
 from kingd.core.timing import MS
 
 T = TypeVar("T")
@@ -161,7 +162,9 @@ class Bench:
             self.hear(peer, ProbeAck(echo=probes[-1].nonce, name=peer.name, version="0", returns=0))
 
     def beat(self, leader: Peer, *, lonely: bool = False) -> list[Effect]:
-        return self.hear(leader, Heartbeat(interval_ms=100, lonely=lonely, alive=len(self.node.members.alive()) + 1), multicast=True)
+        return self.hear(
+            leader, Heartbeat(interval_ms=100, lonely=lonely, alive=len(self.node.members.alive()) + 1), multicast=True
+        )
 
     # -- how it gets into a role
 

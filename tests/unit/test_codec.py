@@ -7,15 +7,8 @@ import pytest
 from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
-from kingd.core.codec import (
-    DATAGRAM_SIZE_MAX,
-    ROSTER_ENTRIES_MAX,
-    TAGS_MAX,
-    TEXT_SIZE_MAX,
-    DecodeError,
-    decode,
-    encode,
-)
+from kingd.core.bodies import ROSTER_ENTRIES_MAX, TAGS_MAX, TEXT_SIZE_MAX, DecodeError
+from kingd.core.codec import DATAGRAM_SIZE_MAX, decode, encode
 from kingd.core.message import (
     NOBODY,
     Announce,

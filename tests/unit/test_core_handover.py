@@ -23,7 +23,7 @@ from kingd.core.message import (
     SessionId,
     Term,
 )
-from kingd.core.node import Preempt
+from kingd.core.settings import Preempt
 from kingd.core.timing import SECOND
 from tests.unit.scripted import ME, MY_SESSION, Bench, Peer, ballot
 

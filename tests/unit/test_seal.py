@@ -5,7 +5,8 @@ import itertools
 
 import pytest
 
-from kingd.core.codec import DecodeError, decode, encode
+from kingd.core.bodies import DecodeError
+from kingd.core.codec import decode, encode
 from kingd.core.message import NOBODY, Ballot, Datagram, Header, Heartbeat, NodeId, Role, SessionId, Term
 from kingd.core.seal import MAC_SIZE, Key, Mac, Seal
 

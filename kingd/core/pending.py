@@ -1,0 +1,61 @@
+"""What a node has under way: a claim, a hand-over, a survey. Data only; the topics' modules know what to do with it."""
+
+from dataclasses import dataclass, field
+
+from kingd.core.members import Member
+from kingd.core.message import NOBODY, Claim, NodeId, Reason, SessionId, Term, Ticket
+from kingd.core.timing import NEVER
+
+
+@dataclass(slots=True)
+class Campaign:
+    """A claim of ours in flight: whom we asked, who answered."""
+
+    claim: Claim
+    asked: dict[NodeId, SessionId]
+    required: set[NodeId]  # who counts as alive: waited for until the timeout
+    started_us: int = NEVER  # NEVER: waits for the ceiling to be durable
+    resends: int = 0
+    granted: set[NodeId] = field(default_factory=set)
+    answered: set[NodeId] = field(default_factory=set)
+    refused: set[NodeId] = field(default_factory=set)  # for a fellow candidate that I outrank: asked again
+    target: NodeId = NOBODY  # of a prepare: the leader that would step aside
+    ready: bool = False  # of a prepare: all answered well, and the leader was told so
+
+
+@dataclass(slots=True)
+class Handover:
+    """Leader's side of stepping aside, until it resigned."""
+
+    reason: Reason
+    leaving: bool
+    successor: Member | None = None
+    keep_us: int = 0  # how long the successor, chosen by name, keeps it from those who outrank it
+    tried: set[NodeId] = field(default_factory=set)
+    resends: int = 0
+    offered_us: int = 0
+    deadline_us: int = 0
+
+
+@dataclass(slots=True)
+class Yielded:
+    """After a resignation in favour of somebody: until it leads, or its time is up."""
+
+    ticket: Ticket
+    reason: Reason
+    leaving: bool
+    since_us: int
+    resends: int = 0
+
+
+@dataclass(slots=True)
+class Inquiry:
+    """A survey in flight."""
+
+    token: int
+    nonce: int
+    started_us: int
+    resends: int = 0
+    rows: dict[NodeId, tuple[str, int, str, Term, int]] = field(
+        default_factory=dict
+    )  # name, priority, leader, term, rtt

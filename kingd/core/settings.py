@@ -1,0 +1,29 @@
+"""What a user configures, as far as the election cares."""
+
+from dataclasses import dataclass
+
+from kingd.core.endpoint import Endpoint
+from kingd.core.timing import Timing
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Preempt:
+    """May this node ask a leader of lower priority to step aside, and how long it waits before it does."""
+
+    enabled: bool = True
+    wait_us: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """What a user configures, as far as the election cares. All but `cluster` may change while running."""
+
+    cluster: int  # codec's u64 of the name
+    name: str
+    version: str
+    priority: int = 100
+    preempt: Preempt = Preempt()
+    timing: Timing = Timing()
+    tags: tuple[tuple[str, str], ...] = ()
+    seeds: tuple[Endpoint, ...] = ()  # configured peers and those remembered: announced to by unicast
+    broadcast: bool = True  # announce by IPv4 broadcast too while alone
