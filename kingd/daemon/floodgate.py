@@ -3,7 +3,7 @@
 Off, every refusal is seen and counted. Above `_FLOOD_PER_S` of them in a second the filter goes up; then only a
 sample arrives, and when that has been quiet for `_QUIET_US`, the filter comes down."""
 
-_FLOOD_PER_S = 1_000
+_FLOOD_PER_S = 5_000
 _SAMPLE_PER_S = 4  # one in 64 arrives: 256 a second at least were sent
 _QUIET_US = 10_000_000
 _SECOND_US = 1_000_000

@@ -85,7 +85,7 @@ def test_junk_changes_nothing(lan: Lan, traffic: list[bytes]) -> None:
         now = size_of(host)
         assert now.resident_kib - old.resident_kib < 1024
         assert now.log_lines - old.log_lines < 100
-        assert now.refused - old.refused > 10_000
+        assert now.refused - old.refused > 4_000  # all until the flood is noticed, then a sample
         assert stranger.address in host.log
         assert {"magic", "length", "truncated"} <= set(host.status()["rejected"])
 
