@@ -217,6 +217,7 @@ def on_offer(node: Node, leader: Member, offer: Offer) -> None:
 
 def on_resign(node: Node, member: Member, message: Resign) -> None:
     mine = (message.successor, message.successor_session) == (node.id, node.session)
+    member.resigned = max(member.resigned, message.ballot)
     held = node.promise.is_held_by(member.session) and node.promise.ballot.node == member.node
     if message.leaving:
         contact.give_up(node, member, EventKind.MEMBER_LEFT, message.reason)

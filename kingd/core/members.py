@@ -68,6 +68,7 @@ class Member:
     eligible: bool = False
     leader: Ballot = NO_BALLOT
     floor: Ballot = NO_BALLOT
+    resigned: Ballot = NO_BALLOT  # the highest one that it gave back: no claim of its for that or less is alive
     tags: tuple[tuple[str, str], ...] = ()
     state: State = State.ALIVE
     interval_us: int = ANNOUNCE_US  # how often it announces itself

@@ -12,6 +12,9 @@ from kingd.core.timing import MS
 
 
 def on_claim(node: Node, claimant: Member, claim: Claim) -> None:
+    if Ballot(claim.term, claimant.node) <= claimant.resigned:
+        node.drop("resigned")  # its resignation has overtaken it: a promise would wait for nobody
+        return
     answer = _judge(node, claimant, claim)
     if answer is None:
         return

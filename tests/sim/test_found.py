@@ -286,3 +286,24 @@ def test_025_returning_node_takes_nobody_by_surprise() -> None:
     bench.meet(Peer(node=61))
     bench.advance_ms(200)
     assert bench.claim.prepare
+
+
+def test_013_claim_that_comes_after_its_resignation_gets_no_promise() -> None:
+    """Six candidates at once: promises to the gone ones stood in everybody's way for half a second."""
+    bench = Bench()
+    peer = Peer(node=60, priority=200, role=Role.CANDIDATE)
+    bench.meet(peer)
+    late = peer.says(Claim(term=Term(3), attempt=1))
+    bench.hear(
+        peer,
+        Resign(
+            ballot=ballot(3, peer.node),
+            successor=NOBODY,
+            successor_session=SessionId(0),
+            reason=Reason.LEADER_TIMEOUT,
+            leaving=False,
+        ),
+    )
+    bench.deliver(late, peer.endpoint)
+    assert not bench.sent(Grant)
+    assert not bench.node.promise.is_live(bench.now_us)
