@@ -9,6 +9,7 @@ FLOOR     a node's promised ballot never falls, and a leader's own is the one th
 THEFT     a follower that heard its leader a moment ago grants nobody else without the leader's ticket
 UNPROVEN  nobody is followed without a round trip with its session, or a grant to it
 REFUSED   nobody leads past a refusal that was not followed by a grant
+PROMISED  nobody claims while its promise to another one runs
 RESIGNED  nothing is said under a ballot that was given back
 CEILING   no claim above the term that the node's disk holds
 UNFIT     no claim, and no leadership, by who must not lead: priority 0, duplicate, stopping, joining
@@ -154,6 +155,8 @@ class Checker:
         raise SafetyError(f"SHOWN: {_name(node)} is {node.role.name}, users were told {seen.told:x}")
 
     def _check_leading(self, node: Node, seen: _Session, *, forced: bool) -> None:
+        if node.role is Role.CANDIDATE and node.promise.is_live(node.now_us):
+            raise SafetyError(f"PROMISED: {_name(node)} claims for itself and holds {node.promise}")
         if node.role is not Role.LEADER:
             if seen.role is Role.LEADER and seen.ballot not in seen.resigned:
                 if not forced and node.now_us - node.beat_us <= node.timing.stall_us:

@@ -307,3 +307,21 @@ def test_013_claim_that_comes_after_its_resignation_gets_no_promise() -> None:
     bench.deliver(late, peer.endpoint)
     assert not bench.sent(Grant)
     assert not bench.node.promise.is_live(bench.now_us)
+
+
+def test_026_follower_takes_no_ticket_of_another_leader() -> None:
+    """It led when that one met it, and has lost its leadership since. It claimed against the leader that it followed, and
+    the process ended over a promise that fell."""
+    bench = Bench(priority=200)
+    leader, other = Peer(node=60).leads(5), Peer(node=61, priority=10)
+    bench.meet(leader, other)
+    bench.beat(leader)
+    bench.hear(leader, Claim(term=Term(6), attempt=1))
+    bench.clear()
+    why = Reason.OVERLAP_RESOLVED
+    bench.hear(
+        other, Resign(ballot=ballot(7, 61), successor=ME, successor_session=MY_SESSION, reason=why, leaving=False)
+    )
+    assert not [claim for claim in bench.sent(Claim) if not claim.prepare]
+    bench.beat(leader)
+    assert bench.leader_name() == "box60"
