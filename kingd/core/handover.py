@@ -245,7 +245,11 @@ def _take_over(node: Node, member: Member, message: Resign) -> None:
         return  # an old ticket: I have promised above it since
     if not node.eligible or node.role is Role.JOINING:
         return
-    if node.role is not Role.LEADER and node.promise.is_live(node.now_us) and not node.promise.is_held_by(member.session):
+    if (
+        node.role is not Role.LEADER
+        and node.promise.is_live(node.now_us)
+        and not node.promise.is_held_by(member.session)
+    ):
         return  # I follow, or have promised, somebody else by now
     if node.yielded is not None and node.yielded.ticket.successor != member.node:
         return  # it met me while I led: both of us wait for the one that I gave it to
