@@ -1,6 +1,8 @@
 """kingctl lab: a cluster of real daemons on this machine's loopback, for trying things out (kingd/lab/)."""
 
 import json
+import sys
+import time
 from typing import TYPE_CHECKING
 
 import click
@@ -11,6 +13,9 @@ from kingd.lab.folder import DEFAULT_LAB, LabError
 
 if TYPE_CHECKING:
     from kingd.lab.cluster import Cluster
+
+_TABLE_MAX = 30  # daemons: a longer table scrolls out of sight
+_TELL_EVERY = 50
 
 _json_option = click.option("--json", "as_json", is_flag=True, help="One JSON object.")
 
@@ -56,16 +61,36 @@ def start(name: str, nodes: int, profile: str) -> int:
     """Start box1 to boxN. box1 has the highest priority, so it leads; boxN has 100."""
     from kingd.lab.cluster import Cluster
 
+    started_s = time.monotonic()
     cluster = Cluster.create(name, nodes=nodes, profile=profile)
     try:
         cluster.start_all()
-        took_s = cluster.wait_until_ready(timeout_s=10 + nodes / 5)
+        _wait_until_ready(cluster, nodes)
     except BaseException:
         cluster.stop()
         raise
-    click.echo(_ps_table(cluster))
+    took_s = time.monotonic() - started_s
+    if nodes <= _TABLE_MAX:
+        click.echo(_ps_table(cluster))
     say(f"{nodes} daemons run after {age(took_s * 1000)}; try: kingctl lab attach box2")
     return OK
+
+
+def _wait_until_ready(cluster: "Cluster", nodes: int) -> None:
+    """With a bar on a terminal, else with a line now and then, if it may take long."""
+    limit_s = 10 + nodes / 5
+    if nodes <= _TABLE_MAX:
+        cluster.wait_until_ready(timeout_s=limit_s)
+    elif sys.stderr.isatty():
+        with click.progressbar(length=nodes, label="daemons that name a leader", file=sys.stderr) as bar:
+            cluster.wait_until_ready(timeout_s=limit_s, progress=lambda ready: bar.update(ready - bar.pos))
+    else:
+        cluster.wait_until_ready(timeout_s=limit_s, progress=lambda ready: _say_now_and_then(ready, nodes))
+
+
+def _say_now_and_then(ready: int, nodes: int) -> None:
+    if ready % _TELL_EVERY == 0:
+        say(f"{ready} of {nodes} daemons name a leader")
 
 
 @lab.command()
@@ -83,25 +108,25 @@ def ps(name: str, as_json: bool) -> int:
 
 
 @lab.command()
-@click.argument("node", metavar="NAME")
+@click.argument("nodes", metavar="NAME...", nargs=-1, required=True)
 @click.option("--stop", "politely", is_flag=True, help="SIGTERM instead of SIGKILL: a planned stop.")
 @_lab_option
 @click.pass_obj
-def kill(name: str, node: str, politely: bool) -> int:
-    """End one daemon at once (SIGKILL): the crash."""
-    _open(name).kill(node, politely=politely)
+def kill(name: str, nodes: tuple[str, ...], politely: bool) -> int:
+    """End daemons at once (SIGKILL): the crash."""
+    _open(name).kill(*nodes, politely=politely)
     return OK
 
 
 @lab.command("start-one")
-@click.argument("node", metavar="NAME")
+@click.argument("nodes", metavar="NAME...", nargs=-1, required=True)
 @_lab_option
 @click.pass_obj
-def start_one(name: str, node: str) -> int:
-    """Start a daemon that was killed or stopped, with its old state."""
+def start_one(name: str, nodes: tuple[str, ...]) -> int:
+    """Start daemons that were killed or stopped, with their old state."""
     cluster = _open(name)
-    cluster.start(node)
-    cluster.wait_until_ready(node, timeout_s=10)
+    cluster.start(*nodes)
+    cluster.wait_until_ready(*nodes, timeout_s=10 + len(nodes) / 5)
     return OK
 
 

@@ -2,9 +2,7 @@
 
 They are real daemons with real sockets; only their interface (lo), their port (a free one, so that no real kingd of
 this host is met) and their cluster's name (a random one) differ from a host's. Every process is one that this lab
-started (process.py), and `stop` ends those and no others.
-
-450 daemons will come as forks of one warm parent; that replaces `Node.start` and nothing here.
+started (nursery.py), and `stop` ends those and no others.
 """
 
 import json
@@ -14,16 +12,21 @@ import shutil
 import signal
 import socket
 import time
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Self
 
 from kingd.control.answer import section_or_none
+from kingd.lab import birth
 from kingd.lab.folder import LabError, root
 from kingd.lab.node import Node
+from kingd.lab.process import load
 
+_POLITE_MAX = 20  # more than so many say goodbye to one another for minutes
 _STOP_WAIT_S = 5.0  # a daemon that has not ended this long after SIGTERM is killed
 _SOCKET_SIZE_MAX = 107
+_LISTED_MAX = 10
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,42 +98,48 @@ class Cluster:
         for node in self.nodes:
             if node.name == name:
                 return node
-        raise LabError(
-            f"there is no {name!r} in the lab {self.name!r}: it has {', '.join(node.name for node in self.nodes)}"
-        )
+        raise LabError(f"there is no {name!r} in the lab {self.name!r}: it has {_names(self.nodes)}")
 
     def start_all(self) -> None:
-        for node in self.nodes:
-            node.start()
+        birth.start(self._folder, self.nodes)
 
-    def start(self, name: str) -> None:
-        node = self.node(name)
-        if node.process is not None:
-            raise LabError(f"{name} runs already, pid {node.process.pid}")
-        node.start()
+    def start(self, *names: str) -> None:
+        nodes = [self.node(name) for name in names]
+        for node in nodes:
+            if node.process is not None:
+                raise LabError(f"{node.name} runs already, pid {node.process.pid}")
+        birth.start(self._folder, nodes)
 
-    def kill(self, name: str, *, politely: bool = False) -> None:
-        node = self.node(name)
-        if node.process is None:
-            raise LabError(f"{name} does not run: kingctl lab start-one {name} starts it")
-        node.kill(signal.SIGTERM if politely else signal.SIGKILL)
-        if not node.wait_until_ended(_STOP_WAIT_S):
-            raise LabError(f"{name} still runs {_STOP_WAIT_S:.0f} s after the signal; its log: {node.log}")
+    def kill(self, *names: str, politely: bool = False) -> None:
+        """All at once."""
+        nodes = [self.node(name) for name in names]
+        for node in nodes:
+            if node.process is None:
+                raise LabError(f"{node.name} does not run: kingctl lab start-one {node.name} starts it")
+        for node in nodes:
+            node.kill(signal.SIGTERM if politely else signal.SIGKILL)
+        for node in nodes:
+            if not node.wait_until_ended(_STOP_WAIT_S):
+                raise LabError(f"{node.name} still runs {_STOP_WAIT_S:.0f} s after the signal; its log: {node.log}")
 
-    def wait_until_ready(self, *names: str, timeout_s: float) -> float:
-        """Until these daemons (or all) name a leader. How long it took, in seconds."""
+    def wait_until_ready(
+        self, *names: str, timeout_s: float, progress: Callable[[int], None] = lambda _ready: None
+    ) -> float:
+        """Until these daemons (or all) name a leader. How long it took, in seconds. `progress` is told how many do."""
         started_s = time.monotonic()
         waiting = [self.node(name) for name in names] or list(self.nodes)
+        wanted = len(waiting)
         while waiting:
-            waiting = [node for node in waiting if not _knows_leader(node)]
-            for node in waiting:
-                if node.process is None:
-                    raise LabError(f"{node.name} ended at once; its log, {node.log}, says:\n{node.last_words()}")
-            if waiting and time.monotonic() - started_s > timeout_s:
-                raise LabError(
-                    f"{', '.join(node.name for node in waiting)} did not name a leader within {timeout_s:.0f} s"
-                )
-            time.sleep(0.02 if waiting else 0)
+            if _knows_leader(waiting[0]):  # one after the other: who asks 450 daemons all the time keeps them from it
+                waiting.pop(0)
+                progress(wanted - len(waiting))
+                continue
+            if waiting[0].process is None:
+                node = waiting[0]
+                raise LabError(f"{node.name} ended at once; its log, {node.log}, says:\n{node.last_words()}")
+            if time.monotonic() - started_s > timeout_s:
+                raise LabError(f"{_names(waiting)} did not name a leader within {timeout_s:.0f} s")
+            time.sleep(0.02)
         return time.monotonic() - started_s
 
     def rows(self) -> list[Row]:
@@ -138,8 +147,14 @@ class Cluster:
 
     def stop(self) -> None:
         """End what runs, the leader last so that nobody needs to be elected, and remove the folder."""
+        nursery = load(self._folder / birth.NURSERY_PID)
+        if nursery is not None:  # it still gives birth: whoever started it did not live to see it end
+            nursery.signal(signal.SIGTERM)
+            nursery.wait(_STOP_WAIT_S)
         for number, wait_s in ((signal.SIGTERM, _STOP_WAIT_S), (signal.SIGKILL, _STOP_WAIT_S)):
             running = [node for node in reversed(self.nodes) if node.process is not None]
+            if number is signal.SIGTERM and len(running) > _POLITE_MAX:
+                continue
             for node in running:
                 node.kill(number)
             end_s = time.monotonic() + wait_s
@@ -147,7 +162,7 @@ class Cluster:
                 node.wait_until_ended(max(0.0, end_s - time.monotonic()))
         left = [node.name for node in self.nodes if node.process is not None]
         if left:
-            raise LabError(f"{', '.join(left)} cannot be ended; {self._folder} stays, so that you can look")
+            raise LabError(f"{_listed(left)} cannot be ended; {self._folder} stays, so that you can look")
         shutil.rmtree(self._folder)
 
 
@@ -171,6 +186,15 @@ def _free_port() -> int:
                 continue
         return port
     raise LabError("no free UDP port between 20000 and 32000")
+
+
+def _names(nodes: Sequence[Node]) -> str:
+    return _listed([node.name for node in nodes])
+
+
+def _listed(names: Sequence[str]) -> str:
+    shown = ", ".join(names[:_LISTED_MAX])
+    return shown if len(names) <= _LISTED_MAX else f"{shown} and {len(names) - _LISTED_MAX} more"
 
 
 def _knows_leader(node: Node) -> bool:

@@ -1,13 +1,10 @@
-"""One daemon of a lab: its folder, how it is started, whether it runs, what it says."""
+"""One daemon of a lab: its folder, its options, whether it runs, what it says."""
 
-import os
 import signal
-import sys
 from pathlib import Path
 
-import kingd
 from kingd.control.client import JsonObject, KingdError, call
-from kingd.lab.process import Process, load, spawn
+from kingd.lab.process import Process, load
 
 
 class Node:
@@ -32,9 +29,6 @@ class Node:
         self.folder.mkdir(mode=0o700)
         (self.folder / "kingd.toml").write_text(f'[timing]\nprofile = "{profile}"\n')
 
-    def start(self) -> None:
-        spawn(self._argv(), log=self.log, environment=self._environment(), pid_file=self._pid_file)
-
     def kill(self, number: signal.Signals) -> None:
         if self.process is not None:
             self.process.signal(number)
@@ -57,10 +51,10 @@ class Node:
         except OSError:
             return ""
 
-    def _argv(self) -> list[str]:
-        # -P: the current folder is not searched for modules, whatever it holds.
+    @property
+    def argv(self) -> list[str]:
+        """The daemon's options."""
         return [
-            *(sys.executable, "-P", "-m", "kingd"),
             *("--config", str(self.folder / "kingd.toml")),
             *("--cluster", self._cluster),
             *("--name", self.name),
@@ -70,17 +64,3 @@ class Node:
             *("--state-dir", str(self.folder)),
             *("--socket", self.socket),
         ]
-
-    def _environment(self) -> dict[str, str]:
-        """Ours, and the place of this very kingd, which need not be installed."""
-        paths = [str(Path(kingd.__file__).parent.parent), *filter(None, [os.environ.get("PYTHONPATH")])]
-        dropped = (
-            "NOTIFY_SOCKET",
-            "WATCHDOG_USEC",
-            "WATCHDOG_PID",
-            "LISTEN_FDS",
-            "LISTEN_PID",
-            "CREDENTIALS_DIRECTORY",
-        )
-        kept = {key: value for key, value in os.environ.items() if key not in dropped}
-        return {**kept, "PYTHONPATH": os.pathsep.join(paths)}

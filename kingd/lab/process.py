@@ -9,7 +9,6 @@ import json
 import os
 import select
 import signal
-from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
@@ -55,26 +54,8 @@ class _Pidfd:
         os.close(self._fd)
 
 
-def spawn(argv: list[str], *, log: Path, environment: Mapping[str, str], pid_file: Path) -> None:
-    """Start a process of its own session, which outlives us, and remember it in `pid_file`."""
-    # Not between the start and the remembering: a Ctrl-C there would leave a process that nobody knows.
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM, signal.SIGHUP})
-    try:
-        _spawn(argv, log=log, environment=environment).save(pid_file)
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
-
-
-def _spawn(argv: list[str], *, log: Path, environment: Mapping[str, str]) -> Process:
-    output = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
-    try:
-        actions = [
-            (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
-            *((os.POSIX_SPAWN_DUP2, output, fd) for fd in (1, 2)),
-        ]
-        pid = os.posix_spawn(argv[0], argv, environment, file_actions=actions, setsid=True, setsigmask=[])
-    finally:
-        os.close(output)
+def of_child(pid: int) -> Process:
+    """A child that was just born."""
     return Process(pid, _start_ticks(pid) or 0)
 
 

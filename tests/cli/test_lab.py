@@ -15,7 +15,7 @@ from kingd.client import CallFailed, Client, DaemonNotRunning
 from kingd.control.client import call
 from kingd.lab.cluster import Cluster
 from kingd.lab.folder import LabError, root
-from kingd.lab.process import Process, load, spawn
+from kingd.lab.process import Process, load, of_child
 from tests.cli.conformance import reply_mistakes
 
 NODES = ("box1", "box2", "box3")
@@ -139,6 +139,35 @@ def test_kill_and_start_one(lab: Cluster, folder: Path) -> None:
     assert (again.returncode, "runs already" in again.stderr) == (1, True)
 
 
+def test_several_are_killed_and_started_at_once(lab: Cluster, folder: Path) -> None:
+    assert kingctl("lab", "kill", "box2", "box3", folder=folder).returncode == 0
+    assert [row.state for row in lab.rows()] == ["running", "ended", "ended"]
+    assert kingctl("lab", "start-one", "box2", "box3", folder=folder).returncode == 0
+    assert [row.leader for row in lab.rows()] == ["box1"] * 3
+
+
+def test_daemons_share_their_memory(lab: Cluster) -> None:
+    """They are forks of one process: most of what each maps, others map too."""
+    node = lab.node("box3")
+    assert node.process is not None
+    lines = Path(f"/proc/{node.process.pid}/smaps_rollup").read_text().splitlines()[1:]
+    kib = {line.split(":")[0]: int(line.split()[1]) for line in lines}
+    assert kib["Private_Dirty"] < kib["Rss"] / 2
+
+
+def test_start_that_was_killed_is_cleaned_up_by_stop(tmp_path: Path) -> None:
+    tmp_path.chmod(0o700)
+    environment = {**os.environ, "KINGD_LAB_DIR": str(tmp_path)}
+    command = [sys.executable, "-m", "kingd.cli", "lab", "start", "--nodes", "12"]
+    with subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as start:
+        while not (tmp_path / "lab/box1/lab.pid").exists():
+            assert start.poll() is None
+        start.kill()
+    assert kingctl("lab", "stop", folder=tmp_path).returncode == 0
+    assert processes_of(tmp_path) == []
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_step_down_hands_over(lab: Cluster, capfd: pytest.CaptureFixture[str]) -> None:
     first = lab.node("box1")
     assert run(["--socket", first.socket, "step-down", "--to", "box3", "--for", "1s"]) == 0
@@ -191,9 +220,7 @@ def test_process_that_took_over_the_pid_is_not_signalled(tmp_path: Path) -> None
 
 
 def test_process_is_remembered_signalled_and_waited_for(tmp_path: Path) -> None:
-    spawn(
-        ["/bin/sh", "-c", "echo started; exec sleep 60"], log=tmp_path / "log", environment={}, pid_file=tmp_path / "p"
-    )
+    of_child(os.posix_spawn("/bin/sleep", ["sleep", "60"], {})).save(tmp_path / "p")
     process = load(tmp_path / "p")
     assert process is not None
     assert process.is_running
