@@ -8,6 +8,8 @@ endif
 # The unit tests run under this one too, where it is there, complete, and not what .venv has already.
 PYTHON_NEXT ?= python3.13
 SEEDS ?= 200
+MINUTES ?= 2
+MODE ?= availability
 export PYTHON
 
 # compat: a path in a .pth file. The default is an import hook that makes every start of kingctl 12 ms slower.
@@ -26,6 +28,7 @@ help:
 	@echo 'make format       let ruff lay out the code'
 	@echo 'make coverage     unit tests, and which branches of the election they do not reach'
 	@echo 'make sim SEEDS=N  N runs of the simulator'
+	@echo 'make chaos MINUTES=n [MODE=quorum] [SEED=n]  random faults on real daemons, and a picture of it (root)'
 	@echo 'make deb          Debian packages in dist/'
 	@echo 'make wheel        for pip, in dist/'
 	@echo 'make install      on this host, without dpkg (PREFIX=/usr/local, DESTDIR=); make uninstall'
@@ -93,6 +96,11 @@ coverage: .venv/for-tests
 .PHONY: sim
 sim: .venv/for-use
 	@.venv/bin/python -m kingd.sim --seeds $(SEEDS)
+
+.PHONY: chaos
+chaos: .venv/for-tests
+	@packaging/prerequisites test
+	@.venv/bin/python -m tests.chaos --minutes $(MINUTES) --mode $(MODE) $(if $(SEED),--seed $(SEED))
 
 .PHONY: bench
 bench: .venv/for-use

@@ -138,7 +138,11 @@ class Lan:
 
     def cut(self, sources: Iterable[Host], targets: Iterable[Host], what: str = EVERYTHING) -> None:
         """From the ones to the others nothing arrives; the way back is open, and nobody sees a carrier go."""
-        self._drop(f"iifname {self._set(sources)} oifname {self._set(targets)} {what}")
+        self._drop(f"{self.between(sources, targets)} {what}")
+
+    def between(self, sources: Iterable[Host], targets: Iterable[Host]) -> str:
+        """What to `drop` for a cut from the ones to the others."""
+        return f"iifname {self._set(sources)} oifname {self._set(targets)}"
 
     def split(self, one: Sequence[Host], other: Sequence[Host]) -> None:
         self.cut(one, other)
@@ -147,6 +151,11 @@ class Lan:
     def drop(self, what: str) -> None:
         """Everywhere, such as "numgen random mod 100 < 20"."""
         self._drop(what)
+
+    def drop_exactly(self, whats: Iterable[str]) -> None:
+        """These from now on and nothing else, in one step."""
+        rules = [f"add rule bridge faults forward {what} drop" for what in whats]
+        self.switch.nft("flush chain bridge faults forward", *rules)
 
     def _drop(self, match: str) -> None:
         self.switch.nft(f"add rule bridge faults forward {match} drop")

@@ -1,0 +1,282 @@
+"""Carries a plan out on real daemons, and writes down what it did and when.
+
+One thread: it sleeps until the next fault begins or ends. What was done to a host is undone before the next thing is
+done to it, and whatever has not ended when a round is over is ended then.
+"""
+
+import heapq
+import itertools
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from functools import partial
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from tests.chaos.history import Complaint, Fault, History, Life, Quiet, Record, Setting, parse
+from tests.chaos.plan import LEADER, NETWORK, Round, Step
+from tests.lan.control import Refused, ask
+from tests.lan.host import LIMIT_S, Host, until
+from tests.lan.network import Lan
+
+_TOP = Path(__file__).parents[2]
+_PRIORITY_TOP = 50
+_ADJECTIVES = {"isolate": "alone"}
+
+
+class Nemesis:
+    def __init__(self, lan: Lan, *, seed: int, mode: str, hosts: Sequence[str], folder: Path) -> None:
+        """The last host has priority 0; in quorum mode the first three vote. `folder`: for what the observer writes."""
+        self.lan = lan
+        self.voters = tuple(hosts[:3]) if mode == "quorum" else ()
+        config = f"[quorum]\nvoters = {list(self.voters)}\n" if self.voters else ""
+        self.hosts = {
+            name: lan.host(name, priority=0 if name == hosts[-1] else _PRIORITY_TOP - 10 * number, config=config)
+            for number, name in enumerate(hosts)
+        }
+        self._setting = partial(Setting, seed=seed, mode=mode, hosts=tuple(hosts), voters=self.voters)
+        self._records: list[Record] = []
+        self._drops: dict[int, list[str]] = {}  # number of the fault -> what the switch drops because of it
+        self._busy: set[str] = set()  # hosts to which something is being done
+        self._due: list[tuple[float, int, Callable[[], None]]] = []  # a heap: (when, number, what)
+        self._numbers = itertools.count(1)
+        self._threads: list[threading.Thread] = []
+        self._observed = folder / "observed.jsonl"
+        self._observer: subprocess.Popen[str] | None = None
+
+    def __enter__(self) -> Self:
+        """All daemons run and agree, and the observer asks them."""
+        for host in self.hosts.values():
+            self._start(host)
+        self.lan.until_complete()
+        self._records.append(self._setting(at=time.monotonic_ns()))
+        with self._observed.open("w", encoding="utf-8") as out:
+            self._observer = subprocess.Popen(
+                [sys.executable, "-m", "tests.chaos.observer", *(f"{h.name}={h.socket}" for h in self.hosts.values())],
+                cwd=_TOP, stdin=subprocess.PIPE, stdout=out, text=True,
+            )  # fmt: skip
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        assert self._observer is not None
+        self._observer.communicate(timeout=LIMIT_S)
+
+    # -- the run -------------------------------------------------------------------------------------------------------
+
+    def run(self, rounds: Sequence[Round], *, progress: Callable[[str], object] = lambda _: None) -> None:
+        for number, one in enumerate(rounds, 1):
+            self._run(one)
+            progress(f"{number}/{len(rounds)}: {', '.join(step.kind for step in one.steps)}")
+            if self.lan.complaints():
+                break
+
+    def history(self) -> History:
+        """After the run."""
+        assert self._observer is not None
+        assert self._observer.returncode == 0, f"the observer ended with {self._observer.returncode}"
+        observed = [parse(text) for text in self._observed.read_text(encoding="utf-8").splitlines()]
+        now = time.monotonic_ns()
+        complaints = [
+            Complaint(host=host.name, at=now, text=text) for host in self.hosts.values() for text in host.complaints()
+        ]
+        return History.of([*self._records, *observed, *complaints])
+
+    def _run(self, one: Round) -> None:
+        start = time.monotonic()
+        for step in one.steps:
+            self._later(start + step.at_s, partial(self._begin, step))
+        self._until(start + one.faulty_s)
+        while self._due:  # in the order in which it was to end
+            heapq.heappop(self._due)[2]()
+        healed = time.monotonic_ns()
+        for thread in self._threads:
+            thread.join()
+        self._threads.clear()
+        until(lambda: all(host.status_or_none() for host in self.lan.running) or self.lan.complaints())
+        answering = time.monotonic_ns()
+        time.sleep(one.quiet_s)
+        self._records.append(Quiet(healed=healed, at=answering, end=time.monotonic_ns()))
+
+    def _later(self, when: float, what: Callable[[], None]) -> None:
+        heapq.heappush(self._due, (when, next(self._numbers), what))
+
+    def _until(self, end: float) -> None:
+        """Do what falls due before that."""
+        while self._due and self._due[0][0] < end:
+            when, _, what = heapq.heappop(self._due)
+            time.sleep(max(0, when - time.monotonic()))
+            what()
+        time.sleep(max(0, end - time.monotonic()))
+
+    # -- faults --------------------------------------------------------------------------------------------------------
+
+    def _begin(self, step: Step) -> None:
+        """What was not begun before its round is over is not begun at all."""
+        at = time.monotonic_ns()
+        if step.kind == "loss":
+            undo = self._drop([f"numgen random mod 100 < {step.percent}"])
+            self._lasts(step, at, f"loss {step.percent} %", (), undo)
+        elif step.groups:
+            pairs = [(a, b) for a in step.groups for b in step.groups if a is not b]
+            undo = self._drop([self._between(a, b) for a, b in pairs])
+            self._lasts(step, at, "split " + " | ".join(" ".join(group) for group in step.groups), (), undo)
+        elif step.pairs:
+            undo = self._drop([self._between([a], [b]) for a, b in step.pairs])
+            self._lasts(step, at, "cut " + _shown(step.pairs), (), undo)
+        else:
+            self._begin_at_host(step, at)
+
+    def _begin_at_host(self, step: Step, at: int) -> None:
+        host = self._host(step.host)
+        if step.kind in NETWORK:
+            others = [name for name in self.hosts if name != host.name]
+            cuts = {"deaf": self._between(others, [host.name]), "mute": self._between([host.name], others)}
+            undo = self._drop([what for kind, what in cuts.items() if step.kind in (kind, "isolate")])
+            self._lasts(step, at, f"{host.name} {_ADJECTIVES.get(step.kind, step.kind)}", (), undo)
+        elif host.name not in self._busy and host.is_running:
+            self._busy.add(host.name)
+            self._lasts(step, at, step.kind, (host.name,), self._to_host(step, host))
+
+    def _lasts(self, step: Step, at: int, what: str, hosts: tuple[str, ...], undo: Callable[[], None]) -> None:
+        def end() -> None:
+            undo()
+            self._busy.difference_update(hosts)
+            self._records.append(Fault(what=what, hosts=hosts, at=at, end=time.monotonic_ns()))
+
+        self._later(time.monotonic() + step.for_s, end)
+
+    def _host(self, name: str) -> Host:
+        if name != LEADER:
+            return self.hosts[name]
+        return next((host for host in self.hosts.values() if _says_that_it_leads(host)), self.hosts["a"])
+
+    def _to_host(self, step: Step, host: Host) -> Callable[[], None]:
+        """Do it; how to undo it."""
+        match step.kind:
+            case "kill" | "forget":
+                self._kill(host)
+                return partial(self._start, host, forget=step.kind == "forget")
+            case "crash":
+                self._kill(host)
+                self._start(host)
+                return _nothing
+            case "pause":
+                return self._pause(host)
+            case "stop":
+                host.signal(signal.SIGTERM)
+                return partial(self._start_after_stop, host)
+            case "step-down":
+                return self._step_down(host, step.for_s)
+            case "renumber":
+                return self._renumber(host)
+            case "unplug":
+                self.lan.pull(host)
+                return partial(self.lan.put_back, host)
+            case "down":
+                host.namespace.ip("link set eth0 down")
+                return partial(host.namespace.ip, "link set eth0 up")
+            case unknown:
+                raise AssertionError(unknown)
+
+    # -- the network ---------------------------------------------------------------------------------------------------
+
+    def _between(self, sources: Sequence[str], targets: Sequence[str]) -> str:
+        return self.lan.between([self.hosts[name] for name in sources], [self.hosts[name] for name in targets])
+
+    def _drop(self, matches: list[str]) -> Callable[[], None]:
+        number = next(self._numbers)
+
+        def heal() -> None:
+            del self._drops[number]
+            self._apply()
+
+        self._drops[number] = matches
+        self._apply()
+        return heal
+
+    def _apply(self) -> None:
+        self.lan.drop_exactly([match for matches in self._drops.values() for match in matches])
+
+    def _renumber(self, host: Host) -> Callable[[], None]:
+        before, after = host.address, f"10.77.0.{100 + next(self._numbers) % 150}"
+        host.namespace.ip(f"address del {before}/24 dev eth0", f"address add {after}/24 brd + dev eth0")
+        host.address = after
+        return _nothing
+
+    # -- processes -----------------------------------------------------------------------------------------------------
+
+    def _start(self, host: Host, *, forget: bool = False) -> None:
+        if forget:
+            shutil.rmtree(host.state_folder)
+        host.start()
+        self._live(host, host.pid, "started")
+
+    def _kill(self, host: Host) -> None:
+        pid = host.pid
+        host.kill()
+        self._live(host, pid, "ended")
+
+    def _start_after_stop(self, host: Host) -> None:
+        pid, code = host.pid, host.exit_code()
+        self._live(host, pid, "ended")
+        if code != 0:
+            text = f"{host.name} ended with {code} when it was told to stop"
+            self._records.append(Complaint(host=host.name, at=time.monotonic_ns(), text=text))
+        self._start(host)
+
+    def _pause(self, host: Host) -> Callable[[], None]:
+        host.signal(signal.SIGSTOP)
+        until(lambda: _state(host.pid) in "TZ")
+        self._live(host, host.pid, "paused")
+
+        def resume() -> None:
+            self._live(host, host.pid, "resumed")
+            host.signal(signal.SIGCONT)
+
+        return resume
+
+    def _step_down(self, host: Host, for_s: float) -> Callable[[], None]:
+        def order() -> None:
+            # It does not lead any more, or nobody can take over, or it is killed meanwhile.
+            with suppress(Refused, OSError):
+                ask(host.socket, "StepDown", timeout_s=LIMIT_S, for_ms=int(for_s * 1000))
+
+        thread = threading.Thread(target=order)
+        thread.start()
+        self._threads.append(thread)
+        return _nothing
+
+    def _live(self, host: Host, pid: int, what: str) -> None:
+        self._records.append(Life(host=host.name, pid=pid, what=what, at=time.monotonic_ns()))
+
+
+def _nothing() -> None:
+    """What ended by itself."""
+
+
+def _says_that_it_leads(host: Host) -> bool:
+    """Asked with little patience: it may be stopped."""
+    try:
+        status = ask(host.socket, "Status", timeout_s=0.1)
+    except OSError:
+        return False
+    return bool(status["node"]["role"] == "leader")
+
+
+def _state(pid: int) -> str:
+    """The kernel's letter for it."""
+    return Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()[0]
+
+
+def _shown(pairs: Sequence[tuple[str, str]]) -> str:
+    """`a→b c↔d`"""
+    both = {(a, b) for a, b in pairs if (b, a) in pairs}
+    return " ".join(f"{a}↔{b}" if (a, b) in both else f"{a}→{b}" for a, b in pairs if (a, b) not in both or a < b)

@@ -1,0 +1,97 @@
+"""Which faults, on whom, when: all drawn from one seed before anything runs.
+
+A plan is a list of rounds. In each, some faults run at the same time for a while; then all is made whole, and it stays
+quiet for as long as an election may take and some more. A plan names hosts, or `LEADER`: whoever leads when it happens.
+"""
+
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+LEADER = "leader"
+
+NETWORK = {"split": 4, "isolate": 3, "deaf": 2, "mute": 2, "one-way": 3, "broken": 2, "loss": 5}
+"""What befalls the network, and how often compared with the others."""
+
+HOST = {
+    "kill": 3,
+    "crash": 3,  # killed, and started again at once
+    "forget": 2,  # killed, and its state folder is gone when it starts again
+    "pause": 5,
+    "stop": 3,
+    "step-down": 2,
+    "renumber": 2,
+    "unplug": 2,  # the cable: the host sees it
+    "down": 2,  # the interface is set down on the host itself
+}
+
+QUIET_S = 8.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """One fault."""
+
+    kind: str
+    at_s: float  # from the start of its round
+    for_s: float
+    host: str = ""  # or LEADER
+    groups: tuple[tuple[str, ...], ...] = ()  # "split": these hear only themselves
+    pairs: tuple[tuple[str, str], ...] = ()  # nothing passes from the first to the second
+    percent: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Round:
+    faulty_s: float
+    steps: tuple[Step, ...]
+    quiet_s: float = QUIET_S
+
+
+def draw(seed: int, hosts: Sequence[str], *, minutes: float) -> list[Round]:
+    """At least one round; they take `minutes` in all, without what it takes to start what was killed."""
+    rng = random.Random(seed)
+    rounds: list[Round] = []
+    left_s = minutes * 60
+    while not rounds or left_s > QUIET_S:
+        faulty_s = rng.uniform(4, 14)
+        rounds.append(Round(faulty_s=faulty_s, steps=tuple(_steps(rng, hosts, faulty_s))))
+        left_s -= faulty_s + QUIET_S
+    return rounds
+
+
+def _steps(rng: random.Random, hosts: Sequence[str], faulty_s: float) -> list[Step]:
+    steps = [_step(rng, hosts, faulty_s) for _ in range(rng.choice([1, 2, 2, 3, 3, 4, 5]))]
+    # One lost state at a time: a second one before the first is mended breaks what quorum mode rests on.
+    forgets = [step for step in steps if step.kind == "forget"]
+    return sorted((step for step in steps if step not in forgets[1:]), key=lambda step: step.at_s)
+
+
+def _step(rng: random.Random, hosts: Sequence[str], faulty_s: float) -> Step:
+    kinds = NETWORK | HOST
+    kind = rng.choices(list(kinds), weights=list(kinds.values()))[0]
+    at_s = rng.uniform(0, faulty_s * 0.7)
+    rest_s = faulty_s - at_s
+    for_s = rng.uniform(0.2, 5) if kind == "pause" else rng.choice([rest_s, rng.uniform(0.5, rest_s)])
+    host = rng.choice([LEADER, rng.choice(hosts)])
+    match kind:
+        case "split":
+            return Step(kind=kind, at_s=at_s, for_s=for_s, groups=_groups(rng, hosts))
+        case "one-way":
+            chosen = rng.sample([(a, b) for a in hosts for b in hosts if a != b], rng.randint(1, 2 * len(hosts)))
+            return Step(kind=kind, at_s=at_s, for_s=for_s, pairs=tuple(sorted(chosen)))
+        case "broken":
+            cut = rng.sample([(a, b) for a in hosts for b in hosts if a < b], rng.randint(1, len(hosts)))
+            return Step(kind=kind, at_s=at_s, for_s=for_s, pairs=tuple(sorted(cut + [(b, a) for a, b in cut])))
+        case "loss":
+            return Step(kind=kind, at_s=at_s, for_s=for_s, percent=rng.randint(5, 30))
+        case _:
+            return Step(kind=kind, at_s=at_s, for_s=for_s, host=host)
+
+
+def _groups(rng: random.Random, hosts: Sequence[str]) -> tuple[tuple[str, ...], ...]:
+    shuffled = rng.sample(list(hosts), len(hosts))
+    count = rng.choice([2, 2, 3]) if len(hosts) > 2 else 2
+    ends = [0, *sorted(rng.sample(range(1, len(hosts)), count - 1)), len(hosts)]
+    return tuple(tuple(sorted(shuffled[a:b])) for a, b in pairwise(ends))

@@ -1,0 +1,26 @@
+"""A short run of the nemesis (`make chaos`): random faults on five hosts, judged from outside."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.chaos import plan
+from tests.chaos.checker import Outcome, judge
+from tests.chaos.nemesis import Nemesis
+from tests.lan.network import Lan
+
+pytestmark = pytest.mark.lan
+HOSTS = ("a", "b", "c", "d", "e")
+
+
+@pytest.mark.timeout(180)
+@pytest.mark.parametrize("mode", ["availability"])
+def test_what_an_outsider_sees_under_faults_is_as_promised(lan: Lan, mode: str, tmp_path: Path) -> None:
+    with Nemesis(lan, seed=8, mode=mode, hosts=HOSTS, folder=tmp_path) as nemesis:
+        nemesis.run(plan.draw(8, HOSTS, minutes=0.6))
+    history = nemesis.history()
+    verdict = judge(history)
+    assert verdict.outcome is Outcome.OK, verdict.findings
+    assert history.faults
+    assert sum(said.count for said in history.answers) > 1000
+    assert len(verdict.agreed_s) == len(history.quiets) > 0
