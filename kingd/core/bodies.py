@@ -38,9 +38,6 @@ ROSTER_ENTRIES_MAX = 16  # 16 x 63 bytes stay below the limit of a datagram
 TEXT_SIZE_MAX = 64
 TAGS_MAX = 8
 
-# a ProbeAck is at most 19 + 2 texts of 65 bytes, a Probe is 8: nothing sent to a stranger is larger than what came
-_PROBE_PADDING = 144
-
 
 class DecodeError(ValueError):
     """Not a datagram for us. `reason` is one stable word; it counts and is logged once per reason and source."""
@@ -85,7 +82,7 @@ _U8 = struct.Struct("!B")
 _U64 = struct.Struct("!Q")
 _ANNOUNCE = struct.Struct("!IB")
 _HEARTBEAT = struct.Struct("!IBH")
-_PROBE_ACK = struct.Struct("!QB")
+_PROBE_ACK = struct.Struct("!QQB")
 _CLAIM = struct.Struct("!QIBBB")
 _TICKET = struct.Struct("!QQQQQ")
 _GRANT = struct.Struct("!QIB")
@@ -140,7 +137,7 @@ def _pull_heartbeat(r: Reader) -> Heartbeat:
 
 
 def _pack_probe(m: Probe) -> bytes:
-    return _U64.pack(m.nonce) + bytes(_PROBE_PADDING)
+    return _U64.pack(m.nonce)
 
 
 def _pull_probe(r: Reader) -> Probe:
@@ -149,12 +146,12 @@ def _pull_probe(r: Reader) -> Probe:
 
 
 def _pack_probe_ack(m: ProbeAck) -> bytes:
-    return _PROBE_ACK.pack(m.echo, m.returns) + _text(m.name) + _text(m.version)
+    return _PROBE_ACK.pack(m.echo, m.nonce, m.returns) + _text(m.name) + _text(m.version)
 
 
 def _pull_probe_ack(r: Reader) -> ProbeAck:
-    echo, returns = r.take(_PROBE_ACK)
-    return ProbeAck(echo=echo, returns=returns, name=r.text(), version=r.text())
+    echo, nonce, returns = r.take(_PROBE_ACK)
+    return ProbeAck(echo=echo, nonce=nonce, returns=returns, name=r.text(), version=r.text())
 
 
 def _pack_claim(m: Claim) -> bytes:
@@ -268,7 +265,7 @@ def _pull_ready(r: Reader) -> Ready:
 
 
 def _pack_survey(m: Survey) -> bytes:
-    return _U64.pack(m.nonce) + bytes(_PROBE_PADDING)
+    return _U64.pack(m.nonce)
 
 
 def _pull_survey(r: Reader) -> Survey:

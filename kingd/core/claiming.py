@@ -71,6 +71,8 @@ def _ask(node: Node) -> None:
     campaign = node.campaign
     assert campaign is not None
     campaign.started_us = node.now_us
+    if not campaign.claim.prepare:
+        node.claimed = max(node.claimed, campaign.claim.term)
     _send(node, campaign)
     if not campaign.required:
         _decide(node, campaign)

@@ -1,8 +1,8 @@
 """Datagram <-> bytes. docs/protocol.md 3 has the layout as tables.
 
-Big-endian; header 88 bytes, body by type, 16 or 32 bytes of MACs; never more than 1232 bytes (the UDP payload that every IPv6
-path takes, RFC 8200 5). `decode` raises `DecodeError` and nothing else, whatever the bytes; bytes behind a known
-body are ignored, so that a later minor version may append fields."""
+Big-endian; header 88 bytes, body by type, padding, 16 or 32 bytes of MACs; never more than 1232 bytes (the UDP
+payload that every IPv6 path takes, RFC 8200 5). `decode` raises `DecodeError` and nothing else, whatever the bytes;
+bytes behind a known body are ignored, so that a later minor version may append fields."""
 
 import struct
 
@@ -27,6 +27,9 @@ _HEADER_LENGTH_AT = slice(6, 8)
 _KEY_AT = 17  # among the header's fields
 DATAGRAM_SIZE_MIN = _HEADER.size + MAC_SIZE
 _CLUSTER = struct.Struct("!8xQ")
+# What a stranger's datagram earns is smaller than it, or as large (docs/protocol.md 3.4): a type that is not here earns less
+# than its header.
+SIZE_MIN = {1: 288, 3: 280, 13: 280}
 _MULTICAST = 1 << 0  # flags
 _ELIGIBLE = 1 << 0  # mode bits
 
@@ -39,7 +42,8 @@ def prologue(cluster: int) -> tuple[tuple[int, bytes], ...]:
 def encode(datagram: Datagram, seal: Seal) -> bytes:
     h = datagram.header
     kind, body = pack(datagram.body)
-    size = _HEADER.size + len(body) + seal.trailer_size
+    unpadded_size = _HEADER.size + len(body) + seal.trailer_size
+    size = max(unpadded_size, SIZE_MIN.get(kind, 0))
     assert size <= DATAGRAM_SIZE_MAX, datagram
     header = _HEADER.pack(
         _MAGIC,
@@ -61,7 +65,7 @@ def encode(datagram: Datagram, seal: Seal) -> bytes:
         _ELIGIBLE if h.eligible else 0,
         0,
     )
-    return seal.close(header + body)
+    return seal.close(header + body + bytes(size - unpadded_size))
 
 
 def decode(data: bytes, *, cluster: int, seal: Seal) -> Datagram:
@@ -74,6 +78,8 @@ def decode(data: bytes, *, cluster: int, seal: Seal) -> Datagram:
     pull = PULL.get(fields[2])
     if pull is None:
         raise DecodeError("type")
+    if len(data) < SIZE_MIN.get(fields[2], 0):
+        raise DecodeError("truncated")
     header = _header(fields)
     end = -MAC_SIZE if key_id == NO_KEY else -2 * MAC_SIZE
     return Datagram(header, pull(Reader(memoryview(data)[_HEADER.size : end])))

@@ -1,7 +1,8 @@
 """Who is here: announcements, challenges, new sessions, namesakes, the dead. docs/protocol.md 4.1.
 
 An announcement is a hint. A node becomes a member when it answers a probe from the session that it claims to have;
-until then the only thing that it gets from us is a probe, at most one per 200 ms."""
+until then it gets from us a probe, at most one per 200 ms, or the answer to its own, and
+never more bytes than it sent (protocol.md 3.4)."""
 
 from kingd.core.effect import Event, EventKind, Peer
 from kingd.core.endpoint import Endpoint
@@ -9,6 +10,7 @@ from kingd.core.members import Challenge, Member, State
 from kingd.core.message import (
     NOBODY,
     Announce,
+    Body,
     Datagram,
     Header,
     Heartbeat,
@@ -30,6 +32,9 @@ _NAMESAKE_EVERY_US = 2 * SECOND
 _NAMESAKE_GONE_US = 5 * SECOND
 _STRANGERS_PER_SECOND = 500  # 450 hosts that start together stay below it
 _UNANSWERED_MAX = 64
+_FOREIGN_MAX = 1024
+_EARNING_MAX = 1024
+_EARNS_PROBE = 3  # datagrams: a probe has 280 bytes, and no datagram has less than 104
 _LOOK_AT = 3
 _UNICAST_COPIES_MAX = 64
 _ROSTER_EVERY_US = SECOND
@@ -71,14 +76,21 @@ def _unicast_copies(node: Node, *, alone: bool) -> list[tuple[NodeId, Endpoint]]
 
 def probe(node: Node, target: NodeId, session: SessionId, endpoint: Endpoint) -> None:
     """Challenge a session, unless it was a moment ago."""
+    nonce = _challenge(node, target, session)
+    if nonce:
+        node.send_to(Probe(nonce=nonce), node=target, endpoint=endpoint)
+
+
+def _challenge(node: Node, target: NodeId, session: SessionId) -> int:
+    """What the session has to echo; 0 = it was asked a moment ago, or too many strangers are."""
     last = node.challenges.get(target, session)
     if last is not None and node.now_us - last.sent_us < PROBE_EVERY_US:
-        return
+        return 0
     if node.members.find(target, session) is None and not _may_probe_stranger(node):
-        return
-    nonce = node.rng.getrandbits(64)
+        return 0
+    nonce = node.rng.getrandbits(64) or 1
     node.challenges.put(target, session, Challenge(nonce, node.now_us))
-    node.send_to(Probe(nonce=nonce), node=target, endpoint=endpoint)
+    return nonce
 
 
 def _may_probe_stranger(node: Node) -> bool:
@@ -100,9 +112,30 @@ def follow_move(node: Node, member: Member, source: Endpoint, *, beats: bool) ->
 
 
 def answer_probe(node: Node, header: Header, endpoint: Endpoint, message: Probe) -> None:
+    """To a stranger with a challenge of ours: its answer, not another probe, makes it a member."""
+    if header.destination != node.id:  # asked of all, it would be answered by all
+        node.drop("other-destination")
+        return
+    known = header.source == node.id or node.members.find(header.source, header.session) is not None
+    _acknowledge(
+        node,
+        header,
+        endpoint,
+        echo=message.nonce,
+        nonce=0 if known else _challenge(node, header.source, header.session),
+    )
+
+
+def answer_challenge(node: Node, header: Header, endpoint: Endpoint, ack: ProbeAck) -> None:
+    """Of somebody who has just proven himself, and knows us less well."""
+    if ack.nonce:
+        _acknowledge(node, header, endpoint, echo=ack.nonce, nonce=0)
+
+
+def _acknowledge(node: Node, header: Header, endpoint: Endpoint, *, echo: int, nonce: int) -> None:
     member = node.members.get(header.source)
     returns = 0 if member is None else member.returns(node.now_us) + (member.session != header.session)
-    body = ProbeAck(echo=message.nonce, name=node.settings.name, version=node.settings.version, returns=returns)
+    body = ProbeAck(echo=echo, nonce=nonce, name=node.settings.name, version=node.settings.version, returns=returns)
     node.send_to(body, node=header.source, endpoint=endpoint)
 
 
@@ -120,12 +153,40 @@ def on_stranger(node: Node, datagram: Datagram, source: Endpoint) -> Member | No
         return _verify(node, datagram, body, source)
     if isinstance(body, Probe):
         answer_probe(node, header, source, body)
-    if isinstance(body, Heartbeat):
+        return None
+    if isinstance(body, Heartbeat) and _is_live_leader(node, header):
         hear_foreign_leader(node, lonely=body.lonely)
     if header.multicast:
         _note_unanswered(node, header.source, source)
-    probe(node, header.source, header.session, source)
+    if _earns_probe(node, body, source):
+        probe(node, header.source, header.session, source)
     return None
+
+
+def _earns_probe(node: Node, body: Body, source: Endpoint) -> bool:
+    """Only an announcement is larger than a probe: of all others it takes three from one address (protocol.md 3.4)."""
+    if isinstance(body, Announce):
+        return True
+    count = node.earning.pop(source, 0) + 1
+    if count >= _EARNS_PROBE:
+        return True
+    while len(node.earning) >= _EARNING_MAX:
+        del node.earning[next(iter(node.earning))]
+    node.earning[source] = count
+    return False
+
+
+def _is_live_leader(node: Node, header: Header) -> bool:
+    """A leader that we hear and cannot reach, or a recording of one? What was recorded holds nobody up for longer than it
+    took to record: its numbers advance once. And a host that lives under another session does not lead under this one."""
+    member = node.members.get(header.source)
+    if header.leader.node != header.source or (member is not None and member.state is State.ALIVE):
+        return False
+    newest = node.foreign_sequences.pop(header.session, 0)
+    while len(node.foreign_sequences) >= _FOREIGN_MAX:
+        del node.foreign_sequences[next(iter(node.foreign_sequences))]
+    node.foreign_sequences[header.session] = max(newest, header.sequence)
+    return header.sequence > newest
 
 
 def look_for_contact(node: Node) -> None:
@@ -160,6 +221,9 @@ def _verify(node: Node, datagram: Datagram, ack: ProbeAck, source: Endpoint) -> 
     ):
         node.drop("duplicate-id")
         return None
+    if not node.members.has_room_for(header.source):
+        node.drop("full")
+        return None
     member = Member(
         node=header.source,
         session=header.session,
@@ -172,6 +236,7 @@ def _verify(node: Node, datagram: Datagram, ack: ProbeAck, source: Endpoint) -> 
     member.window.accept(header.sequence)
     node.members.add(member)
     node.unanswered.pop(member.node, None)
+    answer_challenge(node, header, source, ack)
     member.update(header, source=source, now_us=node.now_us)
     if former is None or former.state is not State.ALIVE:
         tell(node, EventKind.MEMBER_JOINED, member, Reason.JOINED)
@@ -252,7 +317,11 @@ def send_roster(node: Node, to: Member) -> None:
     node.send(Roster(entries=tuple(entries)), to)
 
 
-def on_roster(node: Node, roster: Roster, source: Endpoint) -> None:
+def on_roster(node: Node, member: Member, roster: Roster, source: Endpoint) -> None:
+    """Of our leader, or of anybody while we have none: each entry makes us send something to who has sent us nothing."""
+    if node.role is Role.LEADER or node.followed() not in (None, member):
+        node.drop("roster")
+        return
     for entry in roster.entries:
         if entry.node != node.id and node.members.find(entry.node, entry.session) is None:
             probe(node, entry.node, entry.session, Endpoint(entry.host, entry.port, source.interface))
@@ -280,7 +349,9 @@ def on_namesake(node: Node, datagram: Datagram, source: Endpoint) -> None:
             _on_namesake_proven(node, header.role, header.session, source)
         return
     last = node.challenges.get(node.id, node.session)
-    if not node.duplicate and (last is None or node.now_us - last.sent_us >= PROBE_EVERY_US):
+    if node.duplicate or not _earns_probe(node, body, source):
+        return
+    if last is None or node.now_us - last.sent_us >= PROBE_EVERY_US:
         nonce = node.rng.getrandbits(64)
         node.challenges.put(node.id, node.session, Challenge(nonce, node.now_us))
         node.send_to(Probe(nonce=nonce), node=node.id, endpoint=source)

@@ -18,6 +18,7 @@ from kingd.core.message import (
     Claim,
     Datagram,
     Grant,
+    Header,
     Heartbeat,
     NodeId,
     Offer,
@@ -36,7 +37,7 @@ from kingd.core.message import (
     Survey,
     Term,
 )
-from kingd.core.node import TERM_JUMP_MAX, Node
+from kingd.core.node import TERM_JUMP_MAX, TERM_MAX, Node
 from kingd.core.promise import Promise
 from kingd.core.publishing import Publisher, event
 from kingd.core.settings import Settings
@@ -80,6 +81,7 @@ class Core:
             now_us=now_us,
             ceiling=ceiling,
             ceiling_asked=ceiling,
+            claimed=ceiling,
             term_seen=Term(max(ceiling, term)),
             term_saved=term,
             promise=Promise(ballot=Ballot(term, NOBODY)),
@@ -129,7 +131,9 @@ class Core:
         elif header.destination not in (NOBODY, node.id):
             if not header.multicast:  # a starting node asks by multicast whether somebody has its id
                 node.drop("other-destination")
-        elif max(header.leader.term, header.floor.term, _term_in(datagram)) > node.term_seen + TERM_JUMP_MAX:
+        elif max(header.leader.term, header.floor.term, _term_in(datagram)) > min(
+            node.term_seen + TERM_JUMP_MAX, TERM_MAX
+        ):
             node.drop("term")
         else:
             self._receive_from_other(datagram, source)
@@ -164,14 +168,20 @@ class Core:
         if header.multicast:
             contact.follow_move(node, member, source, beats=isinstance(datagram.body, Heartbeat))
         member.update(header, source=source, now_us=node.now_us)
-        node.term_seen = max(node.term_seen, header.leader.term, header.floor.term)
+        self._learn_terms(member)
         leading.raise_term(node, member)
         if header.role is Role.LEADER and node.leader.node in (NOBODY, node.id):
             contact.probe(node, member.node, member.session, member.endpoint)  # a round trip, then handover.meet_leader
 
-    def _on_verified(self, member: Member) -> None:
+    def _learn_terms(self, member: Member) -> None:
         node = self.node
         node.term_seen = max(node.term_seen, member.leader.term, member.floor.term)
+        if member.floor.node == node.id and member.floor.term > node.claimed:
+            node.rolled_back = True  # harmless by now: what this node claims next is above it
+
+    def _on_verified(self, member: Member) -> None:
+        node = self.node
+        self._learn_terms(member)
         promise = node.promise
         if promise.ballot.node == member.node and promise.session != member.session and promise.is_live(node.now_us):
             following.leader_gone(node, Reason.LEADER_CRASHED)  # its host has a new session: the one that led is dead
@@ -193,7 +203,7 @@ class Core:
                 contact.answer_probe(node, datagram.header, source, body)
                 claiming.ask_again(node, member)
             case ProbeAck() as body:
-                self._on_probe_ack(member, body)
+                self._on_probe_ack(member, datagram.header, body, source)
             case Claim() as body:
                 voting.on_claim(node, member, body)
             case Grant() as body:
@@ -215,9 +225,9 @@ class Core:
             case Report() as body:
                 survey.on_report(node, member, body)
             case Roster() as body:
-                contact.on_roster(node, body, source)
+                contact.on_roster(node, member, body, source)
 
-    def _on_probe_ack(self, member: Member, ack: ProbeAck) -> None:
+    def _on_probe_ack(self, member: Member, header: Header, ack: ProbeAck, source: Endpoint) -> None:
         node = self.node
         challenge = node.challenges.take(member.node, member.session, echo=ack.echo)
         if challenge is None:
@@ -227,6 +237,7 @@ class Core:
         if node.role is Role.LEADER:
             node.contact_us = max(node.contact_us, challenge.sent_us)
         contact.note_returns(node, ack)
+        contact.answer_challenge(node, header, source, ack)
         handover.meet_leader(node, member)
 
     def persisted(self, ceiling: Term, *, now_us: int) -> list[Effect]:

@@ -167,13 +167,19 @@ class Members:
     def alive(self) -> list[Member]:
         return [m for m in self if m.state is State.ALIVE]
 
+    def has_room_for(self, node: NodeId) -> bool:
+        """A full table forgets the dead for a newcomer, and never the living: who comes in great numbers drives nobody out."""
+        full = len(self._by_node) >= MEMBERS_MAX and node not in self._by_node
+        return not full or any(m.state is not State.ALIVE for m in self)
+
     def add(self, member: Member) -> None:
-        """Enter a member, or a member's new session. A full table forgets who has been silent longest."""
+        """Enter a member, or a member's new session. In a full table the one that is dead for longest gives way."""
+        assert self.has_room_for(member.node)
         former = self._by_node.get(member.node)
         if former is not None:
             member.starts = former.starts
         elif len(self._by_node) >= MEMBERS_MAX:
-            silent = min(self, key=lambda m: (m.state is State.ALIVE, m.heard_us))
+            silent = min((m for m in self if m.state is not State.ALIVE), key=lambda m: m.heard_us)
             del self._by_node[silent.node]
         member.starts.append(member.heard_us)
         self._by_node[member.node] = member

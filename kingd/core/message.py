@@ -118,6 +118,7 @@ class ProbeAck:
     name: str
     version: str
     returns: int  # how often the prober came back with a new session of late (flap damping)
+    nonce: int = 0  # a challenge in turn, where the prober is not known; 0 = none
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -35,6 +35,7 @@ _ECHOES_MAX = 1024
 _REFUSED_US = 10 * SECOND
 _REFUSED_US_MAX = 600 * SECOND
 TERM_JUMP_MAX = 1 << 32  # a term that far above all known ones is a mistake or an attack, never a history
+TERM_MAX = 1 << 63  # nobody is led up to where terms end, however patiently
 
 
 @dataclass(slots=True, kw_only=True)
@@ -45,6 +46,7 @@ class Node:
     rng: random.Random
     now_us: int
     ceiling: Term  # highest term that this node may claim: durable
+    claimed: Term  # no session of this node has claimed above it
     ceiling_asked: Term  # what was asked to be made durable ...
     ceiling_asked_us: int = 0  # ... and when
     term_saved: Term = Term(0)  # of the newest leadership that was followed, as the disk was asked to hold it
@@ -103,6 +105,9 @@ class Node:
     foreign_since_us: int = 0  # since when another leader is heard,
     foreign_us: int = -1  # when its heartbeat was last heard ...
     foreign_lonely: bool = False  # ... and whether it was lonely
+    rolled_back: bool = False  # a member remembers a term of ours that our disk does not
+    foreign_sequences: dict[SessionId, int] = field(default_factory=dict)  # of unverified leaders: the newest heartbeat
+    earning: dict[Endpoint, int] = field(default_factory=dict)  # strangers' addresses: datagrams towards a probe
     refused_handover: dict[NodeId, tuple[int, int]] = field(default_factory=dict)  # successor -> (not before, failures)
     echoes: dict[int, int] = field(
         default_factory=dict

@@ -73,6 +73,11 @@ def _problems(node: Node, now_us: int) -> list[str]:
             f"node id {node.id:016x} is also used by {where}: a copied state folder. Stop this daemon, remove its state.json, "
             "start it again"
         )
+    if node.rolled_back:
+        found.append(
+            "others remember a later term of this node than its state folder holds: an older copy of the folder is in use "
+            "(a restored backup? a reverted snapshot?). It is not trusted; terms go on above what the others know"
+        )
     found.extend(
         f"{who} is heard by multicast but does not answer: unicast UDP between us is blocked (a firewall?)"
         for who in sorted(_unanswering(node, now_us))

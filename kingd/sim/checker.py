@@ -188,6 +188,8 @@ class Checker:
             "echoes": (len(node.echoes), _TABLE_MAX),
             "challenges": (len(node.challenges), CHALLENGES_MAX),
             "unanswered": (len(node.unanswered), 64),
+            "earning": (len(node.earning), _TABLE_MAX),
+            "foreign sequences": (len(node.foreign_sequences), _TABLE_MAX),
             "refused handovers": (len(node.refused_handover), len(node.members)),
         }
         for name, (size, limit) in sizes.items():
@@ -217,7 +219,7 @@ class Checker:
         seen.sequence = header.sequence
         if header.leader.node == node.id and header.leader in seen.resigned:
             raise SafetyError(f"RESIGNED: {_name(node)} speaks as leader of {header.leader}")
-        if isinstance(body, (Probe, Ping)):
+        if isinstance(body, (Probe, ProbeAck, Ping)) and body.nonce:
             seen.asked.add(body.nonce)
         elif isinstance(body, Claim):
             self._on_claim(node, seen, datagram, ceiling)

@@ -6,6 +6,7 @@ from kingd.core.effect import Rejoin
 from kingd.core.message import (
     NO_BALLOT,
     NOBODY,
+    Announce,
     Claim,
     NodeId,
     Ping,
@@ -215,7 +216,7 @@ def test_new_session_that_is_verified_while_the_promise_runs_out_unnoticed(bench
     bench.advance_ms(480)
     bench.clear()
     new = leader.restarted()
-    bench.hear(new, Pong(echo=0))
+    bench.hear(new, Announce(name="box70", version="0", interval_ms=1000))
     bench.now_us += 21 * MS
     bench.acknowledge(new)
     bench.advance_ms(1)

@@ -468,8 +468,9 @@ def test_063_returns_of_a_host_are_counted_and_told_to_it() -> None:
     told = []
     for _ in range(4):
         bench.hear(host, Probe(nonce=1))  # asked before its new session is verified
-        told.append(bench.answer(host, ProbeAck).returns)
-        bench.meet(host)
+        ack = bench.answer(host, ProbeAck)
+        told.append(ack.returns)
+        bench.hear(host, ProbeAck(echo=ack.nonce, name=host.name, version="0", returns=0))
         bench.hear(host, Probe(nonce=1))  # and after
         told.append(bench.answer(host, ProbeAck).returns)
         host = host.restarted()
@@ -502,8 +503,7 @@ def test_104_ticket_between_two_that_gave_way_to_each_other_ends_in_a_claim() ->
     """Priorities changed while they merged: both resigned to the other, and either may claim."""
     better = Peer(node=70, priority=200).leads(9)
     bench = leading(Peer(node=61, priority=10))
-    bench.beat(better)
-    bench.acknowledge(better)
+    bench.meet(better)
     assert bench.role() is Role.SEEKING
     bench.clear()
     bench.hear(better, ticket_for_me(better, term=9))

@@ -202,16 +202,14 @@ def test_raise_that_somebody_refuses_leaves_the_leader_in_place(bench: Bench, pe
 
 def test_055_of_two_leaders_the_outranked_one_resigns_to_the_other(bench: Bench) -> None:
     better = Peer(node=70, priority=200).leads(9)
-    bench.beat(better)
-    bench.acknowledge(better)
+    bench.meet(better)
     assert bench.role() is Role.SEEKING
     assert {(r.successor, r.successor_session) for r in bench.sent(Resign)} == {(70, 7000)}
 
 
 def test_103_the_better_one_claims_above_both_terms_when_it_gets_the_ticket(bench: Bench, peer: Peer) -> None:
     worse = Peer(node=70, priority=LOW).leads(90)
-    bench.beat(worse)
-    bench.acknowledge(worse)
+    bench.meet(worse)
     assert bench.role() is Role.LEADER
     bench.clear()
     bench.hear(

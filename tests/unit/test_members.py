@@ -117,18 +117,21 @@ def test_new_session_replaces_the_old_one_and_counts_as_a_return() -> None:
     assert newest.returns(400 * SECOND) == 0  # forgiven after five minutes
 
 
-def test_flood_of_members_is_bounded_and_the_dead_give_way_first() -> None:
+def test_flood_of_members_drives_out_the_dead_and_never_the_living() -> None:
     members = Members()
-    members.add(member(1, heard_us=0))
-    for node in range(2, MEMBERS_MAX + 1):
+    for node in range(1, MEMBERS_MAX + 1):
         members.add(member(node, heard_us=node))
-    dead = members.get(NodeId(500))
-    assert dead is not None
-    dead.state = State.DEAD
-    members.add(member(MEMBERS_MAX + 1, heard_us=MEMBERS_MAX + 1))
-    assert members.get(NodeId(500)) is None
-    members.add(member(MEMBERS_MAX + 2, heard_us=MEMBERS_MAX + 2))
-    assert members.get(NodeId(1)) is None  # all are alive: who has been silent longest
+    assert members.has_room_for(NodeId(7))  # its new session
+    assert not members.has_room_for(NodeId(MEMBERS_MAX + 1))
+    for number in (500, 400):
+        dead = members.get(NodeId(number))
+        assert dead is not None
+        dead.state = State.DEAD
+    for number, forgotten in ((1, 400), (2, 500)):  # who is silent for longest gives way first
+        assert members.has_room_for(NodeId(MEMBERS_MAX + number))
+        members.add(member(MEMBERS_MAX + number, heard_us=MEMBERS_MAX + number))
+        assert members.get(NodeId(forgotten)) is None
+    assert not members.has_room_for(NodeId(MEMBERS_MAX + 3))
     assert len(members) == MEMBERS_MAX
 
 
