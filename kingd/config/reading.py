@@ -1,7 +1,10 @@
 """From files and command line to values by dotted path, with each mistake named by file, line, key, value and what is
 allowed."""
 
+import logging
+import os
 import re
+import stat
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
@@ -13,6 +16,7 @@ DEFAULT_FILE = Path("/etc/kingd/kingd.toml")
 _HEARTBEATS_MIN = 3  # one lost datagram and some jitter must never look like a dead leader
 _TAGS_MAX = 8  # they must fit in one announcement
 _FILE_SIZE_MAX = 1 << 20  # a device or a pipe by mistake must end in an error, not in all memory used
+_log = logging.getLogger("kingd.config")
 
 
 class ConfigError(Exception):
@@ -81,6 +85,7 @@ class _Reading:
     def read_file(self, file: Path, *, must_exist: bool) -> None:
         try:
             with file.open("rb") as stream:
+                _warn_of_writers(file, os.fstat(stream.fileno()))
                 data = stream.read(_FILE_SIZE_MAX + 1)
         except OSError as error:
             if must_exist or not isinstance(error, FileNotFoundError):
@@ -169,6 +174,25 @@ class _Reading:
             if path in self._values and asked_for(self._values[path]):
                 wish = f"{path} = {as_toml(self._values[path])}"
                 self._problems.append(f"{self._sources[path]}: {wish} is not possible: {sentence}")
+
+
+def _warn_of_writers(file: Path, found: os.stat_result) -> None:
+    """The configuration names programs that run with the daemon's rights: who can write it has those rights. The group is
+    as trusted as its owner made it. A warning and no refusal: a host that elects is worth more than a mode that is mended."""
+    if not stat.S_ISREG(found.st_mode):
+        return  # a pipe from who starts us
+    if found.st_mode & stat.S_IWOTH:
+        _log.warning(
+            "%s: everybody on this host may change it (mode %04o), and with it what the daemon runs: `chmod o-w %s` mends it",
+            file, stat.S_IMODE(found.st_mode), file,
+        )  # fmt: skip
+    if found.st_uid not in (0, os.geteuid()):
+        _log.warning(
+            "%s: belongs to uid %d, who may change what the daemon runs: `chown root %s` mends it",
+            file,
+            found.st_uid,
+            file,
+        )
 
 
 def _parsed(data: bytes) -> tuple[str, dict[str, object]]:

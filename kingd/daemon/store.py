@@ -6,7 +6,8 @@ the kernel drops when the process ends, however it ends.
 
 The invariant: what was saved is read back whole, or is not believed. A file that fails its checksum is put aside
 and the daemon takes a new identity: a newcomer harms nobody, but an old friend that forgot its ceiling could claim
-a term twice. Nothing here knows what a term is for."""
+a term twice. A file that somebody else may have written is not believed either, and left as it is. Nothing here
+knows what a term is for."""
 
 import contextlib
 import errno
@@ -14,6 +15,7 @@ import fcntl
 import json
 import os
 import socket
+import stat
 import threading
 from binascii import crc32
 from collections.abc import Iterable
@@ -164,6 +166,12 @@ def _read_state(folder: Path, warnings: list[str]) -> tuple[_State, bool]:
         data = _read(file)
     except FileNotFoundError:
         return _new_state(), True
+    except _Foreign as error:
+        warnings.append(
+            f"{file} is not believed: {error}; running with an id that lasts until kingd ends. If you trust it: "
+            f"{error.remedy}, and restart kingd"
+        )
+        return _new_state(), False
     except OSError as error:
         warnings.append(
             f"{file} cannot be read ({error.strerror}): running with an id that lasts until kingd ends; make the file "
@@ -252,8 +260,21 @@ def _endpoint(row: object) -> Endpoint | None:
     return None
 
 
+class _Foreign(OSError):
+    """Somebody else may have written the file."""
+
+    def __init__(self, why: str, remedy: str) -> None:
+        super().__init__(why)
+        self.remedy = remedy
+
+
 def _read(file: Path) -> bytes:
     with file.open("rb") as stream:
+        found = os.fstat(stream.fileno())
+        if found.st_uid not in (0, os.geteuid()):
+            raise _Foreign(f"it belongs to uid {found.st_uid}", f"`chown {os.geteuid()} {file}`")
+        if found.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+            raise _Foreign(f"others may write it (mode {stat.S_IMODE(found.st_mode):04o})", f"`chmod 0600 {file}`")
         return stream.read(_SIZE_MAX)
 
 

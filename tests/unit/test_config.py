@@ -1,5 +1,6 @@
 """From TOML and command line to Config, and every sentence an operator may get instead."""
 
+import os
 import re
 import subprocess
 import sys
@@ -22,6 +23,7 @@ from kingd.config import (
     load,
     needs_restart,
 )
+from tests.conftest import require
 
 TOP = Path(__file__).parents[2]
 
@@ -517,3 +519,39 @@ def test_start_without_files_does_not_pay_for_a_parser() -> None:
     )
     run = subprocess.run([sys.executable, "-c", script], cwd=TOP, capture_output=True, text=True, check=False)
     assert (run.stdout, run.stderr) == ("[]\n", "")
+
+
+# -- files that somebody else may write: they name programs that run with the daemon's rights
+
+
+@pytest.mark.parametrize("mode", [0o602, 0o646, 0o666])
+def test_file_that_everybody_may_write_is_warned_of(main: Path, mode: int, caplog: pytest.LogCaptureFixture) -> None:
+    main.write_text("")
+    main.chmod(mode)
+    assert read(main, "priority = 7").priority == 7
+    assert caplog.messages == [
+        f"{main}: everybody on this host may change it (mode {mode:04o}), and with it what the daemon runs: "
+        f"`chmod o-w {main}` mends it"
+    ]
+
+
+@pytest.mark.parametrize("mode", [0o600, 0o644, 0o664, 0o640])
+def test_file_that_its_group_may_write_is_the_owners_choice(
+    main: Path, mode: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    main.write_text("")
+    main.chmod(mode)
+    assert read(main, "priority = 7").priority == 7
+    assert not caplog.messages
+
+
+def test_file_of_another_user_is_warned_of(main: Path, caplog: pytest.LogCaptureFixture) -> None:
+    require(os.geteuid() == 0, "giving a file away needs root")
+    drop_in = main.parent / "conf.d" / "50-mine.toml"
+    drop_in.parent.mkdir()
+    drop_in.write_text("priority = 65535")
+    os.chown(drop_in, 12345, -1)
+    assert read(main, "").priority == 65535
+    assert caplog.messages == [
+        f"{drop_in}: belongs to uid 12345, who may change what the daemon runs: `chown root {drop_in}` mends it"
+    ]

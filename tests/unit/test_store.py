@@ -12,6 +12,7 @@ import pytest
 
 from kingd.core.endpoint import Endpoint
 from kingd.daemon.store import PEERS_MAX, StateBusy, Store
+from tests.conftest import require
 
 TOP = Path(__file__).parents[2]
 
@@ -284,3 +285,37 @@ def test_peers_that_are_no_peers_are_nobody(filled: Path, data: bytes) -> None:
     (filled / "peers.json").write_bytes(data)
     store = reopen(filled)
     assert (store.load_peers(), store.warnings) == ([], [])
+
+
+# -- files that somebody else may have written
+
+
+@pytest.mark.parametrize("mode", [0o620, 0o602, 0o666])
+def test_state_that_others_may_write_is_named_and_never_believed(filled: Path, mode: int) -> None:
+    file = filled / "state.json"
+    node_id = reopen(filled).node_id
+    data = file.read_bytes()
+    file.chmod(mode)
+    store = reopen(filled)
+    assert (store.node_id != node_id, store.ceiling, store.writable) == (True, 0, False)
+    (warning,) = store.warnings
+    assert warning.startswith(f"{file} is not believed: others may write it (mode {mode:04o})")
+    assert f"`chmod 0600 {file}`" in warning
+    assert file.read_bytes() == data  # for a person to judge
+    file.chmod(0o600)
+    assert reopen(filled).node_id == node_id
+
+
+def test_state_of_another_user_is_named_and_never_believed(filled: Path) -> None:
+    require(os.geteuid() == 0, "giving a file away needs root")
+    file = filled / "state.json"
+    node_id = reopen(filled).node_id
+    os.chown(file, 12345, -1)
+    os.chown(filled / "peers.json", 12345, -1)
+    store = reopen(filled)
+    assert (store.node_id != node_id, store.writable, store.load_peers()) == (True, False, [])
+    (warning,) = store.warnings
+    assert warning.startswith(f"{file} is not believed: it belongs to uid 12345")
+    assert f"`chown 0 {file}`" in warning
+    os.chown(file, 0, -1)
+    assert reopen(filled).node_id == node_id
