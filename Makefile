@@ -32,7 +32,7 @@ help:
 	@echo 'make deb          Debian packages in dist/'
 	@echo 'make wheel        for pip, in dist/'
 	@echo 'make install      on this host, without dpkg (PREFIX=/usr/local, DESTDIR=); make uninstall'
-	@echo 'make bench        how long a failover takes (root)'
+	@echo 'make bench        kingd beside keepalived, ucarp, corosync and etcd: failovers, costs; docs/performance.md (root)'
 	@echo 'make .venv        only prepare what the others run from'
 	@echo 'make clean        remove all that make made'
 
@@ -102,10 +102,17 @@ chaos: .venv/for-tests
 	@packaging/prerequisites test
 	@.venv/bin/python -m tests.chaos --minutes $(MINUTES) --mode $(MODE) $(if $(SEED),--seed $(SEED))
 
+.venv/for-bench: .venv/for-use
+	@echo 'Adding what the plots need'
+	@.venv/bin/pip $(PIP_INSTALL) '.[bench]'
+	@$(COMMANDS)
+	@touch $@
+
+# BENCH: options, such as "--on kingd,keepalived --rows kill"; `.venv/bin/python -m benchmarks --help` has them all
 .PHONY: bench
-bench: .venv/for-use
-	@packaging/prerequisites test
-	@.venv/bin/python -m benchmarks
+bench: .venv/for-bench
+	@packaging/prerequisites bench
+	@.venv/bin/python -m benchmarks $(BENCH); missed=$$?; .venv/bin/python -m benchmarks.page && exit $$missed
 
 # For hosts without dpkg: with all that it imports, in a folder that no other Python program looks into.
 PREFIX ?= /usr/local

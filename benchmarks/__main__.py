@@ -1,46 +1,91 @@
-"""`python -m benchmarks [NAME...]`: what the README promises in numbers, measured on this machine, beside its bar.
+"""`python -m benchmarks`: kingd and its peers side by side, in the same network namespaces, in one run.
 
-As root, for the hosts are network namespaces (tests/lan). Exits 1 if a bar is missed. A machine that has something else
-to do makes every number worse; the median forgives a little of that, p95 and max do not.
-"""
+As root. `--on` and `--rows` choose systems and rows, and each result replaces its former one in results.json, from
+which `python -m benchmarks.page` makes docs/performance.md. Exits 1 if a bar is missed. A machine that has something
+else to do makes every number worse; the median forgives a little of that, p95 and max do not."""
 
 import argparse
+import compileall
 import os
 import sys
 from collections.abc import Callable
+from pathlib import Path
 
-from benchmarks import failover, footprint, kingctl
-from benchmarks.measured import Measured, table
+import kingd
+from benchmarks import calm, trials
+from benchmarks.bars import bar_of
+from benchmarks.idle import idle
+from benchmarks.kingctl import kingctl
+from benchmarks.measured import Measured, merge, table
+from benchmarks.page import RESULTS
+from benchmarks.systems.catalogue import SYSTEMS
+from benchmarks.systems.system import System
+from tests.lan.network import Lan
 
-BENCHMARKS: dict[str, Callable[[], list[Measured]]] = {
-    "cable": failover.cable,
-    "kill": failover.kill,
-    "stop": failover.stop,
-    "kingctl": kingctl.leader,
-    "footprint": footprint.three_nodes,
+TRIALS: dict[str, Callable[[Lan, System, int], trials.Values]] = {
+    "cold": trials.cold,
+    "kill": trials.kill,
+    "stop": trials.stop,
+    "cable": trials.cable,
 }
+ROWS = (*TRIALS, "idle", "kingctl", "calm")
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(prog="python -m benchmarks", description="Measure what kingd promises.")
-    parser.add_argument("names", nargs="*", metavar="NAME", help=f"default: all of {', '.join(BENCHMARKS)}")
-    names = parser.parse_args().names or list(BENCHMARKS)
-    if unknown := set(names) - set(BENCHMARKS):
-        parser.error(f"no such benchmark: {', '.join(sorted(unknown))}; there are {', '.join(BENCHMARKS)}")
+    options = _options()
     if os.geteuid() != 0:
         print("The benchmarks need root, for network namespaces.", file=sys.stderr)
         return 1
+    compileall.compile_dir(Path(kingd.__file__).parent, quiet=1)  # as a package does at its installation
     results: list[Measured] = []
-    for name in names:
-        print(f"{name} ...", file=sys.stderr, flush=True)
-        results += BENCHMARKS[name]()
+    for row in options.rows:
+        for name in [row] if row == "kingctl" else options.on:
+            print(f"{row}: {name} ...", file=sys.stderr, flush=True)
+            results += _measure(row, name, options)
+            merge(options.into, results)
     print(table(results))
     missed = [result for result in results if not result.is_met]
     for result in missed:
-        print(
-            f"MISSED: {result.what}: {result.judged} is {result.value:.1f}, the bar is {result.bar:.1f} {result.unit}"
-        )
+        print(f"MISSED: {result.system}: {result.row}: {result.value:.2f} {result.unit}; {result.verdict}")
     return 1 if missed else 0
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description="Measure kingd and its peers.")
+    parser.add_argument("--on", type=_list_of(SYSTEMS), default=list(SYSTEMS), help=f"of {', '.join(SYSTEMS)}")
+    parser.add_argument("--rows", type=_list_of(ROWS), default=list(ROWS[:-1]), help=f"of {', '.join(ROWS)}")
+    parser.add_argument("--trials", type=int, default=20, metavar="N")
+    parser.add_argument("--minutes", type=float, default=10, metavar="M", help="how long `calm` lasts")
+    parser.add_argument("--into", type=Path, default=RESULTS, metavar="FILE", help="default: %(default)s")
+    return parser.parse_args()
+
+
+def _list_of(known: object) -> Callable[[str], list[str]]:
+    def parse(text: str) -> list[str]:
+        names = text.split(",")
+        if unknown := set(names) - set(known):  # type: ignore[call-overload]
+            raise argparse.ArgumentTypeError(f"there is no {', '.join(sorted(unknown))}")
+        return names
+
+    return parse
+
+
+def _measure(row: str, name: str, options: argparse.Namespace) -> list[Measured]:
+    if row == "kingctl":
+        return kingctl(options.trials)
+    with Lan() as lan:
+        system = SYSTEMS[name](lan)
+        try:
+            if row == "idle":
+                return idle(name, system)
+            if row == "calm":
+                return calm.calm(name, system, minutes=options.minutes)
+            found = TRIALS[row](lan, system, options.trials)
+        finally:
+            system.close()
+    return [
+        Measured(system=name, row=row, unit="ms", values=values, bar=bar_of(name, row)) for row, values in found.items()
+    ]
 
 
 if __name__ == "__main__":

@@ -125,6 +125,10 @@ class Lan:
         host.namespace.ip(f"address add {address} brd + dev {interface}")
         host.address = address.partition("/")[0]
 
+    def port(self, host: Host) -> str:
+        """The switch's port that its eth0 is plugged into."""
+        return self._ports[host.name]
+
     def pull(self, *hosts: Host) -> None:
         """The cable: the host sees it."""
         self.switch.ip(*(f"link set {self._ports[host.name]} down" for host in hosts))

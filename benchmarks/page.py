@@ -1,0 +1,92 @@
+"""`python -m benchmarks.page`: from results.json to the tables and plots of docs/performance.md.
+
+What stands between `<!-- NAME -->` and `<!-- end -->` is written by this; the prose around it by people."""
+
+import re
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from benchmarks.measured import Measured, load, machine_of
+from benchmarks.systems.catalogue import SYSTEMS
+
+RESULTS = Path(__file__).parent / "results.json"
+PAGE = Path(__file__).parent.parent / "docs" / "performance.md"
+FAILOVER = ("cold start", "SIGKILL", "cable pulled", "planned stop", "return", "cable put back")
+REST = (
+    "idle: frames sent, leader", "idle: frames sent, follower", "idle: frames sent, all three", "idle: bytes sent, leader",
+    "idle: bytes sent, follower", "idle: processor, leader", "idle: processor, follower", "idle: RSS", "idle: PSS",
+)  # fmt: skip
+
+
+def render(text: str, results: Sequence[Measured], machine: str) -> str:
+    """The page with its generated parts made anew."""
+    parts: dict[str, Callable[[], str]] = {
+        "machine": lambda: machine,
+        "failover": lambda: _matrix(results, FAILOVER),
+        "rest": lambda: _matrix(results, REST),
+        "bars": lambda: _bars(results),
+        "all": lambda: _all(results),
+    }
+    for name, part in parts.items():
+        between = re.compile(rf"(<!-- {name} -->\n).*?(<!-- end -->)", re.DOTALL)
+        text, count = between.subn(lambda found, part=part: f"{found[1]}{part()}\n{found[2]}", text)  # type: ignore[misc]
+        assert count == 1, f"docs/performance.md has {count} places for {name!r}"
+    return text
+
+
+def _matrix(results: Sequence[Measured], rows: Sequence[str]) -> str:
+    """Medians, a line for each row and a column for each system."""
+    found = {(of.system, of.row): of for of in results}
+    systems = [name for name in SYSTEMS if any((name, row) in found for row in rows)]
+    lines = [f"| | {' | '.join(systems)} |", f"|---|{'---:|' * len(systems)}"]
+    for row in rows:
+        cells = [
+            _short(found[system, row].statistics["median"]) if (system, row) in found else "" for system in systems
+        ]
+        unit = next((of.unit for of in results if of.row == row), "")
+        lines.append(f"| {row.removeprefix('idle: ')}, {unit} | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def _short(value: float) -> str:
+    return f"{value:.0f}" if value >= 100 else f"{value:.1f}" if value >= 10 else f"{value:.2f}"
+
+
+def _bars(results: Sequence[Measured]) -> str:
+    lines = ["| | measured | bar | |", "|---|---:|---:|---|"]
+    for of in results:
+        if of.bar is not None:
+            met = "yes" if of.is_met else "**no**"
+            lines.append(
+                f"| {of.system}: {of.row} | {_short(of.value)} {of.unit} ({of.judged}) | {of.bar:.4g} {of.unit} | {met} |"
+            )
+    return "\n".join(lines)
+
+
+def _all(results: Sequence[Measured]) -> str:
+    lines = [
+        "| system | row | n | min | median | p95 | max | unit | on |",
+        "|---|---|---:|---:|---:|---:|---:|---|---|",
+    ]
+    order = list(SYSTEMS)
+    for of in sorted(results, key=lambda of: order.index(of.system) if of.system in order else -1):
+        numbers = " | ".join(_short(value) for value in of.statistics.values())
+        lines.append(f"| {of.system} | {of.row} | {len(of.values)} | {numbers} | {of.unit} | {of.when} |")
+    return "\n".join(lines)
+
+
+def main() -> int:
+    results = load(RESULTS)
+    PAGE.write_text(render(PAGE.read_text(encoding="utf-8"), results, machine_of(RESULTS)), encoding="utf-8")
+    try:
+        from benchmarks import plots
+    except ImportError as error:
+        print(f"{error}: the plots stay as they are. `pip install matplotlib` brings it.", file=sys.stderr)
+        return 1
+    plots.draw(results, PAGE.parent / "plots")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
