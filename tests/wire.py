@@ -59,6 +59,7 @@ class Kingd(Packet):  # type: ignore[misc] # scapy is not typed
         XLongField("floor_node", 0),
         ShortField("priority", 100),
         ShortField("reserved", 0),
+        IntField("voters", 0),
         ByteField("role", 1),
         ByteField("key", 0),
         ByteField("mode", 1),
@@ -104,7 +105,12 @@ class Announce(Packet):  # type: ignore[misc]
 
 
 class Heartbeat(Packet):  # type: ignore[misc]
-    fields_desc = [IntField("interval_ms", 100), ByteField("lonely", 0), ShortField("alive", 3)]
+    fields_desc = [
+        IntField("interval_ms", 100),
+        ByteField("lonely", 0),
+        ShortField("alive", 3),
+        IntField("lease_ms", 0),
+    ]
 
 
 class Probe(Packet):  # type: ignore[misc]
@@ -131,6 +137,7 @@ class Claim(Packet):  # type: ignore[misc]
         IntField("attempt", 0),
         ByteField("prepare", 0),
         ByteField("reason", 0),
+        IntField("lease_ms", 0),
         ByteField("ticketed", 0),
         *(
             ConditionalField(field, lambda packet: packet.ticketed)
@@ -176,6 +183,10 @@ class Ping(Packet):  # type: ignore[misc]
 
 class Pong(Packet):  # type: ignore[misc]
     fields_desc = [IntField("echo", 0)]
+
+
+class Ack(Packet):  # type: ignore[misc]
+    fields_desc = [LongField("sequence", 0)]
 
 
 class Offer(Packet):  # type: ignore[misc]
@@ -229,6 +240,7 @@ BODIES = {
     14: Report,
     15: Obituary,
     16: Roster,
+    17: Ack,
 }
 for _type, _body in BODIES.items():
     bind_layers(Kingd, _body, type=_type)
@@ -241,6 +253,6 @@ def finish(packet: Packet, *, secret: bytes | None = None) -> bytes:
     data += bytes(max(0, LEAST_SIZE.get(data[3], 0) - trailer - len(data)))
     data[6:8] = (len(data) + trailer).to_bytes(2, "big")
     if secret is not None:
-        data[85] = key_id(secret)
+        data[89] = key_id(secret)
         data += mac(bytes(data), secret)
     return bytes(data) + mac(bytes(data), _ZERO_KEY)

@@ -99,9 +99,9 @@ class Timing:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Quorum:
-    voters: tuple[str, ...] = field(default=(), metadata=fixed(strings(NAME, most=64),
+    voters: tuple[str, ...] = field(default=(), metadata=live(strings(NAME, most=64),
         "Names of the hosts that vote, the same list on each; empty = availability mode, in which each part of a "
-        "split network has a leader of its own."))
+        "split network has a leader of its own. While kingd runs one name at a time may be added or removed."))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -30,7 +30,6 @@ class ConfigError(Exception):
 # What is part of the contract but not of this version: an honest no, instead of a key that does nothing. Each row goes
 # when its feature comes.
 _NOT_YET: tuple[tuple[str, Callable[[object], bool], str], ...] = (
-    ("quorum.voters", bool, "this version has only the availability mode; leave the list empty"),
     ("check.command", bool, "this version does not check health yet; leave the list empty"),
 )
 

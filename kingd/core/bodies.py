@@ -9,6 +9,7 @@ from collections.abc import Callable
 
 from kingd.core.message import (
     SILENT_MAX,
+    Ack,
     Announce,
     Ballot,
     Body,
@@ -37,6 +38,7 @@ from kingd.core.message import (
 ROSTER_ENTRIES_MAX = 16  # 16 x 63 bytes stay below the limit of a datagram
 TEXT_SIZE_MAX = 64
 TAGS_MAX = 8
+LEASE_MS_MAX = 120_000  # twice the longest leader_timeout that the configuration takes
 
 
 class DecodeError(ValueError):
@@ -81,9 +83,9 @@ class Reader:
 _U8 = struct.Struct("!B")
 _U64 = struct.Struct("!Q")
 _ANNOUNCE = struct.Struct("!IB")
-_HEARTBEAT = struct.Struct("!IBH")
+_HEARTBEAT = struct.Struct("!IBHI")
 _PROBE_ACK = struct.Struct("!QQB")
-_CLAIM = struct.Struct("!QIBBB")
+_CLAIM = struct.Struct("!QIBBIB")
 _TICKET = struct.Struct("!QQQQQ")
 _GRANT = struct.Struct("!QIB")
 _REFUSE = struct.Struct("!QIBQQQBI")
@@ -112,6 +114,12 @@ def _reason(value: int) -> Reason:
         raise DecodeError("reason") from None
 
 
+def _lease(value_ms: int) -> int:
+    if value_ms > LEASE_MS_MAX:
+        raise DecodeError("lease")  # a voter would be bound to it for as long
+    return value_ms
+
+
 def _pack_announce(m: Announce) -> bytes:
     tags = b"".join(_text(key) + _text(value) for key, value in m.tags)
     return _ANNOUNCE.pack(m.interval_ms, len(m.tags)) + _text(m.name) + _text(m.version) + tags
@@ -128,12 +136,12 @@ def _pull_announce(r: Reader) -> Announce:
 
 
 def _pack_heartbeat(m: Heartbeat) -> bytes:
-    return _HEARTBEAT.pack(m.interval_ms, m.lonely, m.alive)
+    return _HEARTBEAT.pack(m.interval_ms, m.lonely, m.alive, m.lease_ms)
 
 
 def _pull_heartbeat(r: Reader) -> Heartbeat:
-    interval_ms, lonely, alive = r.take(_HEARTBEAT)
-    return Heartbeat(interval_ms=interval_ms, lonely=bool(lonely), alive=alive)
+    interval_ms, lonely, alive, lease_ms = r.take(_HEARTBEAT)
+    return Heartbeat(interval_ms=interval_ms, lonely=bool(lonely), alive=alive, lease_ms=_lease(lease_ms))
 
 
 def _pack_probe(m: Probe) -> bytes:
@@ -155,7 +163,7 @@ def _pull_probe_ack(r: Reader) -> ProbeAck:
 
 
 def _pack_claim(m: Claim) -> bytes:
-    head = _CLAIM.pack(m.term, m.attempt, m.prepare, m.reason, m.ticket is not None)
+    head = _CLAIM.pack(m.term, m.attempt, m.prepare, m.reason, m.lease_ms, m.ticket is not None)
     if m.ticket is None:
         return head
     t = m.ticket
@@ -163,13 +171,14 @@ def _pack_claim(m: Claim) -> bytes:
 
 
 def _pull_claim(r: Reader) -> Claim:
-    term, attempt, prepare, reason, ticketed = r.take(_CLAIM)
+    term, attempt, prepare, reason, lease_ms, ticketed = r.take(_CLAIM)
     return Claim(
         term=Term(term),
         attempt=attempt,
         prepare=bool(prepare),
         reason=_reason(reason),
         ticket=_pull_ticket(r) if ticketed else None,
+        lease_ms=_lease(lease_ms),
     )
 
 
@@ -240,6 +249,15 @@ def _pack_pong(m: Pong) -> bytes:
 def _pull_pong(r: Reader) -> Pong:
     (echo,) = r.take(_PONG)
     return Pong(echo=echo)
+
+
+def _pack_ack(m: Ack) -> bytes:
+    return _U64.pack(m.sequence)
+
+
+def _pull_ack(r: Reader) -> Ack:
+    (sequence,) = r.take(_U64)
+    return Ack(sequence=sequence)
 
 
 def _pack_offer(m: Offer) -> bytes:
@@ -318,6 +336,7 @@ PULL: dict[int, Callable[[Reader], Body]] = {
     13: _pull_survey,
     14: _pull_report,
     16: _pull_roster,
+    17: _pull_ack,
 }
 
 
@@ -353,3 +372,5 @@ def pack(body: Body) -> tuple[int, bytes]:  # noqa: C901 - a table that mypy che
             return 14, _pack_report(body)
         case Roster():
             return 16, _pack_roster(body)
+        case Ack():
+            return 17, _pack_ack(body)

@@ -1,9 +1,10 @@
 """A candidate's side: claim, count the answers, lead or give way. docs/protocol.md 4.4.
 
-Availability mode: to lead is to hold the grant of every member that answers; one refusal stops it. (Quorum mode
-will change `_is_won`, and nothing else here.) A claim that fails is resigned in one step: later grants for it count
-for nothing."""
+Availability mode: to lead is to hold the grant of every member that answers; one refusal stops it. Quorum mode: to hold
+those of a majority of the voters; a refusal is a missing vote. A claim that fails is resigned in one step: later
+grants for it count for nothing."""
 
+from kingd.core import quorum
 from kingd.core.effect import Persist
 from kingd.core.members import Member, State
 from kingd.core.message import (
@@ -23,7 +24,7 @@ from kingd.core.message import (
 )
 from kingd.core.node import Node
 from kingd.core.pending import Campaign
-from kingd.core.timing import NEVER
+from kingd.core.timing import MS, NEVER
 
 _CEILING_AHEAD = 2  # terms made durable ahead of need: no disk stands in the way of a failover
 _CEILING_BLOCK = 4
@@ -32,7 +33,8 @@ _CEILING_BLOCK = 4
 def start(node: Node, reason: Reason, *, ticket: Ticket | None = None, prepare: bool = False) -> None:
     """Ask everybody. `prepare` asks whether they would follow if their present leader stepped aside."""
     term = Term(max(node.term_seen, node.promise.ballot.term) + 1)
-    claim = Claim(term=term, attempt=node.rng.getrandbits(32), prepare=prepare, reason=reason, ticket=ticket)
+    attempt = node.rng.getrandbits(32)
+    claim = Claim(term=term, attempt=attempt, prepare=prepare, reason=reason, ticket=ticket, lease_ms=node.lease_ms)
     asked = [
         m for m in node.members if m.state is not State.LEFT
     ]  # the dead too: they may refuse, and are not waited for
@@ -47,18 +49,23 @@ def start(node: Node, reason: Reason, *, ticket: Ticket | None = None, prepare: 
         node.why = reason
         if node.role is not Role.LEADER:
             node.become(Role.CANDIDATE)
+            node.votes.clear()
+            node.lease_until_us = 0
     if prepare or term <= node.ceiling:
         _ask(node)
 
 
 def keep_ceiling_ahead(node: Node) -> None:
+    if not node.learned:
+        return  # a ceiling on the disk would say that it knows what it promised
     low = node.term_seen + _CEILING_AHEAD > node.ceiling_asked
     if low:
         node.ceiling_asked = Term(node.term_seen + _CEILING_BLOCK)
         node.ceiling_asked_us = node.now_us
-    if low or node.leader.term > node.term_saved:
+    if low or node.leader.term > node.term_saved or node.hold_wanted_us > node.hold_asked_us:
         node.term_saved = max(node.term_saved, node.leader.term)
-        node.out.append(Persist(node.ceiling_asked, node.term_saved))
+        node.hold_asked_us = node.hold_wanted_us
+        node.out.append(Persist(node.ceiling_asked, node.term_saved, node.hold_asked_us))
 
 
 def on_persisted(node: Node) -> None:
@@ -70,12 +77,19 @@ def on_persisted(node: Node) -> None:
 def _ask(node: Node) -> None:
     campaign = node.campaign
     assert campaign is not None
-    campaign.started_us = node.now_us
+    campaign.started_us = campaign.sent_us = node.now_us
     if not campaign.claim.prepare:
         node.claimed = max(node.claimed, campaign.claim.term)
     _send(node, campaign)
-    if not campaign.required:
+    if _is_answered(node, campaign):
         _decide(node, campaign)
+
+
+def _is_answered(node: Node, campaign: Campaign) -> bool:
+    """Nothing more to wait for."""
+    if node.in_quorum_mode:
+        return _is_carried(node, campaign)
+    return campaign.required <= campaign.answered
 
 
 def _send(node: Node, campaign: Campaign) -> None:
@@ -144,7 +158,9 @@ def on_grant(node: Node, member: Member, grant: Grant) -> None:
     campaign.granted.add(member.node)
     campaign.refused.discard(member.node)
     campaign.answered.add(member.node)
-    if campaign.required <= campaign.answered:
+    if not grant.prepare:
+        quorum.note_vote(node, member, until_us=campaign.sent_us + campaign.claim.lease_ms * MS)
+    if _is_answered(node, campaign):
         _decide(node, campaign)
 
 
@@ -157,16 +173,27 @@ def on_refuse(node: Node, member: Member, refuse: Refuse) -> None:
         return  # it was said before, and comes late
     if refuse.prepare and refuse.holder.node == campaign.target:
         campaign.answered.add(member.node)  # as it should: it would follow if that leader stepped aside
-        if campaign.required <= campaign.answered:
+        if _is_answered(node, campaign):
             _decide(node, campaign)
     elif node.role is Role.LEADER:
         _on_raise_refused(node, member, refuse, campaign)
+    elif node.in_quorum_mode and (refuse.prepare or (refuse.led and refuse.holder.term < campaign.claim.term)):
+        _on_vote_missing(node, member, refuse, campaign)
     elif refuse.prepare:
         fail_preparation(node)
     elif refuse.holder.term >= campaign.claim.term or refuse.led or _outranks_me(node, refuse):
         give_way(node, refuse)
     else:
         campaign.refused.add(member.node)
+
+
+def _on_vote_missing(node: Node, member: Member, refuse: Refuse, campaign: Campaign) -> None:
+    """Its promise to a leader still runs. One that ends soon is asked again; too many that do not: that leader lives."""
+    if refuse.prepare or refuse.remaining_ms * MS < node.timing.claim_timeout_us:
+        return
+    campaign.refused.add(member.node)
+    if not quorum.is_possible(node, without=campaign.refused):
+        give_way(node, refuse)
 
 
 def _outranks_me(node: Node, refuse: Refuse) -> bool:
@@ -180,7 +207,7 @@ def _on_raise_refused(node: Node, member: Member, refuse: Refuse, campaign: Camp
     campaign.answered.add(member.node)
     if refuse.holder.term >= campaign.claim.term and not refuse.led:
         start(node, campaign.claim.reason, ticket=campaign.claim.ticket)
-    elif campaign.required <= campaign.answered:
+    elif _is_answered(node, campaign):
         _decide(node, campaign)
 
 
@@ -220,13 +247,27 @@ def _decide(node: Node, campaign: Campaign) -> None:
     """Everybody answered, or the time is up."""
     if campaign.claim.prepare:
         _end_preparation(node, campaign)
-    elif campaign.refused:
-        give_way(node, None)  # a fellow candidate's promise that did not end in time
-    elif _is_won(node, campaign):
+    elif _is_carried(node, campaign):
         _win(node, campaign)
+    elif campaign.refused and not node.in_quorum_mode:
+        give_way(node, None)  # a fellow candidate's promise that did not end in time
+    elif not node.in_quorum_mode and _is_won(node, campaign):
+        _win(node, campaign)
+    elif node.role is Role.LEADER:
+        start(node, campaign.claim.reason)  # a raise that too few have granted: again, as long as the lease lasts
     else:
         resign_claim(node)
         node.back_off()
+
+
+def _is_carried(node: Node, campaign: Campaign) -> bool:
+    """Quorum: a majority has answered well. It need not wait for others, and no refusal changes it."""
+    if not node.in_quorum_mode:
+        return False
+    quorum.extend_lease(node)
+    if campaign.claim.prepare:
+        return quorum.is_majority(node, campaign.answered)
+    return quorum.is_majority(node, campaign.granted) and quorum.has_lease(node, node.now_us)
 
 
 def _is_won(node: Node, campaign: Campaign) -> bool:
@@ -249,7 +290,7 @@ def _end_preparation(node: Node, campaign: Campaign) -> None:
     """All that answered would follow me: tell the leader, again and again, until it resigns or the time is up. Who did not
     answer is named: the leader agrees only if it does not hear them either."""
     leader = node.followed()
-    silent = campaign.required - campaign.answered
+    silent = campaign.required - campaign.answered if not node.in_quorum_mode else set()
     if (
         leader is None
         or leader.node != campaign.target
@@ -259,7 +300,12 @@ def _end_preparation(node: Node, campaign: Campaign) -> None:
     ):
         fail_preparation(node)
         return
-    if len(campaign.answered) + len(silent) + 1 < leader.alive:  # somebody is there for the leader, and dead for me
+    if node.in_quorum_mode and not _is_carried(node, campaign):
+        fail_preparation(node)
+        return
+    if (
+        not node.in_quorum_mode and len(campaign.answered) + len(silent) + 1 < leader.alive
+    ):  # somebody is there for the leader, and dead for me
         fail_preparation(node)
         return
     campaign.ready = True

@@ -1,6 +1,6 @@
 """Datagram <-> bytes. docs/protocol.md 3 has the layout as tables.
 
-Big-endian; header 88 bytes, body by type, padding, 16 or 32 bytes of MACs; never more than 1232 bytes (the UDP
+Big-endian; header 92 bytes, body by type, padding, 16 or 32 bytes of MACs; never more than 1232 bytes (the UDP
 payload that every IPv6 path takes, RFC 8200 5). `decode` raises `DecodeError` and nothing else, whatever the bytes;
 bytes behind a known body are ignored, so that a later minor version may append fields."""
 
@@ -22,16 +22,16 @@ DATAGRAM_SIZE_MAX = 1232
 VERSION = 0x10  # major.minor as two nibbles: another major is another language
 
 _MAGIC = b"Kg"
-_HEADER = struct.Struct("!2sBBHHQQQQQQQQQHHBBBB")
+_HEADER = struct.Struct("!2sBBHHQQQQQQQQQHHIBBBB")
 _HEADER_LENGTH_AT = slice(6, 8)
-_KEY_AT = 17  # among the header's fields
+_KEY_AT = 18  # among the header's fields
 DATAGRAM_SIZE_MIN = _HEADER.size + MAC_SIZE
 _CLUSTER = struct.Struct("!8xQ")
 # What a stranger's datagram earns is smaller than it, or as large (docs/protocol.md 3.4): a type that is not here earns less
 # than its header.
 SIZE_MIN = {1: 288, 3: 280, 13: 280}
 _MULTICAST = 1 << 0  # flags
-_ELIGIBLE = 1 << 0  # mode bits
+_ELIGIBLE, _BLANK = 1 << 0, 1 << 1  # mode bits
 
 
 def prologue(cluster: int) -> tuple[tuple[int, bytes], ...]:
@@ -60,9 +60,10 @@ def encode(datagram: Datagram, seal: Seal) -> bytes:
         *h.floor,
         h.priority,
         0,
+        h.voters,
         h.role,
         seal.key_id,
-        _ELIGIBLE if h.eligible else 0,
+        (_ELIGIBLE if h.eligible else 0) | (_BLANK if h.blank else 0),
         0,
     )
     return seal.close(header + body + bytes(size - unpadded_size))
@@ -111,7 +112,7 @@ def _check_envelope(data: bytes, *, cluster: int) -> None:
 
 def _header(fields: tuple[int, ...]) -> Header:
     flags, _, cluster, source, destination, session, sequence = fields[3:10]
-    leader_term, leader_node, floor_term, floor_node, priority, _, role, _, mode, _ = fields[10:]
+    leader_term, leader_node, floor_term, floor_node, priority, _, voters, role, _, mode, _ = fields[10:]
     if role > max(Role) or source == 0 or session == 0 or sequence == 0:
         raise DecodeError("header")
     return Header(
@@ -125,5 +126,7 @@ def _header(fields: tuple[int, ...]) -> Header:
         priority=priority,
         role=Role(role),
         eligible=bool(mode & _ELIGIBLE),
+        voters=voters,
+        blank=bool(mode & _BLANK),
         multicast=bool(flags & _MULTICAST),
     )

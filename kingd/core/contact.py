@@ -155,7 +155,7 @@ def on_stranger(node: Node, datagram: Datagram, source: Endpoint) -> Member | No
         answer_probe(node, header, source, body)
         return None
     if isinstance(body, Heartbeat) and _is_live_leader(node, header):
-        hear_foreign_leader(node, lonely=body.lonely)
+        hear_foreign_leader(node, lonely=body.lonely, voters=header.voters)
     if header.multicast:
         _note_unanswered(node, header.source, source)
     if _earns_probe(node, body, source):
@@ -189,13 +189,22 @@ def _is_live_leader(node: Node, header: Header) -> bool:
     return header.sequence > newest
 
 
+def ask_voters(node: Node) -> None:
+    """Each voter's answer tells what it has promised."""
+    for member in node.members.alive():
+        if member.name in node.settings.voters:
+            probe(node, member.node, member.session, member.endpoint)
+
+
 def look_for_contact(node: Node) -> None:
     """Ask whom I heard last whether they hear me."""
     for member in sorted(node.members.alive(), key=lambda m: -m.heard_us)[:_LOOK_AT]:
         probe(node, member.node, member.session, member.endpoint)
 
 
-def hear_foreign_leader(node: Node, *, lonely: bool) -> None:
+def hear_foreign_leader(node: Node, *, lonely: bool, voters: int) -> None:
+    if node.in_quorum_mode and not voters:
+        return  # whoever leads without a quorum stands in nobody's way
     if not node.hears_foreign_leader():
         node.foreign_since_us = node.now_us
     node.foreign_us, node.foreign_lonely = node.now_us, lonely

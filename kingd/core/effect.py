@@ -35,11 +35,13 @@ class Rejoin:
 class Persist:
     """Make these durable (off the loop), then call `Core.persisted(ceiling)`: no claim goes above a ceiling that is not.
 
-    `term` is that of the newest leadership followed: what a later session of this node follows is not below it.
+    `term` is that of the newest leadership followed: what a later session of this node follows is not below it. `hold_us`
+    is the longest promise that this node may give: a later session gives none for so long.
     """
 
     ceiling: Term
     term: Term
+    hold_us: int = 0
 
 
 class EventKind(StrEnum):

@@ -7,12 +7,13 @@ one, by topic."""
 import random
 from dataclasses import replace
 
-from kingd.core import claiming, contact, following, handover, leading, survey, voting
+from kingd.core import claiming, contact, following, handover, leading, quorum, survey, voting
 from kingd.core.effect import Effect, EventKind, HandedOver, Stopped
 from kingd.core.endpoint import Endpoint
 from kingd.core.members import Member, State
 from kingd.core.message import (
     NOBODY,
+    Ack,
     Announce,
     Ballot,
     Claim,
@@ -42,7 +43,7 @@ from kingd.core.promise import Promise
 from kingd.core.publishing import Publisher, event
 from kingd.core.settings import Settings
 from kingd.core.status import Status, status
-from kingd.core.timing import MS, NEVER, SECOND
+from kingd.core.timing import MS, NEVER, SECOND, promise_us
 
 _PREEMPT_WAIT_US_MAX = 600 * SECOND
 _PREEMPT_AGAIN_US = 1_000 * MS
@@ -68,11 +69,15 @@ class Core:
         now_us: int,
         ceiling: Term,
         term: Term = Term(0),
+        hold_us: int = 0,
     ) -> None:
-        """What earlier sessions of this node made durable: `ceiling`, above which this one claims, and `term`, of the
-        newest leadership that they followed: this one follows none below it."""
+        """What earlier sessions of this node made durable: `ceiling`, above which this one claims; `term`, of the
+        newest leadership that they followed: this one follows none below it; and `hold_us`, the longest promise that they may
+        have given: a voter gives none for so long."""
         assert node_id != NOBODY
         assert session != 0
+        votes = settings.name in settings.voters
+        wait_us = max(hold_us, promise_us(settings.timing.lease_us)) if votes else 0
         self.node = Node(
             settings=settings,
             id=node_id,
@@ -84,7 +89,12 @@ class Core:
             claimed=ceiling,
             term_seen=Term(max(ceiling, term)),
             term_saved=term,
-            promise=Promise(ballot=Ballot(term, NOBODY)),
+            promise=Promise(ballot=Ballot(max(ceiling, term) if votes else term, NOBODY), until_us=now_us + wait_us),
+            hold_us=hold_us,
+            hold_wanted_us=wait_us,
+            hold_asked_us=hold_us,
+            learned=ceiling > 0 or not votes,
+            learn_from_us=now_us + wait_us,
         )
         self.node.sweep_at_us = now_us
         self._publisher = Publisher()
@@ -110,6 +120,7 @@ class Core:
             n.stop_at_us,
             n.promise.until_us if n.role is Role.FOLLOWER else NEVER,
             claiming.deadline_us(n),
+            quorum.deadline_us(n),
             handover.offer_deadline_us(n),
             handover.yielded_deadline_us(n),
             survey.deadline_us(n),
@@ -216,6 +227,8 @@ class Core:
                 leading.on_ping(node, member, body)
             case Pong() as body:
                 following.on_pong(node, member, body, sequence=sequence)
+            case Ack() as body:
+                leading.on_ack(node, member, body)
             case Offer() as body:
                 handover.on_offer(node, member, body)
             case Ready() as body:
@@ -240,8 +253,9 @@ class Core:
         contact.answer_challenge(node, header, source, ack)
         handover.meet_leader(node, member)
 
-    def persisted(self, ceiling: Term, *, now_us: int) -> list[Effect]:
+    def persisted(self, ceiling: Term, *, hold_us: int = 0, now_us: int) -> list[Effect]:
         self._begin(now_us)
+        self.node.hold_us = max(self.node.hold_us, hold_us)
         self.node.ceiling = max(self.node.ceiling, ceiling)
         claiming.on_persisted(self.node)
         return self._end()
@@ -274,9 +288,11 @@ class Core:
         """New settings take effect at once; leadership is kept, unless the priority is 0 now."""
         self._begin(now_us)
         node = self.node
-        changed = settings.priority != node.settings.priority
+        before, changed = node.settings, settings.priority != node.settings.priority
         node.settings = replace(settings, cluster=node.settings.cluster)
         node.detector.configure(settings.timing)
+        if (before.voters, before.timing) != (settings.voters, settings.timing):
+            quorum.on_configured(node)
         node.announce_at_us = (
             min(node.announce_at_us, node.now_us) if node.role is not Role.JOINING else node.announce_at_us
         )
@@ -385,6 +401,7 @@ class Core:
             (node.sweep_at_us, self._on_sweep_time),
             (node.namesake_at_us, lambda: contact.look_for_namesake(node)),
             (claiming.deadline_us(node), lambda: claiming.on_timer(node)),
+            (quorum.deadline_us(node), lambda: leading.on_lease_over(node)),
             (handover.offer_deadline_us(node), lambda: handover.on_offer_timer(node)),
             (handover.yielded_deadline_us(node), lambda: handover.on_yielded_timer(node)),
             (survey.deadline_us(node), lambda: survey.on_timer(node)),
@@ -401,12 +418,16 @@ class Core:
 
     def _on_join_time(self) -> None:
         node = self.node
+        if not node.learned:
+            contact.ask_voters(node)
+            node.join_at_us = node.now_us + contact.PROBE_EVERY_US
+            return
         node.seek(None, delay_us=node.position() * node.timing.slot_us)
 
     def _on_seek_time(self) -> None:
         node = self.node
         if node.promise.is_live(node.now_us):
-            node.seek_at_us = node.promise.until_us
+            node.seek_at_us = node.promise.until_us + quorum.turn_us(node)
         elif not node.eligible:
             node.seek_at_us = node.now_us + node.timing.leader_timeout_us
         elif node.hears_foreign_leader() and not node.foreign_lonely:
@@ -477,11 +498,13 @@ class Core:
     def _begin(self, now_us: int) -> None:
         node = self.node
         assert now_us >= node.now_us, "the clock went back"
-        assert not node.out
         late_us = now_us - max(self.deadline_us, node.now_us)
         node.now_us = now_us
         if late_us > node.timing.heartbeat_us // 2:
             self._on_late(late_us)
+        if node.role is Role.LEADER and not quorum.has_lease(node, now_us):
+            leading.on_lease_over(node)  # before anything that enters now
+            self._publisher.publish(node)
 
     def _on_late(self, late_us: int) -> None:
         """The process did not run when it should have: what it missed is not the others' silence."""
@@ -494,7 +517,7 @@ class Core:
             node.join_at_us += late_us
         if node.campaign is not None and node.campaign.started_us != NEVER:
             node.campaign.started_us += late_us
-        if node.role is Role.LEADER and node.now_us - node.beat_us > node.timing.stall_us:
+        if node.role is Role.LEADER and not node.in_quorum_mode and node.now_us - node.beat_us > node.timing.stall_us:
             leading.on_stall(node)
             self._publisher.publish(self.node)  # at once: what enters now may bring the next leader
 
@@ -508,9 +531,12 @@ class Core:
     def _settle(self) -> None:
         """What follows from the new state, whichever way it came about."""
         node = self.node
+        if not node.learned and quorum.learn(node) and node.role is Role.JOINING:
+            node.seek(None, delay_us=node.position() * node.timing.slot_us)
         claiming.keep_ceiling_ahead(node)
         self._arm_preemption()
-        if node.stopping and not self._stopped and node.stop_at_us == NEVER and node.role is Role.FOLLOWER:
+        resigned = node.role is not Role.LEADER and node.yielded is None
+        if node.stopping and not self._stopped and node.stop_at_us == NEVER and resigned:
             node.stop_at_us = node.now_us
         if self._stepping_down:
             self._tell_step_down()

@@ -3,10 +3,10 @@
 docs/protocol.md 4.3. The promise's expiry is the only suspicion there is. Before it, the leader is asked by
 unicast, so that a multicast that stopped reaching this host polls instead of electing."""
 
-from kingd.core import claiming, contact
+from kingd.core import claiming, contact, quorum
 from kingd.core.effect import EventKind, Rejoin
 from kingd.core.members import ANNOUNCES_PER_SECOND, Member
-from kingd.core.message import NO_BALLOT, NOBODY, Ballot, Heartbeat, NodeId, Ping, Pong, Reason, Role
+from kingd.core.message import NO_BALLOT, NOBODY, Ack, Ballot, Heartbeat, NodeId, Ping, Pong, Reason, Role
 from kingd.core.node import Node
 from kingd.core.timing import NEVER, SECOND
 
@@ -24,16 +24,19 @@ def on_heartbeat(node: Node, leader: Member, beat: Heartbeat, *, sequence: int) 
         return
     leader.heard_sequence = max(leader.heard_sequence, sequence)
     leader.alive = beat.alive
+    leader.lease_ms = beat.lease_ms
     if not is_my_leader(node, leader, ballot):
         contact.hear_foreign_leader(
-            node, lonely=beat.lonely
+            node, lonely=beat.lonely, voters=leader.voters
         )  # a follower stays loyal: leaders settle it among themselves
         return
     if beat.lonely:
-        contact.hear_foreign_leader(node, lonely=True)  # when it is lost, nobody is to lead beside it with no grant
+        contact.hear_foreign_leader(
+            node, lonely=True, voters=leader.voters
+        )  # when it is lost, nobody is to lead beside it with no grant
         ask(node, leader)  # it hears nobody; perhaps it hears me
         return
-    _renew(node, leader, ballot)
+    _renew(node, leader, ballot, sequence=sequence)
 
 
 def is_my_leader(node: Node, leader: Member, ballot: Ballot) -> bool:
@@ -45,14 +48,17 @@ def is_my_leader(node: Node, leader: Member, ballot: Ballot) -> bool:
     )
 
 
-def _renew(node: Node, leader: Member, ballot: Ballot) -> None:
+def _renew(node: Node, leader: Member, ballot: Ballot, *, sequence: int) -> None:
+    """`sequence` of the heartbeat or pong that does it: a voter tells the leader, who counts on it."""
     if node.role is not Role.FOLLOWER:  # the candidate that we granted leads
         claiming.resign_claim(node)
         node.follow(leader, ballot)
-        return
-    node.detector.alive(node.now_us)
-    node.promise.renew(ballot, until_us=node.now_us + node.detector.limit_us)
-    node.ping_at_us = min(node.prove_at_us, _next_question(node))
+    else:
+        node.detector.alive(node.now_us)
+        node.promise.renew(ballot, until_us=node.promise_until_us(leader))
+        node.ping_at_us = min(node.prove_at_us, _next_question(node))
+    if quorum.may_renew(node, leader):
+        node.send(Ack(sequence=sequence), leader)
 
 
 def _next_question(node: Node) -> int:
@@ -117,7 +123,9 @@ def on_pong(node: Node, leader: Member, pong: Pong, *, sequence: int) -> None:
     if node.role is not Role.FOLLOWER or leader.session != node.promise.session:
         return
     if leader.role is Role.LEADER and leader.leader >= node.promise.expected:
-        _renew(node, leader, leader.leader)
+        _renew(node, leader, leader.leader, sequence=sequence)
+    elif node.is_voter:
+        return  # it may have been said before the promise of now was given: only a resignation names the ballot it ends
     elif leader.role is not Role.LEADER and leader.leader != NO_BALLOT:
         leader_gone(node, Reason.LEADER_LEFT)  # it follows somebody
     elif leader.role is not Role.LEADER:  # it stalled and is about to claim anew, or its resignation is on the way
@@ -143,7 +151,7 @@ def leader_gone(node: Node, reason: Reason, *, successor: NodeId = NOBODY) -> No
     all.
     """
     former = node.promise.ballot.node
-    node.promise.release()
+    node.let_go()
     places = node.position(without=former)
     if successor not in (NOBODY, node.id):
         places += 1

@@ -228,9 +228,8 @@ def on_resign(node: Node, member: Member, message: Resign) -> None:
     if mine and message.ballot != NO_BALLOT:
         _take_over(node, member, message)
     elif held and (message.leaving or message.ballot >= node.promise.expected) and node.role is not Role.LEADER:
-        if node.role is Role.JOINING:
-            node.promise.release()
-        elif node.role is Role.FOLLOWER or node.role is Role.SEEKING:
+        node.promise.release()  # the holder's own word: it never acts under that ballot again
+        if node.role is Role.FOLLOWER or node.role is Role.SEEKING:
             following.leader_gone(node, message.reason, successor=message.successor)
 
 
@@ -273,13 +272,26 @@ def meet_leader(node: Node, other: Member) -> None:
     ballot = other.leader
     if other.role is not Role.LEADER or ballot.node != other.node or node.duplicate:
         return
+    if node.in_quorum_mode and not other.voters:
+        return  # it leads in a mode in which others may lead beside it
     if node.role is Role.LEADER:
-        if other.rank < node.rank and node.handover is None and node.campaign is None and other.eligible:
+        if node.in_quorum_mode:
+            return  # the lease of one of the two is over, and it is about to notice
+        if (
+            (other.voters or other.rank < node.rank)
+            and node.handover is None
+            and node.campaign is None
+            and other.eligible
+        ):
             resign(node, Reason.OVERLAP_RESOLVED, to=other)
             node.overlap_ended = True
         return
     if node.followed() is not None and node.promise.is_live(node.now_us):
         return
+    if node.is_voter and (
+        not node.learned or (node.promise.is_live(node.now_us) and not node.promise.is_held_by(other.session))
+    ):
+        return  # the promise is not free
     if ballot < node.promise.ballot:
         following.ask(node, other)  # shows it our floor: it raises its term above
         return

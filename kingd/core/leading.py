@@ -1,8 +1,8 @@
 """A leader's side: heartbeats, the proof that somebody hears it, raising its term, standing down. docs/protocol.md 4.6."""
 
-from kingd.core import claiming, contact
+from kingd.core import claiming, contact, handover, quorum
 from kingd.core.members import Member
-from kingd.core.message import NO_BALLOT, Ping, Pong, Reason, Role
+from kingd.core.message import NO_BALLOT, Ack, Ping, Pong, Reason, Role
 from kingd.core.node import Node
 from kingd.core.timing import MS
 
@@ -10,6 +10,7 @@ _RAISE_EVERY_US = 200 * MS
 
 
 def on_heartbeat_time(node: Node) -> None:
+    quorum.extend_lease(node)
     if node.is_lonely() and node.hears_foreign_leader() and _had_time_to_meet(node):
         stand_down(node)
         return
@@ -50,6 +51,22 @@ def on_ping(node: Node, member: Member, ping: Ping) -> None:
         node.contact_us = max(node.contact_us, sent_us)
     if ping.polling:
         contact.send_roster(node, member)
+
+
+def on_ack(node: Node, voter: Member, ack: Ack) -> None:
+    """A voter renewed its promise to this leadership: the lease counts from when that was asked."""
+    sent_us = node.echoes.get(ack.sequence)
+    if node.role is not Role.LEADER or sent_us is None:
+        return
+    voter.contact_us = max(voter.contact_us, sent_us)
+    node.contact_us = max(node.contact_us, sent_us)
+    quorum.note_vote(node, voter, until_us=sent_us + node.timing.lease_us)
+
+
+def on_lease_over(node: Node) -> None:
+    """Too few voters have renewed: somebody else may lead from now on. Saying so frees those who still hear it."""
+    handover.resign(node, Reason.QUORUM_LOST, leaving=node.stopping)
+    node.back_off()
 
 
 def raise_term(node: Node, member: Member) -> None:

@@ -66,6 +66,9 @@ class Member:
     priority: int = 0
     role: Role = Role.JOINING
     eligible: bool = False
+    voters: int = 0  # digest of its list of voters
+    blank: bool = False  # a voter that does not know what it has promised before
+    lease_ms: int = 0  # of a leader or candidate: how long it counts on a promise
     leader: Ballot = NO_BALLOT
     floor: Ballot = NO_BALLOT
     resigned: Ballot = NO_BALLOT  # the highest one that it gave back: no claim of its for that or less is alive
@@ -98,6 +101,8 @@ class Member:
         self.priority = header.priority
         self.role = header.role
         self.eligible = header.eligible
+        self.voters = header.voters
+        self.blank = header.blank
         self.leader = header.leader
         self.floor = header.floor
         if source == self.endpoint:

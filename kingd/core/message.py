@@ -69,7 +69,7 @@ class Reason(IntEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Header:
-    """The first 88 bytes of every datagram."""
+    """The first 92 bytes of every datagram."""
 
     cluster: int  # u64, BLAKE2b of the cluster's name
     source: NodeId
@@ -81,6 +81,8 @@ class Header:
     priority: int  # u16
     role: Role
     eligible: bool  # may it lead now?
+    voters: int = 0  # u32 digest of its list of voters; 0 = availability mode
+    blank: bool = False  # a voter that does not know what it has promised before (quorum.py)
     multicast: bool = False  # this copy went to a group (or by broadcast)
 
 
@@ -101,6 +103,7 @@ class Heartbeat:
     interval_ms: int
     lonely: bool  # no proof of two-way contact: believe me only if you can reach me yourself
     alive: int  # members that the leader counts as alive, itself included
+    lease_ms: int = 0  # how long the leader counts on the promise that this renews; 0 = availability mode
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -143,6 +146,7 @@ class Claim:
     prepare: bool = False
     reason: Reason = Reason.JOINED
     ticket: Ticket | None = None
+    lease_ms: int = 0  # as in Heartbeat
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -192,6 +196,13 @@ class Pong:
     """The answer is in the header (role, leader); the echo proves when it was given."""
 
     echo: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ack:
+    """A voter's answer to each heartbeat and pong of its leader: my promise was renewed by the datagram `sequence`."""
+
+    sequence: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -259,6 +270,7 @@ Body = (
     | Resign
     | Ping
     | Pong
+    | Ack
     | Offer
     | Ready
     | Survey

@@ -29,7 +29,7 @@ from kingd.core.message import (
 from kingd.core.pending import Campaign, Handover, Inquiry, Yielded
 from kingd.core.promise import Promise
 from kingd.core.settings import Settings
-from kingd.core.timing import MS, NEVER, SECOND, Timing
+from kingd.core.timing import MS, NEVER, SECOND, Timing, promise_us
 
 _ECHOES_MAX = 1024
 _REFUSED_US = 10 * SECOND
@@ -49,6 +49,15 @@ class Node:
     claimed: Term  # no session of this node has claimed above it
     ceiling_asked: Term  # what was asked to be made durable ...
     ceiling_asked_us: int = 0  # ... and when
+    hold_us: int = 0  # longest promise that this node may give as a voter: durable
+    hold_wanted_us: int = 0  # what it was asked for
+    hold_asked_us: int = 0  # what was asked to be made durable
+    learned: bool = True  # a voter: knows what its earlier sessions may have promised (quorum.learn)
+    learn_from_us: int = 0  # ... and hears it from others not before this
+    votes: dict[NodeId, int] = field(
+        default_factory=dict
+    )  # voter -> until when it has promised to this candidate or leader
+    lease_until_us: int = 0  # a majority's promises last so long
     term_saved: Term = Term(0)  # of the newest leadership that was followed, as the disk was asked to hold it
 
     role: Role = Role.JOINING
@@ -135,6 +144,14 @@ class Node:
         return self.settings.priority
 
     @property
+    def in_quorum_mode(self) -> bool:
+        return bool(self.settings.voters)
+
+    @property
+    def is_voter(self) -> bool:
+        return self.settings.name in self.settings.voters
+
+    @property
     def rank(self) -> tuple[int, int]:
         return (-self.priority, self.id)
 
@@ -200,8 +217,15 @@ class Node:
         fresh_us = self.now_us - self.timing.contact_us
         return any(m.contact_us >= fresh_us for m in self.members.alive())
 
+    @property
+    def lease_ms(self) -> int:
+        """What a promise to this node is counted on for; 0 in availability mode."""
+        return self.timing.lease_us // MS if self.in_quorum_mode else 0
+
     def is_lonely(self) -> bool:
-        """Leader without a fresh proof that anybody hears it."""
+        """Leader without a fresh proof that anybody hears it. (In quorum mode it would have lost its lease.)"""
+        if self.in_quorum_mode:
+            return False
         return self.contact_us < 0 or self.now_us - self.contact_us > self.timing.contact_us
 
     def me(self) -> Peer:
@@ -232,6 +256,8 @@ class Node:
             priority=self.priority,
             role=self.role,
             eligible=self.eligible,
+            voters=self.settings.voters_digest,
+            blank=not self.learned,
             multicast=multicast,
         )
         return Datagram(header, body)
@@ -254,7 +280,10 @@ class Node:
     def beat(self) -> None:
         """The leader's heartbeat, and when the next one is due."""
         body = Heartbeat(
-            interval_ms=self.timing.heartbeat_us // MS, lonely=self.is_lonely(), alive=len(self.members.alive()) + 1
+            interval_ms=self.timing.heartbeat_us // MS,
+            lonely=self.is_lonely(),
+            alive=len(self.members.alive()) + 1,
+            lease_ms=self.lease_ms,
         )
         self.remember_echo(self.multicast(body))
         self.beat_us = self.now_us
@@ -297,6 +326,7 @@ class Node:
             self.ballot = NO_BALLOT
             self.heartbeat_at_us = NEVER
             self.handover = None
+            self.echoes.clear()  # what proved the old leadership proves no new one
         if role is not Role.FOLLOWER:
             self.ping_at_us = self.preempt_at_us = NEVER
         if role is not Role.SEEKING:
@@ -309,11 +339,17 @@ class Node:
     def join(self, reason: Reason) -> None:
         """Listen, and claim nothing before `join_wait` is over."""
         self.campaign = None
-        self.promise.release()
+        self.let_go()
         self.become(Role.JOINING, reason)
         self.join_at_us = self.now_us + self.timing.join_wait_us if self.links and not self.duplicate else NEVER
         self.announced = 0
         self.announce_at_us = self.now_us if self.links and not self.duplicate else NEVER
+
+    def let_go(self) -> None:
+        """The leader is gone, as far as this node believes. In availability mode somebody else may have the promise now; a
+        voter's belief frees nothing but what it promised to itself: it waits for the promise's end."""
+        if not self.is_voter or self.promise.is_held_by(self.session):
+            self.promise.release()
 
     def seek(self, reason: Reason | None, *, delay_us: int) -> None:
         """No leader: claim after the delay, unless one shows up."""
@@ -341,8 +377,16 @@ class Node:
         self.end_handover(leader.node)
         self.become(Role.FOLLOWER, reason)
         self.detector.begin(self.now_us)
-        self.promise.give(ballot, leader.session, until_us=self.now_us + self.detector.limit_us, led=True)
+        self.promise.give(ballot, leader.session, until_us=self.promise_until_us(leader), led=True)
         self.ping_at_us = self.prove_at_us = self.now_us
+
+    def promise_until_us(self, leader: Member) -> int:
+        """How long a promise to a leader lasts that has just been heard. A voter's never gets shorter."""
+        if not self.in_quorum_mode:
+            return self.now_us + self.detector.limit_us
+        lease_us = leader.lease_ms * MS or self.timing.lease_us
+        held_us = self.promise.until_us if self.promise.is_held_by(leader.session) else 0
+        return max(held_us, self.now_us + promise_us(lease_us))
 
     def lead(self, ballot: Ballot, reason: Reason) -> None:
         """The claim was won (or raised). The first heartbeat goes out with it."""

@@ -15,6 +15,7 @@ class Campaign:
     asked: dict[NodeId, SessionId]
     required: set[NodeId]  # who counts as alive: waited for until the timeout
     started_us: int = NEVER  # NEVER: waits for the ceiling to be durable
+    sent_us: int = NEVER  # when it first went out: what a vote for it is counted from
     resends: int = 0
     granted: set[NodeId] = field(default_factory=set)
     answered: set[NodeId] = field(default_factory=set)

@@ -22,7 +22,7 @@ class Promise:
         return self.led if self.led != NO_BALLOT else self.ballot
 
     def is_live(self, now_us: int) -> bool:
-        return self.ballot.node != NOBODY and now_us < self.until_us
+        return now_us < self.until_us
 
     def is_held_by(self, session: SessionId) -> bool:
         return self.session == session and self.ballot.node != NOBODY

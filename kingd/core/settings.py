@@ -1,6 +1,8 @@
 """What a user configures, as far as the election cares."""
 
 from dataclasses import dataclass
+from functools import lru_cache
+from hashlib import blake2b
 
 from kingd.core.endpoint import Endpoint
 from kingd.core.timing import Timing
@@ -27,3 +29,17 @@ class Settings:
     tags: tuple[tuple[str, str], ...] = ()
     seeds: tuple[Endpoint, ...] = ()  # configured peers and those remembered: announced to by unicast
     broadcast: bool = True  # announce by IPv4 broadcast too while alone
+    voters: tuple[str, ...] = ()  # names, sorted; empty: availability mode
+
+    @property
+    def voters_digest(self) -> int:
+        """u32, 0 = availability mode: votes count only between nodes that have the same list."""
+        return _digest(self.voters)
+
+
+@lru_cache(maxsize=64)
+def _digest(voters: tuple[str, ...]) -> int:
+    if not voters:
+        return 0
+    raw = blake2b("\0".join(voters).encode(), digest_size=4, person=b"kingd-voters").digest()
+    return int.from_bytes(raw, "big") or 1

@@ -5,6 +5,7 @@ far: after a stall a question may be answered before any timer has fired."""
 
 from dataclasses import dataclass
 
+from kingd.core import quorum
 from kingd.core.effect import Peer
 from kingd.core.members import Member
 from kingd.core.message import NO_BALLOT, NOBODY, Ballot, Reason, Role, Term
@@ -25,6 +26,9 @@ class Status:
     ineligible_reason: str | None
     alive: int
     dead: int
+    voters: tuple[str, ...]
+    voters_reachable: int  # this node among them, if it votes
+    quorum_ok: bool  # a leader is known, or a majority is reachable: always, in availability mode
     problems: tuple[str, ...]
 
 
@@ -33,6 +37,7 @@ def status(node: Node, now_us: int) -> Status:
     leader = node.peer(ballot.node)
     entry = node.members.get(ballot.node)
     alive = len(node.members.alive()) + 1
+    reachable = quorum.reachable(node)
     return Status(
         role=role,
         ballot=ballot,
@@ -45,13 +50,20 @@ def status(node: Node, now_us: int) -> Status:
         ineligible_reason=node.ineligible_reason,
         alive=alive,
         dead=sum(1 for m in node.members if m.state == "dead"),
+        voters=node.settings.voters,
+        voters_reachable=reachable,
+        quorum_ok=not node.in_quorum_mode
+        or ballot.node != NOBODY
+        or reachable >= quorum.majority(len(node.settings.voters)),
         problems=tuple(_problems(node, now_us)),
     )
 
 
 def _believed(node: Node, now_us: int) -> tuple[Role, Ballot, int, Reason]:
     if node.role is Role.LEADER:
-        if now_us - node.beat_us > node.timing.stall_us:
+        if not quorum.has_lease(node, now_us):
+            return Role.SEEKING, NO_BALLOT, 0, Reason.QUORUM_LOST
+        if not node.in_quorum_mode and now_us - node.beat_us > node.timing.stall_us:
             return Role.SEEKING, NO_BALLOT, 0, Reason.STALLED
         return Role.LEADER, node.ballot, 0, node.why
     if node.role is Role.FOLLOWER:
@@ -82,6 +94,7 @@ def _problems(node: Node, now_us: int) -> list[str]:
         f"{who} is heard by multicast but does not answer: unicast UDP between us is blocked (a firewall?)"
         for who in sorted(_unanswering(node, now_us))
     )
+    found.extend(quorum.problems(node))
     leader = node.followed()
     if leader is not None and _is_polled(node, leader, now_us):
         found.append(

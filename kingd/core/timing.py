@@ -10,6 +10,14 @@ SECOND = 1_000_000
 NEVER = 1 << 62
 """A deadline that does not come."""
 
+_RHO_PERCENT = 1  # how far the rate of a host's clock may be from real time
+_SLACK_US = 5 * MS
+
+
+def promise_us(lease_us: int) -> int:
+    """How long a voter promises for a lease that is counted from before it was asked: longer, by any two clocks."""
+    return -(-lease_us * (100 + _RHO_PERCENT) // (100 - _RHO_PERCENT)) + _SLACK_US
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Timing:
@@ -41,6 +49,12 @@ class Timing:
     def hold_us(self) -> int:
         """How long a promise to a candidate runs before it must have led: two claims."""
         return 2 * self.claim_timeout_us
+
+    @property
+    def lease_us(self) -> int:
+        """Quorum mode: how long a leader counts on a promise that a voter gave or renewed. Two timeouts: a stall that costs
+        no leadership in availability mode costs none here."""
+        return 2 * self.leader_timeout_us
 
     @property
     def ask_after_us(self) -> int:

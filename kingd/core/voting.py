@@ -4,7 +4,7 @@ A promise to a leader is refused to others while the leader is heard; after one 
 first, and the claimant's resend is judged by what came of it. A promise to a candidate is refused to others until
 it runs out or is resigned."""
 
-from kingd.core import claiming, contact, following
+from kingd.core import claiming, contact, following, quorum
 from kingd.core.members import Member
 from kingd.core.message import NO_BALLOT, Ballot, Claim, Grant, Reason, Refuse, Role, SessionId
 from kingd.core.node import Node
@@ -12,11 +12,14 @@ from kingd.core.timing import MS
 
 
 def on_claim(node: Node, claimant: Member, claim: Claim) -> None:
+    if claimant.voters != node.settings.voters_digest:
+        node.drop("voters")  # who counts differently must not count this one
+        return
     if Ballot(claim.term, claimant.node) <= claimant.resigned:
         node.drop("resigned")  # its resignation has overtaken it: a promise would wait for nobody
         return
     answer = _judge(node, claimant, claim)
-    if answer is None:
+    if answer is None or (isinstance(answer, Grant) and not quorum.may_promise(node, claim)):
         return
     if isinstance(answer, Grant) and not claim.prepare:
         _promise(node, claimant, claim)
@@ -45,8 +48,10 @@ def _judge(node: Node, claimant: Member, claim: Claim) -> Grant | Refuse | None:
     if promise.is_live(node.now_us) and not promise.is_free_by(
         claim.ticket, node=claimant.node, session=claimant.session
     ):
-        if promise.led == NO_BALLOT:
-            return _refuse(node, claim, promise.ballot, promise.session, led=False)
+        if (
+            promise.led == NO_BALLOT or node.is_voter
+        ):  # a voter's promise is exclusive, whatever it believes of the holder
+            return _refuse(node, claim, promise.ballot, promise.session, led=promise.led != NO_BALLOT)
         if not node.detector.is_silent(node.now_us):
             return _refuse(node, claim, promise.ballot, promise.session, led=True)
         if not node.detector.is_doubtful(node.now_us):
@@ -84,7 +89,8 @@ def _promise(node: Node, claimant: Member, claim: Claim) -> None:
     if node.promise.ballot == ballot and node.role is Role.FOLLOWER:
         return
     keeps_leading = node.role is Role.FOLLOWER and node.promise.is_held_by(claimant.session)
-    until_us = node.now_us + node.timing.hold_us
+    claimant.lease_ms = claim.lease_ms
+    until_us = node.promise_until_us(claimant) if node.in_quorum_mode else node.now_us + node.timing.hold_us
     if keeps_leading:  # a raise: it leads on, under the higher term once that is complete
         node.promise.allow_raise(ballot, until_us=until_us)
         return

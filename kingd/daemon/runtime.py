@@ -78,6 +78,7 @@ class Runtime:
             now_us=now_us(),
             ceiling=Term(store.ceiling),
             term=Term(store.term),
+            hold_us=store.hold_us,
         )
         self.journal = Journal()
         self.refusals = Refusals()
@@ -143,8 +144,11 @@ class Runtime:
         await server.close()
         if self._exit == 0:
             self._store.save_peers(self._members())
+            node = self.core.node
             try:
-                self._store.save(self.core.node.term_seen, self.core.node.promise.ballot.term)
+                self._store.save(
+                    node.term_seen if node.learned else Term(0), node.promise.ballot.term, node.hold_wanted_us
+                )
             except OSError as error:
                 _log.warning("the state folder could not be written at the end: %s", error)
 
@@ -218,8 +222,8 @@ class Runtime:
                     self._transport.multicast(data, everywhere=everywhere, broadcast=broadcast)
                 case Rejoin():
                     self._transport.rejoin()
-                case Persist(ceiling, term):
-                    self._spawn(self._persist(ceiling, term))
+                case Persist():
+                    self._spawn(self._persist(effect))
                 case Event():
                     self._publish(effect)
                 case Surveyed():
@@ -244,11 +248,11 @@ class Runtime:
         delay_us = max(0, deadline_us - now_us())
         self._timer = self._loop.call_later(delay_us / 1e6, self._on_timer)
 
-    async def _persist(self, ceiling: Term, term: Term) -> None:
+    async def _persist(self, wanted: Persist) -> None:
         """Off the loop: a disk that takes seconds costs no heartbeat."""
         while True:
             try:
-                await asyncio.to_thread(self._store.save, ceiling, term)
+                await asyncio.to_thread(self._store.save, wanted.ceiling, wanted.term, wanted.hold_us)
             except OSError as error:
                 self._disk = (
                     f"the state folder cannot be written ({error}): this node must not lead until it can; retrying"
@@ -260,7 +264,7 @@ class Runtime:
             self._disk = ""
             if self.core.node.unfit:
                 self.perform(self.core.set_unfit("", now_us=now_us()))
-            self.perform(self.core.persisted(ceiling, now_us=now_us()))
+            self.perform(self.core.persisted(wanted.ceiling, hold_us=wanted.hold_us, now_us=now_us()))
             return
 
     def _publish(self, event: Event) -> None:
@@ -357,6 +361,7 @@ def settings(config: Config, seeds: tuple[Endpoint, ...]) -> Settings:
         tags=config.tags,
         seeds=seeds,
         broadcast=config.network.broadcast,
+        voters=tuple(sorted(config.quorum.voters)),
     )
 
 

@@ -9,6 +9,7 @@ from typing import Protocol
 
 from kingd.config import Config, ConfigError, apply_live, changed_keys, needs_restart
 from kingd.control.service import JsonObject, ServiceError
+from kingd.core import quorum
 from kingd.core.effect import Effect, Event, EventKind, HandedOver, Surveyed
 from kingd.core.election import Core, StepDownError
 from kingd.core.message import Role
@@ -155,6 +156,9 @@ class ControlService:
             new, seal = daemon.reread()
         except ConfigError as error:
             raise ServiceError("BadConfig", str(error)) from None
+        unsafe = quorum.unsafe_step(daemon.core.node, tuple(sorted(new.quorum.voters)))
+        if unsafe is not None:
+            raise ServiceError("BadConfig", f"quorum.voters: {unsafe}")
         changed = changed_keys(daemon.config, new)
         waiting = [key for key in changed if needs_restart(key)]
         applied = [key for key in changed if not needs_restart(key)]

@@ -20,7 +20,7 @@ import threading
 from binascii import crc32
 from collections.abc import Iterable
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeGuard
 
 from kingd.core.endpoint import Endpoint
 from kingd.core.message import NodeId
@@ -40,6 +40,7 @@ class _State(NamedTuple):
     node_id: NodeId
     ceiling: int
     term: int
+    hold_us: int
 
 
 class Store:
@@ -50,6 +51,7 @@ class Store:
         self.node_id = state.node_id
         self.ceiling = state.ceiling
         self.term = state.term
+        self.hold_us = state.hold_us
         self.writable = False
         self.warnings = warnings
         self._folder = folder
@@ -68,7 +70,7 @@ class Store:
             return store
         try:
             store.save(
-                store.ceiling, store.term
+                store.ceiling, store.term, store.hold_us
             )  # even if nothing is new: now is the time to learn that the disk is full
         except OSError as error:
             warnings.append(
@@ -77,18 +79,17 @@ class Store:
             )
         return store
 
-    def save(self, ceiling: int, term: int) -> None:
-        """Blocking (fsync): for a worker thread. Never lowers either. OSError: they are not durable."""
-        assert 0 <= ceiling < _U64
-        assert 0 <= term < _U64
+    def save(self, ceiling: int, term: int, hold_us: int) -> None:
+        """Blocking (fsync): for a worker thread. Never lowers any. OSError: they are not durable."""
+        assert all(0 <= value < _U64 for value in (ceiling, term, hold_us))
         with self._writing:
             if not self._readable:  # an identity that may be good again tomorrow is not overwritten
                 raise OSError(errno.EACCES, os.strerror(errno.EACCES), str(self._folder / "state.json"))
             self.writable = False
-            state = _State(self.node_id, max(ceiling, self.ceiling), max(term, self.term))
+            state = _State(self.node_id, max(ceiling, self.ceiling), max(term, self.term), max(hold_us, self.hold_us))
             self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)  # it may have been removed under us
             _replace(self._folder / "state.json", _encode(state), durable=True)
-            self.ceiling, self.term = state.ceiling, state.term
+            self.ceiling, self.term, self.hold_us = state.ceiling, state.term, state.hold_us
             self.writable = True
 
     def load_peers(self) -> list[Endpoint]:
@@ -206,7 +207,7 @@ def _put_aside(file: Path, why: str) -> str:
 
 def _new_state() -> _State:
     # 0 means nobody.
-    return _State(NodeId(1 + int.from_bytes(os.urandom(8), "big") % (_U64 - 1)), 0, 0)
+    return _State(NodeId(1 + int.from_bytes(os.urandom(8), "big") % (_U64 - 1)), 0, 0, 0)
 
 
 def _encode(state: _State) -> bytes:
@@ -215,6 +216,7 @@ def _encode(state: _State) -> bytes:
         "node_id": f"{state.node_id:016x}",
         "ceiling": state.ceiling,
         "term": state.term,
+        "hold_us": state.hold_us,
         "crc": _checksum(state),
     }
     return f"{json.dumps(document)}\n".encode()
@@ -228,13 +230,12 @@ def _decode(data: bytes) -> _State:
         raise ValueError("it is not JSON") from None
     if not isinstance(document, dict) or document.get("format") != _FORMAT:
         raise ValueError(f"its format is not {_FORMAT}")
-    node_id, ceiling, term = document.get("node_id"), document.get("ceiling"), document.get("term")
-    if not isinstance(node_id, str) or not isinstance(ceiling, int) or not isinstance(term, int):
-        raise ValueError("a value is missing or wrong")
-    if isinstance(ceiling, bool) or isinstance(term, bool) or not 0 <= ceiling < _U64 or not 0 <= term < _U64:
+    node_id = document.get("node_id")
+    ceiling, term, hold_us = (document.get(key) for key in ("ceiling", "term", "hold_us"))
+    if not isinstance(node_id, str) or not (_is_u64(ceiling) and _is_u64(term) and _is_u64(hold_us)):
         raise ValueError("a value is missing or wrong")
     try:
-        state = _State(NodeId(int(node_id, 16)), ceiling, term)
+        state = _State(NodeId(int(node_id, 16)), ceiling, term, hold_us)
     except ValueError:
         raise ValueError("its node id is not a number") from None
     # Also refuses what int() takes and we do not write, such as signs and blanks.
@@ -245,8 +246,12 @@ def _decode(data: bytes) -> _State:
     return state
 
 
+def _is_u64(value: object) -> TypeGuard[int]:
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < _U64
+
+
 def _checksum(state: _State) -> str:
-    return f"{crc32(f'{_FORMAT} {state.node_id} {state.ceiling} {state.term}'.encode()):08x}"
+    return f"{crc32(f'{_FORMAT} {state.node_id} {state.ceiling} {state.term} {state.hold_us}'.encode()):08x}"
 
 
 def _endpoint(row: object) -> Endpoint | None:

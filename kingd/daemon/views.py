@@ -58,7 +58,7 @@ def status(
     return {
         "version": 1,
         "cluster": config.cluster,
-        "mode": "availability",
+        "mode": "quorum" if facts.voters else "availability",
         "node": {
             "id": node_id(node.id),
             "name": node.settings.name,
@@ -75,7 +75,7 @@ def status(
         "since": since,
         "reason": facts.reason.word,
         "members": {"alive": facts.alive, "dead": facts.dead},
-        "quorum": {"voters": list(config.quorum.voters), "reachable": facts.alive, "ok": True},
+        "quorum": {"voters": list(facts.voters), "reachable": facts.voters_reachable, "ok": facts.quorum_ok},
         "strangers": strangers,
         "problems": [*facts.problems, *problems],
         "rejected": rejected,

@@ -39,11 +39,12 @@ class Host:
     core: Core | None = None  # None: crashed or off
     ceiling: Term = Term(0)  # what its disk holds
     term: Term = Term(0)
+    hold_us: int = 0
     port: int = _PORT
     paused_until_us: int = 0
     due_us: int = NEVER  # when it next has something to do, if nothing arrives
     backlog: list[tuple[Endpoint, bytes]] = field(default_factory=list)
-    pending_disk: list[tuple[int, Term, Term]] = field(default_factory=list)
+    pending_disk: list[tuple[int, Persist]] = field(default_factory=list)
     disk_us: int = DISK_US
     events: list[tuple[int, Event]] = field(default_factory=list)
     surveys: list[Surveyed] = field(default_factory=list)
@@ -90,6 +91,7 @@ class Cluster:
             now_us=self.now_us,
             ceiling=host.ceiling,
             term=host.term,
+            hold_us=host.hold_us,
         )
         host.backlog.clear()
         host.pending_disk.clear()
@@ -111,6 +113,7 @@ class Cluster:
         assert host.core is None
         host.node_id = NodeId(self.rng.randrange(1, 1 << 32))
         host.ceiling = host.term = Term(0)
+        host.hold_us = 0
 
     def pause(self, host: Host, *, until_us: int) -> None:
         self.note(host, f"pause for {(until_us - self.now_us) / 1e3:.0f} ms")
@@ -210,15 +213,16 @@ class Cluster:
         for source, data in backlog:  # queued datagrams first, then timers
             self._receive(host, source, data)
         while host.core and host.pending_disk and host.pending_disk[0][0] <= self.now_us:
-            _, ceiling, term = host.pending_disk.pop(0)
-            host.ceiling, host.term = max(host.ceiling, ceiling), max(host.term, term)
-            self._persisted(host, ceiling)
+            _, wanted = host.pending_disk.pop(0)
+            host.ceiling, host.term = max(host.ceiling, wanted.ceiling), max(host.term, wanted.term)
+            host.hold_us = max(host.hold_us, wanted.hold_us)
+            self._persisted(host, wanted)
         if host.core and host.core.deadline_us <= self.now_us:
             self.enter(host, lambda core: core.tick(now_us=self.now_us))
         self._schedule(host)  # nothing may have entered it: what was queued was not for it
 
-    def _persisted(self, host: Host, ceiling: Term) -> None:
-        self.enter(host, lambda core: core.persisted(ceiling, now_us=self.now_us))
+    def _persisted(self, host: Host, wanted: Persist) -> None:
+        self.enter(host, lambda core: core.persisted(wanted.ceiling, hold_us=wanted.hold_us, now_us=self.now_us))
 
     def _deliver(self) -> None:
         source, target, _, data = self.network.pop()
@@ -271,9 +275,9 @@ class Cluster:
                 self._unicast(host, self._encode(datagram), to)
             case Multicast(datagram):
                 self._multicast(host, self._encode(datagram), to_itself=isinstance(datagram.body, (Announce, Probe)))
-            case Persist(ceiling, term):
-                host.pending_disk.append((self.now_us + host.disk_us, ceiling, term))
-                host.pending_disk.sort()
+            case Persist():
+                host.pending_disk.append((self.now_us + host.disk_us, effect))
+                host.pending_disk.sort(key=lambda due: due[0])
             case Event():
                 self._on_event(host, effect)
             case Surveyed():

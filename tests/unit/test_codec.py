@@ -11,6 +11,7 @@ from kingd.core.bodies import ROSTER_ENTRIES_MAX, TAGS_MAX, TEXT_SIZE_MAX, Decod
 from kingd.core.codec import DATAGRAM_SIZE_MAX, DATAGRAM_SIZE_MIN, SIZE_MIN, decode, encode
 from kingd.core.message import (
     NOBODY,
+    Ack,
     Announce,
     Ballot,
     Body,
@@ -57,14 +58,16 @@ HEADER = Header(
     priority=0x0164,
     role=Role.FOLLOWER,
     eligible=True,
+    voters=0x71727374,
+    blank=True,
 )
-HEADER_SIZE = 88
+HEADER_SIZE = 92
 
 # What follows magic, version, type, flags and length, which differ in the table: cluster, source, destination, session,
-# sequence, leader's ballot, floor, priority, 2 reserved, role, key id, mode bits, 1 reserved.
+# sequence, leader's ballot, floor, priority, 2 reserved, voters, role, key id, mode bits, 1 reserved.
 HEADER_HEX = (
     "6b9d00a22b95fb98 0102030405060708 1112131415161718 2122232425262728 3132333435363738"
-    " 0000000000000041 0000000000000042 0000000000000043 0000000000000044 0164 0000 01 00 01 00"
+    " 0000000000000041 0000000000000042 0000000000000043 0000000000000044 0164 0000 71727374 01 00 03 00"
 )
 
 # kind, message, then its bytes: first eight of the header, body (zeros up to the least length follow), checksum
@@ -74,35 +77,35 @@ CASES: list[tuple[str, Body, str, str, str]] = [
         Announce(name="box1", version="0.1.0", interval_ms=1000, tags=(("url", "http://x"), ("ö", "é"))),
         "4b67 10 01 0000 0120",
         "000003e8 02 04 626f7831 05 302e312e30 03 75726c 08 687474703a2f2f78 02 c3b6 02 c3a9",
-        "be85647fe847568d7db07aa824944823",
+        "c03cdfb7b464f77fcc0ecb80a0b6f816",
     ),
     (
         "heartbeat",
-        Heartbeat(interval_ms=100, lonely=True, alive=3),
-        "4b67 10 02 0000 006f",
-        "00000064 01 0003",
-        "dce1b0a17cc15f9353f817c7e9c18121",
+        Heartbeat(interval_ms=100, lonely=True, alive=3, lease_ms=1000),
+        "4b67 10 02 0000 0077",
+        "00000064 01 0003 000003e8",
+        "1b36009f6cd80ade71f3d880defd5899",
     ),
     (
         "probe",
         Probe(nonce=0x61),
         "4b67 10 03 0000 0118",
         "0000000000000061",
-        "12f9198933dea3d4f8f22b9e56b2eab6",
+        "1ca5039854c14cd5ce97bcddee2eeda6",
     ),
     (
         "probe-ack",
         ProbeAck(echo=0x61, name="box1", version="0.1.0", returns=2, nonce=0x6A),
-        "4b67 10 04 0000 0084",
+        "4b67 10 04 0000 0088",
         "0000000000000061 000000000000006a 02 04 626f7831 05 302e312e30",
-        "c44d50cf7c433759c9e6fe3edcbd8681",
+        "1d0eaad62bd8a5112838ab1bb40bbeb2",
     ),
     (
         "claim-prepare",
-        Claim(term=Term(0x51), attempt=0x62, prepare=True, reason=Reason.LEADER_TIMEOUT),
-        "4b67 10 05 0000 0077",
-        "0000000000000051 00000062 01 02 00",
-        "6868f5576e0ead0f348ba8e29cb01648",
+        Claim(term=Term(0x51), attempt=0x62, prepare=True, reason=Reason.LEADER_TIMEOUT, lease_ms=60),
+        "4b67 10 05 0000 007f",
+        "0000000000000051 00000062 01 02 0000003c 00",
+        "537a9f998452add43d1c353d00a1729e",
     ),
     (
         "claim-ticket",
@@ -114,17 +117,17 @@ CASES: list[tuple[str, Body, str, str, str]] = [
                 ballot=BALLOT, session=SessionId(0x53), successor=NodeId(0x54), successor_session=SessionId(0x55)
             ),
         ),
-        "4b67 10 05 0000 009f",
-        "0000000000000051 00000062 00 06 01"
+        "4b67 10 05 0000 00a7",
+        "0000000000000051 00000062 00 06 00000000 01"
         " 0000000000000051 0000000000000052 0000000000000053 0000000000000054 0000000000000055",
-        "a37e10a7c2b426256c0b6fed6d636047",
+        "a5565839872e2a00e6a01a69de693142",
     ),
     (
         "grant",
         Grant(term=Term(0x51), attempt=0x62, prepare=True),
-        "4b67 10 06 0000 0075",
+        "4b67 10 06 0000 0079",
         "0000000000000051 00000062 01",
-        "1a8563b4cae7220aa934ef39c18d8597",
+        "c4ad951cf277a659521989a7733374d2",
     ),
     (
         "refuse",
@@ -137,9 +140,9 @@ CASES: list[tuple[str, Body, str, str, str]] = [
             led=True,
             remaining_ms=500,
         ),
-        "4b67 10 07 0000 0092",
+        "4b67 10 07 0000 0096",
         "0000000000000051 00000062 00 0000000000000051 0000000000000052 0000000000000053 01 000001f4",
-        "ff06096c1ed712acbf6c5368f3383a86",
+        "8dc122c2f9e1ae0b1f2454afa59ee856",
     ),
     (
         "resign",
@@ -150,45 +153,46 @@ CASES: list[tuple[str, Body, str, str, str]] = [
             reason=Reason.LEADER_LEFT,
             leaving=True,
         ),
-        "4b67 10 08 0000 008a",
+        "4b67 10 08 0000 008e",
         "0000000000000051 0000000000000052 0000000000000054 0000000000000055 04 01",
-        "12c13480fb649131be8a0d261b83413a",
+        "ed6dc3976f2a12f532e43a1909558408",
     ),
     (
         "ping",
         Ping(nonce=0x63, heard=0x64, polling=True),
-        "4b67 10 09 0000 0075",
+        "4b67 10 09 0000 0079",
         "00000063 0000000000000064 01",
-        "03ba174fc293deafda7d2427eb6341ef",
+        "217ed86cdff5631ea3b7f295204017ff",
     ),
-    ("pong", Pong(echo=0x63), "4b67 10 0a 0000 006c", "00000063", "08c311b2885a262d55edb7f148c532df"),
+    ("pong", Pong(echo=0x63), "4b67 10 0a 0000 0070", "00000063", "b4b9cfbf0f800c99c525b39bd606a098"),
+    ("ack", Ack(sequence=0x6A), "4b67 10 11 0000 0074", "000000000000006a", "5b26cf963a58c27e21b480bdd96cce5e"),
     (
         "offer",
         Offer(ballot=BALLOT, reason=Reason.HANDOVER, keep_ms=0x69),
-        "4b67 10 0b 0000 007d",
+        "4b67 10 0b 0000 0081",
         "0000000000000051 0000000000000052 05 00000069",
-        "539ad3f5b73fcafeb2442fefbc4de937",
+        "c6396e613d4dcada4592619bc6813bd4",
     ),
     (
         "ready",
         Ready(ballot=BALLOT, reason=Reason.HIGHER_PRIORITY, silent=(NodeId(0x68), NodeId(0x69))),
-        "4b67 10 0c 0000 008a",
+        "4b67 10 0c 0000 008e",
         "0000000000000051 0000000000000052 01 02 0000000000000068 0000000000000069",
-        "1b8ed34d9c189c8b28f4bc1c41e06c8a",
+        "d31d1fbc3223ea6e79068096287714e2",
     ),
     (
         "survey",
         Survey(nonce=0x65),
         "4b67 10 0d 0000 0118",
         "0000000000000065",
-        "593df8d414d00b6fcf39dd917140bc73",
+        "57ecdcd2d06373839288bc806034593a",
     ),
     (
         "report",
         Report(echo=0x65, name="box1", leader_name=""),
-        "4b67 10 0e 0000 0076",
+        "4b67 10 0e 0000 007a",
         "0000000000000065 04 626f7831 00",
-        "f29a352cc19861ba17c08e306b292f8b",
+        "ee3abb001b8cde6acd809c30ca5c5286",
     ),
     (
         "roster",
@@ -198,10 +202,10 @@ CASES: list[tuple[str, Body, str, str, str]] = [
                 RosterEntry(node=NodeId(0x56), session=SessionId(0x57), host="fe80::1", port=5467),
             )
         ),
-        "4b67 10 10 0000 009e",
+        "4b67 10 10 0000 00a2",
         "02 0000000000000054 0000000000000055 155a 08 31302e302e302e31"
         " 0000000000000056 0000000000000057 155b 07 666538303a3a31",
-        "c290b0a65813dd3c98dc45a9da221160",
+        "f4b0e0207672b75752d62ea90d2cc0a1",
     ),
 ]
 IDS = [case[0] for case in CASES]
@@ -246,9 +250,9 @@ def test_table_has_every_kind() -> None:
 
 
 def test_flags_and_mode_bits() -> None:
-    header = replace(HEADER, multicast=True, eligible=False, destination=NOBODY, role=Role.LEADER)
+    header = replace(HEADER, multicast=True, eligible=False, destination=NOBODY, role=Role.LEADER, blank=False)
     data = encode(Datagram(header, Pong(echo=1)), SEAL)
-    assert (data[4:6].hex(), data[84:88].hex()) == ("0001", "04000000")
+    assert (data[4:6].hex(), data[88:92].hex()) == ("0001", "04000000")
     assert read(data).header == header
 
 
@@ -309,7 +313,7 @@ REFUSED: list[tuple[str, Body, Callable[[bytes], bytes], str]] = [
     ("unknown type", Pong(echo=1), changed(3, 15), "type"),
     ("type 0", Pong(echo=1), changed(3, 0), "type"),
     ("major version", Pong(echo=1), changed(2, 0x20), "version"),
-    ("no role", Pong(echo=1), changed(84, 5), "header"),
+    ("no role", Pong(echo=1), changed(88, 5), "header"),
     ("reason", Offer(ballot=BALLOT, reason=Reason.JOINED), changed(HEADER_SIZE + 16, 15), "reason"),
     ("too many tags", Announce(name="", version="", interval_ms=1), changed(HEADER_SIZE + 4, 9), "count"),
     ("roster count", Roster(entries=()), changed(HEADER_SIZE, ROSTER_ENTRIES_MAX + 1), "count"),
@@ -326,7 +330,9 @@ REFUSED: list[tuple[str, Body, Callable[[bytes], bytes], str]] = [
     ("escape character", Report(echo=1, name="a", leader_name=""), changed(HEADER_SIZE + 9, 0x1B), "text"),
     ("line break", Report(echo=1, name="a", leader_name=""), changed(HEADER_SIZE + 9, 0x0A), "text"),
     ("no body", Pong(echo=1), lambda d: d[:HEADER_SIZE], "truncated"),
-    ("ticket missing", Claim(term=Term(1), attempt=1), changed(HEADER_SIZE + 14, 1), "truncated"),
+    ("ticket missing", Claim(term=Term(1), attempt=1), changed(HEADER_SIZE + 18, 1), "truncated"),
+    ("lease of a claim", Claim(term=Term(1), attempt=1), changed(HEADER_SIZE + 14, 1), "lease"),
+    ("lease of a heartbeat", Heartbeat(interval_ms=1, lonely=False, alive=1), changed(HEADER_SIZE + 7, 1), "lease"),
     ("shorter than a probe", Announce(name="", version="", interval_ms=1), lambda d: d[:-1], "truncated"),
     ("probe shorter than its answer", Probe(nonce=1), lambda d: d[:-1], "truncated"),
 ]

@@ -367,7 +367,6 @@ def test_ninth_tag_is_refused_and_drop_ins_add_tags(main: Path) -> None:
 
 
 NOT_YET = [
-    ('quorum.voters = ["a", "b", "c"]', "this version has only the availability mode"),
     ('check.command = ["/bin/true"]', "this version does not check health yet"),
 ]
 
@@ -474,7 +473,7 @@ def test_name_is_made_from_any_host_name(main: Path, monkeypatch: pytest.MonkeyP
     assert read(main, f'name = "{name}"').name == name
 
 
-LIVE = ["priority", "preempt", "timing.", "hooks.", "check.", "log.", "security.", "tags"]
+LIVE = ["priority", "preempt", "timing.", "quorum.", "hooks.", "check.", "log.", "security.", "tags"]
 
 
 @pytest.mark.parametrize("path", KEYS)

@@ -26,7 +26,7 @@ def folder(tmp_path: Path) -> Path:
 def filled(folder: Path) -> Path:
     """The folder of a daemon that has run."""
     store = Store.open(folder)
-    store.save(1024, 17)
+    store.save(1024, 17, 9)
     store.save_peers([Endpoint("10.0.0.2", 5466, "eth0")])
     store.close()
     return folder
@@ -55,8 +55,8 @@ def test_folder_and_files_are_private(filled: Path) -> None:
 
 def test_identity_and_ceiling_come_back(folder: Path) -> None:
     first = Store.open(folder)
-    first.save(1024, 17)
-    first.save(2**64 - 1, 0)
+    first.save(1024, 17, 9)
+    first.save(2**64 - 1, 0, 0)
     first.close()
     second = reopen(folder)
     assert (second.node_id, second.ceiling, second.term, second.warnings) == (first.node_id, 2**64 - 1, 17, [])
@@ -68,7 +68,7 @@ def test_two_folders_have_two_identities(tmp_path: Path) -> None:
 
 def test_ceiling_never_goes_back(filled: Path) -> None:
     store = Store.open(filled)
-    store.save(5, 0)
+    store.save(5, 0, 0)
     store.close()
     assert store.ceiling == reopen(filled).ceiling == 1024
     assert store.term == reopen(filled).term == 17
@@ -76,7 +76,7 @@ def test_ceiling_never_goes_back(filled: Path) -> None:
 
 def test_many_writers_leave_the_highest_ceiling_whole(folder: Path) -> None:
     store = Store.open(folder)
-    writers = [threading.Thread(target=store.save, args=(number, 0)) for number in range(20)]
+    writers = [threading.Thread(target=store.save, args=(number, 0, 0)) for number in range(20)]
     for writer in writers:
         writer.start()
     for writer in writers:
@@ -202,10 +202,10 @@ def test_folder_that_cannot_be_written_keeps_its_identity_and_says_so(filled: Pa
     (warning,) = store.warnings
     assert warning.startswith(f"{filled}: state cannot be written (Is a directory)")
     with pytest.raises(IsADirectoryError):
-        store.save(2048, 0)
+        store.save(2048, 0, 0)
     assert store.ceiling == 1024
     (filled / "state.json.new").rmdir()  # room again
-    store.save(2048, 0)
+    store.save(2048, 0, 0)
     store.close()
     assert (store.writable, reopen(filled).ceiling) == (True, 2048)
 
@@ -219,7 +219,7 @@ def test_state_that_cannot_be_read_is_not_overwritten(filled: Path) -> None:
     (warning,) = store.warnings
     assert "cannot be read (Is a directory)" in warning
     with pytest.raises(PermissionError):
-        store.save(1, 0)
+        store.save(1, 0, 0)
     store.close()
     assert (filled / "state.json").is_dir()
 

@@ -67,7 +67,9 @@ def header_of() -> Any:
         floor_term=HEADER.floor.term,
         floor_node=HEADER.floor.node,
         priority=HEADER.priority,
+        voters=HEADER.voters,
         role=HEADER.role,
+        mode=3,
     )
 
 

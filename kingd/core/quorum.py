@@ -1,0 +1,197 @@
+"""Quorum mode: who votes, how long a leadership is proven, and what a voter may promise after a start. docs/protocol.md 8.
+
+With `Settings.voters` set, to lead is to hold the promises of a majority of the named hosts, each exclusive and
+timed: a *lease*. A voter's promise lasts longer than the leader counts on it, whatever their clocks do within RHO, so
+no two sessions lead at one instant (leases: Gray and Cheriton, SOSP 1989). Without voters every function here gives the
+answer that leaves availability mode as it is."""
+
+from collections import Counter
+from collections.abc import Iterable
+
+from kingd.core.members import Member, State
+from kingd.core.message import NOBODY, Ballot, Claim, NodeId, Role, Term
+from kingd.core.node import Node
+from kingd.core.timing import MS, NEVER, promise_us
+
+_GUARD = 50  # a leader stops saying so a fiftieth of the lease before its end: what it says takes time to arrive
+
+
+def majority(voters: int) -> int:
+    return voters // 2 + 1
+
+
+# -- the leader's side: votes, and the lease that they prove --------------------------------------------------------
+
+
+def note_vote(node: Node, voter: Member, *, until_us: int) -> None:
+    """`voter` promised, in answer to what was sent a lease before `until_us`."""
+    if not node.settings.voters or voter.voters != node.settings.voters_digest:
+        return
+    node.votes[voter.node] = max(node.votes.get(voter.node, 0), until_us)
+    extend_lease(node)
+
+
+def extend_lease(node: Node) -> None:
+    """The lease lasts as long as a majority has promised. It never shrinks: what was proven stays proven."""
+    if node.settings.voters:
+        untils = sorted(_untils(node), reverse=True)
+        need = majority(len(node.settings.voters))
+        if len(untils) >= need:
+            node.lease_until_us = max(node.lease_until_us, untils[need - 1])
+
+
+def _untils(node: Node) -> Iterable[int]:
+    """One for each voter. A name that two hosts have is nobody's."""
+    names = Counter(m.name for m in node.members if m.state is State.ALIVE or m.node in node.votes)
+    names[node.settings.name] += 1
+    for voter, until_us in node.votes.items():
+        member = node.members.get(voter)
+        if member is not None and member.name in node.settings.voters and names[member.name] == 1:
+            yield until_us
+    own = not node.promise.is_live(node.now_us) or node.promise.is_held_by(node.session)
+    if node.is_voter and own and names[node.settings.name] == 1:
+        yield node.now_us + node.timing.lease_us
+
+
+def has_lease(node: Node, now_us: int) -> bool:
+    """Whether this node, if it leads, may say so at `now_us`. Always, in availability mode."""
+    return not node.settings.voters or now_us < lease_end_us(node)
+
+
+def deadline_us(node: Node) -> int:
+    return lease_end_us(node) if node.role is Role.LEADER and node.in_quorum_mode else NEVER
+
+
+def lease_end_us(node: Node) -> int:
+    return node.lease_until_us - node.timing.lease_us // _GUARD
+
+
+def is_majority(node: Node, members: Iterable[NodeId]) -> bool:
+    """Whether these, and this node if it votes, are a majority of the voters."""
+    names = {m.name for n in members if (m := node.members.get(n)) is not None and _is_voter(node, m)}
+    return len(names | ({node.settings.name} if node.is_voter else set())) >= majority(len(node.settings.voters))
+
+
+def is_possible(node: Node, *, without: Iterable[NodeId]) -> bool:
+    """Whether the others could still be a majority."""
+    names = {m.name for n in without if (m := node.members.get(n)) is not None and _is_voter(node, m)}
+    count = len(node.settings.voters)
+    return count - len(names) >= majority(count)
+
+
+# -- a voter's side: what it may promise ------------------------------------------------------------------------------
+
+
+def may_promise(node: Node, claim: Claim) -> bool:
+    """Whether this node's promise may be given at all: it says nothing about to whom. What is missing is asked for, and
+    the claimant asks again."""
+    if not node.is_voter:
+        return True
+    if not node.learned:
+        return False
+    node.hold_wanted_us = max(node.hold_wanted_us, promise_us(claim.lease_ms * MS))
+    node.term_seen = Term(max(node.term_seen, claim.term))
+    return claim.prepare or (claim.term <= node.ceiling and node.hold_wanted_us <= node.hold_us)
+
+
+def may_renew(node: Node, leader: Member) -> bool:
+    """Whether a heartbeat may prolong the promise by as much as its leader counts on."""
+    lease_us = leader.lease_ms * MS
+    node.hold_wanted_us = max(node.hold_wanted_us, promise_us(lease_us))
+    return node.is_voter and node.learned and lease_us > 0 and node.hold_wanted_us <= node.hold_us
+
+
+def learn(node: Node) -> bool:
+    """A voter without history has lost it, or never had one: it may have promised what it does not know. It votes when
+    enough others have told, after those promises are over: of any majority that elected a leader with its vote, one is
+    among so many. If all are new, a majority of them begins (the cluster's first start). Whether it has learned."""
+    count = len(node.settings.voters)
+    others = [m for m in node.members.alive() if _is_voter(node, m) and m.contact_us >= node.learn_from_us]
+    knowing = [m for m in others if not m.blank]
+    if not (
+        len(knowing) >= count - majority(count) + 1
+        or len(others) + 1 >= count
+        or (not knowing and len(others) + 1 >= majority(count))
+    ):
+        return False
+    node.learned = True
+    term = max((m.floor.term for m in others), default=Term(0))
+    node.term_seen = max(node.term_seen, term)
+    if term > node.promise.ballot.term:
+        node.promise.ballot = Ballot(term, NOBODY)
+    return True
+
+
+def turn_us(node: Node) -> int:
+    """How long to wait after a voter's promise has run out: by rank, and until those who promised a moment later are free."""
+    if not node.in_quorum_mode:
+        return 0
+    return node.position() * node.timing.slot_us + node.timing.round_trip_us // 10
+
+
+def on_configured(node: Node) -> None:
+    """Another list, or another lease: what was proven by the old one stays proven, and only new votes count for more."""
+    node.votes.clear()
+    node.echoes.clear()
+    if node.is_voter:
+        node.hold_wanted_us = max(node.hold_wanted_us, promise_us(node.timing.lease_us))
+
+
+def _is_voter(node: Node, member: Member) -> bool:
+    return member.name in node.settings.voters and member.voters == node.settings.voters_digest
+
+
+# -- what users are told ----------------------------------------------------------------------------------------------
+
+
+def reachable(node: Node) -> int:
+    """How many voters this node hears and counts with, itself included if it votes; in availability mode all members."""
+    if not node.in_quorum_mode:
+        return len(node.members.alive()) + 1
+    names = {m.name for m in node.members.alive() if _is_voter(node, m)}
+    return len(names | ({node.settings.name} if node.is_voter else set()))
+
+
+def problems(node: Node) -> list[str]:
+    """In sentences."""
+    alive = node.members.alive()
+    other_list = sorted(m.name for m in alive if m.voters != node.settings.voters_digest)
+    found = []
+    if other_list:
+        found.append(
+            f"{', '.join(other_list[:4])}: another list of quorum.voters than here, so that their votes do not count: make the "
+            "lists equal on all hosts, one name at a time"
+        )
+    if node.in_quorum_mode:
+        names = [m.name for m in alive] + [node.settings.name]
+        found.extend(
+            f"two hosts are called {name}, which is a voter: neither of them counts. Give one another name (--name)"
+            for name in sorted(set(names) & set(node.settings.voters))
+            if names.count(name) > 1
+        )
+    if not node.learned:
+        found.append(
+            "this voter has no record of what it promised before (a new host, or its state was lost): it votes when enough "
+            "other voters tell"
+        )
+    return found
+
+
+def unsafe_step(node: Node, voters: tuple[str, ...]) -> str | None:
+    """Why the list must not become this one now, or None. Majorities of two lists that differ by one name share a voter;
+    those of others need not."""
+    now = set(node.settings.voters)
+    changed = sorted(now ^ set(voters))
+    if not changed:
+        return None
+    if not now or not voters:
+        return "quorum mode cannot be switched on or off while kingd runs: stop kingd on all hosts, then start it with the list"
+    if len(changed) > 1:
+        return f"more than one voter would change ({', '.join(changed)}): add or remove one, reload on all hosts, then the next"
+    heard = {m.name: m for m in node.members.alive()}
+    for name in sorted(now - {node.settings.name} - set(changed)):
+        if name not in heard:
+            return f"{name} is not heard, so that it cannot say which list it has: wait until it is back, or remove it first"
+        if heard[name].voters != node.settings.voters_digest:
+            return f"{name} has another list still: reload kingd there, then here"
+    return None
