@@ -108,10 +108,11 @@ def learn(node: Node) -> bool:
     count = len(node.settings.voters)
     others = [m for m in node.members.alive() if _is_voter(node, m) and m.contact_us >= node.learn_from_us]
     knowing = [m for m in others if not m.blank]
+    all_new = all(m.blank for m in node.members.alive() if _is_voter(node, m))
     if not (
         len(knowing) >= count - majority(count) + 1
         or len(others) + 1 >= count
-        or (not knowing and len(others) + 1 >= majority(count))
+        or (all_new and len(others) + 1 >= majority(count))
     ):
         return False
     node.learned = True
@@ -144,11 +145,12 @@ def _is_voter(node: Node, member: Member) -> bool:
 # -- what users are told ----------------------------------------------------------------------------------------------
 
 
-def reachable(node: Node) -> int:
-    """How many voters this node hears and counts with, itself included if it votes; in availability mode all members."""
+def reachable(node: Node, now_us: int) -> int:
+    """How many voters were heard of late, this node included if it votes; in availability mode all members."""
     if not node.in_quorum_mode:
         return len(node.members.alive()) + 1
-    names = {m.name for m in node.members.alive() if _is_voter(node, m)}
+    fresh_us = now_us - node.timing.contact_us
+    names = {m.name for m in node.members.alive() if _is_voter(node, m) and m.heard_us >= fresh_us}
     return len(names | ({node.settings.name} if node.is_voter else set()))
 
 

@@ -37,7 +37,7 @@ def status(node: Node, now_us: int) -> Status:
     leader = node.peer(ballot.node)
     entry = node.members.get(ballot.node)
     alive = len(node.members.alive()) + 1
-    reachable = quorum.reachable(node)
+    reachable = quorum.reachable(node, now_us)
     return Status(
         role=role,
         ballot=ballot,
@@ -52,11 +52,14 @@ def status(node: Node, now_us: int) -> Status:
         dead=sum(1 for m in node.members if m.state == "dead"),
         voters=node.settings.voters,
         voters_reachable=reachable,
-        quorum_ok=not node.in_quorum_mode
-        or ballot.node != NOBODY
-        or reachable >= quorum.majority(len(node.settings.voters)),
+        quorum_ok=ballot.node != NOBODY or _may_elect(node, reachable, reason),
         problems=tuple(_problems(node, now_us)),
     )
+
+
+def _may_elect(node: Node, reachable: int, reason: Reason) -> bool:
+    enough = reachable >= quorum.majority(len(node.settings.voters))
+    return not node.in_quorum_mode or (enough and reason is not Reason.QUORUM_LOST)
 
 
 def _believed(node: Node, now_us: int) -> tuple[Role, Ballot, int, Reason]:

@@ -50,6 +50,8 @@ class Peer:
     leader: Ballot = NO_BALLOT
     floor: Ballot = NO_BALLOT
     eligible: bool = True
+    voters: int = 0
+    blank: bool = False
     sequence: int = 0
     name: str = ""
     endpoint: Endpoint = field(init=False)
@@ -65,7 +67,9 @@ class Peer:
         return self
 
     def restarted(self) -> "Peer":
-        return Peer(node=self.node, session=self.session + 1, priority=self.priority, name=self.name)
+        return Peer(
+            node=self.node, session=self.session + 1, priority=self.priority, name=self.name, voters=self.voters
+        )
 
     def says(self, body: Body, *, to: int = ME, multicast: bool = False) -> Datagram:
         self.sequence += 1
@@ -80,6 +84,8 @@ class Peer:
             priority=self.priority,
             role=self.role,
             eligible=self.eligible,
+            voters=self.voters,
+            blank=self.blank,
             multicast=multicast,
         )
         return Datagram(header, body)
@@ -89,7 +95,14 @@ class Bench:
     """The core under test; `effects` is all that it asked for since `clear`."""
 
     def __init__(
-        self, *, priority: int = 100, ceiling: int = 0, has_disk: bool = True, has_link: bool = True, **changes: object
+        self,
+        *,
+        priority: int = 100,
+        ceiling: int = 0,
+        hold_us: int = 0,
+        has_disk: bool = True,
+        has_link: bool = True,
+        **changes: object,
     ) -> None:
         self.now_us = 1_000_000
         self.has_disk = has_disk
@@ -102,6 +115,7 @@ class Bench:
             rng=random.Random(1),
             now_us=self.now_us,
             ceiling=Term(ceiling),
+            hold_us=hold_us,
         )
         self.perform(self.core.links_changed(1 if has_link else 0, now_us=self.now_us))
 
@@ -118,7 +132,7 @@ class Bench:
         self.effects += effects
         for effect in effects:
             if isinstance(effect, Persist) and self.has_disk:
-                self.perform(self.core.persisted(effect.ceiling, now_us=self.now_us))
+                self.perform(self.core.persisted(effect.ceiling, hold_us=effect.hold_us, now_us=self.now_us))
         return effects
 
     def deliver(self, datagram: Datagram, source: Endpoint) -> list[Effect]:
@@ -161,9 +175,10 @@ class Bench:
         if probes:
             self.hear(peer, ProbeAck(echo=probes[-1].nonce, name=peer.name, version="0", returns=0))
 
-    def beat(self, leader: Peer, *, lonely: bool = False) -> list[Effect]:
+    def beat(self, leader: Peer, *, lonely: bool = False, lease_ms: int = 0) -> list[Effect]:
+        alive = len(self.node.members.alive()) + 1
         return self.hear(
-            leader, Heartbeat(interval_ms=100, lonely=lonely, alive=len(self.node.members.alive()) + 1), multicast=True
+            leader, Heartbeat(interval_ms=100, lonely=lonely, alive=alive, lease_ms=lease_ms), multicast=True
         )
 
     # -- how it gets into a role
