@@ -24,6 +24,7 @@ VERSION = 0x10  # major.minor as two nibbles: another major is another language
 _MAGIC = b"Kg"
 _HEADER = struct.Struct("!2sBBHHQQQQQQQQQHHIBBBB")
 _HEADER_LENGTH_AT = slice(6, 8)
+SEQUENCE_AT = slice(40, 48)
 _KEY_AT = 18  # among the header's fields
 DATAGRAM_SIZE_MIN = _HEADER.size + MAC_SIZE
 _CLUSTER = struct.Struct("!8xQ")
@@ -32,6 +33,7 @@ _CLUSTER = struct.Struct("!8xQ")
 SIZE_MIN = {1: 288, 3: 280, 13: 280}
 _MULTICAST = 1 << 0  # flags
 _ELIGIBLE, _BLANK = 1 << 0, 1 << 1  # mode bits
+_ROLES = tuple(Role)  # by number: they are consecutive
 
 
 def prologue(cluster: int) -> tuple[tuple[int, bytes], ...]:
@@ -86,6 +88,11 @@ def decode(data: bytes, *, cluster: int, seal: Seal) -> Datagram:
     return Datagram(header, pull(Reader(memoryview(data)[_HEADER.size : end])))
 
 
+def key_of(data: bytes) -> int:
+    """Which key signed this datagram, which has been decoded."""
+    return int(_HEADER.unpack_from(data)[_KEY_AT])
+
+
 def _check_seal(data: bytes, key_id: int, seal: Seal) -> None:
     if not seal.is_whole(data):
         raise DecodeError("damaged")
@@ -113,7 +120,7 @@ def _check_envelope(data: bytes, *, cluster: int) -> None:
 def _header(fields: tuple[int, ...]) -> Header:
     flags, _, cluster, source, destination, session, sequence = fields[3:10]
     leader_term, leader_node, floor_term, floor_node, priority, _, voters, role, _, mode, _ = fields[10:]
-    if role > max(Role) or source == 0 or session == 0 or sequence == 0:
+    if role >= len(_ROLES) or source == 0 or session == 0 or sequence == 0:
         raise DecodeError("header")
     return Header(
         cluster=cluster,
@@ -124,7 +131,7 @@ def _header(fields: tuple[int, ...]) -> Header:
         leader=Ballot(Term(leader_term), NodeId(leader_node)),
         floor=Ballot(Term(floor_term), NodeId(floor_node)),
         priority=priority,
-        role=Role(role),
+        role=_ROLES[role],
         eligible=bool(mode & _ELIGIBLE),
         voters=voters,
         blank=bool(mode & _BLANK),

@@ -99,6 +99,8 @@ class Core:
         self.node.sweep_at_us = now_us
         self._publisher = Publisher()
         self._stepping_down = False
+        self._others_us = NEVER  # what is due next, but for what a heartbeat puts off
+        self._deadline_us = self._next_us()
         self._started = False
         self._stopped = False
 
@@ -106,28 +108,52 @@ class Core:
 
     @property
     def deadline_us(self) -> int:
+        """When `tick` is due."""
+        return self._deadline_us
+
+    def _next_us(self) -> int:
         n = self.node
-        return min(
+        until_us = n.promise.until_us if n.role is Role.FOLLOWER else NEVER
+        self._others_us = min(
             n.join_at_us,
             n.isolated_at_us,
             n.announce_at_us,
-            n.ping_at_us,
             n.heartbeat_at_us,
             n.seek_at_us,
             n.sweep_at_us,
             n.preempt_at_us,
             n.namesake_at_us,
             n.stop_at_us,
-            n.promise.until_us if n.role is Role.FOLLOWER else NEVER,
             claiming.deadline_us(n),
             quorum.deadline_us(n),
             handover.offer_deadline_us(n),
             handover.yielded_deadline_us(n),
             survey.deadline_us(n),
         )
+        return min(self._others_us, n.ping_at_us, until_us)
 
     def status(self, now_us: int) -> Status:
         return status(self.node, now_us)
+
+    def repeat(self, beat: Datagram, sequence: int, *, source: Endpoint, now_us: int) -> bool:
+        """`beat` once more, with this sequence number. Whether that was all there is to it: then the promise is renewed, and
+        no effect follows. If not, nothing has happened, and it is to be handed to `receive`."""
+        node, promise = self.node, self.node.promise
+        leader = node.members.get(promise.ballot.node)
+        if (
+            now_us > self._deadline_us
+            or node.role is not Role.FOLLOWER
+            or leader is None
+            or not following.is_same_beat(node, leader, beat, sequence=sequence, source=source)
+        ):
+            return False
+        node.now_us = now_us
+        leader.window.accept(sequence)
+        leader.heard_us = leader.multicast_us = leader.endpoint_seen_us = now_us
+        leader.heard_sequence = sequence
+        following.renew(node, leader, promise.led)
+        self._deadline_us = min(self._others_us, node.ping_at_us, promise.until_us)
+        return True
 
     # -- what comes in ---------------------------------------------------------------------------------------------------
 
@@ -381,10 +407,10 @@ class Core:
         """Run what is due."""
         self._begin(now_us)
         for _ in range(16):  # a handler may arm what is due at once; more than this is a timer that is not re-armed
-            if self.deadline_us > now_us:
+            if self._next_us() > now_us:
                 break
             self._fire()
-        assert self.deadline_us > now_us, self.node
+        assert self._next_us() > now_us, self.node
         return self._end()
 
     def _fire(self) -> None:
@@ -498,7 +524,7 @@ class Core:
     def _begin(self, now_us: int) -> None:
         node = self.node
         assert now_us >= node.now_us, "the clock went back"
-        late_us = now_us - max(self.deadline_us, node.now_us)
+        late_us = now_us - max(self._deadline_us, node.now_us)
         node.now_us = now_us
         if late_us > node.timing.heartbeat_us // 2:
             self._on_late(late_us)
@@ -525,6 +551,7 @@ class Core:
         node = self.node
         self._publisher.publish(node)
         self._settle()
+        self._deadline_us = self._next_us()
         out, node.out = node.out, []
         return out
 

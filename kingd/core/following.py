@@ -5,8 +5,9 @@ unicast, so that a multicast that stopped reaching this host polls instead of el
 
 from kingd.core import claiming, contact, quorum
 from kingd.core.effect import EventKind, Rejoin
-from kingd.core.members import ANNOUNCES_PER_SECOND, Member
-from kingd.core.message import NO_BALLOT, NOBODY, Ack, Ballot, Heartbeat, NodeId, Ping, Pong, Reason, Role
+from kingd.core.endpoint import Endpoint
+from kingd.core.members import ANNOUNCES_PER_SECOND, Member, State
+from kingd.core.message import NO_BALLOT, NOBODY, Ack, Ballot, Datagram, Heartbeat, NodeId, Ping, Pong, Reason, Role
 from kingd.core.node import Node
 from kingd.core.timing import NEVER, SECOND
 
@@ -54,17 +55,44 @@ def _renew(node: Node, leader: Member, ballot: Ballot, *, sequence: int) -> None
         claiming.resign_claim(node)
         node.follow(leader, ballot)
     else:
-        node.detector.alive(node.now_us)
-        node.promise.renew(ballot, until_us=node.promise_until_us(leader))
-        node.ping_at_us = min(node.prove_at_us, _next_question(node))
+        renew(node, leader, ballot)
     if quorum.may_renew(node, leader):
         node.send(Ack(sequence=sequence), leader)
+
+
+def renew(node: Node, leader: Member, ballot: Ballot) -> None:
+    """A sign of life of the leader that this node follows."""
+    node.detector.alive(node.now_us)
+    node.promise.renew(ballot, until_us=node.promise_until_us(leader))
+    node.ping_at_us = min(node.prove_at_us, _next_question(node))
+
+
+def is_same_beat(node: Node, leader: Member, beat: Datagram, *, sequence: int, source: Endpoint) -> bool:
+    """The heartbeat `beat` under a new number says nothing but that the leader is still there."""
+    header, body = beat.header, beat.body
+    return (
+        isinstance(body, Heartbeat)
+        and not body.lonely
+        and header.multicast
+        and header.session == leader.session == node.promise.session
+        and sequence > leader.window.newest
+        and source == leader.endpoint
+        and header.leader == leader.leader == node.promise.led
+        and (header.floor, header.priority, header.role) == (leader.floor, leader.priority, leader.role)
+        and header.eligible == leader.eligible
+        and body.alive == leader.alive
+        and leader.state is State.ALIVE
+        and (node.priority <= leader.priority or node.preempt_at_us != NEVER)  # else this may be the moment to preempt
+        and node.yielded is None
+        and not node.stopping
+        and not node.in_quorum_mode  # a voter answers each one
+    )
 
 
 def _next_question(node: Node) -> int:
     """When silence would make us ask: the first in line early, the others shortly before they would give up."""
     silent_at_us = node.detector.silent_at_us
-    if node.position(without=node.promise.ballot.node) < _SUCCESSORS:
+    if node.in_line:
         return silent_at_us
     timing = node.timing
     return silent_at_us + max(0, node.detector.limit_us - 4 * timing.round_trip_us - timing.ask_after_us)
@@ -79,7 +107,8 @@ def on_ping_time(node: Node) -> None:
     if node.detector.is_silent(node.now_us):
         node.ping_at_us = node.now_us + node.timing.round_trip_us
         return
-    if node.position(without=leader.node) < _SUCCESSORS:
+    node.in_line = node.position(without=leader.node) < _SUCCESSORS
+    if node.in_line:
         wait_us = node.timing.ping_us
     else:
         interval_us = max(SECOND, (len(node.members) + 1) * SECOND // ANNOUNCES_PER_SECOND)

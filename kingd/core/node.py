@@ -107,6 +107,7 @@ class Node:
     failures: int = 0  # claims that failed in a row: back-off
     rejoined_us: int = -NEVER  # when the multicast group was last joined anew
     followed_us: int = 0
+    in_line: bool = False  # among those who come next if the leader goes, when it last pinged the leader
     followed_priorities: tuple[int, int] = (0, 0)  # leader's and mine when I began to follow
     beat_us: int = 0  # when the last heartbeat was sent, as leader
     contact_us: int = -1  # leader: when the newest message was sent that some follower provably heard

@@ -25,6 +25,7 @@ from kingd.core.effect import Effect, Event, EventKind, HandedOver, Multicast, P
 from kingd.core.election import Core
 from kingd.core.endpoint import Endpoint
 from kingd.core.message import Role, SessionId, Term
+from kingd.core.repeats import Repeats
 from kingd.core.seal import Seal, cluster_id
 from kingd.core.settings import Preempt, Settings
 from kingd.core.timing import Timing
@@ -48,6 +49,7 @@ _RESOLVE_EVERY_S = 60.0
 _REMEMBER_EVERY_S = 30.0
 _DISK_RETRY_S = 5.0
 _FLOOD_CHECK_EVERY_S = 5.0
+_TELL_AFTER_S = 0.5
 _LEADERSHIP = (
     EventKind.ELECTED,
     EventKind.DEPOSED,
@@ -68,6 +70,7 @@ class Runtime:
         self.reread = reread
         self._seal = seal
         self._floodgate = Floodgate()
+        self._repeats = Repeats()
         self._seeds = [parse_seed(peer, config.network.port) for peer in config.network.peers]
         self._resolved: tuple[Endpoint, ...] = (*numeric(self._seeds), *store.load_peers())
         self.core = Core(
@@ -88,6 +91,7 @@ class Runtime:
         self._exit = 0
         self._armed_us: int | None = None
         self._timer: asyncio.TimerHandle | None = None
+        self._telling: asyncio.TimerHandle | None = None
         self._service = ControlService(self)
         self._tasks: set[asyncio.Task[None]] = set()
         self._remembered: list[Endpoint] = []
@@ -192,6 +196,9 @@ class Runtime:
 
     def _on_datagram(self, data: bytes, source: Endpoint, multicast: bool) -> None:
         now = now_us()
+        found = self._repeats.find(data, self._seal)
+        if found is not None and self.core.repeat(*found, source=source, now_us=now):
+            return  # the deadline is later now: the timer finds that out by itself
         try:
             datagram = decode(data, cluster=self.core.node.settings.cluster, seal=self._seal)
         except DecodeError as error:
@@ -199,10 +206,14 @@ class Runtime:
             if self._floodgate.refused(now):
                 self._set_filter()
             return
+        self._repeats.remember(data, datagram)
         self.perform(self.core.receive(datagram, source=source, now_us=now))
 
     def _on_timer(self) -> None:
         self._armed_us = None
+        if self.core.deadline_us > now_us():  # it was put off meanwhile
+            self._arm()
+            return
         self._transport.drain()
         self.perform(self.core.tick(now_us=now_us()))
 
@@ -279,9 +290,15 @@ class Runtime:
         if event.kind in _LEADERSHIP:
             self.since = views.moment(wall_s)
             self.changed = shown
-        systemd.status(self.sentence())
+            systemd.status(self.sentence())
+        elif self._telling is None:  # 450 hosts that come together are one change of their number
+            self._telling = self._loop.call_later(_TELL_AFTER_S, self._tell_systemd)
         self.journal.add(shown)
         _log.info("%s", views.line(event))
+
+    def _tell_systemd(self) -> None:
+        self._telling = None
+        systemd.status(self.sentence())
 
     def here(self) -> str | None:
         endpoints = self._transport.local_endpoints()

@@ -17,6 +17,7 @@ from kingd.core.effect import Effect, Event, HandedOver, Multicast, Persist, Rej
 from kingd.core.election import Core
 from kingd.core.endpoint import Endpoint
 from kingd.core.message import Announce, Ballot, Datagram, NodeId, Probe, Role, SessionId, Term
+from kingd.core.repeats import Repeats
 from kingd.core.seal import Seal, cluster_id
 from kingd.core.settings import Settings
 from kingd.core.timing import NEVER
@@ -49,6 +50,7 @@ class Host:
     events: list[tuple[int, Event]] = field(default_factory=list)
     surveys: list[Surveyed] = field(default_factory=list)
     handed_over: list[HandedOver] = field(default_factory=list)
+    repeats: Repeats = field(default_factory=Repeats)
 
     @property
     def name(self) -> str:
@@ -76,6 +78,7 @@ class Cluster:
         self.record: list[tuple[int, int, bytes]] | None = None
         ids = self.rng.sample(range(1, 1 << 32), len(settings))
         self.hosts = [Host(i, s, NodeId(n)) for i, (s, n) in enumerate(zip(settings, ids, strict=True))]
+        self.repeats = 0  # heartbeats that needed no decoding
         self._decoded: dict[bytes, Datagram] = {}
         self._entries_at = (0, 0)  # instant, entries in it
 
@@ -247,7 +250,16 @@ class Cluster:
         self.digest.update(data)
         if self.trace_datagrams and datagram.header.source != host.node_id:
             self.note(host, f"<- {self._label(datagram)}")
-        self.enter(host, lambda core: core.receive(datagram, source=source, now_us=self.now_us), datagram)
+        self.enter(host, lambda core: self._hand_over(host, core, source, data, datagram), datagram)
+
+    def _hand_over(self, host: Host, core: Core, source: Endpoint, data: bytes, datagram: Datagram) -> list[Effect]:
+        """As the runtime does: what repeats the last heartbeat needs no more than its number."""
+        found = host.repeats.find(data, self.seal)
+        if found is not None and core.repeat(*found, source=source, now_us=self.now_us):
+            self.repeats += 1
+            return []
+        host.repeats.remember(data, datagram)
+        return core.receive(datagram, source=source, now_us=self.now_us)
 
     # -- into a core, and what comes out -------------------------------------------------------------------
 

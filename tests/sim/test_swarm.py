@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from kingd.core.election import Core
 from kingd.core.timing import SECOND
 from kingd.sim.cluster import Cluster, hosts
 from kingd.sim.network import Weather
@@ -44,6 +45,13 @@ def test_swarm_draws_every_size_and_fault() -> None:
     assert any(options.preempts_always for options in drawn)
     assert any(None in options.preempts for options in drawn)
     assert max(options.weather.loss_rate for options in drawn) > 0.25
+
+
+def test_heartbeats_that_are_not_decoded_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The short way of a repeated heartbeat and the long one lead to the same cluster."""
+    short = [run(seed) for seed in range(20)]
+    monkeypatch.setattr(Core, "repeat", lambda *_args, **_kwargs: False)
+    assert [run(seed) for seed in range(20)] == short
 
 
 @pytest.mark.parametrize("seed", [3, 14, 58])

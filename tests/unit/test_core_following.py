@@ -2,12 +2,15 @@
 
 import pytest
 
-from kingd.core.effect import Rejoin
+from kingd.core.effect import EventKind, Rejoin
+from kingd.core.endpoint import Endpoint
 from kingd.core.message import (
     NO_BALLOT,
     NOBODY,
     Announce,
     Claim,
+    Datagram,
+    Heartbeat,
     NodeId,
     Ping,
     Pong,
@@ -304,3 +307,53 @@ def test_021_stalled_follower_that_suspects_and_finds_the_leader_alive_disturbs_
     hear_for(bench, leader, 1)
     assert not bench.sent(Claim)
     assert bench.events() == []
+
+
+# -- a heartbeat that says nothing new
+
+
+def repeat(bench: Bench, beat: Datagram, *, ahead: int = 1, source: Endpoint | None = None) -> bool:
+    """`beat` once more, with a later number."""
+    newest = bench.node.members.find(beat.header.source, beat.header.session)
+    number = (newest.window.newest if newest else 0) + ahead
+    here = Endpoint("10.0.0.70", 5466, "eth0")
+    return bench.core.repeat(beat, number, source=source or here, now_us=bench.now_us)
+
+
+@pytest.fixture
+def beat(bench: Bench, leader: Peer) -> Datagram:
+    datagram = leader.says(Heartbeat(interval_ms=100, lonely=False, alive=2), multicast=True)
+    bench.deliver(datagram, leader.endpoint)
+    return datagram
+
+
+def test_repeated_heartbeat_renews_the_promise(bench: Bench, beat: Datagram) -> None:
+    for _ in range(40):
+        bench.advance_ms(100)
+        assert repeat(bench, beat)
+    assert bench.events() == []
+    assert bench.node.promise.until_us == bench.now_us + 500 * MS
+    bench.advance_ms(501)
+    assert EventKind.MEMBER_DEAD in bench.events()
+
+
+def test_repeated_heartbeat_that_might_say_more_is_left_to_the_long_way(
+    bench: Bench, leader: Peer, beat: Datagram
+) -> None:
+    assert not repeat(bench, beat, ahead=0)  # a replay
+    assert not repeat(bench, beat, source=Endpoint("10.0.0.71", 5466, "eth0"))  # it moved
+    before = bench.node.promise.until_us
+    bench.now_us += 600 * MS  # this process did not run
+    assert not repeat(bench, beat)
+    assert bench.node.promise.until_us == before
+    bench.now_us -= 600 * MS
+    bench.hear(leader.leads(6), Pong(echo=1))  # it leads under another ballot now
+    assert not repeat(bench, beat)
+
+
+def test_repeated_heartbeat_of_who_leads_somebody_else_renews_nothing(bench: Bench) -> None:
+    other = Peer(node=60).leads(4)
+    bench.meet(other)
+    foreign = other.says(Heartbeat(interval_ms=100, lonely=False, alive=2), multicast=True)
+    bench.deliver(foreign, other.endpoint)
+    assert not repeat(bench, foreign, source=other.endpoint)
