@@ -175,6 +175,8 @@ class Nemesis:
                 return partial(self._start_after_stop, host)
             case "step-down":
                 return self._step_down(host, step.for_s)
+            case "priority":
+                return self._set_priority(host, step.priority)
             case "renumber":
                 return self._renumber(host)
             case "unplug":
@@ -244,15 +246,23 @@ class Nemesis:
         return resume
 
     def _step_down(self, host: Host, for_s: float) -> Callable[[], None]:
+        self._order(host, "StepDown", for_ms=int(for_s * 1000))
+        return _nothing
+
+    def _set_priority(self, host: Host, priority: int) -> Callable[[], None]:
+        self._order(host, "SetPriority", priority=priority)
+        return partial(self._order, host, "SetPriority", priority=host.priority)
+
+    def _order(self, host: Host, method: str, **parameters: object) -> None:
+        """Waits for no answer before the round is over."""
+
         def order() -> None:
             # It does not lead any more, or nobody can take over, or it is killed meanwhile.
             with suppress(Refused, OSError):
-                ask(host.socket, "StepDown", timeout_s=LIMIT_S, for_ms=int(for_s * 1000))
+                ask(host.socket, method, timeout_s=LIMIT_S, **parameters)
 
-        thread = threading.Thread(target=order)
-        thread.start()
-        self._threads.append(thread)
-        return _nothing
+        self._threads.append(threading.Thread(target=order))
+        self._threads[-1].start()
 
     def _live(self, host: Host, pid: int, what: str) -> None:
         self._records.append(Life(host=host.name, pid=pid, what=what, at=time.monotonic_ns()))

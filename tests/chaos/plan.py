@@ -21,6 +21,7 @@ HOST = {
     "pause": 5,
     "stop": 3,
     "step-down": 2,
+    "priority": 2,  # another one, for a while
     "renumber": 2,
     "unplug": 2,  # the cable: the host sees it
     "down": 2,  # the interface is set down on the host itself
@@ -40,6 +41,7 @@ class Step:
     groups: tuple[tuple[str, ...], ...] = ()  # "split": these hear only themselves
     pairs: tuple[tuple[str, str], ...] = ()  # nothing passes from the first to the second
     percent: int = 0
+    priority: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,7 +64,7 @@ def draw(seed: int, hosts: Sequence[str], *, minutes: float) -> list[Round]:
 
 
 def _steps(rng: random.Random, hosts: Sequence[str], faulty_s: float) -> list[Step]:
-    steps = [_step(rng, hosts, faulty_s) for _ in range(rng.choice([1, 2, 2, 3, 3, 4, 5]))]
+    steps = [_step(rng, hosts, faulty_s) for _ in range(rng.choice([1, 2, 3, 4, 5, 7]))]
     # One lost state at a time: a second one before the first is mended breaks what quorum mode rests on.
     forgets = [step for step in steps if step.kind == "forget"]
     return sorted((step for step in steps if step not in forgets[1:]), key=lambda step: step.at_s)
@@ -86,6 +88,8 @@ def _step(rng: random.Random, hosts: Sequence[str], faulty_s: float) -> Step:
             return Step(kind=kind, at_s=at_s, for_s=for_s, pairs=tuple(sorted(cut + [(b, a) for a, b in cut])))
         case "loss":
             return Step(kind=kind, at_s=at_s, for_s=for_s, percent=rng.randint(5, 30))
+        case "priority":
+            return Step(kind=kind, at_s=at_s, for_s=for_s, host=host, priority=rng.randint(0, 60))
         case _:
             return Step(kind=kind, at_s=at_s, for_s=for_s, host=host)
 
