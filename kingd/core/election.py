@@ -204,6 +204,7 @@ class Core:
         contact.revive(node, member)
         if header.multicast:
             contact.follow_move(node, member, source, beats=isinstance(datagram.body, Heartbeat))
+        leading.note_rival(node, member, header)
         member.update(header, source=source, now_us=node.now_us)
         self._learn_terms(member)
         leading.raise_term(node, member)

@@ -2,7 +2,7 @@
 
 from kingd.core import claiming, contact, handover, quorum
 from kingd.core.members import Member
-from kingd.core.message import NO_BALLOT, Ack, Ping, Pong, Reason, Role
+from kingd.core.message import NO_BALLOT, Ack, Header, Ping, Pong, Reason, Role
 from kingd.core.node import Node
 from kingd.core.timing import MS
 
@@ -31,12 +31,24 @@ def _had_time_to_meet(node: Node) -> bool:
 
 def stand_down(node: Node) -> None:
     """Alone beside another leader: it is I who hears nobody. Seek, late, and lead only with somebody's grant."""
+    node.overlap_ended = True
     node.promise.release()
     node.why = Reason.ISOLATED
     node.back_off()
     node.waits_for_foreign = (
         False  # that one may be as lonely: if it stands down too, nothing is won by leading at once
     )
+
+
+def note_rival(node: Node, member: Member, header: Header) -> None:
+    """Another one leads beside me, or does no more: users are told of the end, whichever way it came about."""
+    if node.role is not Role.LEADER or node.in_quorum_mode:
+        return
+    if header.role is Role.LEADER and header.leader.node == member.node:
+        member.rival = True
+    elif member.rival:
+        member.rival = False
+        node.overlap_ended = True
 
 
 def on_ping(node: Node, member: Member, ping: Ping) -> None:

@@ -71,6 +71,7 @@ class Member:
     lease_ms: int = 0  # of a leader or candidate: how long it counts on a promise
     leader: Ballot = NO_BALLOT
     floor: Ballot = NO_BALLOT
+    rival: bool = False  # it leads, and so do I
     resigned: Ballot = NO_BALLOT  # the highest one that it gave back: no claim of its for that or less is alive
     tags: tuple[tuple[str, str], ...] = ()
     state: State = State.ALIVE

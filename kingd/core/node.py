@@ -324,6 +324,8 @@ class Node:
         if reason is not None:
             self.why = reason
         if role is not Role.LEADER:
+            for member in self.members:
+                member.rival = False
             self.ballot = NO_BALLOT
             self.heartbeat_at_us = NEVER
             self.handover = None

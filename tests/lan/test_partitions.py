@@ -146,7 +146,7 @@ def test_068_mute_leader(lan: Lan, trio: Trio) -> None:
     until(lambda: a.role() != "leader", what=a.summary)
     assert a.leader() != "a"
     lan.steady(4)
-    assert kinds(a, start_ns) == ["deposed"]
+    assert kinds(a, start_ns) == ["deposed", "overlap-resolved"]
     lan.heal()
     lan.until_led_by("a")
     lan.steady(1)

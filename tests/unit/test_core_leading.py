@@ -111,8 +111,31 @@ def test_068_lonely_leader_that_hears_another_one_stands_down(bench: Bench) -> N
         bench.beat(other)
         bench.advance_ms(100)
     assert bench.role() is Role.SEEKING
-    assert bench.told()[-1].kind is EventKind.DEPOSED
+    assert [event.kind for event in bench.told()[-2:]] == [EventKind.DEPOSED, EventKind.OVERLAP_RESOLVED]
     assert bench.told()[-1].reason is Reason.ISOLATED
+
+
+def test_leader_that_heard_another_one_lead_tells_when_that_is_over(bench: Bench) -> None:
+    """The other one stood down by itself, and says so by what it is in its next datagram."""
+    other = Peer(node=70, priority=LOW)
+    bench.meet(other)
+    bench.clear()
+    for _ in range(3):
+        bench.beat(other.leads(1))
+        bench.advance_ms(100)
+    assert EventKind.OVERLAP_RESOLVED not in bench.events()
+    other.role, other.leader, other.floor = Role.SEEKING, NO_BALLOT, bench.node.ballot
+    for _ in range(2):
+        bench.hear(other, Ping(nonce=1, heard=0, polling=False))
+    assert bench.events().count(EventKind.OVERLAP_RESOLVED) == 1
+    assert bench.role() is Role.LEADER
+
+
+def test_leader_that_was_not_yet_one_tells_of_no_overlap(bench: Bench, peer: Peer) -> None:
+    """Whom it follows steps down for it: one after the other is no overlap."""
+    peer.role, peer.leader = Role.SEEKING, NO_BALLOT
+    bench.hear(peer, Ping(nonce=1, heard=0, polling=False))
+    assert EventKind.OVERLAP_RESOLVED not in bench.events()
 
 
 def test_echoes_are_bounded(bench: Bench, peer: Peer) -> None:
