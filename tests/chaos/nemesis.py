@@ -8,8 +8,6 @@ import heapq
 import itertools
 import shutil
 import signal
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -19,13 +17,13 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from tests.chaos.history import Complaint, Fault, History, Life, Quiet, Record, Setting, parse
+from tests.chaos.history import Complaint, Fault, History, Life, Quiet, Record, Setting
+from tests.chaos.observed import Observed
 from tests.chaos.plan import LEADER, NETWORK, Round, Step
 from tests.lan.control import Refused, ask
 from tests.lan.host import LIMIT_S, Host, until
 from tests.lan.network import Lan
 
-_TOP = Path(__file__).parents[2]
 _PRIORITY_TOP = 50
 _ADJECTIVES = {"isolate": "alone"}
 
@@ -47,8 +45,7 @@ class Nemesis:
         self._due: list[tuple[float, int, Callable[[], None]]] = []  # a heap: (when, number, what)
         self._numbers = itertools.count(1)
         self._threads: list[threading.Thread] = []
-        self._observed = folder / "observed.jsonl"
-        self._observer: subprocess.Popen[str] | None = None
+        self._observed = Observed(self.hosts.values(), folder / "observed.jsonl")
 
     def __enter__(self) -> Self:
         """All daemons run and agree, and the observer asks them."""
@@ -56,18 +53,13 @@ class Nemesis:
             self._start(host)
         self.lan.until_complete()
         self._records.append(self._setting(at=time.monotonic_ns()))
-        with self._observed.open("w", encoding="utf-8") as out:
-            self._observer = subprocess.Popen(
-                [sys.executable, "-m", "tests.chaos.observer", *(f"{h.name}={h.socket}" for h in self.hosts.values())],
-                cwd=_TOP, stdin=subprocess.PIPE, stdout=out, text=True,
-            )  # fmt: skip
+        self._observed.__enter__()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        assert self._observer is not None
-        self._observer.communicate(timeout=LIMIT_S)
+        self._observed.__exit__(kind, error, trace)
 
     # -- the run -------------------------------------------------------------------------------------------------------
 
@@ -80,14 +72,11 @@ class Nemesis:
 
     def history(self) -> History:
         """After the run."""
-        assert self._observer is not None
-        assert self._observer.returncode == 0, f"the observer ended with {self._observer.returncode}"
-        observed = [parse(text) for text in self._observed.read_text(encoding="utf-8").splitlines()]
         now = time.monotonic_ns()
         complaints = [
             Complaint(host=host.name, at=now, text=text) for host in self.hosts.values() for text in host.complaints()
         ]
-        return History.of([*self._records, *observed, *complaints])
+        return History.of([*self._records, *self._observed.records, *complaints])
 
     def _run(self, one: Round) -> None:
         start = time.monotonic()

@@ -34,6 +34,12 @@ class StrangerView(TypedDict):
     last_seen_ms: int
 
 
+class QuorumView(TypedDict):
+    voters: list[str]
+    reachable: int
+    ok: bool
+
+
 class SecurityView(TypedDict):
     mode: str
     keys: list[int]
@@ -48,6 +54,7 @@ class StatusView(TypedDict):
     leader_age_ms: int | None
     reason: str | None
     members: CountView
+    quorum: QuorumView
     strangers: list[StrangerView]
     problems: list[str]
     rejected: dict[str, int]

@@ -144,11 +144,11 @@ def test_053_snapshot_restore_state_rolled_back(lan: Lan, trio: Trio) -> None:
     assert c.leader() == "b"
 
 
-_READ_ONLY = 'mount --types tmpfs --options ro,size=64k kingd "$0" && exec "$@"'
-_FULL = 'mount --types tmpfs --options size=4k kingd "$0" && echo x >"$0/x" && exec "$@"'
+READ_ONLY = 'mount --types tmpfs --options ro,size=64k kingd "$0" && exec "$@"'
+FULL = 'mount --types tmpfs --options size=4k kingd "$0" && echo x >"$0/x" && exec "$@"'
 
 
-@pytest.mark.parametrize("mount", [_READ_ONLY, _FULL], ids=["read-only", "full"])
+@pytest.mark.parametrize("mount", [READ_ONLY, FULL], ids=["read-only", "full"])
 def test_086_disk_full_or_ro(lan: Lan, mount: str) -> None:
     """A host that cannot write its state follows, and does not lead, and says so; the rest is as ever."""
     a, b, c = lan.ranked(3)
