@@ -445,9 +445,14 @@ class Core:
 
     def _on_join_time(self) -> None:
         node = self.node
+        if node.now_us < node.learn_from_us and not node.learned:
+            node.join_at_us = node.learn_from_us
+            return
         if not node.learned:
             contact.ask_voters(node)
-            node.join_at_us = node.now_us + contact.PROBE_EVERY_US
+            node.join_at_us = (
+                node.now_us + 2 * contact.PROBE_EVERY_US
+            )  # in between it may ask who moved, at the new address
             return
         node.seek(None, delay_us=node.position() * node.timing.slot_us)
 
