@@ -87,8 +87,8 @@ class Network:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Timing:
     profile: str = field(default="lan", metadata=live(choice(*PROFILES),
-        "Presets of heartbeat and leader_timeout: lan 100ms and 500ms, fast 10ms and 30ms (too short for all but an "
-        "idle wired network), wifi 1s and 5s."))
+        "Presets of heartbeat and leader_timeout: lan 100ms and 500ms, fast 10ms and 30ms (wired networks; a "
+        "host that may be busy must allow real-time priority, see FAST DETECTION in kingd(8)), wifi 1s and 5s."))
     heartbeat_us: int = field(default=PROFILES["lan"][0], metadata=live(duration("5ms", "10s"),
         "How often the leader says that it leads; too short costs packets and processor time, too long delays every "
         "detection."))

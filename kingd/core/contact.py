@@ -268,6 +268,7 @@ def revive(node: Node, member: Member) -> None:
     """A member that had been given up, or had said goodbye, is heard from the same session."""
     if member.state is State.DEAD:
         member.state = State.ALIVE
+        node.detector.heard_again(member.session, node.now_us)
         tell(node, EventKind.MEMBER_JOINED, member, Reason.JOINED)
 
 

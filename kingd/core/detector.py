@@ -1,11 +1,15 @@
 """Is the leader silent? What a follower knows of its leader's heartbeat, judged against `now_us`.
 
 The limit is the configured leader timeout, raised (never lowered) by the jitter that was measured: twice the
-largest gap between two signs of life in the last minute, at most four times the timeout. Before the limit the
-leader is asked (Ping); `is_doubtful` means that it was asked, twice, and had a round trip to answer."""
+largest gap between two signs of life in the last minute, at most four times the timeout (and at least half a second: a
+short timeout must not keep jitter from being believed). A leader that was given up, and is heard again, was late and
+not dead: that gap counts too. Before the limit the leader is asked (Ping); `is_doubtful` means that it was asked,
+twice, and had a round trip to answer."""
 
+from kingd.core.message import SessionId
 from kingd.core.timing import MS, SECOND, Timing
 
+_RAISED_AT_LEAST_US = 500 * MS
 _BUCKET_US = 30 * SECOND
 _SENT_MAX = 32
 
@@ -20,11 +24,16 @@ class Detector:
         self._gaps_us = [0, 0]  # largest gap in this and in the last half minute
         self._bucket_us = now_us
         self._pings: dict[int, int] = {}  # nonce -> when it was sent
+        self._lost = SessionId(0)  # the last leader that was given up ...
+        self._lost_us = 0  # ... and its newest sign of life then
 
     @property
     def limit_us(self) -> int:
-        configured = self._timing.leader_timeout_us
-        return min(max(configured, 2 * max(self._gaps_us)), 4 * configured)
+        return min(max(self._timing.leader_timeout_us, 2 * max(self._gaps_us)), self._limit_us_max)
+
+    @property
+    def _limit_us_max(self) -> int:
+        return max(4 * self._timing.leader_timeout_us, _RAISED_AT_LEAST_US)
 
     def configure(self, timing: Timing) -> None:
         self._timing = timing
@@ -43,8 +52,17 @@ class Detector:
         if now_us - self._bucket_us > _BUCKET_US:
             self._gaps_us = [0, self._gaps_us[0]]
             self._bucket_us = now_us
-        if gap_us <= self._timing.leader_timeout_us * 2:  # a longer one was an outage or a stall of ours, no jitter
+        if 2 * gap_us <= self._limit_us_max:  # a longer one was an outage or a stall of ours, no jitter
             self._gaps_us[0] = max(self._gaps_us[0], gap_us)
+
+    def give_up(self, leader: SessionId) -> None:
+        self._lost, self._lost_us = leader, self._judged_us
+
+    def heard_again(self, session: SessionId, now_us: int) -> None:
+        """From somebody who had been given up."""
+        if session == self._lost:
+            self._lost = SessionId(0)
+            self._note_gap(now_us - self._lost_us, now_us)
 
     def asked(self, nonce: int, now_us: int) -> None:
         if self.is_silent(now_us):

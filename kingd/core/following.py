@@ -168,6 +168,7 @@ def on_expired(node: Node) -> None:
         return
     leader = node.followed()
     if leader is not None:
+        node.detector.give_up(leader.session)
         contact.give_up(node, leader, EventKind.MEMBER_DEAD, Reason.LEADER_TIMEOUT)
     quiet_us = node.timing.leader_timeout_us
     if all(m.multicast_us < node.now_us - quiet_us for m in node.members.alive()):

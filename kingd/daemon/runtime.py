@@ -13,6 +13,7 @@ import random
 import signal
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from kingd import __version__
@@ -29,7 +30,7 @@ from kingd.core.repeats import Repeats
 from kingd.core.seal import Seal, cluster_id
 from kingd.core.settings import Preempt, Settings
 from kingd.core.timing import Timing
-from kingd.daemon import systemd, views
+from kingd.daemon import scheduling, systemd, views
 from kingd.daemon.clock import now_us
 from kingd.daemon.floodgate import Floodgate
 from kingd.daemon.journal import Journal
@@ -88,6 +89,7 @@ class Runtime:
         self.since = views.moment(time.time())
         self.changed: JsonObject = {}
         self._disk = "" if store.writable else "; ".join(store.warnings)
+        self._late = ""  # why this process may run late on a busy host
         self._exit = 0
         self._armed_us: int | None = None
         self._timer: asyncio.TimerHandle | None = None
@@ -101,6 +103,9 @@ class Runtime:
         started.
         """
         self._loop = asyncio.get_running_loop()
+        self._prefer()
+        # A thread that holds the interpreter and waits for a processor holds up the loop: they run before others as well.
+        self._loop.set_default_executor(ThreadPoolExecutor(initializer=self._prefer))
         self._stopped = asyncio.Event()
         self._loop.set_exception_handler(self._on_exception)
         server = ControlServer(self._service, path=self.config.control.socket, group=self.config.control.group)
@@ -182,11 +187,19 @@ class Runtime:
             _log.warning("unsigned datagrams are believed from now on (security: %s)", seal.mode)
         self._seal = seal
         set_up(config.log.level, config.log.format)
+        self._prefer()
         self.perform(self.core.configure(settings(config, self._resolved), now_us=now_us()))
+
+    def _prefer(self) -> None:
+        """In each thread."""
+        if (late := scheduling.prefer(self.config.timing.leader_timeout_us)) != self._late:
+            self._late = late
+            if late:
+                _log.warning("%s", late)
 
     def problems(self) -> list[str]:
         found = [str(problem) for problem in self._transport.problems()]
-        return [self._disk, *found] if self._disk else found
+        return [*(own for own in (self._disk, self._late) if own), *found]
 
     def _on_reload_signal(self) -> None:
         try:

@@ -158,3 +158,12 @@ def test_085_fsync_stall(lan: Lan, trio: Trio) -> None:
     assert not lan.changes(start_ns)
     free_disk(a)
     assert lan.until_led_by("a") <= ceiling(a)
+
+
+def test_short_timeout_without_real_time_priority_is_a_problem_that_is_told(lan: Lan) -> None:
+    fast = '[timing]\nprofile = "fast"\n'
+    may, may_not = lan.host("may", config=fast), lan.host("may-not", config=fast)
+    may_not.wrapper = ["setpriv", "--bounding-set", "-sys_nice", "--inh-caps", "-sys_nice"]
+    lan.start(may, may_not)
+    assert "real-time" in may_not.problems()
+    assert may.problems() == ""

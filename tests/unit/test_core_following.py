@@ -97,6 +97,13 @@ def test_heartbeat_that_names_another_leader_than_its_sender_is_dropped(bench: B
     assert bench.node.dropped == {"heartbeat": 1}
 
 
+def test_leader_that_was_only_late_gets_more_time_from_then_on(bench: Bench, leader: Peer) -> None:
+    bench.advance_ms(600)
+    assert bench.leader_name() != "box70"
+    bench.beat(leader)
+    assert bench.node.detector.limit_us == 2 * 601 * MS  # its last word was its answer, 1 ms before
+
+
 # -- asking
 
 

@@ -3,6 +3,7 @@
 import pytest
 
 from kingd.core.detector import Detector
+from kingd.core.message import SessionId
 from kingd.core.timing import MS, SECOND, Timing
 
 TIMING = Timing(heartbeat_us=100 * MS, leader_timeout_us=500 * MS)
@@ -40,6 +41,28 @@ def test_limit_is_twice_the_largest_gap_and_never_below_the_timeout(
 ) -> None:
     beats(detector, *gaps_ms)
     assert detector.limit_us == limit_ms * MS
+
+
+FAST = Timing(heartbeat_us=10 * MS, leader_timeout_us=30 * MS)
+
+
+@pytest.mark.parametrize(("gap_ms", "limit_ms"), [(15, 30), (40, 80), (250, 500), (251, 30)])
+def test_short_timeout_keeps_no_jitter_from_being_believed(gap_ms: int, limit_ms: int) -> None:
+    detector = Detector(FAST, 0)
+    beats(detector, gap_ms)
+    assert detector.limit_us == limit_ms * MS
+
+
+def test_leader_that_was_given_up_and_is_heard_again_was_late() -> None:
+    detector = Detector(FAST, 0)
+    at_us = beats(detector, 10, 10)
+    detector.give_up(SessionId(7))
+    detector.heard_again(SessionId(8), at_us + 200 * MS)
+    assert detector.limit_us == 30 * MS  # somebody else
+    detector.heard_again(SessionId(7), at_us + 90 * MS)
+    assert detector.limit_us == 180 * MS
+    detector.heard_again(SessionId(7), at_us + 200 * MS)
+    assert detector.limit_us == 180 * MS  # it was counted
 
 
 def test_jitter_is_forgotten_after_a_minute(detector: Detector) -> None:

@@ -1,0 +1,30 @@
+"""Runs before others on a busy host, where the timing asks for it.
+
+A processor that has twice the work that it can do lets a process wait 50 to 150 ms (measured: docs/performance.md). With the
+default timing that costs nothing. With a leader timeout below that it looks like a death, so the daemon takes
+real-time priority then, if the kernel lets it: as root, or with RLIMIT_RTPRIO (systemd: LimitRTPRIO=)."""
+
+import contextlib
+import os
+
+NEEDED_BELOW_US = 250_000
+"""A leader timeout, in microseconds, that a busy host with normal priority cannot keep."""
+
+_PRIORITY = os.sched_param(1)  # the lowest of the real-time ones is above all normal processes
+
+
+def prefer(leader_timeout_us: int) -> str:
+    """Give this thread the priority that the timing needs. "", or a sentence on why it may not have it. Children (hooks) and
+    new threads begin with normal priority."""
+    if leader_timeout_us >= NEEDED_BELOW_US:
+        with contextlib.suppress(OSError):  # a sandbox that forbids it never let it be anything else
+            os.sched_setscheduler(0, os.SCHED_OTHER | os.SCHED_RESET_ON_FORK, os.sched_param(0))
+        return ""
+    try:
+        os.sched_setscheduler(0, os.SCHED_RR | os.SCHED_RESET_ON_FORK, _PRIORITY)
+    except OSError as error:
+        return (
+            f"no real-time priority ({error.strerror}): with a leader timeout of {leader_timeout_us // 1000} ms leadership may "
+            'change for nothing while a host is busy; allow it (kingd(8), "FAST DETECTION") or choose a longer timeout'
+        )
+    return ""
