@@ -19,12 +19,26 @@ REST = (
 )  # fmt: skip
 
 
+QUORUM = ("kingd-quorum", "kingd-quorum-fast")
+COMPARED = [name for name in SYSTEMS if name not in (*QUORUM, "kingd-fast-normal")]
+CALM = ("changes of leader under load",)
+_FRAMES = "idle: frames sent, all three"
+# What is fair to compare: default with default, and the same heartbeat with three missed.
+_PAIRS = (
+    ("kingd", "keepalived"), ("kingd", "ucarp"), ("kingd", "corosync"), ("kingd", "etcd"),
+    ("kingd-100ms-x3", "keepalived-0.1"), ("kingd-fast", "keepalived-0.01"),
+)  # fmt: skip
+
+
 def render(text: str, results: Sequence[Measured], machine: str) -> str:
     """The page with its generated parts made anew."""
     parts: dict[str, Callable[[], str]] = {
         "machine": lambda: machine,
-        "failover": lambda: _matrix(results, FAILOVER),
-        "rest": lambda: _matrix(results, REST),
+        "failover": lambda: _matrix(results, FAILOVER, COMPARED),
+        "pairs": lambda: _pairs(results),
+        "rest": lambda: _matrix(results, REST, COMPARED),
+        "quorum": lambda: _matrix(results, FAILOVER, QUORUM),
+        "calm": lambda: _matrix(results, CALM, list(SYSTEMS)),
         "bars": lambda: _bars(results),
         "all": lambda: _all(results),
     }
@@ -35,10 +49,10 @@ def render(text: str, results: Sequence[Measured], machine: str) -> str:
     return text
 
 
-def _matrix(results: Sequence[Measured], rows: Sequence[str]) -> str:
+def _matrix(results: Sequence[Measured], rows: Sequence[str], among: Sequence[str]) -> str:
     """Medians, a line for each row and a column for each system."""
     found = {(of.system, of.row): of for of in results}
-    systems = [name for name in SYSTEMS if any((name, row) in found for row in rows)]
+    systems = [name for name in among if any((name, row) in found for row in rows)]
     lines = [f"| | {' | '.join(systems)} |", f"|---|{'---:|' * len(systems)}"]
     for row in rows:
         cells = [
@@ -46,6 +60,23 @@ def _matrix(results: Sequence[Measured], rows: Sequence[str]) -> str:
         ]
         unit = next((of.unit for of in results if of.row == row), "")
         lines.append(f"| {row.removeprefix('idle: ')}, {unit} | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def _pairs(results: Sequence[Measured]) -> str:
+    """How many times the peer's median is kingd's; of the frames at rest the other way round, for there less is better too."""
+    median = {(of.system, of.row): of.statistics["median"] for of in results}
+    lines = [f"| | {' | '.join(f'{ours} / {theirs}' for ours, theirs in _PAIRS)} |", f"|---|{'---:|' * len(_PAIRS)}"]
+    for row in (*FAILOVER, _FRAMES):
+        cells = []
+        for ours, theirs in _PAIRS:
+            if (ours, row) not in median or (theirs, row) not in median:
+                cells.append("")
+                continue
+            ratio = median[theirs, row] / median[ours, row]
+            shown = f"{1 / ratio:.2g}x as many" if row == _FRAMES else f"{ratio:.3g}x"
+            cells.append(shown if ratio > 1 or row == _FRAMES else f"**{shown}**")
+        lines.append(f"| {row.removeprefix('idle: ')} | {' | '.join(cells)} |")
     return "\n".join(lines)
 
 

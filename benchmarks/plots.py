@@ -8,8 +8,7 @@ from matplotlib import pyplot
 from matplotlib.axes import Axes
 
 from benchmarks.measured import Measured
-from benchmarks.page import FAILOVER
-from benchmarks.systems.catalogue import SYSTEMS
+from benchmarks.page import COMPARED, FAILOVER
 
 _OURS, _THEIRS = "#0b6e4f", "#9a3b3b"
 _REST = ("idle: frames sent, all three", "idle: processor, leader", "idle: PSS")
@@ -38,17 +37,16 @@ def _figure(file: Path, found: dict[tuple[str, str], Measured], rows: Sequence[s
 
 
 def _panel(axes: Axes, row: str, found: dict[tuple[str, str], Measured], scale: str) -> None:
-    systems = list(SYSTEMS)
     unit = ""
-    for place, system in enumerate(systems):
+    for place, system in enumerate(COMPARED):
         if (measured := found.get((system, row))) is None:
             continue
         unit = measured.unit
         colour = _OURS if system.startswith("kingd") else _THEIRS
         axes.plot(measured.values, [place] * len(measured.values), "o", color=colour, alpha=0.35, markersize=3)
         axes.plot([measured.statistics["median"]], [place], "|", color=colour, markersize=11, markeredgewidth=2)
-    axes.set_yticks(range(len(systems)), systems)
-    axes.set_ylim(len(systems) - 0.5, -0.5)
+    axes.set_yticks(range(len(COMPARED)), COMPARED)
+    axes.set_ylim(len(COMPARED) - 0.5, -0.5)
     axes.set_xscale(scale)
     if scale == "linear":
         axes.set_xlim(left=0)

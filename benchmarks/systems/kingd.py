@@ -15,9 +15,9 @@ class Kingd:
     everybody_tells = True
     is_ranked = True
 
-    def __init__(self, lan: Lan, *, timing: str = "", beat_s: float = 0.1, is_privileged: bool = True) -> None:
-        """`timing`: lines of that table of kingd.toml. `is_privileged`: may take real-time priority."""
-        self.hosts = lan.ranked(3, config=f"[timing]\n{timing}\n")
+    def __init__(self, lan: Lan, *, config: str = "", beat_s: float = 0.1, is_privileged: bool = True) -> None:
+        """`config`: kingd.toml. `is_privileged`: may take real-time priority."""
+        self.hosts = lan.ranked(3, config=config)
         if not is_privileged:
             for host in self.hosts:
                 host.wrapper = ["setpriv", "--bounding-set", "-sys_nice", "--inh-caps", "-sys_nice"]
