@@ -94,6 +94,7 @@ _PING = struct.Struct("!IQB")
 _PONG = struct.Struct("!I")
 _OFFER = struct.Struct("!QQBI")
 _READY = struct.Struct("!QQBB")
+_ROSTER = struct.Struct("!HB")
 _ROSTER_ENTRY = struct.Struct("!QQH")
 
 
@@ -303,14 +304,14 @@ def _pull_report(r: Reader) -> Report:
 def _pack_roster(m: Roster) -> bytes:
     assert len(m.entries) <= ROSTER_ENTRIES_MAX
     entries = b"".join(_ROSTER_ENTRY.pack(e.node, e.session, e.port) + _text(e.host) for e in m.entries)
-    return _U8.pack(len(m.entries)) + entries
+    return _ROSTER.pack(m.alive, len(m.entries)) + entries
 
 
 def _pull_roster(r: Reader) -> Roster:
-    (count,) = r.take(_U8)
+    alive, count = r.take(_ROSTER)
     if count > ROSTER_ENTRIES_MAX:
         raise DecodeError("count")
-    return Roster(entries=tuple(_pull_roster_entry(r) for _ in range(count)))
+    return Roster(entries=tuple(_pull_roster_entry(r) for _ in range(count)), alive=alive)
 
 
 def _pull_roster_entry(r: Reader) -> RosterEntry:

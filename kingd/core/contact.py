@@ -307,7 +307,7 @@ def tell(node: Node, kind: EventKind, member: Member, reason: Reason) -> None:
     )
 
 
-# -- roster: who cannot hear multicast learns of the others from the leader
+# -- roster: who has just come, or cannot hear multicast, learns of the others from the leader
 # ------------------------------------------------
 
 
@@ -316,15 +316,13 @@ def send_roster(node: Node, to: Member) -> None:
     if to.roster_us >= 0 and node.now_us - to.roster_us < _ROSTER_EVERY_US:
         return
     others = sorted((m for m in node.members.alive() if m.node != to.node), key=lambda m: m.node)
-    if not others:
-        return
     to.roster_us = node.now_us
     page = node.rng.sample(others, min(_ROSTER_SIZE, len(others)))
     leader = node.followed()
-    if leader is not None and leader is not to and leader not in page:
+    if page and leader is not None and leader is not to and leader not in page:
         page[0] = leader
     entries = [RosterEntry(node=m.node, session=m.session, host=m.endpoint.host, port=m.endpoint.port) for m in page]
-    node.send(Roster(entries=tuple(entries)), to)
+    node.send(Roster(entries=tuple(entries), alive=len(others) + 1 + (to.state is State.ALIVE)), to)
 
 
 def on_roster(node: Node, member: Member, roster: Roster, source: Endpoint) -> None:
@@ -332,6 +330,7 @@ def on_roster(node: Node, member: Member, roster: Roster, source: Endpoint) -> N
     if node.role is Role.LEADER or node.followed() not in (None, member):
         node.drop("roster")
         return
+    member.alive = roster.alive
     for entry in roster.entries:
         if entry.node != node.id and node.members.find(entry.node, entry.session) is None:
             probe(node, entry.node, entry.session, Endpoint(entry.host, entry.port, source.interface))

@@ -490,12 +490,12 @@ class Core:
     def _on_preempt_time(self) -> None:
         node = self.node
         leader = node.followed()
-        node.preempt_at_us = NEVER
+        node.preempt_at_us, node.waits_for_all = NEVER, False
         if leader is None or not self._may_preempt(leader):
             return
         if not following.knows_all(node, leader):
             following.ask(node, leader, for_roster=True)
-            node.preempt_at_us = node.now_us + 2 * node.timing.heartbeat_us
+            node.preempt_at_us, node.waits_for_all = node.now_us + 2 * node.timing.heartbeat_us, True
             return
         if node.campaign is None:
             same = node.followed_priorities == (leader.priority, node.priority)
@@ -510,7 +510,11 @@ class Core:
         """Strictly higher priority only: equal ones never bounce. The wait doubles with each return of a flapping node."""
         node = self.node
         leader = node.followed()
-        if leader is None or node.preempt_at_us != NEVER or not self._may_preempt(leader):
+        if leader is None or not self._may_preempt(leader):
+            return
+        if node.preempt_at_us != NEVER:
+            if node.waits_for_all and following.knows_all(node, leader):
+                node.preempt_at_us = node.now_us
             return
         base_us = node.settings.preempt.wait_us
         wait_us = max(base_us, min(base_us << min(max(0, node.returns - 1), 16), _PREEMPT_WAIT_US_MAX))

@@ -119,7 +119,7 @@ def on_ping_time(node: Node) -> None:
 
 def knows_all(node: Node, leader: Member) -> bool:
     """As many members as the leader counts: else there is somebody whom this node could not ask, and would leave behind. The
-    first heartbeat tells how many they are; where none comes, multicast is broken, and it is not waited for."""
+    first heartbeat or roster tells how many they are; where none comes, that is not waited for."""
     if leader.alive == 0:
         return node.now_us - node.followed_us >= 2 * node.timing.heartbeat_us
     return len(node.members.alive()) + 1 >= leader.alive

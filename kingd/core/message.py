@@ -254,9 +254,10 @@ class RosterEntry:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Roster:
-    """A leader's hint, to who cannot hear multicast: these nodes exist, at these addresses."""
+    """A hint to who asked for it: these nodes exist, at these addresses."""
 
     entries: tuple[RosterEntry, ...]
+    alive: int = 0  # members that the sender counts as alive, itself included
 
 
 Body = (

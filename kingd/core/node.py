@@ -92,6 +92,7 @@ class Node:
     seek_at_us: int = NEVER
     sweep_at_us: int = NEVER
     preempt_at_us: int = NEVER
+    waits_for_all: bool = False  # it is put off until this node knows all whom its leader counts
     namesake_at_us: int = NEVER
     stop_at_us: int = NEVER
 

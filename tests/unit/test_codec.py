@@ -200,12 +200,13 @@ CASES: list[tuple[str, Body, str, str, str]] = [
             entries=(
                 RosterEntry(node=NodeId(0x54), session=SessionId(0x55), host="10.0.0.1", port=5466),
                 RosterEntry(node=NodeId(0x56), session=SessionId(0x57), host="fe80::1", port=5467),
-            )
+            ),
+            alive=0x58,
         ),
-        "4b67 10 10 0000 00a2",
-        "02 0000000000000054 0000000000000055 155a 08 31302e302e302e31"
+        "4b67 10 10 0000 00a4",
+        "0058 02 0000000000000054 0000000000000055 155a 08 31302e302e302e31"
         " 0000000000000056 0000000000000057 155b 07 666538303a3a31",
-        "f4b0e0207672b75752d62ea90d2cc0a1",
+        "c98462dc584cdaa5f4dae8ff80421280",
     ),
 ]
 IDS = [case[0] for case in CASES]
@@ -316,8 +317,8 @@ REFUSED: list[tuple[str, Body, Callable[[bytes], bytes], str]] = [
     ("no role", Pong(echo=1), changed(88, 5), "header"),
     ("reason", Offer(ballot=BALLOT, reason=Reason.JOINED), changed(HEADER_SIZE + 16, 15), "reason"),
     ("too many tags", Announce(name="", version="", interval_ms=1), changed(HEADER_SIZE + 4, 9), "count"),
-    ("roster count", Roster(entries=()), changed(HEADER_SIZE, ROSTER_ENTRIES_MAX + 1), "count"),
-    ("roster lies", Roster(entries=()), changed(HEADER_SIZE, 1), "truncated"),
+    ("roster count", Roster(entries=()), changed(HEADER_SIZE + 2, ROSTER_ENTRIES_MAX + 1), "count"),
+    ("roster lies", Roster(entries=()), changed(HEADER_SIZE + 2, 1), "truncated"),
     ("text length lies", Report(echo=1, name="a", leader_name=""), changed(HEADER_SIZE + 8, 3), "truncated"),
     ("text too long", Report(echo=1, name="a", leader_name=""), lambda d: d[:-3] + b"A" + bytes(70), "truncated"),
     (
@@ -426,7 +427,7 @@ bodies: st.SearchStrategy[Body] = st.one_of(
     st.builds(Ready, ballot=ballots, reason=reasons, silent=st.lists(u64, max_size=8).map(tuple)),
     st.builds(Survey, nonce=u64),
     st.builds(Report, echo=u64, name=texts, leader_name=texts),
-    st.builds(Roster, entries=st.lists(entries, max_size=ROSTER_ENTRIES_MAX).map(tuple)),
+    st.builds(Roster, entries=st.lists(entries, max_size=ROSTER_ENTRIES_MAX).map(tuple), alive=u16),
 )
 headers = st.builds(
     Header,

@@ -459,3 +459,11 @@ def test_093_polling_follower_gets_a_roster_at_most_once_a_second() -> None:
     rosters = bench.sent(Roster)
     assert len(rosters) == 1
     assert [entry.node for entry in rosters[0].entries] == [61]
+    assert rosters[0].alive == 3
+
+
+def test_the_only_follower_gets_a_roster_without_entries() -> None:
+    bench, follower = Bench(), Peer(node=60, priority=1)
+    bench.become_leader(follower)
+    bench.hear(follower, Ping(nonce=1, heard=0, polling=True))
+    assert bench.sent(Roster) == [Roster(entries=(), alive=2)]

@@ -13,6 +13,7 @@ from kingd.core.message import (
     Grant,
     NodeId,
     Offer,
+    Ping,
     Probe,
     ProbeAck,
     Ready,
@@ -20,6 +21,8 @@ from kingd.core.message import (
     Refuse,
     Resign,
     Role,
+    Roster,
+    RosterEntry,
     SessionId,
     Term,
 )
@@ -438,6 +441,32 @@ def test_060_only_a_strictly_higher_priority_asks_and_only_if_it_may(
     assert bool(prepares) is asks
     assert all(claim.reason is Reason.HIGHER_PRIORITY for claim in prepares)
     assert bench.leader_name() == "box70"  # until it resigns
+
+
+def test_newcomer_prepares_the_moment_it_knows_all_whom_its_leader_counts() -> None:
+    """It asks the leader at once who is there, and does not wait for a heartbeat: nor for a member that it does not know."""
+    leader, other = Peer(node=70, priority=10).leads(5), Peer(node=71, priority=5)
+    bench = Bench()
+    bench.meet(leader)
+    bench.advance(0)
+    assert bench.answer(leader, Ping).polling
+    entry = RosterEntry(node=NodeId(71), session=SessionId(other.session), host=other.endpoint.host, port=5466)
+    bench.hear(leader, Roster(entries=(entry,), alive=3))
+    bench.advance_ms(5)
+    assert not bench.sent(Claim)
+    bench.acknowledge(other)
+    bench.advance(0)
+    assert bench.answer(leader, Claim).prepare
+    assert bench.answer(other, Claim).prepare
+
+
+def test_newcomer_to_a_cluster_of_one_prepares_at_once() -> None:
+    leader = Peer(node=70, priority=10).leads(5)
+    bench = Bench()
+    bench.meet(leader)
+    bench.hear(leader, Roster(entries=(), alive=2))
+    bench.advance(0)
+    assert bench.answer(leader, Claim).prepare
 
 
 def test_063_preemption_waits_as_long_as_configured() -> None:
