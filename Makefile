@@ -16,8 +16,8 @@ export PYTHON
 PIP_INSTALL = install --quiet --quiet --disable-pip-version-check --use-pep517 \
 	--config-settings editable_mode=compat --editable
 # The script that pip writes for a command imports `re`, which takes 6 ms; this one imports the command and no more.
-COMMAND = printf '\#!%s\nimport sys\n\nfrom kingd.%s.main import main\n\nsys.exit(main())\n' '$(CURDIR)/.venv/bin/python'
-COMMANDS = $(COMMAND) daemon >.venv/bin/kingd; $(COMMAND) cli >.venv/bin/kingctl
+COMMAND = printf '\#!%s\nimport sys\n\nfrom kingd.%s import main\n\nsys.exit(main())\n' '$(CURDIR)/.venv/bin/python'
+COMMANDS = $(COMMAND) __main__ >.venv/bin/kingd; $(COMMAND) cli.main >.venv/bin/kingctl
 VENV_NEXT = .venv-$(notdir $(PYTHON_NEXT))
 
 .PHONY: help
@@ -140,7 +140,7 @@ install: wheel
 	@.venv/bin/python -m docs.man.generate build/generated
 	@mkdir -p '$(INTO)/bin' '$(INTO)/libexec/kingd' '$(INTO)/lib/systemd/system' '$(DESTDIR)/etc/kingd/conf.d' \
 		'$(DESTDIR)/etc/kingd/hooks.d'
-	@$(INSTALLED) daemon.main >'$(INTO)/bin/kingd'
+	@$(INSTALLED) __main__ >'$(INTO)/bin/kingd'
 	@$(INSTALLED) cli.main >'$(INTO)/bin/kingctl'
 	@$(INSTALLED) daemon.leader_target >'$(INTO)/libexec/kingd/leader-target'
 	@chmod 755 '$(INTO)/bin/kingd' '$(INTO)/bin/kingctl' '$(INTO)/libexec/kingd/leader-target'

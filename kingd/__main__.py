@@ -1,6 +1,20 @@
-"""`python -m kingd`: the daemon."""
+"""The command `kingd`, and `python -m kingd`: the guardian, then the daemon."""
 
-from kingd.daemon.main import main
+import sys
+
+from kingd.daemon.guardian import Guardian
+
+
+def main() -> None:
+    guardian = None
+    try:
+        guardian = Guardian.fork()  # before the imports of the daemon: what it never had it does not keep in memory
+    except OSError as error:
+        sys.stderr.write(f"kingd: the guardian process could not be started: {error.strerror}\n")
+    from kingd.daemon.main import main as daemon
+
+    daemon(obj=guardian)
+
 
 if __name__ == "__main__":
     main()

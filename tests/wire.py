@@ -211,13 +211,12 @@ class Report(Packet):  # type: ignore[misc]
 
 
 class Obituary(Packet):  # type: ignore[misc]
-    """Kept for the last will; this is what one may look like."""
-
-    fields_desc = [*_ballot("ballot"), ByteField("reason", 2)]
+    fields_desc: list[ByteField] = []
 
 
 class Roster(Packet):  # type: ignore[misc]
     fields_desc = [
+        ShortField("alive", 0),
         FieldLenField("count", None, fmt="B", count_of="entries"),
         PacketListField("entries", [], Entry, count_from=lambda packet: packet.count),
     ]

@@ -17,6 +17,7 @@ from kingd.core.message import (
     Grant,
     Heartbeat,
     NodeId,
+    Obituary,
     Offer,
     Ping,
     Pong,
@@ -319,8 +320,11 @@ def _pull_roster_entry(r: Reader) -> RosterEntry:
     return RosterEntry(node=NodeId(node), session=SessionId(session), port=port, host=r.text())
 
 
-# Type on the wire -> how to read it. The numbers are the protocol's (docs/protocol.md 3.2); 15 is kept for the
-# obituary.
+def _pull_obituary(_: Reader) -> Obituary:
+    return Obituary()
+
+
+# Type on the wire -> how to read it. The numbers are the protocol's (docs/protocol.md 3.2).
 PULL: dict[int, Callable[[Reader], Body]] = {
     1: _pull_announce,
     2: _pull_heartbeat,
@@ -336,6 +340,7 @@ PULL: dict[int, Callable[[Reader], Body]] = {
     12: _pull_ready,
     13: _pull_survey,
     14: _pull_report,
+    15: _pull_obituary,
     16: _pull_roster,
     17: _pull_ack,
 }
@@ -371,6 +376,8 @@ def pack(body: Body) -> tuple[int, bytes]:  # noqa: C901 - a table that mypy che
             return 13, _pack_survey(body)
         case Report():
             return 14, _pack_report(body)
+        case Obituary():
+            return 15, b""
         case Roster():
             return 16, _pack_roster(body)
         case Ack():

@@ -114,6 +114,17 @@ def ask_again(node: Node, member: Member) -> None:
         node.send(campaign.claim, member)
 
 
+def without(node: Node, member: Member) -> None:
+    """It has died: nobody waits for its answer, and its refusal stands in nobody's way."""
+    campaign = node.campaign
+    if campaign is None or campaign.asked.get(member.node) != member.session:
+        return
+    campaign.required.discard(member.node)
+    campaign.refused.discard(member.node)
+    if campaign.started_us != NEVER and not campaign.ready and campaign.required <= campaign.answered:
+        _decide(node, campaign)
+
+
 def deadline_us(node: Node) -> int:
     campaign = node.campaign
     if campaign is None or campaign.started_us == NEVER:

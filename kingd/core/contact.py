@@ -15,6 +15,7 @@ from kingd.core.message import (
     Header,
     Heartbeat,
     NodeId,
+    Obituary,
     Probe,
     ProbeAck,
     Reason,
@@ -149,6 +150,9 @@ def note_returns(node: Node, ack: ProbeAck) -> None:
 def on_stranger(node: Node, datagram: Datagram, source: Endpoint) -> Member | None:
     """A session that is not verified. Returns the member that it has just become, if it has."""
     header, body = datagram.header, datagram.body
+    if isinstance(body, Obituary):  # of a session that nobody here knows, or of one that was replaced
+        node.drop("obituary")
+        return None
     if isinstance(body, ProbeAck):
         return _verify(node, datagram, body, source)
     if isinstance(body, Probe):

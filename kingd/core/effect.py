@@ -44,6 +44,15 @@ class Persist:
     hold_us: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class Will:
+    """What is to be sent should this process end without a word: to the group, and by unicast to these. None: nothing. It
+    replaces what was left before."""
+
+    obituary: Datagram | None
+    to: tuple[Endpoint, ...] = ()
+
+
 class EventKind(StrEnum):
     ELECTED = "elected"
     DEPOSED = "deposed"
@@ -112,4 +121,4 @@ class Stopped:
     """`Core.stop` is done: goodbye was said, the process may end."""
 
 
-Effect = Send | Multicast | Rejoin | Persist | Event | Surveyed | HandedOver | Stopped
+Effect = Send | Multicast | Rejoin | Persist | Will | Event | Surveyed | HandedOver | Stopped

@@ -7,8 +7,8 @@ one, by topic."""
 import random
 from dataclasses import replace
 
-from kingd.core import claiming, contact, following, handover, leading, quorum, survey, voting
-from kingd.core.effect import Effect, EventKind, HandedOver, Stopped
+from kingd.core import claiming, contact, following, handover, leading, quorum, survey, voting, will
+from kingd.core.effect import Effect, EventKind, HandedOver, Stopped, Will
 from kingd.core.endpoint import Endpoint
 from kingd.core.members import Member, State
 from kingd.core.message import (
@@ -22,6 +22,7 @@ from kingd.core.message import (
     Header,
     Heartbeat,
     NodeId,
+    Obituary,
     Offer,
     Ping,
     Pong,
@@ -161,7 +162,7 @@ class Core:
         self._begin(now_us)
         node, header = self.node, datagram.header
         if header.source == node.id:
-            if header.session != node.session:
+            if header.session != node.session and not isinstance(datagram.body, Obituary):
                 contact.on_namesake(node, datagram, source)
         elif node.duplicate:
             node.drop("duplicate-id")
@@ -184,12 +185,18 @@ class Core:
             if member is not None:
                 self._on_verified(member)
             return
+        if isinstance(datagram.body, Obituary):
+            will.on_obituary(node, member)
+            return
         if not member.window.accept(header.sequence):
             if not header.multicast:  # the same datagram by IPv4 and IPv6, or over two networks, is no replay
                 node.drop("replay")
             return
         if member.state is State.LEFT:
             node.drop("left")
+            return
+        if member.obituary_us >= 0 and not will.is_refuted(node, member, datagram.body):
+            will.ask(node, member, datagram, source)
             return
         if header.sequence == member.window.newest:
             self._note(member, datagram, source)
@@ -266,6 +273,8 @@ class Core:
                 survey.on_report(node, member, body)
             case Roster() as body:
                 contact.on_roster(node, member, body, source)
+            case Obituary():
+                raise AssertionError("an obituary is no word of a living session")
 
     def _on_probe_ack(self, member: Member, header: Header, ack: ProbeAck, source: Endpoint) -> None:
         node = self.node
@@ -465,11 +474,12 @@ class Core:
         elif node.hears_foreign_leader() and not node.foreign_lonely:
             node.back_off()  # somebody leads, and is being probed
         else:
-            claiming.start(node, node.why)
+            claiming.start(node, node.why, ticket=node.inherited)
 
     def _on_sweep_time(self) -> None:
         node = self.node
         contact.sweep(node)
+        node.will_role = None  # others may be next by now
         if node.role is Role.SEEKING and node.waits_for_foreign and not node.hears_foreign_leader():
             node.waits_for_foreign = (
                 False  # the leader that it could hear but not reach is gone: no reason to wait longer
@@ -526,7 +536,7 @@ class Core:
     def _on_stop_time(self) -> None:
         self.node.stop_at_us = NEVER
         self._stopped = True
-        self.node.out.append(Stopped())
+        self.node.out += [Will(None), Stopped()]  # goodbye was said
 
     # -- before and after each entry
     # --------------------------------------------------------------------------------------------
@@ -571,6 +581,8 @@ class Core:
         if not node.learned and quorum.learn(node) and node.role is Role.JOINING:
             node.seek(None, delay_us=node.position() * node.timing.slot_us)
         claiming.keep_ceiling_ahead(node)
+        if node.will_role is not node.role and not self._stopped:
+            will.write(node)
         self._arm_preemption()
         resigned = node.role is not Role.LEADER and node.yielded is None
         if node.stopping and not self._stopped and node.stop_at_us == NEVER and resigned:

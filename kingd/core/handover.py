@@ -184,8 +184,13 @@ def on_yielded_timer(node: Node) -> None:
             )
             node.send(goodbye, successor)
         return
+    _give_up_on_successor(node)
+
+
+def _give_up_on_successor(node: Node) -> None:
     node.end_handover(NOBODY)
-    node.seek_at_us = min(node.seek_at_us, node.now_us)
+    if node.role is Role.SEEKING:
+        node.seek_at_us = node.now_us
     if node.stopping:
         node.stop_at_us = node.now_us
 
@@ -222,15 +227,22 @@ def on_resign(node: Node, member: Member, message: Resign) -> None:
     if message.leaving:
         contact.give_up(node, member, EventKind.MEMBER_LEFT, message.reason)
         member.state = State.LEFT
-        handover = node.handover
-        if handover is not None and handover.successor is member and not _offer_next(node):
-            _nobody_takes_it(node, handover)
+        without(node, member)
     if mine and message.ballot != NO_BALLOT:
         _take_over(node, member, message)
     elif held and (message.leaving or message.ballot >= node.promise.expected) and node.role is not Role.LEADER:
         node.promise.release()  # the holder's own word: it never acts under that ballot again
         if node.role is Role.FOLLOWER or node.role is Role.SEEKING:
             following.leader_gone(node, message.reason, successor=message.successor)
+
+
+def without(node: Node, member: Member) -> None:
+    """It is gone: the next one is asked to take over; what was given to it already is lost."""
+    handover, yielded = node.handover, node.yielded
+    if handover is not None and handover.successor is member and not _offer_next(node):
+        _nobody_takes_it(node, handover)
+    if yielded is not None and yielded.ticket.successor_session == member.session:
+        _give_up_on_successor(node)
 
 
 def _take_over(node: Node, member: Member, message: Resign) -> None:

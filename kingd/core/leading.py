@@ -61,6 +61,7 @@ def on_ping(node: Node, member: Member, ping: Ping) -> None:
     if sent_us is not None:
         member.contact_us = max(member.contact_us, sent_us)
         node.contact_us = max(node.contact_us, sent_us)
+    member.polls = ping.polling
     if ping.polling:
         contact.send_roster(node, member)
 

@@ -83,6 +83,9 @@ class Member:
     heard_sequence: int = 0  # newest heartbeat or pong of its: echoed in pings
     alive: int = 0  # of a leader: how many members it counts as alive, itself included
     roster_us: int = -1  # when a roster was last sent to it
+    polls: bool = False  # my multicast does not reach it, as its last ping says
+    obituary_us: int = -1  # when the obituary of this session came; -1 = none did, or it was refuted
+    distrusted: bool = False  # an obituary of this node was refuted: no other one is believed
     window: ReplayWindow = field(default_factory=ReplayWindow)
     starts: deque[int] = field(default_factory=lambda: deque(maxlen=_RETURNS_MAX))  # when its sessions were first seen
 
@@ -141,6 +144,10 @@ class Challenges:
     def get(self, node: NodeId, session: SessionId) -> Challenge | None:
         return self._sent.get((node, session))
 
+    def forget(self, node: NodeId, session: SessionId) -> None:
+        """What answers an earlier one proves nothing about now."""
+        self._sent.pop((node, session), None)
+
     def take(self, node: NodeId, session: SessionId, *, echo: int) -> Challenge | None:
         challenge = self._sent.get((node, session))
         if challenge is None or challenge.nonce != echo:
@@ -183,7 +190,7 @@ class Members:
         assert self.has_room_for(member.node)
         former = self._by_node.get(member.node)
         if former is not None:
-            member.starts = former.starts
+            member.starts, member.distrusted = former.starts, former.distrusted
         elif len(self._by_node) >= MEMBERS_MAX:
             silent = min((m for m in self if m.state is not State.ALIVE), key=lambda m: m.heard_us)
             del self._by_node[silent.node]

@@ -19,6 +19,9 @@ Term = NewType("Term", int)
 
 NOBODY = NodeId(0)
 
+SEQUENCE_MAX = (1 << 64) - 1
+"""Of an obituary: the last word of its session."""
+
 SILENT_MAX = 8
 """More members than these silent to a successor: it is the successor that is cut off."""
 
@@ -260,6 +263,11 @@ class Roster:
     alive: int = 0  # members that the sender counts as alive, itself included
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Obituary:
+    """The sender's process has ended without a word. Written while it lived, sent by its guardian."""
+
+
 Body = (
     Announce
     | Heartbeat
@@ -277,6 +285,7 @@ Body = (
     | Survey
     | Report
     | Roster
+    | Obituary
 )
 
 

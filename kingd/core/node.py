@@ -71,6 +71,9 @@ class Node:
     yielded: Yielded | None = None
     silent: frozenset[NodeId] = frozenset()  # who did not answer the last preparation: not waited for with its ticket
     taken: Ticket | None = None  # the last ticket that this node claimed with
+    inherited: Ticket | None = None  # from a leader that died: frees the promises of who does not know yet
+    will: tuple[Endpoint, ...] | None = None  # to whom the obituary that was left goes by unicast; None = none was left
+    will_role: Role | None = None  # of this node when it was written; None = it is to be looked at again
     inquiry: Inquiry | None = None
 
     why: Reason = Reason.JOINED  # the cause of the change under way; goes into events and status
@@ -247,12 +250,15 @@ class Node:
 
     def datagram(self, body: Body, *, destination: NodeId = NOBODY, multicast: bool = False) -> Datagram:
         self.sequence += 1
-        header = Header(
+        return Datagram(self.header(self.sequence, destination=destination, multicast=multicast), body)
+
+    def header(self, sequence: int, *, destination: NodeId = NOBODY, multicast: bool = False) -> Header:
+        return Header(
             cluster=self.settings.cluster,
             source=self.id,
             destination=destination,
             session=self.session,
-            sequence=self.sequence,
+            sequence=sequence,
             leader=self.leader,
             floor=self.promise.ballot,
             priority=self.priority,
@@ -262,7 +268,6 @@ class Node:
             blank=not self.learned,
             multicast=multicast,
         )
-        return Datagram(header, body)
 
     def send(self, body: Body, to: Member) -> int:
         """Unicast to a member; the sequence number it went out with."""
@@ -337,6 +342,8 @@ class Node:
             self.seek_at_us = NEVER
         if role is not Role.JOINING:
             self.join_at_us = NEVER
+        if role not in (Role.SEEKING, Role.CANDIDATE):
+            self.inherited = None
         if role is Role.FOLLOWER:
             self.failures = 0  # to lead alone is no success
 

@@ -98,6 +98,12 @@ def _problems(node: Node, now_us: int) -> list[str]:
         for who in sorted(_unanswering(node, now_us))
     )
     found.extend(quorum.problems(node))
+    found.extend(
+        f"{m.name} lives, though an obituary said that it had died: somebody forges them (is there a cluster key?), or the "
+        "guardian there is at fault. Its obituaries are not believed any more"
+        for m in node.members
+        if m.distrusted
+    )
     leader = node.followed()
     if leader is not None and _is_polled(node, leader, now_us):
         found.append(

@@ -19,6 +19,7 @@ from kingd.daemon.lean import leave_out_openssl
 from kingd.daemon.log import set_up
 
 if TYPE_CHECKING:
+    from kingd.daemon.guardian import Guardian
     from kingd.daemon.service import Settled
 
 EX_CONFIG = 78  # sysexits(3); systemd does not restart us after it
@@ -53,7 +54,10 @@ _log = logging.getLogger("kingd")
 @click.option("--pid-file", type=click.Path(path_type=Path), help="With --detach: where to write the process id.")
 @click.option("--check-config", is_flag=True, help="Check the configuration and exit: 0 or 78.")
 @click.version_option(__version__, "--version", message="kingd %(version)s")
+@click.pass_obj
 def main(
+    guardian: "Guardian | None",
+    /,
     *,
     config: Path | None,
     state_dir: Path,
@@ -77,8 +81,8 @@ def main(
     if check_config:
         click.echo("the configuration is good")
         return
-    with _in_background(_absolute(pid_file), state_dir) if detach else nullcontext():
-        code = _run(settled, config, overrides, state_dir)
+    with _in_background(_absolute(pid_file), state_dir, guardian) if detach else nullcontext():
+        code = _run(settled, config, overrides, state_dir, guardian)
     logging.shutdown()
     os._exit(code)  # not sys.exit: that waits for every thread, and one may hang in DNS where the network has just gone
 
@@ -127,7 +131,13 @@ def _fail(code: int, *sentences: str) -> NoReturn:
     sys.exit(code)
 
 
-def _run(settled: "Settled", config: Path | None, overrides: Mapping[str, object], state_dir: Path) -> int:
+def _run(
+    settled: "Settled",
+    config: Path | None,
+    overrides: Mapping[str, object],
+    state_dir: Path,
+    guardian: "Guardian | None",
+) -> int:
     from kingd.control.listener import SocketBusy, SocketUnusable
     from kingd.daemon import runtime  # asyncio and all that: not for --version
     from kingd.daemon.store import StateBusy
@@ -139,13 +149,13 @@ def _run(settled: "Settled", config: Path | None, overrides: Mapping[str, object
         __version__, loaded.cluster, loaded.name, loaded.priority, seal.mode,
     )  # fmt: skip
     try:
-        return runtime.run(loaded, seal, state_dir, reread=lambda: _load(config, overrides))
+        return runtime.run(loaded, seal, state_dir, reread=lambda: _load(config, overrides), guardian=guardian)
     except (StateBusy, SocketBusy, SocketUnusable) as error:
         _fail(EX_CANTCREAT, str(error))
 
 
 @contextmanager
-def _in_background(pid_file: Path | None, state_dir: Path) -> Iterator[None]:
+def _in_background(pid_file: Path | None, state_dir: Path, guardian: "Guardian | None") -> Iterator[None]:
     """Leave the terminal; what the daemon logs goes to a file in its state folder.
 
     What excludes a second daemon is the lock of the state folder, which ends with its process. A pid file does not: one
@@ -159,7 +169,10 @@ def _in_background(pid_file: Path | None, state_dir: Path) -> Iterator[None]:
         log = (state_dir / "kingd.log").open("a", encoding="utf-8")
     except (StateBusy, OSError) as error:
         _fail(EX_CANTCREAT, str(error))
-    daemon.DaemonContext(working_directory="/", umask=0o022, stdout=log, stderr=log, signal_map={}).open()
+    kept = [guardian.pipe] if guardian is not None else []
+    daemon.DaemonContext(
+        working_directory="/", umask=0o022, stdout=log, stderr=log, signal_map={}, files_preserve=kept
+    ).open()
     if pid_file is not None:
         pid_file.write_text(f"{os.getpid()}\n")
     try:

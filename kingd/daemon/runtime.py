@@ -22,7 +22,19 @@ from kingd.control.server import ControlServer
 from kingd.control.service import JsonObject, ServiceError
 from kingd.core.bodies import DecodeError
 from kingd.core.codec import DATAGRAM_SIZE_MAX, DATAGRAM_SIZE_MIN, decode, encode, prologue
-from kingd.core.effect import Effect, Event, EventKind, HandedOver, Multicast, Persist, Rejoin, Send, Stopped, Surveyed
+from kingd.core.effect import (
+    Effect,
+    Event,
+    EventKind,
+    HandedOver,
+    Multicast,
+    Persist,
+    Rejoin,
+    Send,
+    Stopped,
+    Surveyed,
+    Will,
+)
 from kingd.core.election import Core
 from kingd.core.endpoint import Endpoint
 from kingd.core.message import Role, SessionId, Term
@@ -33,7 +45,9 @@ from kingd.core.timing import Timing
 from kingd.daemon import scheduling, systemd, views
 from kingd.daemon.clock import now_us
 from kingd.daemon.floodgate import Floodgate
+from kingd.daemon.guardian import Guardian
 from kingd.daemon.journal import Journal
+from kingd.daemon.last_will import LastWill
 from kingd.daemon.log import set_up
 from kingd.daemon.refusals import Refusals
 from kingd.daemon.service import ControlService, Settled
@@ -64,7 +78,15 @@ _LEADERSHIP = (
 class Runtime:
     """One daemon: `run` until it is told to stop."""
 
-    def __init__(self, config: Config, seal: Seal, store: Store, *, reread: Callable[[], Settled]) -> None:
+    def __init__(
+        self,
+        config: Config,
+        seal: Seal,
+        store: Store,
+        *,
+        reread: Callable[[], Settled],
+        guardian: Guardian | None = None,
+    ) -> None:
         """`reread` loads the configuration and the keys again; raises ConfigError."""
         self.config = config
         self._store = store
@@ -72,6 +94,7 @@ class Runtime:
         self._seal = seal
         self._floodgate = Floodgate()
         self._repeats = Repeats()
+        self._last_will = LastWill(guardian)
         self._seeds = [parse_seed(peer, config.network.port) for peer in config.network.peers]
         self._resolved: tuple[Endpoint, ...] = (*numeric(self._seeds), *store.load_peers())
         self.core = Core(
@@ -110,6 +133,7 @@ class Runtime:
         self._loop.set_exception_handler(self._on_exception)
         server = ControlServer(self._service, path=self.config.control.socket, group=self.config.control.group)
         await server.start()
+        self._last_will.watch(self._loop)
         self._transport = self._open_transport()
         self._transport.start(self._loop)
         if not self._store.writable:
@@ -186,6 +210,7 @@ class Runtime:
         if self._seal.requires_key and not seal.requires_key:
             _log.warning("unsigned datagrams are believed from now on (security: %s)", seal.mode)
         self._seal = seal
+        self._last_will.leave(None, self._transport, seal)
         set_up(config.log.level, config.log.format)
         self._prefer()
         self.perform(self.core.configure(settings(config, self._resolved), now_us=now_us()))
@@ -199,7 +224,7 @@ class Runtime:
 
     def problems(self) -> list[str]:
         found = [str(problem) for problem in self._transport.problems()]
-        return [*(own for own in (self._disk, self._late) if own), *found]
+        return [*(own for own in (self._disk, self._late, self._last_will.problem) if own), *found]
 
     def _on_reload_signal(self) -> None:
         try:
@@ -232,11 +257,12 @@ class Runtime:
 
     def _on_links_changed(self, links: int) -> None:
         self.perform(self.core.links_changed(links, now_us=now_us()))
+        self._last_will.leave(None, self._transport, self._seal)
 
     def _on_problem(self, problem: Problem) -> None:
         _log.warning("%s", problem)
 
-    def perform(self, effects: list[Effect]) -> None:
+    def perform(self, effects: list[Effect]) -> None:  # noqa: C901 - a table that mypy checks for a forgotten kind
         for effect in effects:
             match effect:
                 case Send(datagram, to):
@@ -246,6 +272,8 @@ class Runtime:
                     self._transport.multicast(data, everywhere=everywhere, broadcast=broadcast)
                 case Rejoin():
                     self._transport.rejoin()
+                case Will():
+                    self._last_will.leave(effect, self._transport, self._seal)
                 case Persist():
                     self._spawn(self._persist(effect))
                 case Event():
@@ -395,13 +423,15 @@ def settings(config: Config, seeds: tuple[Endpoint, ...]) -> Settings:
     )
 
 
-def run(config: Config, seal: Seal, state_folder: Path, *, reread: Callable[[], Settled]) -> int:
+def run(
+    config: Config, seal: Seal, state_folder: Path, *, reread: Callable[[], Settled], guardian: Guardian | None = None
+) -> int:
     """Open the state, run the loop, return the exit code. StateBusy, SocketBusy, SocketUnusable: not started."""
     store = Store.open(state_folder)
     for warning in store.warnings:
         _log.warning("%s", warning)
     loop = asyncio.new_event_loop()  # not asyncio.run: its end waits for threads, see main
     try:
-        return loop.run_until_complete(Runtime(config, seal, store, reread=reread).run())
+        return loop.run_until_complete(Runtime(config, seal, store, reread=reread, guardian=guardian).run())
     finally:
         store.close()

@@ -56,6 +56,7 @@ def main() -> int:
 
 
 def _become_daemon(folder: Path, argv: list[str]) -> None:
+    from kingd.daemon.guardian import Guardian
     from kingd.daemon.main import main as kingd
 
     os.setsid()
@@ -67,7 +68,7 @@ def _become_daemon(folder: Path, argv: list[str]) -> None:
     os.dup2(os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC), 0)
     sys.argv = ["kingd", *argv]
     try:
-        kingd(argv)  # ends the process itself
+        kingd(argv, obj=Guardian.fork())  # ends the process itself
     finally:
         os._exit(1)  # whatever came of it: never back into the parent's loop
 

@@ -70,6 +70,11 @@ class OpenLink:
         # An interface named for a group or a link-local address is needed; for others it is ignored by the kernel.
         return (host, port) if self.link.family == 4 else (host, port, 0, self.link.ifindex)
 
+    @property
+    def source(self) -> Address:
+        """For another socket of this link, on any port."""
+        return _local(self.link, 0)
+
     def complete(self, *, worked: Worked, failed: Failed) -> bool:
         """Open and join what is still missing. True if nothing is."""
         if not self.link.primary:
@@ -136,10 +141,14 @@ def _open_unicast(link: Link, ports: tuple[int, int]) -> socket.socket:
     return sock
 
 
+def _local(link: Link, port: int) -> Address:
+    return (link.address, port) if link.family == 4 else (link.address, port, 0, link.scope_id)
+
+
 def _bind_first_free(sock: socket.socket, link: Link, ports: tuple[int, ...]) -> None:
     for port in ports:
         try:
-            sock.bind((link.address, port) if link.family == 4 else (link.address, port, 0, link.scope_id))
+            sock.bind(_local(link, port))
         except OSError as error:
             if error.errno != errno.EADDRINUSE or port == 0:
                 raise

@@ -6,7 +6,8 @@ Each has a word, which stands first in the error:
 AV1       no ballot is led by two sessions; none is followed that its owner did not lead
 AV2       within a session, the ballots followed or led never fall
 FLOOR     a node's promised ballot never falls, and a leader's own is the one that it leads
-THEFT     a follower that heard its leader a moment ago grants nobody else without the leader's ticket
+THEFT     a follower that heard its leader a moment ago grants nobody else without the leader's ticket, and nobody has
+          one that did not resign in its favour, or die
 UNPROVEN  nobody is followed without a round trip with its session, or a grant to it
 REFUSED   nobody leads past a refusal that was not followed by a grant
 PROMISED  nobody claims while its promise to another one runs
@@ -44,6 +45,7 @@ from kingd.core.message import (
     Role,
     SessionId,
     Term,
+    Ticket,
 )
 from kingd.core.node import Node
 from kingd.core.timing import NEVER
@@ -86,6 +88,11 @@ class Checker:
     entries: int = 0
     _led: dict[Ballot, SessionId] = field(default_factory=dict)
     _sessions: dict[SessionId, _Session] = field(default_factory=dict)
+    _mourned: set[SessionId] = field(default_factory=set)
+
+    def mourn(self, session: SessionId) -> None:
+        """An obituary of it is under way: whoever gets it may claim what the session held."""
+        self._mourned.add(session)
 
     def before(self, node: Node, cause: Datagram | None) -> None:
         """Something is about to enter the core."""
@@ -178,7 +185,7 @@ class Checker:
         self.leader_changes += 1
         if node.ineligible_reason not in (None, *_DURABLE) or seen.stopping:
             raise SafetyError(f"UNFIT: {_name(node)} was elected ({node.ineligible_reason})")
-        refused = seen.refused.get(seen.claims.get(node.ballot.term, -1))
+        refused = seen.refused.get(seen.claims.get(node.ballot.term, -1), set()) - self._mourned
         if refused:
             raise SafetyError(f"REFUSED: {_name(node)} leads {node.ballot} against {len(refused)} refusals")
 
@@ -242,12 +249,18 @@ class Checker:
             raise SafetyError(f"UNFIT: {_name(node)} claims as {header.role.name} ({node.ineligible_reason})")
         if claim.prepare:
             return
+        ticket = claim.ticket
+        if ticket is not None and not self._is_due(ticket):
+            raise SafetyError(f"THEFT: {_name(node)} claims with {ticket}, which was not given back")
         if claim.term > ceiling:
             raise SafetyError(f"CEILING: {_name(node)} claims term {claim.term}, its disk holds {ceiling}")
         if Ballot(claim.term, node.id) in seen.resigned:
             raise SafetyError(f"RESIGNED: {_name(node)} claims term {claim.term} again")
         if seen.claims.setdefault(claim.term, claim.attempt) != claim.attempt:
             raise SafetyError(f"REFUSED: {_name(node)} claims term {claim.term} a second time")
+
+    def _is_due(self, ticket: Ticket) -> bool:
+        return ticket.session in self._mourned or ticket.ballot in self._sessions[ticket.session].resigned
 
     def _on_grant(self, node: Node, seen: _Session, datagram: Datagram, cause: Datagram | None) -> None:
         grant = datagram.body

@@ -13,7 +13,7 @@ from typing import Any
 
 from kingd.core.bodies import DecodeError
 from kingd.core.codec import DATAGRAM_SIZE_MAX, decode, encode
-from kingd.core.effect import Effect, Event, HandedOver, Multicast, Persist, Rejoin, Send, Stopped, Surveyed
+from kingd.core.effect import Effect, Event, HandedOver, Multicast, Persist, Rejoin, Send, Stopped, Surveyed, Will
 from kingd.core.election import Core
 from kingd.core.endpoint import Endpoint
 from kingd.core.message import Announce, Ballot, Datagram, NodeId, Probe, Role, SessionId, Term
@@ -30,6 +30,7 @@ _PORT = 5466
 _QUEUE_MAX = 256  # datagrams that wait for a stopped process, as a socket's buffer holds them
 _DECODED_MAX = 4096
 _SPINNING = 1_000  # entries at one instant
+_WILL_AT_US = (1_000, 11_000, 51_000)  # after the death, as kingd/daemon/guardian.py
 
 
 @dataclass(slots=True)
@@ -47,6 +48,7 @@ class Host:
     backlog: list[tuple[Endpoint, bytes]] = field(default_factory=list)
     pending_disk: list[tuple[int, Persist]] = field(default_factory=list)
     disk_us: int = DISK_US
+    will: Will = field(default_factory=lambda: Will(None))
     events: list[tuple[int, Event]] = field(default_factory=list)
     surveys: list[Surveyed] = field(default_factory=list)
     handed_over: list[HandedOver] = field(default_factory=list)
@@ -108,8 +110,29 @@ class Cluster:
             self.start(host)
 
     def crash(self, host: Host) -> None:
+        """Its guardian ends with it, as when the host dies."""
         self.note(host, "crash")
         self._end(host)
+
+    def kill(self, host: Host) -> None:
+        """Its guardian lives, and sends the obituary."""
+        self.note(host, "killed")
+        self.execute_will(host)
+        self._end(host)
+
+    def execute_will(self, host: Host) -> None:
+        """Send the obituary, whether or not the session has ended."""
+        obituary, to = host.will.obituary, host.will.to
+        if obituary is None:
+            return
+        self.checker.mourn(obituary.header.session)
+        data = self._encode(obituary)
+        for delay_us in _WILL_AT_US:
+            for other in self.hosts:
+                if other is not host:
+                    self._send(host, data, other.index, multicast=True, delay_us=delay_us)
+            for endpoint in to:
+                self._unicast(host, data, endpoint, delay_us=delay_us)
 
     def forget(self, host: Host) -> None:
         """Its disk is lost: what starts next is another node."""
@@ -287,6 +310,8 @@ class Cluster:
                 self._unicast(host, self._encode(datagram), to)
             case Multicast(datagram):
                 self._multicast(host, self._encode(datagram), to_itself=isinstance(datagram.body, (Announce, Probe)))
+            case Will():
+                host.will = effect
             case Persist():
                 host.pending_disk.append((self.now_us + host.disk_us, effect))
                 host.pending_disk.sort(key=lambda due: due[0])
@@ -304,6 +329,7 @@ class Cluster:
 
     def _end(self, host: Host) -> None:
         host.core = None
+        host.will = Will(None)
         host.pending_disk.clear()
         host.backlog.clear()
         host.due_us = NEVER
@@ -316,10 +342,10 @@ class Cluster:
         self.digest.update(f"{self.now_us} {host.index} {what}".encode())
         host.events.append((self.now_us, event))
 
-    def _unicast(self, host: Host, data: bytes, to: Endpoint) -> None:
+    def _unicast(self, host: Host, data: bytes, to: Endpoint, *, delay_us: int = 0) -> None:
         index = int(to.host.rsplit(".", 1)[1])
         if index < len(self.hosts) and self.hosts[index].port == to.port:
-            self._send(host, data, index, multicast=False)
+            self._send(host, data, index, multicast=False, delay_us=delay_us)
 
     def _multicast(self, host: Host, data: bytes, *, to_itself: bool) -> None:
         """The kernel loops it back. Of heartbeats that is left out here: it is a fifth of all, and changes nothing."""
@@ -327,10 +353,11 @@ class Cluster:
             if other is not host or to_itself:
                 self._send(host, data, other.index, multicast=True)
 
-    def _send(self, host: Host, data: bytes, target: int, *, multicast: bool) -> None:
+    def _send(self, host: Host, data: bytes, target: int, *, multicast: bool, delay_us: int = 0) -> None:
         if self.record is not None:
             self.record.append((host.index, target, data))
-        self.network.send(data, source=host.index, target=target, multicast=multicast, now_us=self.now_us)
+        now_us = self.now_us + delay_us
+        self.network.send(data, source=host.index, target=target, multicast=multicast, now_us=now_us)
 
     def _encode(self, datagram: Datagram) -> bytes:
         data = encode(datagram, self.seal)

@@ -29,6 +29,8 @@ class Faults:
         self._broken: dict[int, tuple[str, Links]] = {}  # fault -> which kind of traffic, over which links
         self._on_host: dict[str, Callable[[Host], None]] = {
             "crash": self._crash,
+            "kill": self._kill,
+            "false_obituary": self._false_obituary,
             "amnesia": self._amnesia,
             "pause": self._pause,
             "stutter": self._stutter,
@@ -121,6 +123,14 @@ class Faults:
     def _crash(self, host: Host) -> None:
         self.cluster.crash(host)
         self._start_later(host)
+
+    def _kill(self, host: Host) -> None:
+        self.cluster.kill(host)
+        self._start_later(host)
+
+    def _false_obituary(self, host: Host) -> None:
+        self.cluster.note(host, "false obituary")
+        self.cluster.execute_will(host)
 
     def _amnesia(self, host: Host) -> None:
         self.cluster.crash(host)

@@ -4,7 +4,7 @@ Swarm testing: each run has only some of the faults, in its own mixture, because
 anywhere."""
 
 import random
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 
 from kingd.core.settings import Preempt, Settings
 from kingd.core.timing import MS, SECOND, Timing
@@ -12,7 +12,9 @@ from kingd.sim.cluster import hosts
 from kingd.sim.network import Weather
 
 FAULTS = (
-    "crash",  # the process dies; it comes back with its disk
+    "crash",  # the process dies, and its guardian with it; it comes back with its disk
+    "kill",  # the same, and its guardian sends the obituary
+    "false_obituary",  # of a session that lives
     "amnesia",  # the same, without: another node id
     "pause",  # SIGSTOP, or a host that does not get to run
     "stutter",  # short pauses, many hosts
@@ -78,7 +80,7 @@ def draw(seed: int) -> Options:
     rng = random.Random(seed)
     count = rng.randint(3, 7)
     heartbeat_ms, leader_timeout_ms = rng.choice(_TIMINGS)
-    return Options(
+    options = Options(
         seed=seed,
         heartbeat_ms=heartbeat_ms,
         leader_timeout_ms=leader_timeout_ms,
@@ -92,6 +94,9 @@ def draw(seed: int) -> Options:
         safety_us=rng.randint(3, 12) * SECOND,
         survivors=rng.choice((count, count, count, rng.randint(1, count))),
     )
+    if "false_obituary" in dict(options.faults):  # one that is replayed in the second phase would depose again
+        return replace(options, weather=replace(options.weather, replay_rate=0.0))
+    return options
 
 
 def _priorities(rng: random.Random, count: int) -> tuple[int, ...]:

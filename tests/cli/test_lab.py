@@ -242,7 +242,7 @@ def test_demo_tells_the_story_and_leaves_nothing(tmp_path: Path) -> None:
     tmp_path.chmod(0o700)
     done = kingctl("lab", "demo", folder=tmp_path)
     assert done.returncode == 0, done.stdout + done.stderr
-    for words in ("box2 leads, says", "leader-timeout", "box1 leads, says", "leader-left", "All daemons are stopped"):
+    for words in ("box2 leads, says", "leader-crashed", "box1 leads, says", "leader-left", "All daemons are stopped"):
         assert words in done.stdout
     assert processes_of(tmp_path) == []
     assert list(tmp_path.iterdir()) == []

@@ -67,6 +67,15 @@ class Host:
         return self.process.pid
 
     @property
+    def guardian(self) -> int:
+        """The process id of its guardian."""
+        children = Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text(encoding="ascii").split()
+        (pid,) = [
+            pid for pid in children if Path(f"/proc/{pid}/comm").read_text(encoding="ascii") == "kingd: guardian\n"
+        ]
+        return int(pid)
+
+    @property
     def is_running(self) -> bool:
         return self.process is not None
 

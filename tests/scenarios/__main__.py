@@ -14,7 +14,6 @@ TEST = re.compile(r"^(?:async )?def (test_(\d{3})_\w+)\(", re.MULTILINE)
 LEVELS = {"lan": "N", "model": "M", "scenarios": "S", "sim": "S"}
 
 QUORUM = "needs quorum mode"
-WILL = "needs the last will"
 MODEL = "needs the exhaustive checker"
 
 # number -> what happens, and why no test pins it yet ("" = one must)
@@ -60,7 +59,7 @@ SCENARIOS: dict[int, tuple[str, str]] = {
     39: ("timeouts_randomised", ""),
     40: ("one_round", ""),
     41: ("alive_replay_after_dead", ""),
-    42: ("refute_false_death", WILL),
+    42: ("refute_false_death", ""),
     43: ("address_conflict", ""),
     44: ("awareness", ""),
     45: ("wrong_node", ""),
@@ -93,10 +92,10 @@ SCENARIOS: dict[int, tuple[str, str]] = {
     72: ("constrained_election", QUORUM),
     73: ("chained", ""),
     74: ("raft_hub_livelock", ""),
-    75: ("sigkill_will", WILL),
-    76: ("kill_cgroup", WILL),
-    77: ("will_export_rule", WILL),
-    78: ("fd_close_bug", WILL),
+    75: ("sigkill_will", ""),
+    76: ("kill_cgroup", ""),
+    77: ("will_export_rule", ""),
+    78: ("fd_close_bug", ""),
     79: ("refused_but_alive", ""),
     80: ("icmp_limit", ""),
     81: ("power_off_two", ""),

@@ -21,6 +21,7 @@ from kingd.core.message import (
     Header,
     Heartbeat,
     NodeId,
+    Obituary,
     Offer,
     Ping,
     Pong,
@@ -166,6 +167,7 @@ CASES: list[tuple[str, Body, str, str, str]] = [
     ),
     ("pong", Pong(echo=0x63), "4b67 10 0a 0000 0070", "00000063", "b4b9cfbf0f800c99c525b39bd606a098"),
     ("ack", Ack(sequence=0x6A), "4b67 10 11 0000 0074", "000000000000006a", "5b26cf963a58c27e21b480bdd96cce5e"),
+    ("obituary", Obituary(), "4b67 10 0f 0000 006c", "", "d41116fba3b82c8d34e5377aa937ea74"),
     (
         "offer",
         Offer(ballot=BALLOT, reason=Reason.HANDOVER, keep_ms=0x69),
@@ -311,7 +313,7 @@ def changed(offset: int, value: int) -> Callable[[bytes], bytes]:
 
 
 REFUSED: list[tuple[str, Body, Callable[[bytes], bytes], str]] = [
-    ("unknown type", Pong(echo=1), changed(3, 15), "type"),
+    ("unknown type", Pong(echo=1), changed(3, 18), "type"),
     ("type 0", Pong(echo=1), changed(3, 0), "type"),
     ("major version", Pong(echo=1), changed(2, 0x20), "version"),
     ("no role", Pong(echo=1), changed(88, 5), "header"),
@@ -423,6 +425,7 @@ bodies: st.SearchStrategy[Body] = st.one_of(
     st.builds(Resign, ballot=ballots, successor=u64, successor_session=u64, reason=reasons, leaving=st.booleans()),
     st.builds(Ping, nonce=u32, heard=u64, polling=st.booleans()),
     st.builds(Pong, echo=u32),
+    st.just(Obituary()),
     st.builds(Offer, ballot=ballots, reason=reasons, keep_ms=u32),
     st.builds(Ready, ballot=ballots, reason=reasons, silent=st.lists(u64, max_size=8).map(tuple)),
     st.builds(Survey, nonce=u64),

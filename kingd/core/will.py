@@ -1,0 +1,118 @@
+"""The last will: what this node leaves to be sent should its process die, and what an obituary of another one does.
+
+docs/protocol.md 4.7. The obituary is written, and signed, while its session lives; a guardian beside the process sends
+it. It ends exactly this session for ever, so it needs no clock, and an old one is worth nothing. It can be wrong all
+the same (a forger where there is no key): then the session answers a question that was asked afterwards."""
+
+from kingd.core import claiming, contact, following, handover
+from kingd.core.effect import EventKind, Will
+from kingd.core.endpoint import Endpoint
+from kingd.core.members import Member, State
+from kingd.core.message import (
+    SEQUENCE_MAX,
+    Body,
+    Datagram,
+    Grant,
+    Obituary,
+    Probe,
+    ProbeAck,
+    Reason,
+    Refuse,
+    Role,
+    Ticket,
+)
+from kingd.core.node import Node
+from kingd.core.timing import NEVER
+
+_SUCCESSORS = 3
+_POLLING_MAX = 64
+_ANYBODYS_MAX = 50  # members; in a larger cluster only a leader's death is told: a third of 450 may die at once
+
+
+def write(node: Node) -> None:
+    """Leave it anew if other nodes are to get it now."""
+    node.will_role = node.role
+    to = _addressees(node)
+    if to == node.will:
+        return
+    node.will = to
+    obituary = None if to is None else Datagram(node.header(SEQUENCE_MAX), Obituary())
+    node.out.append(Will(obituary, to or ()))
+
+
+def _addressees(node: Node) -> tuple[Endpoint, ...] | None:
+    """Beside the group: who is to lead next, and who does not hear the group."""
+    if node.role is not Role.LEADER:
+        return () if len(node.members) < _ANYBODYS_MAX else None
+    alive = node.members.alive()
+    next_ones = sorted((m for m in alive if m.eligible), key=lambda m: m.rank)[:_SUCCESSORS]
+    polling = [m for m in alive if m.polls][:_POLLING_MAX]
+    return tuple(dict.fromkeys(m.endpoint for m in next_ones + polling))
+
+
+def on_obituary(node: Node, member: Member) -> None:
+    """That session is dead. Nobody waits for it, and what was promised to it is free."""
+    if member.state is State.LEFT or member.obituary_us >= 0:
+        return
+    if member.distrusted:
+        node.drop("obituary")
+        return
+    member.obituary_us = node.now_us
+    node.challenges.forget(member.node, member.session)
+    if node.role is Role.SEEKING and member.state is State.ALIVE and member.eligible and member.rank < node.rank:
+        node.seek_at_us = max(node.now_us, node.seek_at_us - node.timing.slot_us)  # its turn was before mine
+    contact.give_up(node, member, EventKind.MEMBER_DEAD, Reason.LEADER_CRASHED)
+    handover.without(node, member)
+    claiming.without(node, member)
+    if node.promise.is_held_by(member.session):
+        _end_promise(node, member)
+
+
+def _end_promise(node: Node, member: Member) -> None:
+    if node.role is Role.JOINING:
+        node.let_go()
+    elif node.role in (Role.FOLLOWER, Role.SEEKING):
+        ticket = Ticket(
+            ballot=node.promise.expected,
+            session=member.session,
+            successor=node.id,
+            successor_session=node.session,
+        )
+        following.leader_gone(node, Reason.LEADER_CRASHED)
+        node.silent = frozenset()
+        if not node.in_quorum_mode:  # there a voter's promise runs out, whatever is said about its holder
+            node.inherited = ticket
+
+
+def ask(node: Node, member: Member, datagram: Datagram, source: Endpoint) -> None:
+    """A session that is dead is heard: perhaps what it sent before; perhaps it thinks the same of this one."""
+    node.drop("obituary")
+    if isinstance(datagram.body, Probe):
+        contact.answer_probe(node, datagram.header, source, datagram.body)
+    contact.probe(node, member.node, member.session, source)
+
+
+def is_refuted(node: Node, member: Member, body: Body) -> bool:
+    """This answers a question that was asked after the obituary came: it lives. (What was sent before it died may come
+    late.)"""
+    if not _answers(node, member, body):
+        return False
+    member.obituary_us, member.distrusted = -1, True
+    if node.inherited is not None and node.inherited.session == member.session:
+        node.inherited = None
+    contact.revive(node, member)
+    return True
+
+
+def _answers(node: Node, member: Member, body: Body) -> bool:
+    if isinstance(body, ProbeAck):
+        asked = node.challenges.get(member.node, member.session)
+        return asked is not None and asked.nonce == body.echo
+    if isinstance(body, Grant | Refuse):
+        campaign = node.campaign
+        return (
+            campaign is not None
+            and campaign.claim.attempt == body.attempt
+            and member.obituary_us <= campaign.started_us != NEVER
+        )
+    return False
