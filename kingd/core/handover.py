@@ -8,7 +8,7 @@ that meet, the outranked one starts at Resign."""
 from kingd.core import claiming, contact, following
 from kingd.core.effect import EventKind
 from kingd.core.members import Member, State
-from kingd.core.message import NO_BALLOT, NOBODY, Offer, Ready, Reason, Resign, Role, SessionId, Ticket
+from kingd.core.message import NO_BALLOT, NOBODY, Ballot, Offer, Ready, Reason, Resign, Role, SessionId, Ticket
 from kingd.core.node import Node
 from kingd.core.pending import Handover, Yielded
 from kingd.core.timing import MS, NEVER
@@ -136,14 +136,16 @@ def resign(
     node: Node, reason: Reason, *, to: Member | None = None, leaving: bool = False, mine: Reason | None = None
 ) -> None:
     """The end of this leadership, now. `reason` is what the others are told, `mine` what this node's own event says."""
+    raised = node.campaign is not None and not node.campaign.claim.prepare
+    assert not (raised and to is not None), "its ticket would name a ballot that is about to be replaced"
+    ballot = Ballot(node.campaign.claim.term, node.id) if raised and node.campaign else node.ballot
     goodbye = Resign(
-        ballot=node.ballot,
+        ballot=ballot,
         successor=to.node if to else NOBODY,
         successor_session=to.session if to else SessionId(0),
         reason=reason,
         leaving=leaving,
     )
-    ballot = node.ballot
     if reason is Reason.STEP_DOWN:
         node.abstain_until_us = node.now_us + node.abstain_for_us
     node.campaign = None
@@ -230,7 +232,7 @@ def on_resign(node: Node, member: Member, message: Resign) -> None:
         without(node, member)
     if mine and message.ballot != NO_BALLOT:
         _take_over(node, member, message)
-    elif held and (message.leaving or message.ballot >= node.promise.expected) and node.role is not Role.LEADER:
+    elif held and (message.leaving or message.ballot >= node.promise.ballot) and node.role is not Role.LEADER:
         node.promise.release()  # the holder's own word: it never acts under that ballot again
         if node.role is Role.FOLLOWER or node.role is Role.SEEKING:
             following.leader_gone(node, message.reason, successor=message.successor)
@@ -252,7 +254,7 @@ def _take_over(node: Node, member: Member, message: Resign) -> None:
         return  # its multicast copy, or sent again
     if member.leader not in (NO_BALLOT, message.ballot):
         return  # long spent, and only now here: who gave it away follows again, or leads
-    if node.promise.expected > message.ballot and node.role is not Role.LEADER:
+    if node.promise.ballot > message.ballot and node.role is not Role.LEADER:
         return  # an old ticket: I have promised above it since
     if not node.eligible or node.role is Role.JOINING:
         return

@@ -32,7 +32,7 @@ class Promise:
         return (
             ticket is not None
             and ticket.session == self.session
-            and ticket.ballot in (self.ballot, self.led)
+            and ticket.ballot == self.ballot
             and (ticket.successor, ticket.successor_session) == (node, session)
         )
 

@@ -107,8 +107,8 @@ def learn(node: Node) -> bool:
     among so many. If all are new, a majority of them begins (the cluster's first start). Whether it has learned."""
     count = len(node.settings.voters)
     others = [m for m in node.members.alive() if _is_voter(node, m) and m.contact_us >= node.learn_from_us]
-    knowing = [m for m in others if not m.blank]
-    all_new = all(m.blank for m in node.members.alive() if _is_voter(node, m))
+    knowing = [m for m in others if not _is_new(m)]
+    all_new = all(_is_new(m) for m in node.members.alive() if _is_voter(node, m))
     if not (
         len(knowing) >= count - majority(count) + 1
         or len(others) + 1 >= count
@@ -121,6 +121,11 @@ def learn(node: Node) -> bool:
     if term > node.promise.ballot.term:
         node.promise.ballot = Ballot(term, NOBODY)
     return True
+
+
+def _is_new(voter: Member) -> bool:
+    """It has promised nothing yet, in no session: the floor of one that has a record is above 0 from its start on."""
+    return voter.blank or voter.floor.term == 0
 
 
 def turn_us(node: Node) -> int:

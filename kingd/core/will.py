@@ -73,7 +73,7 @@ def _end_promise(node: Node, member: Member) -> None:
         node.let_go()
     elif node.role in (Role.FOLLOWER, Role.SEEKING):
         ticket = Ticket(
-            ballot=node.promise.expected,
+            ballot=node.promise.ballot,
             session=member.session,
             successor=node.id,
             successor_session=node.session,

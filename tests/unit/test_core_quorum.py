@@ -27,7 +27,7 @@ from kingd.core.message import (
 from kingd.core.quorum import majority, unsafe_step
 from kingd.core.settings import Settings
 from kingd.core.timing import MS, Timing, promise_us
-from tests.unit.scripted import CLUSTER, Bench, Peer, ballot
+from tests.unit.scripted import CLUSTER, ME, MY_SESSION, Bench, Peer, ballot
 
 VOTERS = ("box60", "box70", "me")
 DIGEST = Settings(cluster=CLUSTER, name="me", version="0", voters=VOTERS).voters_digest
@@ -190,6 +190,38 @@ def test_024_ticket_frees_the_promise_for_its_bearer_only(one: Peer, two: Peer, 
     assert isinstance(claims(bench, two, 6, ticket=ticket), Refuse if wrong else Grant)
 
 
+@pytest.mark.parametrize("late", ["resignation", "resignation to this node", "ticket"])
+def test_032_what_ended_the_old_ballot_does_not_end_the_promise_for_a_higher_one(
+    one: Peer, two: Peer, late: str
+) -> None:
+    """The exhaustive checker: a leader resigned, nobody took over, it claimed again, and this voter had heard only that."""
+    bench = started(one, two)
+    bench.advance_ms(1)
+    claims(bench, one, 5)
+    one.leads(5)
+    bench.beat(one, lease_ms=LEASE_MS)
+    one.role, one.leader = Role.CANDIDATE, NO_BALLOT
+    assert isinstance(claims(bench, one, 7), Grant)
+    mine = late == "resignation to this node"
+    goodbye = Resign(
+        ballot=ballot(5, 60),
+        successor=ME if mine else NodeId(70),
+        successor_session=MY_SESSION if mine else SessionId(two.session),
+        reason=Reason.HANDOVER,
+        leaving=False,
+    )
+    ticket = Ticket(
+        ballot=ballot(5, 60),
+        session=SessionId(one.session),
+        successor=NodeId(70),
+        successor_session=SessionId(two.session),
+    )
+    if late != "ticket":
+        bench.hear(one, goodbye)
+    assert bench.role() is not Role.CANDIDATE
+    assert isinstance(claims(bench, two, 8, ticket=ticket if late == "ticket" else None), Refuse)
+
+
 def test_grant_and_lease_wait_for_the_disk(one: Peer, two: Peer) -> None:
     """Neither a term above the durable ceiling, nor a longer promise than the durable one."""
     bench = started(one, two, priority=0)
@@ -270,10 +302,10 @@ def test_restarted_voter_follows_nobody_before_its_start_is_over(one: Peer) -> N
     assert bench.sent(Ack)
 
 
-def histories(*blank: bool) -> list[Peer]:
+def histories(*blank: bool | str) -> list[Peer]:
     peers = [voter(60 + 10 * i) for i in range(len(blank))]
     for peer, is_blank in zip(peers, blank, strict=True):
-        peer.blank, peer.floor = is_blank, NO_BALLOT if is_blank else ballot(7, 60)
+        peer.blank, peer.floor = is_blank is True, NO_BALLOT if is_blank else ballot(7, 60)
     return peers
 
 
@@ -285,10 +317,11 @@ def histories(*blank: bool) -> list[Peer]:
         ([False], None),  # it may have voted for what this one does not know
         ([False, False], 7),
         ([True, False], 7),  # all are here: there is nobody else to ask
+        (["learned"], 0),  # it is new as well, and has learned that a moment ago
         ([True, True], 0),
     ],
 )
-def test_053_voter_without_history_votes_when_enough_others_tell(blank: list[bool], floor: int | None) -> None:
+def test_053_voter_without_history_votes_when_enough_others_tell(blank: list[bool | str], floor: int | None) -> None:
     peers = histories(*blank)
     bench = Bench(voters=VOTERS, priority=0)
     bench.meet(*peers)
