@@ -4,7 +4,7 @@ The limit is the configured leader timeout, raised (never lowered) by the jitter
 largest gap between two signs of life in the last minute, at most four times the timeout (and at least half a second: a
 short timeout must not keep jitter from being believed). A leader that was given up, and is heard again, was late and
 not dead: that gap counts too. Before the limit the leader is asked (Ping); `is_doubtful` means that it was asked,
-twice, and had a round trip to answer."""
+twice, and had a round trip to answer, or that its port refused both questions."""
 
 from kingd.core.message import SessionId
 from kingd.core.timing import MS, SECOND, Timing
@@ -21,6 +21,7 @@ class Detector:
         self._judged_us = now_us  # the same, without the time in which this node did not run itself
         self._asked_us = -1  # when the first question since then went out
         self._asks = 0
+        self._refusals = 0  # how many of these met a port where nobody listens
         self._gaps_us = [0, 0]  # largest gap in this and in the last half minute
         self._bucket_us = now_us
         self._pings: dict[int, int] = {}  # nonce -> when it was sent
@@ -46,7 +47,7 @@ class Detector:
     def alive(self, now_us: int) -> None:
         self._note_gap(now_us - self._judged_us, now_us)
         self.evidence_us = self._judged_us = now_us
-        self._asked_us, self._asks = -1, 0
+        self._asked_us, self._asks, self._refusals = -1, 0, 0
 
     def _note_gap(self, gap_us: int, now_us: int) -> None:
         if now_us - self._bucket_us > _BUCKET_US:
@@ -73,6 +74,15 @@ class Detector:
             del self._pings[next(iter(self._pings))]
         self._pings[nonce] = now_us
 
+    def refused(self, now_us: int) -> None:
+        """Nobody listens where the leader was asked. Heartbeats that still come are worth more."""
+        if self.is_silent(now_us):
+            self._refusals += 1
+
+    @property
+    def is_refused(self) -> bool:
+        return self._refusals >= 2
+
     def answered(self, echo: int) -> int | None:
         """When the ping that this answers was sent, or None if it answers none of ours."""
         return self._pings.pop(echo, None)
@@ -85,7 +95,7 @@ class Detector:
         return now_us >= self.silent_at_us
 
     def is_doubtful(self, now_us: int) -> bool:
-        return self._asks >= 2 and now_us - self._asked_us >= self._timing.round_trip_us
+        return self.is_refused or (self._asks >= 2 and now_us - self._asked_us >= self._timing.round_trip_us)
 
     def age_ms(self, now_us: int) -> int:
         return max(0, now_us - self.evidence_us) // MS

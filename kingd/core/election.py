@@ -296,6 +296,12 @@ class Core:
         claiming.on_persisted(self.node)
         return self._end()
 
+    def refused(self, endpoint: Endpoint, *, now_us: int) -> list[Effect]:
+        """The host there said that nobody listens on that port (ICMP): a hint."""
+        self._begin(now_us)
+        following.on_refused(self.node, endpoint)
+        return self._end()
+
     def links_changed(self, links: int, *, now_us: int) -> list[Effect]:
         """How many network links are usable now. Without any a leader cannot know that it leads: it stops after four
         beats.

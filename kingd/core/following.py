@@ -166,14 +166,29 @@ def on_expired(node: Node) -> None:
     if node.role is not Role.FOLLOWER:
         node.promise.release()
         return
+    _give_up(node, Reason.LEADER_TIMEOUT)
+
+
+def on_refused(node: Node, endpoint: Endpoint) -> None:
+    """Nobody listens there: its process has ended, or a firewall says so. Asked twice while it is silent, that is as good as
+    the rest of the limit; others may hear it still, and refuse the claim."""
+    leader = node.followed()
+    if leader is None or endpoint[:2] != leader.endpoint[:2]:
+        return
+    node.detector.refused(node.now_us)
+    if node.detector.is_refused:
+        _give_up(node, Reason.LEADER_CRASHED)
+
+
+def _give_up(node: Node, reason: Reason) -> None:
     leader = node.followed()
     if leader is not None:
         node.detector.give_up(leader.session)
-        contact.give_up(node, leader, EventKind.MEMBER_DEAD, Reason.LEADER_TIMEOUT)
+        contact.give_up(node, leader, EventKind.MEMBER_DEAD, reason)
     quiet_us = node.timing.leader_timeout_us
     if all(m.multicast_us < node.now_us - quiet_us for m in node.members.alive()):
         rejoin(node)
-    leader_gone(node, Reason.LEADER_TIMEOUT)
+    leader_gone(node, reason)
 
 
 def leader_gone(node: Node, reason: Reason, *, successor: NodeId = NOBODY) -> None:

@@ -158,6 +158,7 @@ class Runtime:
             group6=network.group6,
             broadcast=network.broadcast,
             on_datagram=self._on_datagram,
+            on_refused=self._on_refused,
             on_links_changed=self._on_links_changed,
             on_problem=self._on_problem,
         )
@@ -258,6 +259,9 @@ class Runtime:
     def _on_links_changed(self, links: int) -> None:
         self.perform(self.core.links_changed(links, now_us=now_us()))
         self._last_will.leave(None, self._transport, self._seal)
+
+    def _on_refused(self, endpoint: Endpoint) -> None:
+        self.perform(self.core.refused(endpoint, now_us=now_us()))
 
     def _on_problem(self, problem: Problem) -> None:
         _log.warning("%s", problem)

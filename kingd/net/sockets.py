@@ -29,6 +29,9 @@ from kingd.net.problems import Operation
 _IP_MULTICAST_ALL = 49
 _IPV6_MULTICAST_ALL = 29
 _SO_RCVBUFFORCE = 33
+_IP_RECVERR = 11
+_IPV6_RECVERR = 25
+_SOCK_EXTENDED_ERR = struct.Struct("@IBBBBII")  # linux/errqueue.h
 
 # A process that was stopped for seconds shall find on waking what was sent to it; only what is queued costs memory.
 _RECEIVE_BUFFER = 4 << 20
@@ -97,6 +100,23 @@ class OpenLink:
         found = [(self.unicast, False)]
         return found + [(sock, True) for sock in (self.group, self.broadcast) if sock is not None]
 
+    def send(self, data: bytes, address: Address) -> OSError | None:
+        try:
+            self.unicast.sendto(data, address)
+        except OSError as error:
+            return error
+        return None
+
+    def next_error(self) -> tuple[int, str, int] | None:
+        """What the network said of a datagram that was sent from here (ICMP): errno, and to which host and port it went. None:
+        nothing more. It has to be asked for, or the next send or receive fails with it, whoever that is for."""
+        try:
+            _, ancillary, _, address = self.unicast.recvmsg(0, 128, socket.MSG_ERRQUEUE)
+        except OSError:
+            return None
+        found = [data for _, kind, data in ancillary if kind in (_IP_RECVERR, _IPV6_RECVERR)]
+        return (_SOCK_EXTENDED_ERR.unpack_from(found[0])[0] if found else 0), address[0], address[1]
+
     def close(self) -> None:
         for sock, _ in self.sockets():
             sock.close()
@@ -127,11 +147,13 @@ def _open_unicast(link: Link, ports: tuple[int, int]) -> socket.socket:
     try:
         _bind_first_free(sock, link, (*ports, 0))
         if link.family == 4:
+            sock.setsockopt(socket.IPPROTO_IP, _IP_RECVERR, 1)
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_BROADCAST, 1)
             sock.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_IF, _mreqn("0.0.0.0", link))
             sock.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_TTL, 1)
             sock.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_LOOP, 1)
         else:
+            sock.setsockopt(socket.IPPROTO_IPV6, _IPV6_RECVERR, 1)
             sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_MULTICAST_IF, link.ifindex)
             sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_MULTICAST_HOPS, 1)
             sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_MULTICAST_LOOP, 1)

@@ -13,6 +13,7 @@ twice (by multicast and by broadcast): both are left to the core."""
 import asyncio
 import contextlib
 import errno
+import itertools
 import socket
 import time
 from collections.abc import Callable, Sequence
@@ -37,6 +38,7 @@ _RECEIVE_SIZE = 2048
 # So much processor time at once empties any honest queue; a flood shall not keep the loop from its timers: a datagram
 # that has to be answered costs 0.1 ms and more, and a heartbeat that waits for 2,000 of them comes too late.
 _READING_S = 0.02
+_ERRORS_AT_ONCE = 64
 # `drain` reads this many from each socket in turn, so that a flood on one does not hide what waits on the others.
 _READS_PER_TURN = 64
 
@@ -51,14 +53,17 @@ class Transport:
         group6: str,
         broadcast: bool,
         on_datagram: Callable[[bytes, Endpoint, bool], None],
+        on_refused: Callable[[Endpoint], None],
         on_links_changed: Callable[[int], None],
         on_problem: Callable[[Problem], None],
     ) -> None:
-        """`on_datagram` gets the data, its source, and whether it came by multicast or broadcast."""
+        """`on_datagram` gets the data, its source, and whether it came by multicast or broadcast; `on_refused` where a
+        datagram of ours went, if that host says that nobody listens there."""
         self._filter: Prologue | None = None
         self._interfaces = tuple(interfaces)
         self._ports = Ports(port=port, group4=group4, group6=group6, broadcast=broadcast)
         self._on_datagram = on_datagram
+        self._on_refused = on_refused
         self._on_links_changed = on_links_changed
         self._on_problem = on_problem
         self._problems = Problems(self._report)
@@ -252,9 +257,10 @@ class Transport:
 
     def _transmit(self, opened: OpenLink, data: bytes, host: str, port: int, operation: Operation) -> bool:
         address: Address = opened.address(host, port)
-        try:
-            opened.unicast.sendto(data, address)
-        except OSError as error:
+        error = opened.send(data, address)
+        if error is not None and self._note_refusals(opened):  # it was about an earlier one, and this one was not sent
+            error = opened.send(data, address)
+        if error is not None:
             self._failed(error, operation, link=opened.link, to=host)
             return False
         if self._problems:
@@ -276,14 +282,27 @@ class Transport:
             try:
                 data, address = sock.recvfrom(_RECEIVE_SIZE)
             except (BlockingIOError, InterruptedError):
+                if count == 0 and not is_multicast:  # nothing to read: it was an error that woke us
+                    self._note_refusals(opened)
                 return count
             except OSError as error:  # the kernel hands over a pending error once
+                if not is_multicast and self._note_refusals(opened):
+                    continue
                 self._failed(error, Operation.RECEIVE, link=opened.link)
                 return count
             if self._problems:
                 self._problems.worked(opened.link, Operation.RECEIVE)
             self._on_datagram(data, Endpoint(address[0], address[1], opened.link.interface), is_multicast)
         return limit
+
+    def _note_refusals(self, opened: OpenLink) -> bool:
+        """Whether the network had something to say of datagrams that were sent. It is told later: the caller may be in the
+        middle of sending."""
+        said = list(itertools.islice(iter(opened.next_error, None), _ERRORS_AT_ONCE))
+        for number, host, port in said:
+            if number == errno.ECONNREFUSED and self._loop is not None:
+                self._loop.call_soon(self._on_refused, Endpoint(host, port, opened.link.interface))
+        return bool(said)
 
     # Problems
 

@@ -48,6 +48,7 @@ class Host:
     backlog: list[tuple[Endpoint, bytes]] = field(default_factory=list)
     pending_disk: list[tuple[int, Persist]] = field(default_factory=list)
     disk_us: int = DISK_US
+    refuses: bool = False  # its process has ended, and its kernel says so to who sends to it
     will: Will = field(default_factory=lambda: Will(None))
     events: list[tuple[int, Event]] = field(default_factory=list)
     surveys: list[Surveyed] = field(default_factory=list)
@@ -88,6 +89,7 @@ class Cluster:
 
     def start(self, host: Host) -> None:
         assert host.core is None
+        host.refuses = False
         host.core = Core(
             host.settings,
             node_id=host.node_id,
@@ -109,9 +111,10 @@ class Cluster:
         for host in self.hosts:
             self.start(host)
 
-    def crash(self, host: Host) -> None:
-        """Its guardian ends with it, as when the host dies."""
+    def crash(self, host: Host, *, refuses: bool = False) -> None:
+        """Its guardian ends with it, as when the host dies (or only both of them: then its port refuses)."""
         self.note(host, "crash")
+        host.refuses = refuses
         self._end(host)
 
     def kill(self, host: Host) -> None:
@@ -251,9 +254,11 @@ class Cluster:
         self.enter(host, lambda core: core.persisted(wanted.ceiling, hold_us=wanted.hold_us, now_us=self.now_us))
 
     def _deliver(self) -> None:
-        source, target, _, data = self.network.pop()
+        source, target, multicast, data = self.network.pop()
         host = self.hosts[target]
         if host.core is None:
+            if host.refuses and not multicast:
+                self._refuse(self.hosts[source], host)
             return
         sender = self.hosts[source].endpoint
         if self.now_us < host.paused_until_us:
@@ -264,6 +269,12 @@ class Cluster:
         if host.backlog:
             self._wake(host)
         self._receive(host, sender, data)
+
+    def _refuse(self, sender: Host, host: Host) -> None:
+        if sender.core is None or self.now_us < sender.paused_until_us:
+            return
+        if self.network.passes(host.index, sender.index, multicast=False):
+            self.enter(sender, lambda core: core.refused(host.endpoint, now_us=self.now_us))
 
     def _receive(self, host: Host, source: Endpoint, data: bytes) -> None:
         datagram = self._decode(data)

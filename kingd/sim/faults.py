@@ -121,7 +121,7 @@ class Faults:
     # -- hosts -----------------------------------------------------------------------------------
 
     def _crash(self, host: Host) -> None:
-        self.cluster.crash(host)
+        self.cluster.crash(host, refuses=self.rng.random() < 0.5)
         self._start_later(host)
 
     def _kill(self, host: Host) -> None:

@@ -184,6 +184,7 @@ class Agent:
             group6=GROUP6,
             broadcast=True,
             on_datagram=self._on_datagram,
+            on_refused=lambda _: None,
             on_links_changed=self._on_links_changed,
             on_problem=self._on_problem,
         )

@@ -79,12 +79,21 @@ def test_075_a_follower_that_dies_is_dead_at_once_and_changes_nothing(lan: Lan, 
     assert not lan.changes(since_ns)
 
 
-def test_076_kill_cgroup(lan: Lan, trio: Trio) -> None:
-    """The guardian dies with its daemon: the leader timeout is what is left."""
-    a, b, _ = trio
+def test_076_kill_cgroup(lan: Lan, patient: Trio) -> None:
+    """The guardian dies with its daemon: the port that refuses is what is left."""
+    a, b, _ = patient
     os.kill(a.guardian, signal.SIGKILL)
     a.kill()
     lan.until_led_by("b")
+    assert b.changes()[-1]["reason"] == "leader-crashed"
+
+
+def test_076_kill_cgroup_where_nothing_refuses(lan: Lan, trio: Trio) -> None:
+    """As when the host has died: the leader timeout is what is left."""
+    a, b, _ = trio
+    os.kill(a.guardian, signal.SIGKILL)
+    lan.power_off(a)
+    lan.until_led_by("b", [b])
     assert b.changes()[-1]["reason"] == "leader-timeout"
 
 

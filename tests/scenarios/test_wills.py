@@ -53,6 +53,16 @@ def test_076_kill_cgroup(seed: int) -> None:
     assert told(cluster.hosts[1])[-1].reason is Reason.LEADER_TIMEOUT
 
 
+@pytest.mark.parametrize("count", [3, 7])
+@pytest.mark.parametrize("seed", SEEDS)
+def test_076_kill_cgroup_where_the_port_refuses(seed: int, count: int) -> None:
+    """Its host lives: two answers of its kernel are as good as the rest of the leader timeout."""
+    cluster = settled(*range(100, 100 - count, -1), seed=seed)
+    cluster.crash(cluster.hosts[0], refuses=True)
+    agrees_on(cluster, "box2", within_s=0.4)
+    assert told(cluster.hosts[1])[-1].reason is Reason.LEADER_CRASHED
+
+
 @pytest.mark.parametrize("seed", SEEDS)
 def test_042_refute_false_death(seed: int) -> None:
     """A leader that lives leads again within a few heartbeats, and the second lie is believed by nobody."""

@@ -364,3 +364,49 @@ def test_repeated_heartbeat_of_who_leads_somebody_else_renews_nothing(bench: Ben
     foreign = other.says(Heartbeat(interval_ms=100, lonely=False, alive=2), multicast=True)
     bench.deliver(foreign, other.endpoint)
     assert not repeat(bench, foreign, source=other.endpoint)
+
+
+# -- a port that refuses
+
+
+def refuse(bench: Bench, peer: Peer) -> None:
+    bench.perform(bench.core.refused(peer.endpoint, now_us=bench.now_us))
+
+
+def test_080_silent_leader_whose_port_refuses_two_questions_is_given_up(bench: Bench, leader: Peer) -> None:
+    bench.beat(leader)
+    bench.advance_ms(150)
+    assert bench.sent(Ping)
+    refuse(bench, leader)
+    assert bench.leader_name() == "box70"
+    bench.advance_ms(50)
+    refuse(bench, leader)
+    assert bench.leader_name() is None
+    assert bench.told()[-1].reason is Reason.LEADER_CRASHED
+    assert bench.events()[-2:] == [EventKind.MEMBER_DEAD, EventKind.LEADER_LOST]
+
+
+def test_079_refusals_of_a_leader_that_is_heard_mean_nothing(bench: Bench, leader: Peer) -> None:
+    for _ in range(20):
+        bench.beat(leader)
+        refuse(bench, leader)
+        bench.advance_ms(100)
+    assert bench.leader_name() == "box70"
+
+
+def test_079_sign_of_life_between_two_refusals(bench: Bench, leader: Peer) -> None:
+    bench.beat(leader)
+    bench.advance_ms(160)
+    refuse(bench, leader)
+    bench.beat(leader)
+    bench.advance_ms(160)
+    refuse(bench, leader)
+    assert bench.leader_name() == "box70"
+
+
+def test_079_port_of_somebody_else(bench: Bench, leader: Peer) -> None:
+    bench.beat(leader)
+    bench.advance_ms(160)
+    for _ in range(3):
+        refuse(bench, Peer(node=71))
+    assert bench.leader_name() == "box70"

@@ -260,6 +260,19 @@ def test_081_silent_leader_is_given_away_when_it_was_asked_twice_and_did_not_ans
     assert bench.events() == [EventKind.LEADER_LOST]
 
 
+def test_080_silent_leader_whose_port_refuses_is_given_away_sooner() -> None:
+    """The second question, and not a round trip after it."""
+    leader, claimant = Peer(node=70).leads(5), Peer(node=60, priority=BETTER)
+    bench = follower_of(leader, claimant, Peer(node=61, priority=BETTER), Peer(node=62, priority=BETTER))
+    bench.advance_ms(200)
+    assert verdict(bench, claimant, Claim(term=Term(6), attempt=1)) is None
+    bench.perform(bench.core.refused(leader.endpoint, now_us=bench.now_us))
+    assert verdict(bench, claimant, Claim(term=Term(6), attempt=1)) is None
+    bench.perform(bench.core.refused(leader.endpoint, now_us=bench.now_us))
+    assert bench.role() is Role.SEEKING
+    assert isinstance(verdict(bench, claimant, Claim(term=Term(6), attempt=1)), Grant)
+
+
 def test_079_leader_that_answers_the_question_keeps_the_promise() -> None:
     """The claimant cannot reach it (a firewall between the two?): the others can."""
     leader, claimant = Peer(node=70).leads(5), Peer(node=60, priority=BETTER)

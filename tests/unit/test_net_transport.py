@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import resource
 import socket
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -23,6 +24,7 @@ class Host:
     def __init__(self, port: int, *, interfaces: tuple[str, ...] = ("lo",)) -> None:
         self.received: list[tuple[bytes, Endpoint, bool]] = []
         self.links: list[int] = []
+        self.refused: list[Endpoint] = []
         self.reported: list[Problem] = []
         self.on_datagram: Callable[[bytes], None] = lambda data: None
         self.transport = Transport(
@@ -32,6 +34,7 @@ class Host:
             group6="ff12::5466",
             broadcast=True,
             on_datagram=self._on_datagram,
+            on_refused=self.refused.append,
             on_links_changed=self.links.append,
             on_problem=self.reported.append,
         )
@@ -100,6 +103,48 @@ def test_second_daemon_takes_a_free_port_and_is_reached_there(port: int) -> None
             await until(lambda: one.heard(b"answer"))
             assert one.heard(b"answer") == [(two.endpoint, False)]
             assert not one.reported + two.reported
+
+    asyncio.run(run())
+
+
+def test_port_where_nobody_listens_is_told_and_is_no_problem(port: int) -> None:
+    """And what is sent to others meanwhile arrives: the kernel gives the error to the next one to use the socket."""
+
+    async def run() -> None:
+        one, two = Host(port), Host(port)
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+            sock.bind(("127.0.0.1", 0))
+            nobody = Endpoint("127.0.0.1", sock.getsockname()[1], "lo")
+        async with started(one, two):
+            for number in range(20):
+                one.transport.send(b"anybody?", nobody)
+                one.transport.send(b"%d" % number, two.endpoint)
+            await until(lambda: two.heard(b"19") and one.refused)
+            assert [data for data, _, is_multicast in two.received if not is_multicast] == [
+                b"%d" % n for n in range(20)
+            ]
+            assert set(one.refused) == {nobody}
+            two.transport.send(b"still here", one.endpoint)
+            await until(lambda: one.heard(b"still here"))
+            assert not one.reported
+
+    asyncio.run(run())
+
+
+def test_error_that_nobody_asks_for_is_read_away(port: int) -> None:
+    """Else the loop would be woken by it for ever."""
+
+    async def run() -> None:
+        one = Host(port)
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+            sock.bind(("127.0.0.1", 0))
+            nobody = Endpoint("127.0.0.1", sock.getsockname()[1], "lo")
+        async with started(one):
+            one.transport.send(b"anybody?", nobody)
+            await until(lambda: one.refused)
+            start_s = time.process_time()
+            await asyncio.sleep(0.3)
+            assert time.process_time() - start_s < 0.15
 
     asyncio.run(run())
 
