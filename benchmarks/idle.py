@@ -6,6 +6,7 @@ from pathlib import Path
 
 from benchmarks.bars import bar_of
 from benchmarks.measured import Measured
+from benchmarks.systems.kingd import Kingd
 from benchmarks.systems.system import System, leader
 from tests.lan.host import Host, until
 
@@ -38,6 +39,10 @@ def idle(name: str, system: System) -> list[Measured]:
     memory = [_memory_mib(system.pids(host)) for host in system.hosts]
     row("idle: RSS", "MiB", [rss for rss, _ in memory])
     row("idle: PSS", "MiB", [pss for _, pss in memory])
+    if isinstance(system, Kingd):
+        guardians = [_memory_mib([host.guardian]) for host in system.hosts]
+        row("idle: guardian, RSS", "MiB", [rss for rss, _ in guardians])
+        row("idle: guardian, PSS", "MiB", [pss for _, pss in guardians])
     return rows
 
 

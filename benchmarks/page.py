@@ -16,6 +16,7 @@ FAILOVER = ("cold start", "SIGKILL", "cable pulled", "planned stop", "return", "
 REST = (
     "idle: frames sent, leader", "idle: frames sent, follower", "idle: frames sent, all three", "idle: bytes sent, leader",
     "idle: bytes sent, follower", "idle: processor, leader", "idle: processor, follower", "idle: RSS", "idle: PSS",
+    "idle: guardian, PSS",
 )  # fmt: skip
 
 
