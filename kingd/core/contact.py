@@ -251,6 +251,9 @@ def _verify(node: Node, datagram: Datagram, ack: ProbeAck, source: Endpoint) -> 
     node.unanswered.pop(member.node, None)
     answer_challenge(node, header, source, ack)
     member.update(header, source=source, now_us=node.now_us)
+    for other in node.members.alive():
+        if other is not member and other.endpoint == source:  # the same host under a new id: its state was lost
+            give_up(node, other, EventKind.MEMBER_DEAD, Reason.LEADER_CRASHED)
     if former is None or former.state is not State.ALIVE:
         tell(node, EventKind.MEMBER_JOINED, member, Reason.JOINED)
     return member

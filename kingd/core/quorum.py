@@ -42,8 +42,7 @@ def extend_lease(node: Node) -> None:
 
 def _untils(node: Node) -> Iterable[int]:
     """One for each voter. A name that two hosts have is nobody's."""
-    names = Counter(m.name for m in node.members if m.state is State.ALIVE or m.node in node.votes)
-    names[node.settings.name] += 1
+    names = _names(node)
     for voter, until_us in node.votes.items():
         member = node.members.get(voter)
         if member is not None and member.name in node.settings.voters and names[member.name] == 1:
@@ -51,6 +50,13 @@ def _untils(node: Node) -> Iterable[int]:
     own = not node.promise.is_live(node.now_us) or node.promise.is_held_by(node.session)
     if node.is_voter and own and names[node.settings.name] == 1:
         yield node.now_us + node.timing.lease_us
+
+
+def _names(node: Node) -> Counter[str]:
+    """How many hosts there are of each name, this one and those that have voted among them."""
+    names = Counter(m.name for m in node.members if m.state is State.ALIVE or m.node in node.votes)
+    names[node.settings.name] += 1
+    return names
 
 
 def has_lease(node: Node, now_us: int) -> bool:
@@ -69,7 +75,10 @@ def lease_end_us(node: Node) -> int:
 def is_majority(node: Node, members: Iterable[NodeId]) -> bool:
     """Whether these, and this node if it votes, are a majority of the voters."""
     names = {m.name for n in members if (m := node.members.get(n)) is not None and _is_voter(node, m)}
-    return len(names | ({node.settings.name} if node.is_voter else set())) >= majority(len(node.settings.voters))
+    if node.is_voter:
+        names.add(node.settings.name)
+    hosts = _names(node)
+    return sum(1 for name in names if hosts[name] == 1) >= majority(len(node.settings.voters))
 
 
 def is_possible(node: Node, *, without: Iterable[NodeId]) -> bool:
