@@ -81,9 +81,8 @@ class Life:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Quiet:
-    """All that was broken is whole: the network since `healed`, and since `at` all daemons answer; until `end`."""
+    """Nothing is broken: all daemons answered before the network was healed, which is when it begins."""
 
-    healed: int
     at: int
     end: int
 

@@ -19,7 +19,7 @@ from typing import Self
 
 from tests.chaos.history import Complaint, Fault, History, Life, Quiet, Record, Setting
 from tests.chaos.observed import Observed
-from tests.chaos.plan import LEADER, NETWORK, Round, Step
+from tests.chaos.plan import INTERFACE, LEADER, NETWORK, Round, Step
 from tests.lan.control import Refused, ask
 from tests.lan.host import LIMIT_S, Host, until
 from tests.lan.network import Lan
@@ -44,6 +44,7 @@ class Nemesis:
         self._busy: set[str] = set()  # hosts to which something is being done
         self._due: list[tuple[float, int, Callable[[], None]]] = []  # a heap: (when, number, what)
         self._numbers = itertools.count(1)
+        self._heals: set[Callable[[], None]] = set()  # what among `_due` mends the network
         self._threads: list[threading.Thread] = []
         self._observed = Observed(self.hosts.values(), folder / "observed.jsonl")
 
@@ -83,16 +84,26 @@ class Nemesis:
         for step in one.steps:
             self._later(start + step.at_s, partial(self._begin, step))
         self._until(start + one.faulty_s)
-        while self._due:  # in the order in which it was to end
-            heapq.heappop(self._due)[2]()
+        self._end_all()
         healed = time.monotonic_ns()
+        time.sleep(one.quiet_s)
+        self._records.append(Quiet(at=healed, end=time.monotonic_ns()))
+
+    def _end_all(self) -> None:
+        """The network last, so that how long a daemon takes to start is no part of how long they take to agree."""
+        rest = [what for _, _, what in sorted(self._due)]
+        self._due.clear()
+        for what in rest:
+            if what not in self._heals:
+                what()
         for thread in self._threads:
             thread.join()
         self._threads.clear()
         until(lambda: all(host.status_or_none() for host in self.lan.running) or self.lan.complaints())
-        answering = time.monotonic_ns()
-        time.sleep(one.quiet_s)
-        self._records.append(Quiet(healed=healed, at=answering, end=time.monotonic_ns()))
+        for what in rest:
+            if what in self._heals:
+                what()
+        self._heals.clear()
 
     def _later(self, when: float, what: Callable[[], None]) -> None:
         heapq.heappush(self._due, (when, next(self._numbers), what))
@@ -140,6 +151,8 @@ class Nemesis:
             self._busy.difference_update(hosts)
             self._records.append(Fault(what=what, hosts=hosts, at=at, end=time.monotonic_ns()))
 
+        if step.kind in NETWORK or step.kind in INTERFACE:
+            self._heals.add(end)
         self._later(time.monotonic() + step.for_s, end)
 
     def _host(self, name: str) -> Host:

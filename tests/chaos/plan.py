@@ -27,6 +27,9 @@ HOST = {
     "down": 2,  # the interface is set down on the host itself
 }
 
+INTERFACE = ("unplug", "down")
+"""Of those the ones that take a host off the network."""
+
 QUIET_S = 8.0
 
 

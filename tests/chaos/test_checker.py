@@ -53,7 +53,7 @@ def quorum(*records: Record) -> Verdict:
 
 def availability(*records: Record) -> Verdict:
     """With a heal, after which it stays quiet."""
-    return judge(history(*records, Quiet(healed=HEALED * MS, at=HEALED * MS, end=END * MS), mode="availability"))
+    return judge(history(*records, Quiet(at=HEALED * MS, end=END * MS), mode="availability"))
 
 
 def texts(verdict: Verdict, outcome: Outcome) -> str:
@@ -216,6 +216,11 @@ def test_agreement_that_does_not_last() -> None:
     assert "do not at the end of the quiet time: a: a in 5, b: None in 5" in texts(found, Outcome.LIVENESS)
 
 
+def test_agreement_of_one_that_hangs_since_then_does_not_last() -> None:
+    said = [answers("a", 0, 9500, leader="a", term=5), answers("b", 0, 3000, leader="a", term=5)]
+    assert "do not at the end of the quiet time" in texts(availability(*said), Outcome.LIVENESS)
+
+
 def test_agreement_on_who_does_not_lead_is_none() -> None:
     said = [answers(host, 0, 9500, leader="a", term=5, role="follower") for host in ("a", "b")]
     assert "no agreement" in texts(availability(*said), Outcome.LIVENESS)
@@ -276,7 +281,7 @@ def test_history_that_was_saved_is_judged_alike(tmp_path: Path) -> None:
     whole = history(
         *split(until=100), life("a", "paused", 1), life("a", "resumed", 5), told("a", 3, "elected", term=5),
         Fault(what="loss 20 %", hosts=(), at=0, end=MS), Complaint(host="a", at=0, text="x"),
-        Quiet(healed=MS, at=MS, end=2 * MS),
+        Quiet(at=MS, end=2 * MS),
     )  # fmt: skip
     save(tmp_path / "history.jsonl", whole.records())
     again = History.of(load(tmp_path / "history.jsonl"))
@@ -287,7 +292,7 @@ def test_history_that_was_saved_is_judged_alike(tmp_path: Path) -> None:
 def test_picture_shows_terms_faults_and_overlaps() -> None:
     whole = history(
         *split(until=5000), Fault(what="split a | b", hosts=(), at=0, end=5000 * MS),
-        Fault(what="pause", hosts=("a",), at=0, end=100 * MS), Quiet(healed=5000 * MS, at=5000 * MS, end=9000 * MS),
+        Fault(what="pause", hosts=("a",), at=0, end=100 * MS), Quiet(at=5000 * MS, end=9000 * MS),
     )  # fmt: skip
     picture = draw(whole, judge(whole))
     for shown in (">split a | b</text>", ">pause</text>", ">7</text>", 'class="overlap"', 'class="quiet"'):
