@@ -1,5 +1,6 @@
-"""`python -m tests.chaos [--minutes N] [--mode availability|quorum] [--seed N] [--out FOLDER]`: random faults on real
-daemons, judged from outside. As root, for the hosts are network namespaces. `--judge FILE`: a history that was kept.
+"""`python -m tests.chaos [--minutes N] [--mode availability|quorum] [--seed N] [--profile lan|fast] [--out FOLDER]`:
+random faults on real daemons, judged from outside. As root, for the hosts are network namespaces. `--judge FILE`: a
+history that was kept.
 
 Exits 0 if all was as promised, 1 if a daemon broke down, 2 if what must never be was (two leaders ...), 3 if what must
 come did not come in time. In the folder: history.jsonl, history.svg, and the daemons' logs.
@@ -28,7 +29,9 @@ def main() -> int:
         folder = options.judge.parent
     else:
         folder = options.out / f"{options.mode}-{options.seed}"
-        history = run(seed=options.seed, mode=options.mode, minutes=options.minutes, folder=folder)
+        history = run(
+            seed=options.seed, mode=options.mode, profile=options.profile, minutes=options.minutes, folder=folder
+        )
         save(folder / "history.jsonl", history.records())
     verdict = judge(history)
     (folder / "history.svg").write_text(draw(history, verdict), encoding="utf-8")
@@ -41,19 +44,20 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.chaos", description="Random faults on real daemons.")
     parser.add_argument("--minutes", type=float, default=2)
     parser.add_argument("--mode", choices=["availability", "quorum"], default="availability")
+    parser.add_argument("--profile", choices=["lan", "fast"], default="lan", help="of the timing")
     parser.add_argument("--seed", type=int, default=random.randrange(1, 10_000))
     parser.add_argument("--out", type=Path, default=Path("build/chaos"), metavar="FOLDER")
     parser.add_argument("--judge", type=Path, metavar="FILE", help="judge this history again, and run nothing")
     return parser.parse_args()
 
 
-def run(*, seed: int, mode: str, minutes: float, folder: Path) -> History:
+def run(*, seed: int, mode: str, profile: str, minutes: float, folder: Path) -> History:
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     rounds = plan.draw(seed, HOSTS, minutes=minutes)
     print(f"seed {seed}, {mode}: {len(rounds)} rounds", flush=True)
     with Lan() as lan:
-        nemesis = Nemesis(lan, seed=seed, mode=mode, hosts=HOSTS, folder=folder)
+        nemesis = Nemesis(lan, seed=seed, mode=mode, hosts=HOSTS, folder=folder, profile=profile)
         with nemesis:
             nemesis.run(rounds, progress=lambda text: print(text, flush=True))
         for host in lan.hosts:

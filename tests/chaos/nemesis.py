@@ -29,11 +29,13 @@ _ADJECTIVES = {"isolate": "alone"}
 
 
 class Nemesis:
-    def __init__(self, lan: Lan, *, seed: int, mode: str, hosts: Sequence[str], folder: Path) -> None:
+    def __init__(
+        self, lan: Lan, *, seed: int, mode: str, hosts: Sequence[str], folder: Path, profile: str = "lan"
+    ) -> None:
         """The last host has priority 0; in quorum mode the first three vote. `folder`: for what the observer writes."""
         self.lan = lan
         self.voters = tuple(hosts[:3]) if mode == "quorum" else ()
-        config = f"[quorum]\nvoters = {list(self.voters)}\n" if self.voters else ""
+        config = f'[timing]\nprofile = "{profile}"\n[quorum]\nvoters = {list(self.voters)}\n'
         self.hosts = {
             name: lan.host(name, priority=0 if name == hosts[-1] else _PRIORITY_TOP - 10 * number, config=config)
             for number, name in enumerate(hosts)

@@ -14,7 +14,7 @@ HOSTS = ("a", "b", "c", "d", "e")
 
 
 @pytest.mark.timeout(180)
-@pytest.mark.parametrize("mode", ["availability"])
+@pytest.mark.parametrize("mode", ["availability", "quorum"])
 def test_what_an_outsider_sees_under_faults_is_as_promised(lan: Lan, mode: str, tmp_path: Path) -> None:
     with Nemesis(lan, seed=3, mode=mode, hosts=HOSTS, folder=tmp_path) as nemesis:
         nemesis.run(plan.draw(3, HOSTS, minutes=0.6))
