@@ -109,7 +109,8 @@ def on_ping_time(node: Node) -> None:
         return
     node.in_line = node.position(without=leader.node) < _SUCCESSORS
     if node.in_line:
-        wait_us = node.timing.ping_us
+        alone = len(node.members.alive()) == 1
+        wait_us = node.timing.ping_us * (1 if alone else 2)  # others in the line prove it as well
     else:
         interval_us = max(SECOND, (len(node.members) + 1) * SECOND // ANNOUNCES_PER_SECOND)
         wait_us = node.jitter(interval_us * 3 // 4, interval_us * 5 // 4)
