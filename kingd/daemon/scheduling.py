@@ -4,12 +4,12 @@ A processor that has twice the work that it can do lets a process wait 50 to 150
 default timing that costs nothing. With a leader timeout below that it looks like a death, so the daemon takes
 real-time priority then, if the kernel lets it: as root, or with RLIMIT_RTPRIO (systemd: LimitRTPRIO=)."""
 
-import contextlib
 import os
 
 NEEDED_BELOW_US = 250_000
 """A leader timeout, in microseconds, that a busy host with normal priority cannot keep."""
 
+_REAL_TIME = os.SCHED_RR | os.SCHED_RESET_ON_FORK
 _PRIORITY = os.sched_param(1)  # the lowest of the real-time ones is above all normal processes
 
 
@@ -17,11 +17,11 @@ def prefer(leader_timeout_us: int) -> str:
     """Give this thread the priority that the timing needs. "", or a sentence on why it may not have it. Children (hooks) and
     new threads begin with normal priority."""
     if leader_timeout_us >= NEEDED_BELOW_US:
-        with contextlib.suppress(OSError):  # a sandbox that forbids it never let it be anything else
+        if os.sched_getscheduler(0) == _REAL_TIME:  # taken here: what somebody else has set stays
             os.sched_setscheduler(0, os.SCHED_OTHER | os.SCHED_RESET_ON_FORK, os.sched_param(0))
         return ""
     try:
-        os.sched_setscheduler(0, os.SCHED_RR | os.SCHED_RESET_ON_FORK, _PRIORITY)
+        os.sched_setscheduler(0, _REAL_TIME, _PRIORITY)
     except OSError as error:
         return (
             f"no real-time priority ({error.strerror}): with a leader timeout of {leader_timeout_us // 1000} ms leadership may "

@@ -36,6 +36,18 @@ def test_longer_timeout_gives_it_back() -> None:
     assert after(30_000, 500_000) == ("", os.SCHED_OTHER | os.SCHED_RESET_ON_FORK)
 
 
+def test_priority_that_somebody_else_has_set_stays() -> None:
+    require(os.geteuid() == 0, "real-time priority needs root")
+
+    def work() -> int:
+        os.sched_setscheduler(0, os.SCHED_RR, os.sched_param(2))
+        assert scheduling.prefer(500_000) == ""
+        return os.sched_getscheduler(0)
+
+    with ThreadPoolExecutor() as pool:
+        assert pool.submit(work).result() == os.SCHED_RR
+
+
 def test_refusal_is_a_sentence_that_says_what_to_do() -> None:
     require(os.geteuid() == 0, "dropping a capability needs root")
     code = "from kingd.daemon.scheduling import prefer; print(prefer(30_000))"
