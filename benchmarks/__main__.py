@@ -12,8 +12,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import kingd
-from benchmarks import calm, trials
+from benchmarks import trials
 from benchmarks.bars import bar_of
+from benchmarks.calm import WORTHWHILE, calm
 from benchmarks.idle import idle
 from benchmarks.kingctl import kingctl
 from benchmarks.measured import Measured, merge, table
@@ -39,9 +40,9 @@ def main() -> int:
     compileall.compile_dir(Path(kingd.__file__).parent, quiet=1)  # as a package does at its installation
     results: list[Measured] = []
     for row in options.rows:
-        for name in [row] if row == "kingctl" else options.on:
-            print(f"{row}: {name} ...", file=sys.stderr, flush=True)
-            results += _measure(row, name, options)
+        for names in [options.on] if row in ("kingctl", "calm") else [[name] for name in options.on]:
+            print(f"{row}: {', '.join(names)} ...", file=sys.stderr, flush=True)
+            results += _measure(row, names, options)
             merge(options.into, results)
     print(table(results))
     missed = [result for result in results if not result.is_met]
@@ -53,9 +54,9 @@ def main() -> int:
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description="Measure kingd and its peers.")
     parser.add_argument("--on", type=_list_of(SYSTEMS), default=list(SYSTEMS), help=f"of {', '.join(SYSTEMS)}")
-    parser.add_argument("--rows", type=_list_of(ROWS), default=list(ROWS[:-1]), help=f"of {', '.join(ROWS)}")
+    parser.add_argument("--rows", type=_list_of(ROWS), default=list(ROWS), help=f"of {', '.join(ROWS)}")
     parser.add_argument("--trials", type=int, default=20, metavar="N")
-    parser.add_argument("--minutes", type=float, default=10, metavar="M", help="how long `calm` lasts")
+    parser.add_argument("--minutes", type=float, default=10, metavar="M", help="how long calm lasts")
     parser.add_argument("--into", type=Path, default=RESULTS, metavar="FILE", help="default: %(default)s")
     return parser.parse_args()
 
@@ -70,22 +71,23 @@ def _list_of(known: object) -> Callable[[str], list[str]]:
     return parse
 
 
-def _measure(row: str, name: str, options: argparse.Namespace) -> list[Measured]:
+def _measure(row: str, names: list[str], options: argparse.Namespace) -> list[Measured]:
     if row == "kingctl":
         return kingctl(options.trials)
+    if row == "calm":
+        return calm([name for name in names if name in WORTHWHILE], minutes=options.minutes)
+    (name,) = names
     with Lan() as lan:
         system = SYSTEMS[name](lan)
         try:
-            if row == "idle":
-                return idle(name, system)
-            if row == "calm":
-                return calm.calm(name, system, minutes=options.minutes)
-            found = TRIALS[row](lan, system, options.trials)
+            found = idle(name, system) if row == "idle" else _timed(name, TRIALS[row](lan, system, options.trials))
         finally:
             system.close()
-    return [
-        Measured(system=name, row=row, unit="ms", values=values, bar=bar_of(name, row)) for row, values in found.items()
-    ]
+    return found
+
+
+def _timed(name: str, values: trials.Values) -> list[Measured]:
+    return [Measured(system=name, row=row, unit="ms", values=ms, bar=bar_of(name, row)) for row, ms in values.items()]
 
 
 if __name__ == "__main__":

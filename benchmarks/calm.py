@@ -5,30 +5,48 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from benchmarks.bars import bar_of
 from benchmarks.measured import Measured
+from benchmarks.systems.catalogue import SYSTEMS
 from benchmarks.systems.system import System, leader
 from tests.lan.host import until
+from tests.lan.network import Lan
+
+WORTHWHILE = ("kingd", "kingd-100ms-x3", "kingd-fast", "kingd-fast-normal", "keepalived-0.1", "keepalived-0.01")
+"""The others need so much silence before they suspect anybody that no load makes them."""
 
 _BUSY = "while True: pass"
 
 
-def calm(name: str, system: System, *, minutes: float) -> list[Measured]:
-    """The load begins after the calm: what has been measured of jitter until then is small."""
+def calm(names: Sequence[str], *, minutes: float) -> list[Measured]:
+    """All of them at once, each on a network of its own, under one load. It begins after the calm: what has been measured
+    of jitter until then is small."""
+    with contextlib.ExitStack() as stack:
+        systems = {name: _started(name, stack) for name in names}
+        time.sleep(3)
+        start_ns = time.monotonic_ns()
+        with _load():
+            time.sleep(minutes * 60)
+        return [_changes(name, system, start_ns) for name, system in systems.items()]
+
+
+def _started(name: str, stack: contextlib.ExitStack) -> System:
+    system = SYSTEMS[name](stack.enter_context(Lan()))
+    stack.callback(system.close)
     for host in system.hosts:
         system.start(host)
     until(lambda: leader(system, system.hosts), limit_s=60, what="a leader")
-    time.sleep(3)
-    start_ns = time.monotonic_ns()
-    with _load():
-        time.sleep(minutes * 60)
+    return system
+
+
+def _changes(name: str, system: System, start_ns: int) -> Measured:
     changes = sorted(system.words(start_ns))
     for word in changes:
-        print(f"  after {(word.at_ns - start_ns) / 1e9:.3f} s {word.speaker} says that {word.leader} leads")
+        print(f"  {name}: after {(word.at_ns - start_ns) / 1e9:.3f} s {word.speaker} says that {word.leader} leads")
     row = "changes of leader under load"
-    return [Measured(system=name, row=row, unit="", values=[len(changes)], bar=bar_of(name, row), judged="max")]
+    return Measured(system=name, row=row, unit="", values=[len(changes)], bar=bar_of(name, row), judged="max")
 
 
 @contextlib.contextmanager
