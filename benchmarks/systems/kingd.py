@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from benchmarks.systems.process import with_descendants
 from benchmarks.systems.system import Word
 from benchmarks.wire import Frame
 from tests.lan.control import name_of
@@ -31,10 +32,11 @@ class Kingd:
         assert code == 0, f"{host.name} ended with {code}\n{host.log}"
 
     def kill(self, host: Host) -> None:
+        """The daemon; its guardian lives for as long as it takes to tell the others."""
         host.kill()
 
     def pids(self, host: Host) -> list[int]:
-        return [host.pid]
+        return with_descendants(host.pid)
 
     def words(self, since_ns: int) -> list[Word]:
         return [

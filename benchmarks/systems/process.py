@@ -24,11 +24,7 @@ class Process:
 
     @property
     def pids(self) -> list[int]:
-        """It and all its descendants."""
-        found = [self._popen.pid]
-        for pid in found:
-            found += _children(pid)
-        return found
+        return with_descendants(self._popen.pid)
 
     def stop(self) -> None:
         everybody = self.pids
@@ -45,10 +41,11 @@ class Process:
         self._popen.wait()
 
 
-def _children(pid: int) -> list[int]:
-    found: list[int] = []
-    for task in Path(f"/proc/{pid}/task").glob("*/children"):
-        found += [int(child) for child in task.read_text(encoding="ascii").split()]
+def with_descendants(pid: int) -> list[int]:
+    found = [pid]
+    for parent in found:
+        for task in Path(f"/proc/{parent}/task").glob("*/children"):
+            found += [int(child) for child in task.read_text(encoding="ascii").split()]
     return found
 
 

@@ -33,7 +33,7 @@ class System(Protocol):
         """Asks it to end (SIGTERM) and waits for the end."""
 
     def kill(self, host: Host) -> None:
-        """All of its processes by SIGKILL."""
+        """SIGKILL to the daemon, with what it cannot do without."""
 
     def pids(self, host: Host) -> list[int]:
         """Of all its processes."""
