@@ -67,11 +67,10 @@ def _busy_ns(pid: int) -> int:
 
 
 def _memory_mib(pids: Sequence[int]) -> tuple[float, float]:
+    """RSS of the largest process (those of one program share most of it), and PSS of all."""
     rollups = [Path(f"/proc/{pid}/smaps_rollup").read_text(encoding="ascii") for pid in pids]
 
-    def total(name: str) -> float:
-        return (
-            sum(int(line.split()[1]) for text in rollups for line in text.splitlines() if line.startswith(name)) / 1024
-        )
+    def of_each(name: str) -> list[float]:
+        return [int(line.split()[1]) / 1024 for text in rollups for line in text.splitlines() if line.startswith(name)]
 
-    return total("Rss:"), total("Pss:")
+    return max(of_each("Rss:")), sum(of_each("Pss:"))
