@@ -1,6 +1,6 @@
 """`python -m tests.chaos [--minutes N] [--mode availability|quorum] [--seed N] [--profile lan|fast] [--out FOLDER]`:
-random faults on real daemons, judged from outside. As root, for the hosts are network namespaces. `--judge FILE`: a
-history that was kept.
+random faults on real daemons, judged from outside. As root, for the hosts are network namespaces. `--judge FILE...`:
+histories that were kept, all together.
 
 Exits 0 if all was as promised, 1 if a daemon broke down, 2 if what must never be was (two leaders ...), 3 if what must
 come did not come in time. In the folder: history.jsonl, history.svg, and the daemons' logs.
@@ -10,10 +10,11 @@ import argparse
 import random
 import shutil
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from tests.chaos import plan
-from tests.chaos.checker import Outcome, Verdict, judge
+from tests.chaos.checker import Outcome, Verdict, judge, worst
 from tests.chaos.history import History, load, save
 from tests.chaos.nemesis import Nemesis
 from tests.chaos.picture import draw
@@ -24,20 +25,19 @@ HOSTS = ("a", "b", "c", "d", "e")
 
 def main() -> int:
     options = _options()
-    if options.judge is not None:
-        history = History.of(load(options.judge))
-        folder = options.judge.parent
-    else:
+    if not options.judge:
         folder = options.out / f"{options.mode}-{options.seed}"
         history = run(
             seed=options.seed, mode=options.mode, profile=options.profile, minutes=options.minutes, folder=folder
         )
         save(folder / "history.jsonl", history.records())
-    verdict = judge(history)
-    (folder / "history.svg").write_text(draw(history, verdict), encoding="utf-8")
-    report(history, verdict)
-    print(f"the picture: {folder / 'history.svg'}")
-    return verdict.outcome
+    histories = {path: History.of(load(path)) for path in options.judge or [folder / "history.jsonl"]}
+    judged = [(history, judge(history)) for history in histories.values()]
+    for path, (history, verdict) in zip(histories, judged, strict=True):
+        path.with_suffix(".svg").write_text(draw(history, verdict), encoding="utf-8")
+        print(f"the picture: {path.with_suffix('.svg')}")
+    report(judged)
+    return worst(verdict.outcome for _, verdict in judged)
 
 
 def _options() -> argparse.Namespace:
@@ -47,7 +47,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--profile", choices=["lan", "fast"], default="lan", help="of the timing")
     parser.add_argument("--seed", type=int, default=random.randrange(1, 10_000))
     parser.add_argument("--out", type=Path, default=Path("build/chaos"), metavar="FOLDER")
-    parser.add_argument("--judge", type=Path, metavar="FILE", help="judge this history again, and run nothing")
+    parser.add_argument("--judge", type=Path, nargs="+", metavar="FILE", help="judge these again, and run nothing")
     return parser.parse_args()
 
 
@@ -65,20 +65,28 @@ def run(*, seed: int, mode: str, profile: str, minutes: float, folder: Path) -> 
         return nemesis.history()
 
 
-def report(history: History, verdict: Verdict) -> None:
-    start, end = history.setting.at, history.end
-    longest = max((overlap.end - overlap.begin for overlap in verdict.overlaps), default=0)
-    print(
-        f"{(end - start) / 6e10:.1f} minutes: {len(history.faults)} faults, {sum(a.count for a in history.answers)} answers, "
-        f"{len(verdict.leaderships)} leaderships, {len(verdict.overlaps)} overlaps (the longest {longest / 1e9:.2f} s)"
-    )
-    if verdict.agreed_s:
-        print(f"all agreed {max(verdict.agreed_s):.2f} s after a heal at the latest ({len(verdict.agreed_s)} heals)")
-    for finding in verdict.findings:
-        print(f"{finding.outcome.name} at {(finding.at - start) / 1e9:.3f} s: {finding.text}")
-    print(
-        "all as promised" if verdict.outcome is Outcome.OK else f"seed {history.setting.seed}: {verdict.outcome.name}"
-    )
+def report(judged: Sequence[tuple[History, Verdict]]) -> None:
+    """All of them together."""
+    histories, verdicts = zip(*judged, strict=True)
+    minutes = sum(history.end - history.setting.at for history in histories) / 6e10
+    faults = sum(len(history.faults) for history in histories)
+    answers = sum(said.count for history in histories for said in history.answers)
+    led = sum(len(verdict.leaderships) for verdict in verdicts)
+    overlaps = [(overlap.end - overlap.begin) / 1e9 for verdict in verdicts for overlap in verdict.overlaps]
+    resolved = [seconds for verdict in verdicts for seconds in verdict.resolved_s]
+    agreed = sorted(seconds for verdict in verdicts for seconds in verdict.agreed_s)
+    print(f"{minutes:.1f} minutes: {faults} faults, {answers} answers, {led} leaderships")
+    print(f"two leaders at one instant: {len(overlaps)} times, for {max(overlaps, default=0):.2f} s at the longest")
+    if resolved:
+        print(f"{len(resolved)} of them lasted until a heal, and ended {max(resolved):.2f} s after it at the latest")
+    if agreed:
+        median, latest = agreed[len(agreed) // 2], agreed[-1]
+        print(f"all agreed {median:.2f} s after a heal (median of {len(agreed)}), {latest:.2f} s at the latest")
+    for history, verdict in judged:
+        for finding in verdict.findings:
+            at = f"{(finding.at - history.setting.at) / 1e9:.3f} s"
+            print(f"seed {history.setting.seed}, {finding.outcome.name} at {at}: {finding.text}")
+    print("all as promised" if worst(verdict.outcome for verdict in verdicts) is Outcome.OK else "NOT as promised")
 
 
 if __name__ == "__main__":

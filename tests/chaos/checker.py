@@ -94,13 +94,17 @@ class Verdict:
     leaderships: list[Leadership] = field(default_factory=list)
     overlaps: list[Overlap] = field(default_factory=list)
     agreed_s: list[float] = field(default_factory=list)  # per quiet time, from the heal
+    resolved_s: list[float] = field(default_factory=list)  # per overlap that lasted until a heal, from then to its end
 
     @property
     def outcome(self) -> Outcome:
-        """The worst first."""
-        found = {finding.outcome for finding in self.findings}
-        order = (Outcome.SAFETY, Outcome.CRASH, Outcome.LIVENESS)
-        return next((outcome for outcome in order if outcome in found), Outcome.OK)
+        return worst(finding.outcome for finding in self.findings)
+
+
+def worst(outcomes: Iterable[Outcome]) -> Outcome:
+    found = set(outcomes)
+    order = (Outcome.SAFETY, Outcome.CRASH, Outcome.LIVENESS)
+    return next((outcome for outcome in order if outcome in found), Outcome.OK)
 
 
 def judge(history: History) -> Verdict:
@@ -119,6 +123,8 @@ def judge(history: History) -> Verdict:
     for quiet in history.quiets:
         if not quorum:
             verdict.findings += _unresolved(history, verdict.overlaps, quiet)
+            ended = [overlap.end - quiet.at for overlap in verdict.overlaps if overlap.begin <= quiet.at < overlap.end]
+            verdict.resolved_s += [nanoseconds / SECOND for nanoseconds in ended]
         _check_agreement(history, quiet, verdict)
     verdict.findings.sort(key=lambda finding: finding.at)
     return verdict
