@@ -104,27 +104,27 @@ def _may_probe_stranger(node: Node) -> bool:
     return node.strangers_probed <= _STRANGERS_PER_SECOND or node.rng.getrandbits(3) == 0
 
 
-def follow_move(node: Node, member: Member, source: Endpoint, *, beats: bool) -> None:
-    """It is heard by multicast from a new address, and no longer from the one that we know: its answer will tell where it
-    is. (A host with several addresses is heard from all of them.)"""
-    every_us = node.timing.heartbeat_us if beats else member.interval_us
-    if source != member.endpoint and node.now_us - member.endpoint_seen_us > 2 * every_us:
+def follow_move(node: Node, member: Member, datagram: Datagram, source: Endpoint) -> None:
+    """It is heard from a new address, and by multicast no longer from the one that we know: its answer will tell where it is.
+    (A host with several addresses is heard from all of them, and a source address proves nothing.)"""
+    if datagram.header.multicast:
+        every_us = node.timing.heartbeat_us if isinstance(datagram.body, Heartbeat) else member.interval_us
+        moved = source != member.endpoint and node.now_us - member.endpoint_seen_us > 2 * every_us
+    else:
+        moved = member.would_move(source, node.now_us) and not isinstance(datagram.body, Probe | ProbeAck)
+    if moved and _earns_probe(node, datagram.body, source):
         probe(node, member.node, member.session, source)
 
 
 def answer_probe(node: Node, header: Header, endpoint: Endpoint, message: Probe) -> None:
-    """To a stranger with a challenge of ours: its answer, not another probe, makes it a member."""
+    """To a stranger, or from a new address, with a challenge of ours: its answer tells as much as that to a probe."""
     if header.destination != node.id:  # asked of all, it would be answered by all
         node.drop("other-destination")
         return
-    known = header.source == node.id or node.members.find(header.source, header.session) is not None
-    _acknowledge(
-        node,
-        header,
-        endpoint,
-        echo=message.nonce,
-        nonce=0 if known else _challenge(node, header.source, header.session),
-    )
+    member = node.members.find(header.source, header.session)
+    is_known = header.source == node.id or (member is not None and not member.would_move(endpoint, node.now_us))
+    nonce = 0 if is_known else _challenge(node, header.source, header.session)
+    _acknowledge(node, header, endpoint, echo=message.nonce, nonce=nonce)
 
 
 def answer_challenge(node: Node, header: Header, endpoint: Endpoint, ack: ProbeAck) -> None:

@@ -209,8 +209,7 @@ class Core:
         """What its sender is, as of its newest word."""
         node, header = self.node, datagram.header
         contact.revive(node, member)
-        if header.multicast:
-            contact.follow_move(node, member, source, beats=isinstance(datagram.body, Heartbeat))
+        contact.follow_move(node, member, datagram, source)
         leading.note_rival(node, member, header)
         member.update(header, source=source, now_us=node.now_us)
         self._learn_terms(member)
@@ -285,6 +284,8 @@ class Core:
         member.contact_us = max(member.contact_us, challenge.sent_us)
         if node.role is Role.LEADER:
             node.contact_us = max(node.contact_us, challenge.sent_us)
+        if member.would_move(source, node.now_us):
+            member.move(source, node.now_us)
         contact.note_returns(node, ack)
         contact.answer_challenge(node, header, source, ack)
         handover.meet_leader(node, member)

@@ -115,9 +115,16 @@ class Member:
             self.multicast_us = now_us
         elif source == self.endpoint:
             self.endpoint_us = now_us
-        elif not self.endpoint.is_better_than(source) or now_us - self.endpoint_us > ENDPOINT_STALE_US:
-            self.endpoint = source  # where it reaches us by unicast, we reach it
-            self.endpoint_us = self.endpoint_seen_us = now_us
+
+    def would_move(self, source: Endpoint, now_us: int) -> bool:
+        """Whether it is better reached where this came from by unicast, if it is there: anybody can write a source address."""
+        return source != self.endpoint and (
+            not self.endpoint.is_better_than(source) or now_us - self.endpoint_us > ENDPOINT_STALE_US
+        )
+
+    def move(self, source: Endpoint, now_us: int) -> None:
+        self.endpoint = source
+        self.endpoint_us = self.endpoint_seen_us = now_us
 
 
 @dataclass(slots=True)

@@ -89,7 +89,7 @@ def ask(node: Node, member: Member, datagram: Datagram, source: Endpoint) -> Non
     node.drop("obituary")
     if isinstance(datagram.body, Probe):
         contact.answer_probe(node, datagram.header, source, datagram.body)
-    contact.probe(node, member.node, member.session, source)
+    contact.probe(node, member.node, member.session, member.endpoint)  # which it has proven; the source it has not
 
 
 def is_refuted(node: Node, member: Member, body: Body) -> bool:

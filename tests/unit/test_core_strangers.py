@@ -94,6 +94,40 @@ def test_flood_of_addresses_leaves_bounded_traces() -> None:
     assert len(bench.node.earning) <= 1024
 
 
+# -- a member's address
+
+
+@pytest.mark.parametrize("is_there", [False, True])
+def test_member_that_speaks_from_a_new_address_is_asked_there_first(*, is_there: bool) -> None:
+    """Whoever forges a source address would else have us send to it all that the member is sent."""
+    bench, peer = Bench(), Peer(node=60)
+    bench.meet(peer)
+    bench.advance_ms(300)
+    old, peer.endpoint = peer.endpoint, Endpoint("10.0.0.99", 5466, "eth0")
+    bench.clear()
+    for _ in range(3):
+        bench.hear(peer, BEAT)
+    if is_there:
+        bench.acknowledge_from(peer)
+    member = bench.node.members.get(NodeId(60))
+    assert member is not None
+    assert member.endpoint == (peer.endpoint if is_there else old)
+
+
+def test_probe_of_a_member_from_a_new_address_is_answered_with_a_challenge() -> None:
+    bench, peer = Bench(), Peer(node=60)
+    bench.meet(peer)
+    bench.advance_ms(300)
+    peer.endpoint = Endpoint("10.0.0.99", 5466, "eth0")
+    bench.hear(peer, Probe(nonce=1))
+    nonce = bench.answer(peer, ProbeAck).nonce
+    assert nonce
+    bench.hear(peer, ProbeAck(echo=nonce, name="box60", version="0", returns=0))
+    member = bench.node.members.get(NodeId(60))
+    assert member is not None
+    assert member.endpoint == peer.endpoint
+
+
 # -- a leader that is heard and not reached
 
 

@@ -285,7 +285,8 @@ def test_041_answer_to_what_was_asked_before_proves_nothing(bench: Bench, leader
     leader.endpoint = Endpoint("10.0.1.70", 5466, "eth0")
     bench.hear(leader, Heartbeat(interval_ms=100, lonely=False, alive=3), multicast=True)
     bench.advance_ms(300)
-    bench.hear(leader, Heartbeat(interval_ms=100, lonely=False, alive=3), multicast=True)
+    for _ in range(3):
+        bench.hear(leader, Heartbeat(interval_ms=100, lonely=False, alive=3), multicast=True)
     assert bench.sent(Probe)  # it seems to have moved
     dies(bench, leader)
     bench.acknowledge_from(leader)

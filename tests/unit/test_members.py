@@ -10,6 +10,7 @@ from kingd.core.endpoint import Endpoint
 from kingd.core.members import (
     ANNOUNCE_US,
     CHALLENGES_MAX,
+    ENDPOINT_STALE_US,
     FORGET_AFTER_US,
     MEMBERS_MAX,
     MISSED_MAX,
@@ -172,13 +173,23 @@ def test_098_announcements_are_shared_among_all_members() -> None:
     assert members.announce_interval_us() == pytest.approx(451 * SECOND / 50)
 
 
-def test_unicast_source_is_where_a_member_is_reached_a_multicast_one_is_not() -> None:
+def test_source_of_a_datagram_does_not_say_where_a_member_is_reached() -> None:
     peer, known = Peer(node=7), member(7, session=700)
     elsewhere = Endpoint("10.0.0.9", 5466, "eth0")
     known.update(peer.says(_anything(), multicast=True).header, source=elsewhere, now_us=5)
     assert (known.endpoint.host, known.multicast_us, known.heard_us) == ("10.0.0.1", 5, 5)
     known.update(peer.says(_anything()).header, source=elsewhere, now_us=6)
-    assert (known.endpoint, known.multicast_us) == (elsewhere, 5)
+    assert (known.endpoint.host, known.multicast_us, known.heard_us) == ("10.0.0.1", 5, 6)
+    assert known.would_move(elsewhere, 6)
+    known.move(elsewhere, 7)
+    assert (known.endpoint, known.would_move(elsewhere, 8)) == (elsewhere, False)
+
+
+def test_worse_address_is_taken_when_the_better_one_is_silent() -> None:
+    known = member(7, session=700)
+    worse = Endpoint("fe80::9", 5466, "eth0")
+    assert not known.would_move(worse, ENDPOINT_STALE_US)
+    assert known.would_move(worse, ENDPOINT_STALE_US + 1)
 
 
 def _anything() -> Pong:
