@@ -65,7 +65,7 @@ def _read(file: Path) -> list[bytes]:
         raise ConfigError([why]) from None
     if len(data) > _FILE_SIZE_MAX:
         raise ConfigError([f"{file}: is longer than {_FILE_SIZE_MAX} bytes, which no key file is"])
-    return _parse(file, data.decode("ascii", errors="replace"))
+    return parse_keys(file, data)
 
 
 def _without_waiting(path: str, flags: int) -> int:
@@ -87,9 +87,10 @@ def _check_access(file: Path, found: os.stat_result) -> None:
         raise ConfigError([f"{file}: the cluster key belongs to uid {found.st_uid}: `chown root {file}` mends it"])
 
 
-def _parse(file: Path, text: str) -> list[bytes]:
+def parse_keys(file: Path, data: bytes) -> list[bytes]:
+    """The keys in a file of this content. ConfigError: what is none, and where."""
     keys = []
-    for number, line in enumerate(text.splitlines(), 1):
+    for number, line in enumerate(data.decode("ascii", errors="replace").splitlines(), 1):
         word = line.partition("#")[0].strip()
         if not word:
             continue
