@@ -113,18 +113,24 @@ def may_renew(node: Node, leader: Member) -> bool:
 def learn(node: Node) -> bool:
     """A voter without history has lost it, or never had one: it may have promised what it does not know. It votes when
     enough others have told, after those promises are over: of any majority that elected a leader with its vote, one is
-    among so many. If all are new, a majority of them begins (the cluster's first start). Whether it has learned."""
+    among so many. Where this session met a majority of new ones, itself included, and nobody else, the cluster begins.
+    Whether it has learned."""
     count = len(node.settings.voters)
-    others = [m for m in node.members.alive() if _is_voter(node, m) and m.contact_us >= node.learn_from_us]
+    voters = [m for m in node.members.alive() if _is_voter(node, m)]
+    node.new_voters.update(
+        m.node for m in voters if _is_new(m)
+    )  # some of them may elect before this one's start is over
+    begins = len(node.new_voters) + 1 >= majority(count) and all(m.node in node.new_voters for m in voters)
+    others = [m for m in voters if m.contact_us >= node.learn_from_us]
     knowing = [m for m in others if not _is_new(m)]
-    all_new = all(_is_new(m) for m in node.members.alive() if _is_voter(node, m))
     if not (
         len(knowing) >= count - majority(count) + 1
         or len(others) + 1 >= count
-        or (all_new and len(others) + 1 >= majority(count))
+        or (begins and len(others) + 1 >= majority(count))
     ):
         return False
     node.learned = True
+    node.new_voters.clear()
     term = max((m.floor.term for m in others), default=Term(0))
     node.term_seen = max(node.term_seen, term)
     if term > node.promise.ballot.term:

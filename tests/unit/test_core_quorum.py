@@ -338,6 +338,26 @@ def test_053_voter_without_history_votes_when_enough_others_tell(blank: list[boo
         assert bench.node.ceiling > floor
 
 
+def test_last_of_the_first_voters_finds_that_the_others_have_elected_meanwhile() -> None:
+    """Of five, three are there; two were waiting for the third, whose own start takes longer."""
+    names = ("box60", "box70", "box80", "box90", "me")
+    digest = Settings(cluster=CLUSTER, name="me", version="0", voters=names).voters_digest
+    peers = histories(True, True)
+    for peer in peers:
+        peer.voters = digest
+    bench = Bench(voters=names, priority=0)
+    bench.meet(*peers)
+    for peer in peers:
+        peer.blank, peer.floor = False, ballot(1, 60)
+    bench.advance_ms(PROMISE_MS)
+    for _ in range(3):
+        for peer in peers:
+            bench.acknowledge_from(peer)
+        bench.advance_ms(200)
+    assert bench.node.learned
+    assert bench.node.promise.ballot.term == 1
+
+
 def test_what_was_heard_before_the_start_was_over_teaches_nothing() -> None:
     """A claim that this voter granted before it lost its state may still be on its way to the others."""
     peers = histories(False, False)
