@@ -28,6 +28,8 @@ from kingd.core.timing import MS, NEVER
 
 _CEILING_AHEAD = 2  # terms made durable ahead of need: no disk stands in the way of a failover
 _CEILING_BLOCK = 4
+_ANSWERED_AT_ONCE = 32
+_READING_US = 200
 
 
 def start(node: Node, reason: Reason, *, ticket: Ticket | None = None, prepare: bool = False) -> None:
@@ -130,9 +132,13 @@ def deadline_us(node: Node) -> int:
     if campaign is None or campaign.started_us == NEVER:
         return NEVER
     resends = node.timing.resends_us
-    if campaign.resends < len(resends):
-        return campaign.started_us + resends[campaign.resends]
-    return campaign.started_us + node.timing.claim_timeout_us
+    wait_us = resends[campaign.resends] if campaign.resends < len(resends) else node.timing.claim_timeout_us
+    return campaign.started_us + _patience_us(campaign) + wait_us
+
+
+def _patience_us(campaign: Campaign) -> int:
+    """Hundreds of answers are read one after the other: who has not been read yet is not asked again."""
+    return max(0, len(campaign.asked) - _ANSWERED_AT_ONCE) * _READING_US
 
 
 def on_timer(node: Node) -> None:
@@ -229,7 +235,7 @@ def give_way(node: Node, refuse: Refuse | None) -> None:
         node.back_off()
         return
     unit_us = node.timing.round_trip_us
-    node.seek(None, delay_us=node.position() * node.timing.slot_us + node.jitter(unit_us // 2, unit_us * 2))
+    node.seek(None, delay_us=node.turn_us() + node.jitter(unit_us // 2, unit_us * 2))
 
 
 def give_up(node: Node) -> None:

@@ -4,9 +4,10 @@ An announcement is a hint. A node becomes a member when it answers a probe from 
 until then it gets from us a probe, at most one per 200 ms, or the answer to its own, and
 never more bytes than it sent (protocol.md 3.4)."""
 
+from kingd.core import survey
 from kingd.core.effect import Event, EventKind, Peer
 from kingd.core.endpoint import Endpoint
-from kingd.core.members import Challenge, Member, State
+from kingd.core.members import MEMBERS_MAX, Challenge, Member, State, announce_interval_us
 from kingd.core.message import (
     NOBODY,
     Announce,
@@ -19,10 +20,13 @@ from kingd.core.message import (
     Probe,
     ProbeAck,
     Reason,
+    Report,
+    Resign,
     Role,
     Roster,
     RosterEntry,
     SessionId,
+    Survey,
 )
 from kingd.core.node import Node
 from kingd.core.timing import MS, NEVER, SECOND
@@ -39,11 +43,15 @@ _EARNS_PROBE = 3  # datagrams: a probe has 280 bytes, and no datagram has less t
 _LOOK_AT = 3
 _UNICAST_COPIES_MAX = 64
 _ROSTER_EVERY_US = SECOND
+_ROSTER_LARGE_EVERY_US = 200 * MS
 _ROSTER_SIZE = 16
+_ROSTER_PAGES = 8  # at once
+_VERIFY_PER_SWEEP = 16
+_SWEEP_US_MAX = 5 * SECOND
 
 
 def announce(node: Node) -> None:
-    interval_us = node.members.announce_interval_us()
+    interval_us = announce_interval_us(node.size)
     body = Announce(
         name=node.settings.name, version=node.settings.version, interval_ms=interval_us // MS, tags=node.settings.tags
     )
@@ -53,7 +61,7 @@ def announce(node: Node) -> None:
         node.send_to(body, node=target, endpoint=endpoint)
     if node.role is Role.JOINING and node.announced < 2:
         probe_namesake(node)
-    if node.announced < len(_ANNOUNCE_FIRST_US):
+    if node.announced < len(_ANNOUNCE_FIRST_US) and not (node.is_large and node.followed()):
         wait_us = _ANNOUNCE_FIRST_US[node.announced]
     else:
         wait_us = node.jitter(interval_us // 2, interval_us * 3 // 2)
@@ -66,7 +74,7 @@ def _unicast_copies(node: Node, *, alone: bool) -> list[tuple[NodeId, Endpoint]]
     unicast only, so that they may well hear us by unicast only."""
     known = {m.endpoint[:2] for m in node.members.alive()}
     seeds = [(NOBODY, e) for e in node.settings.seeds if alone or e[:2] not in known]
-    deaf_us = 3 * node.members.announce_interval_us()
+    deaf_us = 3 * announce_interval_us(node.size)
     deaf = [
         (m.node, m.endpoint)
         for m in node.members.alive()
@@ -158,13 +166,57 @@ def on_stranger(node: Node, datagram: Datagram, source: Endpoint) -> Member | No
     if isinstance(body, Probe):
         answer_probe(node, header, source, body)
         return None
+    if node.is_large and isinstance(body, Report | Survey | Resign):
+        _on_heard_of(node, header, body, source)
+        return None
     if isinstance(body, Heartbeat) and _is_live_leader(node, header):
         hear_foreign_leader(node, lonely=body.lonely, voters=header.voters)
+    if isinstance(body, Announce) and not must_verify(node, header, body):
+        interval_us = min(max(body.interval_ms, 100) * MS, announce_interval_us(MEMBERS_MAX))
+        node.hearsay.note(header, body, source, interval_us=interval_us, now_us=node.now_us)
+        return None
     if header.multicast:
         _note_unanswered(node, header.source, source)
     if _earns_probe(node, body, source):
         probe(node, header.source, header.session, source)
     return None
+
+
+def _on_heard_of(node: Node, header: Header, body: Report | Survey | Resign, source: Endpoint) -> None:
+    """What needs no proof: an echo of a nonce is one, and nobody else is harmed by the other two."""
+    if isinstance(body, Report):
+        survey.on_report(node, header, body)
+    elif isinstance(body, Survey):
+        survey.on_survey(node, header.source, source, body)
+    elif body.leaving:
+        node.hearsay.drop(header.source, header.session)
+
+
+def must_verify(node: Node, header: Header, body: Announce) -> bool:
+    """Whether it takes a round trip to list this one. In a large cluster only with who leads or comes next, and for these."""
+    return (
+        not node.is_large
+        or node.role in (Role.LEADER, Role.CANDIDATE)
+        or header.role in (Role.LEADER, Role.CANDIDATE)
+        or node.members.get(header.source) is not None  # its old session is to be replaced
+        or body.name in node.settings.voters
+        or node.is_next(node.rank)
+        or (header.eligible and node.is_next((-header.priority, header.source)))
+    )
+
+
+def verify_hearsay(node: Node, count: int) -> bool:
+    """Probe so many of those that were not asked of late. Whether there were any."""
+    waiting = [m for m in node.hearsay.alive(node.now_us) if m.asked_us < 0 or node.now_us - m.asked_us > SECOND]
+    for listed in waiting[:count]:
+        listed.asked_us = node.now_us
+        probe(node, listed.node, listed.session, listed.endpoint)
+    return bool(waiting)
+
+
+def misses_somebody(node: Node, leader: Member) -> bool:
+    """The leader counts more than this node has ever heard of."""
+    return len(node.members.alive()) + len(node.hearsay) + 1 < leader.alive and node.is_large
 
 
 def _earns_probe(node: Node, body: Body, source: Endpoint) -> bool:
@@ -248,12 +300,15 @@ def _verify(node: Node, datagram: Datagram, ack: ProbeAck, source: Endpoint) -> 
     )
     member.window.accept(header.sequence)
     node.members.add(member)
-    node.unanswered.pop(member.node, None)
+    node.hearsay.drop(member.node)
+    if member.node in node.unanswered:
+        member.multicast_us = node.unanswered.pop(member.node)[0]  # or it would get our announcements by unicast, too
     answer_challenge(node, header, source, ack)
     member.update(header, source=source, now_us=node.now_us)
     for other in node.members.alive():
         if other is not member and other.endpoint == source:  # the same host under a new id: its state was lost
             give_up(node, other, EventKind.MEMBER_DEAD, Reason.LEADER_CRASHED)
+    node.look_at_line()
     if former is None or former.state is not State.ALIVE:
         tell(node, EventKind.MEMBER_JOINED, member, Reason.JOINED)
     return member
@@ -288,7 +343,12 @@ def sweep(node: Node) -> None:
     for target, (until_us, _) in list(node.refused_handover.items()):
         if node.now_us - until_us > 60 * SECOND:
             del node.refused_handover[target]
-    node.sweep_at_us = node.now_us + SECOND // 2
+    node.hearsay.forget(node.now_us)
+    if len(node.hearsay) and (node.role is Role.LEADER or (node.role is Role.FOLLOWER and node.is_next(node.rank))):
+        verify_hearsay(node, _VERIFY_PER_SWEEP)
+    # As often as a silence matters: in a large cluster it lasts minutes.
+    longest_us = SECOND // 2 if node.role is Role.SEEKING or len(node.hearsay) == 0 else _SWEEP_US_MAX
+    node.sweep_at_us = node.now_us + min(longest_us, announce_interval_us(node.size) // 2)
 
 
 def give_up(node: Node, member: Member, kind: EventKind, reason: Reason) -> None:
@@ -319,17 +379,27 @@ def tell(node: Node, kind: EventKind, member: Member, reason: Reason) -> None:
 
 
 def send_roster(node: Node, to: Member) -> None:
-    """The leader, and a random page of the others whom we know; at most once a second."""
-    if to.roster_us >= 0 and node.now_us - to.roster_us < _ROSTER_EVERY_US:
+    """The next pages of the others whom we know, the leader first; now and then."""
+    if to.roster_us >= 0 and node.now_us - to.roster_us < (
+        _ROSTER_LARGE_EVERY_US if node.is_large else _ROSTER_EVERY_US
+    ):
         return
-    others = sorted((m for m in node.members.alive() if m.node != to.node), key=lambda m: m.node)
     to.roster_us = node.now_us
-    page = node.rng.sample(others, min(_ROSTER_SIZE, len(others)))
+    others = sorted((m for m in node.members.alive() if m.node != to.node), key=lambda m: m.node)
+    behind = [m for m in others if m.node > to.roster_after]
+    chosen = (behind + [m for m in others if m.node <= to.roster_after])[: _ROSTER_PAGES * _ROSTER_SIZE]
+    to.roster_after = chosen[-1].node if chosen else NOBODY
     leader = node.followed()
-    if page and leader is not None and leader is not to and leader not in page:
-        page[0] = leader
-    entries = [RosterEntry(node=m.node, session=m.session, host=m.endpoint.host, port=m.endpoint.port) for m in page]
-    node.send(Roster(entries=tuple(entries), alive=len(others) + 1 + (to.state is State.ALIVE)), to)
+    if leader is not None and leader is not to:
+        chosen = [leader, *(m for m in chosen if m is not leader)]
+    alive = len(others) + 1 + (to.state is State.ALIVE)
+    for page in range(0, max(len(chosen), 1), _ROSTER_SIZE):
+        entries = [_roster_entry(m) for m in chosen[page : page + _ROSTER_SIZE]]
+        node.send(Roster(entries=tuple(entries), alive=alive), to)
+
+
+def _roster_entry(member: Member) -> RosterEntry:
+    return RosterEntry(node=member.node, session=member.session, host=member.endpoint.host, port=member.endpoint.port)
 
 
 def on_roster(node: Node, member: Member, roster: Roster, source: Endpoint) -> None:
@@ -338,8 +408,15 @@ def on_roster(node: Node, member: Member, roster: Roster, source: Endpoint) -> N
         node.drop("roster")
         return
     member.alive = roster.alive
+    if member is node.followed():
+        node.counted = roster.alive
     for entry in roster.entries:
-        if entry.node != node.id and node.members.find(entry.node, entry.session) is None:
+        if entry.node == node.id or node.members.find(entry.node, entry.session) is not None:
+            continue
+        if node.is_large and node.role is Role.FOLLOWER:  # verified in its turn, if it matters
+            interval_us = announce_interval_us(node.size)
+            node.hearsay.note_entry(entry, source.interface, interval_us=interval_us, now_us=node.now_us)
+        else:
             probe(node, entry.node, entry.session, Endpoint(entry.host, entry.port, source.interface))
 
 

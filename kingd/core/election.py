@@ -214,7 +214,8 @@ class Core:
         member.update(header, source=source, now_us=node.now_us)
         self._learn_terms(member)
         leading.raise_term(node, member)
-        if header.role is Role.LEADER and node.leader.node in (NOBODY, node.id):
+        granted = node.promise.is_held_by(member.session) and node.promise.is_live(node.now_us)
+        if header.role is Role.LEADER and node.leader.node in (NOBODY, node.id) and not granted:
             contact.probe(node, member.node, member.session, member.endpoint)  # a round trip, then handover.meet_leader
 
     def _learn_terms(self, member: Member) -> None:
@@ -267,9 +268,9 @@ class Core:
             case Ready() as body:
                 handover.on_ready(node, member, body)
             case Survey() as body:
-                survey.on_survey(node, member, body)
+                survey.on_survey(node, member.node, member.endpoint, body)
             case Report() as body:
-                survey.on_report(node, member, body)
+                survey.on_report(node, datagram.header, body)
             case Roster() as body:
                 contact.on_roster(node, member, body, source)
             case Obituary():
@@ -470,7 +471,7 @@ class Core:
                 node.now_us + 2 * contact.PROBE_EVERY_US
             )  # in between it may ask who moved, at the new address
             return
-        node.seek(None, delay_us=node.position() * node.timing.slot_us)
+        node.seek(None, delay_us=node.turn_us())
 
     def _on_seek_time(self) -> None:
         node = self.node
@@ -480,6 +481,8 @@ class Core:
             node.seek_at_us = node.now_us + node.timing.leader_timeout_us
         elif node.hears_foreign_leader() and not node.foreign_lonely:
             node.back_off()  # somebody leads, and is being probed
+        elif contact.verify_hearsay(node, len(node.hearsay)):
+            node.seek_at_us = node.now_us + 2 * node.timing.round_trip_us  # who is there by then is asked
         else:
             claiming.start(node, node.why, ticket=node.inherited)
 
@@ -491,7 +494,7 @@ class Core:
             node.waits_for_foreign = (
                 False  # the leader that it could hear but not reach is gone: no reason to wait longer
             )
-            node.seek_at_us = min(node.seek_at_us, node.now_us + node.position() * node.timing.slot_us)
+            node.seek_at_us = min(node.seek_at_us, node.now_us + node.turn_us())
         if node.role is Role.SEEKING and node.failures:
             self._look_for_contact()
 
@@ -500,7 +503,7 @@ class Core:
         node = self.node
         if node.has_contact():
             node.failures = 0
-            node.seek_at_us = min(node.seek_at_us, node.now_us + node.position() * node.timing.slot_us)
+            node.seek_at_us = min(node.seek_at_us, node.now_us + node.turn_us())
             return
         contact.look_for_contact(node)
 
@@ -511,6 +514,7 @@ class Core:
         if leader is None or not self._may_preempt(leader):
             return
         if not following.knows_all(node, leader):
+            contact.verify_hearsay(node, len(node.hearsay))
             following.ask(node, leader, for_roster=True)
             node.preempt_at_us, node.waits_for_all = node.now_us + 2 * node.timing.heartbeat_us, True
             return
@@ -535,9 +539,7 @@ class Core:
             return
         base_us = node.settings.preempt.wait_us
         wait_us = max(base_us, min(base_us << min(max(0, node.returns - 1), 16), _PREEMPT_WAIT_US_MAX))
-        turn_us = (
-            node.position(without=leader.node) * node.timing.slot_us
-        )  # the best first: or it would go up step by step
+        turn_us = node.turn_us(without=leader.node)  # the best first: or it would go up step by step
         node.preempt_at_us = max(node.now_us, node.followed_us + wait_us) + turn_us
 
     def _on_stop_time(self) -> None:
@@ -563,6 +565,7 @@ class Core:
         """The process did not run when it should have: what it missed is not the others' silence."""
         node = self.node
         node.members.excuse(late_us)
+        node.hearsay.excuse(late_us)
         node.detector.excuse(late_us)
         if node.role is Role.FOLLOWER:
             node.promise.until_us += late_us
@@ -586,7 +589,7 @@ class Core:
         """What follows from the new state, whichever way it came about."""
         node = self.node
         if not node.learned and quorum.learn(node) and node.role is Role.JOINING:
-            node.seek(None, delay_us=node.position() * node.timing.slot_us)
+            node.seek(None, delay_us=node.turn_us())
         claiming.keep_ceiling_ahead(node)
         if node.will_role is not node.role and not self._stopped:
             will.write(node)

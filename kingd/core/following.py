@@ -6,15 +6,12 @@ unicast, so that a multicast that stopped reaching this host polls instead of el
 from kingd.core import claiming, contact, quorum
 from kingd.core.effect import EventKind, Rejoin
 from kingd.core.endpoint import Endpoint
-from kingd.core.members import ANNOUNCES_PER_SECOND, Member, State
+from kingd.core.members import Member, State
 from kingd.core.message import NO_BALLOT, NOBODY, Ack, Ballot, Datagram, Heartbeat, NodeId, Ping, Pong, Reason, Role
-from kingd.core.node import Node
+from kingd.core.node import PINGS_PER_SECOND, Node
 from kingd.core.timing import NEVER, SECOND
 
 _REJOIN_EVERY_US = 30 * SECOND
-_SUCCESSORS = (
-    3  # so many in the line of succession ask early and prove contact often; the others must not storm the leader
-)
 
 
 def on_heartbeat(node: Node, leader: Member, beat: Heartbeat, *, sequence: int) -> None:
@@ -37,6 +34,7 @@ def on_heartbeat(node: Node, leader: Member, beat: Heartbeat, *, sequence: int) 
         )  # when it is lost, nobody is to lead beside it with no grant
         ask(node, leader)  # it hears nobody; perhaps it hears me
         return
+    node.counted = beat.alive
     _renew(node, leader, ballot, sequence=sequence)
 
 
@@ -95,7 +93,8 @@ def _next_question(node: Node) -> int:
     if node.in_line:
         return silent_at_us
     timing = node.timing
-    return silent_at_us + max(0, node.detector.limit_us - 4 * timing.round_trip_us - timing.ask_after_us)
+    questions = 1 if node.is_large else 4
+    return silent_at_us + max(0, node.detector.limit_us - questions * timing.round_trip_us - timing.ask_after_us)
 
 
 def on_ping_time(node: Node) -> None:
@@ -103,16 +102,16 @@ def on_ping_time(node: Node) -> None:
     if leader is None:  # its entry gave way to another session: the promise ends, or runs out
         node.ping_at_us = NEVER
         return
-    ask(node, leader)
+    ask(node, leader, for_roster=contact.misses_somebody(node, leader))
     if node.detector.is_silent(node.now_us):
-        node.ping_at_us = node.now_us + node.timing.round_trip_us
+        node.ping_at_us = max(node.now_us + node.timing.round_trip_us, _next_question(node))
         return
-    node.in_line = node.position(without=leader.node) < _SUCCESSORS
+    node.in_line = node.is_next(node.rank)
     if node.in_line:
         alone = len(node.members.alive()) == 1
         wait_us = node.timing.ping_us * (1 if alone else 2)  # others in the line prove it as well
     else:
-        interval_us = max(SECOND, (len(node.members) + 1) * SECOND // ANNOUNCES_PER_SECOND)
+        interval_us = max(SECOND, node.size * SECOND // PINGS_PER_SECOND)
         wait_us = node.jitter(interval_us * 3 // 4, interval_us * 5 // 4)
     node.prove_at_us = node.now_us + wait_us
     node.ping_at_us = min(node.prove_at_us, _next_question(node))
@@ -187,7 +186,8 @@ def _give_up(node: Node, reason: Reason) -> None:
         node.detector.give_up(leader.session)
         contact.give_up(node, leader, EventKind.MEMBER_DEAD, reason)
     quiet_us = node.timing.leader_timeout_us
-    if all(m.multicast_us < node.now_us - quiet_us for m in node.members.alive()):
+    heard_us = max((m.multicast_us for m in node.members.alive()), default=-1)
+    if max(heard_us, node.hearsay.heard_us) <= node.now_us - quiet_us:
         rejoin(node)
     leader_gone(node, reason)
 
@@ -198,7 +198,5 @@ def leader_gone(node: Node, reason: Reason, *, successor: NodeId = NOBODY) -> No
     """
     former = node.promise.ballot.node
     node.let_go()
-    places = node.position(without=former)
-    if successor not in (NOBODY, node.id):
-        places += 1
-    node.seek(reason, delay_us=places * node.timing.slot_us)
+    others_us = node.timing.slot_us if successor not in (NOBODY, node.id) else 0
+    node.seek(reason, delay_us=node.turn_us(without=former) + others_us)

@@ -10,14 +10,15 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from kingd.core.endpoint import Endpoint
-from kingd.core.message import NO_BALLOT, Ballot, Header, NodeId, Role, SessionId
+from kingd.core.message import NO_BALLOT, NOBODY, Ballot, Header, NodeId, Role, SessionId
 from kingd.core.timing import SECOND
 
 MEMBERS_MAX = 4096
 CHALLENGES_MAX = 1024
 FORGET_AFTER_US = 3600 * SECOND  # a dead or departed node stays listed so long
 ANNOUNCE_US = SECOND
-ANNOUNCES_PER_SECOND = 50  # of the whole cluster (as RTCP scales its reports, RFC 3550 6.2)
+ANNOUNCES_PER_SECOND = 50  # of the whole cluster, at most (as RTCP scales its reports, RFC 3550 6.2) ...
+ANNOUNCES_HEARD_PER_SECOND = 2_500  # ... and so many arrive, at all members together: beyond 50 members the rate falls
 MISSED_MAX = 5  # announcements; then a member is dead (RFC 3550 6.3.5)
 ENDPOINT_STALE_US = 3 * SECOND  # a better address that is silent for so long gives way to a worse one
 _WINDOW = 1024
@@ -82,7 +83,8 @@ class Member:
     multicast_us: int = -1  # when a multicast of its was last heard; -1 = never
     heard_sequence: int = 0  # newest heartbeat or pong of its: echoed in pings
     alive: int = 0  # of a leader: how many members it counts as alive, itself included
-    roster_us: int = -1  # when a roster was last sent to it
+    roster_us: int = -1  # when a roster was last sent to it ...
+    roster_after: NodeId = NOBODY  # ... and who was the last in it
     polls: bool = False  # my multicast does not reach it, as its last ping says
     obituary_us: int = -1  # when the obituary of this session came; -1 = none did, or it was refuted
     distrusted: bool = False  # an obituary of this node was refuted: no other one is believed
@@ -218,9 +220,7 @@ class Members:
         for member in self:
             member.heard_us += late_us
 
-    def announce_interval_us(self) -> int:
-        return max(ANNOUNCE_US, self.all_announced_us())
 
-    def all_announced_us(self) -> int:
-        """In how long a time all may announce themselves once."""
-        return (len(self) + 1) * SECOND // ANNOUNCES_PER_SECOND
+def announce_interval_us(size: int) -> int:
+    """How often each of so many members announces itself."""
+    return max(ANNOUNCE_US, size * size * SECOND // ANNOUNCES_HEARD_PER_SECOND)

@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 from kingd.core.detector import Detector
 from kingd.core.effect import Effect, Multicast, Peer, Send
 from kingd.core.endpoint import Endpoint
-from kingd.core.members import Challenges, Member, Members
+from kingd.core.hearsay import Hearsay, Listed, third
+from kingd.core.members import ANNOUNCES_PER_SECOND, Challenges, Member, Members
 from kingd.core.message import (
     NO_BALLOT,
     NOBODY,
@@ -34,6 +35,9 @@ from kingd.core.timing import MS, NEVER, SECOND, Timing, promise_us
 _ECHOES_MAX = 1024
 _REFUSED_US = 10 * SECOND
 _REFUSED_US_MAX = 600 * SECOND
+_UNPROVEN_SLOTS_MAX = 16
+_UNPROVEN_SPREAD_US = 2 * SECOND
+PINGS_PER_SECOND = 50  # of all followers together, at their leader
 TERM_JUMP_MAX = 1 << 32  # a term that far above all known ones is a mistake or an attack, never a history
 TERM_MAX = 1 << 63  # nobody is led up to where terms end, however patiently
 
@@ -66,6 +70,9 @@ class Node:
     promise: Promise = field(default_factory=Promise)
     detector: Detector = field(init=False)
     members: Members = field(default_factory=Members)
+    hearsay: Hearsay = field(default_factory=Hearsay)
+    _third: tuple[int, int] | None = None  # rank of the third in line ...
+    _third_until_us: int = 0  # ... as looked up for so long
     challenges: Challenges = field(default_factory=Challenges)
     campaign: Campaign | None = None
     handover: Handover | None = None
@@ -112,6 +119,7 @@ class Node:
     failures: int = 0  # claims that failed in a row: back-off
     rejoined_us: int = -NEVER  # when the multicast group was last joined anew
     followed_us: int = 0
+    counted: int = 0  # members, by the last leader that was followed
     in_line: bool = False  # among those who come next if the leader goes, when it last pinged the leader
     followed_priorities: tuple[int, int] = (0, 0)  # leader's and mine when I began to follow
     beat_us: int = 0  # when the last heartbeat was sent, as leader
@@ -211,9 +219,46 @@ class Node:
             return None
         return self.members.find(self.promise.ballot.node, self.promise.session)
 
-    def position(self, *, without: NodeId = NOBODY) -> int:
+    def _position(self, without: NodeId) -> int:
         """How many live eligible members would be asked to lead before this node."""
         return sum(1 for m in self.members.alive() if m.eligible and m.rank < self.rank and m.node != without)
+
+    def _position_by_hearsay(self, without: NodeId) -> int:
+        listed = self.hearsay.alive(self.now_us) if len(self.hearsay) else ()
+        return sum(1 for m in listed if m.eligible and m.rank < self.rank and m.node != without)
+
+    def turn_us(self, *, without: NodeId = NOBODY) -> int:
+        """How long this node leaves it to the better ones to claim. Of those that are only heard of not for ever: somebody may
+        have made them up."""
+        unproven = self._position_by_hearsay(without)
+        slots = self._position(without) + min(unproven, _UNPROVEN_SLOTS_MAX)
+        spread_us = self.jitter(0, _UNPROVEN_SPREAD_US) if unproven > _UNPROVEN_SLOTS_MAX else 0
+        return slots * self.timing.slot_us + spread_us
+
+    @property
+    def size(self) -> int:
+        """How many members there are, this node included, as far as it or its leader knows."""
+        return max(len(self.members) + len(self.hearsay) + 1, self.counted)
+
+    @property
+    def is_large(self) -> bool:
+        """Too many for everybody to verify everybody. Only verified members say so: nobody can make up a large cluster."""
+        return max(len(self.members) + 1, self.counted) > self.settings.mesh_max
+
+    def look_at_line(self) -> None:
+        """Somebody new may be in it."""
+        self._third_until_us = 0
+        self.in_line = self.role is Role.FOLLOWER and self.is_next(self.rank)
+
+    def is_next(self, rank: tuple[int, int]) -> bool:
+        """Whether who has this rank would be among the first three to lead if the leader went."""
+        if self.now_us >= self._third_until_us:  # looked up now and then: a large cluster has much to look through
+            leader = self.promise.led.node
+            known: list[Member | Listed] = [*self.members.alive(), *self.hearsay.alive(self.now_us)]
+            ranks = [m.rank for m in known if m.eligible and m.node != leader]
+            self._third = third(iter([*ranks, self.rank] if self.eligible else ranks))
+            self._third_until_us = self.now_us + self.timing.heartbeat_us
+        return self._third is None or rank <= self._third
 
     def hears_foreign_leader(self) -> bool:
         return self.foreign_us >= 0 and self.now_us - self.foreign_us < self.timing.leader_timeout_us
@@ -328,6 +373,7 @@ class Node:
     def become(self, role: Role, reason: Reason | None = None) -> None:
         """The only place where the role changes. Whatever belonged to the old role ends here."""
         self.role = role
+        self._third_until_us = 0
         if reason is not None:
             self.why = reason
         if role is not Role.LEADER:
@@ -341,6 +387,8 @@ class Node:
             self.ping_at_us = self.preempt_at_us = NEVER
         if role is not Role.SEEKING:
             self.seek_at_us = NEVER
+        else:
+            self.sweep_at_us = min(self.sweep_at_us, self.now_us + SECOND // 2)
         if role is not Role.JOINING:
             self.join_at_us = NEVER
         if role not in (Role.SEEKING, Role.CANDIDATE):
@@ -380,9 +428,10 @@ class Node:
     def follow(self, leader: Member, ballot: Ballot, reason: Reason | None = None) -> None:
         """Promise to a leader after a round trip with it, or after having granted its claim."""
         if self.leader != ballot:
-            self.announce_at_us = min(
-                self.announce_at_us, self.now_us + self.jitter(0, self.members.all_announced_us())
-            )
+            if not self.is_large:  # there, others need not know whom each follows
+                self.announce_at_us = min(
+                    self.announce_at_us, self.now_us + self.jitter(0, self.size * SECOND // ANNOUNCES_PER_SECOND)
+                )
             self.followed_us = self.now_us
             self.followed_priorities = (leader.priority, self.priority)
         self.campaign = None
@@ -390,7 +439,7 @@ class Node:
         self.become(Role.FOLLOWER, reason)
         self.detector.begin(self.now_us)
         self.promise.give(ballot, leader.session, until_us=self.promise_until_us(leader), led=True)
-        self.ping_at_us = self.prove_at_us = self.now_us
+        self.ping_at_us = self.prove_at_us = self.now_us + self._first_ping_us()
 
     def promise_until_us(self, leader: Member) -> int:
         """How long a promise to a leader lasts that has just been heard. A voter's never gets shorter."""
@@ -399,6 +448,11 @@ class Node:
         lease_us = leader.lease_ms * MS or self.timing.lease_us
         held_us = self.promise.until_us if self.promise.is_held_by(leader.session) else 0
         return max(held_us, self.now_us + promise_us(lease_us))
+
+    def _first_ping_us(self) -> int:
+        """A large cluster would storm its new leader, which has just heard from each of them anyway."""
+        self.in_line = self.is_next(self.rank)
+        return 0 if self.in_line or not self.is_large else self.jitter(0, self.size * SECOND // PINGS_PER_SECOND)
 
     def lead(self, ballot: Ballot, reason: Reason) -> None:
         """The claim was won (or raised). The first heartbeat goes out with it."""

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 
+from kingd.core.hearsay import Listed
 from kingd.core.members import Member
 from kingd.core.message import NOBODY, Claim, NodeId, Reason, SessionId, Term, Ticket
 from kingd.core.timing import NEVER
@@ -55,8 +56,11 @@ class Inquiry:
 
     token: int
     nonce: int
-    started_us: int
-    resends: int = 0
+    asked: list[Member | Listed]
+    waiting: dict[NodeId, int] = field(default_factory=dict)  # who has not answered yet: when it was last asked
+    queue: list[Member | Listed] = field(default_factory=list)  # who is still to be asked in this round
+    rounds: int = 0
+    due_us: int = 0
     rows: dict[NodeId, tuple[str, int, str, Term, int]] = field(
         default_factory=dict
     )  # name, priority, leader, term, rtt

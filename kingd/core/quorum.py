@@ -147,7 +147,7 @@ def turn_us(node: Node) -> int:
     """How long to wait after a voter's promise has run out: by rank, and until those who promised a moment later are free."""
     if not node.in_quorum_mode:
         return 0
-    return node.position() * node.timing.slot_us + node.timing.round_trip_us // 10
+    return node.turn_us() + node.timing.round_trip_us // 10
 
 
 def on_configured(node: Node) -> None:

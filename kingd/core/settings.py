@@ -30,6 +30,7 @@ class Settings:
     seeds: tuple[Endpoint, ...] = ()  # configured peers and those remembered: announced to by unicast
     broadcast: bool = True  # announce by IPv4 broadcast too while alone
     voters: tuple[str, ...] = ()  # names, sorted; empty: availability mode
+    mesh_max: int = 32  # up to so many members everybody verifies everybody; tests make it small
 
     @property
     def voters_digest(self) -> int:

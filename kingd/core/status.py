@@ -36,7 +36,8 @@ def status(node: Node, now_us: int) -> Status:
     role, ballot, age_us, reason = _believed(node, now_us)
     leader = node.peer(ballot.node)
     entry = node.members.get(ballot.node)
-    alive = len(node.members.alive()) + 1
+    heard_of = len(node.hearsay.alive(now_us))
+    alive = len(node.members.alive()) + heard_of + 1
     reachable = quorum.reachable(node, now_us)
     return Status(
         role=role,
@@ -49,7 +50,7 @@ def status(node: Node, now_us: int) -> Status:
         eligible=node.eligible,
         ineligible_reason=node.ineligible_reason,
         alive=alive,
-        dead=sum(1 for m in node.members if m.state == "dead"),
+        dead=sum(1 for m in node.members if m.state == "dead") + len(node.hearsay) - heard_of,
         voters=node.settings.voters,
         voters_reachable=reachable,
         quorum_ok=ballot.node != NOBODY or _may_elect(node, reachable, reason),

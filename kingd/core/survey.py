@@ -1,70 +1,73 @@
 """Every member asked live for its own view: the seed's DEBUG. Who does not answer three questions in half a second is
-not ok."""
+not ok. Of many members some are asked after the others: 450 answers at once would not fit into a socket."""
 
 from kingd.core.effect import Surveyed, SurveyRow
+from kingd.core.endpoint import Endpoint
+from kingd.core.hearsay import Listed
 from kingd.core.members import Member, State
-from kingd.core.message import Report, Survey, Term
+from kingd.core.message import Header, NodeId, Report, Survey, Term
 from kingd.core.node import Node
 from kingd.core.pending import Inquiry
 from kingd.core.timing import MS, NEVER
 
-_ASK_AT_US = (0, 150 * MS, 300 * MS)
-_GIVE_UP_US = 500 * MS
+_ROUNDS = 3
+_AGAIN_US = 150 * MS
+_GIVE_UP_US = 200 * MS  # after the last round
+_BATCH = 64
+_BATCH_EVERY_US = 10 * MS
 
 
 def start(node: Node, token: int) -> None:
     """One at a time: a second one asked meanwhile gets the answer of the first (the runtime sees to that)."""
-    node.inquiry = Inquiry(token=token, nonce=node.rng.getrandbits(64), started_us=node.now_us)
-    _ask(node, node.inquiry)
-    _finish_if_complete(node, node.inquiry)
+    inquiry = Inquiry(token=token, nonce=node.rng.getrandbits(64), asked=_asked(node))
+    inquiry.waiting = {m.node: 0 for m in inquiry.asked}
+    node.inquiry = inquiry
+    on_timer(node)
 
 
-def _asked(node: Node) -> list[Member]:
-    return sorted((m for m in node.members if m.state is not State.LEFT), key=lambda m: m.rank)
-
-
-def _ask(node: Node, inquiry: Inquiry) -> None:
-    inquiry.resends += 1
-    for member in _asked(node):
-        if member.node not in inquiry.rows:
-            node.send(Survey(nonce=inquiry.nonce), member)
+def _asked(node: Node) -> list[Member | Listed]:
+    known: list[Member | Listed] = [m for m in node.members if m.state is not State.LEFT]
+    return sorted([*known, *node.hearsay], key=lambda m: m.rank)
 
 
 def deadline_us(node: Node) -> int:
-    inquiry = node.inquiry
-    if inquiry is None:
-        return NEVER
-    wait_us = _ASK_AT_US[inquiry.resends] if inquiry.resends < len(_ASK_AT_US) else _GIVE_UP_US
-    return inquiry.started_us + wait_us
+    return NEVER if node.inquiry is None else node.inquiry.due_us
 
 
 def on_timer(node: Node) -> None:
     inquiry = node.inquiry
     assert inquiry is not None
-    if inquiry.resends < len(_ASK_AT_US):
-        _ask(node, inquiry)
-    else:
+    if not inquiry.queue and (inquiry.rounds == _ROUNDS or not inquiry.waiting):
         _finish(node, inquiry)
+        return
+    if not inquiry.queue:
+        inquiry.rounds += 1
+        inquiry.queue = [m for m in inquiry.asked if m.node in inquiry.waiting]
+    batch, inquiry.queue = inquiry.queue[:_BATCH], inquiry.queue[_BATCH:]
+    for asked in batch:
+        inquiry.waiting[asked.node] = node.now_us
+        node.send_to(Survey(nonce=inquiry.nonce), node=asked.node, endpoint=asked.endpoint)
+    pause_us = _BATCH_EVERY_US if inquiry.queue else _AGAIN_US if inquiry.rounds < _ROUNDS else _GIVE_UP_US
+    inquiry.due_us = node.now_us + pause_us
 
 
-def on_survey(node: Node, member: Member, message: Survey) -> None:
+def on_survey(node: Node, asker: NodeId, endpoint: Endpoint, message: Survey) -> None:
+    """Whoever asks is told: the answer is no longer than the question."""
     leader = node.peer(node.leader.node)
-    node.send(Report(echo=message.nonce, name=node.settings.name, leader_name=leader.name if leader else ""), member)
+    report = Report(echo=message.nonce, name=node.settings.name, leader_name=leader.name if leader else "")
+    node.send_to(report, node=asker, endpoint=endpoint)
 
 
-def on_report(node: Node, member: Member, report: Report) -> None:
+def on_report(node: Node, header: Header, report: Report) -> None:
+    """Of a member, or of somebody that is only heard of: the echo proves who it is."""
     inquiry = node.inquiry
-    if inquiry is None or report.echo != inquiry.nonce or member.node in inquiry.rows:
+    if inquiry is None or report.echo != inquiry.nonce or header.source not in inquiry.waiting:
         node.drop("stale-answer")
         return
-    rtt_us = node.now_us - inquiry.started_us - _ASK_AT_US[inquiry.resends - 1]
-    term = member.leader.term or member.floor.term
-    inquiry.rows[member.node] = (report.name, member.priority, report.leader_name, term, max(rtt_us, 0))
-    _finish_if_complete(node, inquiry)
-
-
-def _finish_if_complete(node: Node, inquiry: Inquiry) -> None:
-    if all(m.node in inquiry.rows for m in _asked(node)):
+    rtt_us = node.now_us - inquiry.waiting.pop(header.source)
+    term = header.leader.term or header.floor.term
+    inquiry.rows[header.source] = (report.name, header.priority, report.leader_name, term, rtt_us)
+    if not inquiry.waiting:
         _finish(node, inquiry)
 
 
@@ -80,10 +83,10 @@ def _finish(node: Node, inquiry: Inquiry) -> None:
         ok=True,
         rtt_us=0,
     )
-    node.out.append(Surveyed(inquiry.token, (mine, *(_row(m, inquiry) for m in _asked(node)))))
+    node.out.append(Surveyed(inquiry.token, (mine, *(_row(m, inquiry) for m in inquiry.asked))))
 
 
-def _row(member: Member, inquiry: Inquiry) -> SurveyRow:
+def _row(member: Member | Listed, inquiry: Inquiry) -> SurveyRow:
     answer = inquiry.rows.get(member.node)
     if answer is None:
         return SurveyRow(

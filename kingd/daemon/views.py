@@ -6,6 +6,7 @@ from kingd.config import Config
 from kingd.control.service import JsonObject
 from kingd.core.effect import Event, Peer, Surveyed
 from kingd.core.election import Core
+from kingd.core.hearsay import Listed
 from kingd.core.message import Role
 from kingd.core.node import Node
 from kingd.core.status import Status
@@ -101,7 +102,23 @@ def members(core: Core, facts: Status, *, here: str | None, now_us: int) -> Json
             "version": m.version,
         }
         rows.append((m.rank, row))
+    rows += [(m.rank, _listed_row(m, now_us)) for m in node.hearsay]
     return {"version": 1, "members": [row for _, row in sorted(rows, key=lambda pair: pair[0])]}
+
+
+def _listed_row(listed: Listed, now_us: int) -> JsonObject:
+    """Heard of, and not asked: docs/protocol.md 4.1. It follows as far as anybody knows."""
+    return {
+        "id": node_id(listed.node),
+        "name": listed.name,
+        "priority": listed.priority,
+        "address": str(listed.endpoint),
+        "role": _ROLES[Role.FOLLOWER],
+        "state": "alive" if listed.is_alive(now_us) else "dead",
+        "eligible": listed.eligible,
+        "last_heard_ms": max(0, now_us - listed.heard_us) // 1000,
+        "version": listed.version,
+    }
 
 
 def _self_row(node: Node, facts: Status, here: str | None) -> JsonObject:

@@ -81,6 +81,7 @@ class Cluster:
         self.record: list[tuple[int, int, bytes]] | None = None
         ids = self.rng.sample(range(1, 1 << 32), len(settings))
         self.hosts = [Host(i, s, NodeId(n)) for i, (s, n) in enumerate(zip(settings, ids, strict=True))]
+        self.said = 0  # datagrams: one multicast is one
         self.repeats = 0  # heartbeats that needed no decoding
         self._decoded: dict[bytes, Datagram] = {}
         self._entries_at = (0, 0)  # instant, entries in it
@@ -371,6 +372,7 @@ class Cluster:
         self.network.send(data, source=host.index, target=target, multicast=multicast, now_us=now_us)
 
     def _encode(self, datagram: Datagram) -> bytes:
+        self.said += 1
         data = encode(datagram, self.seal)
         if len(data) > DATAGRAM_SIZE_MAX:
             raise SafetyError(f"WIRE: {len(data)} bytes: {datagram}")

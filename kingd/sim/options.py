@@ -50,6 +50,7 @@ class Options:
     fault_lasts_us: int
     safety_us: int
     survivors: int  # so many hosts take part in the second phase; the others are off
+    mesh_max: int  # more members than these are a large cluster
 
     @property
     def timing(self) -> Timing:
@@ -68,6 +69,7 @@ class Options:
                 priority=plain.priority,
                 preempt=Preempt(enabled=wait_us is not None, wait_us=wait_us or 0),
                 timing=self.timing,
+                mesh_max=self.mesh_max,
             )
             for plain, wait_us in zip(hosts(*self.priorities), self.preempts, strict=True)
         ]
@@ -93,6 +95,7 @@ def draw(seed: int) -> Options:
         fault_lasts_us=int(10 ** rng.uniform(5, 6.7)),  # 0.1 .. 5 s
         safety_us=rng.randint(3, 12) * SECOND,
         survivors=rng.choice((count, count, count, rng.randint(1, count))),
+        mesh_max=rng.choice((32, 32, rng.randint(0, 3))),
     )
     if "false_obituary" in dict(options.faults):  # one that is replayed in the second phase would depose again
         return replace(options, weather=replace(options.weather, replay_rate=0.0))

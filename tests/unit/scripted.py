@@ -175,8 +175,9 @@ class Bench:
         if probes:
             self.hear(peer, ProbeAck(echo=probes[-1].nonce, name=peer.name, version="0", returns=0))
 
-    def beat(self, leader: Peer, *, lonely: bool = False, lease_ms: int = 0) -> list[Effect]:
-        alive = len(self.node.members.alive()) + 1
+    def beat(self, leader: Peer, *, lonely: bool = False, lease_ms: int = 0, alive: int = 0) -> list[Effect]:
+        """`alive`: as many as the leader counts, if it is another number than this node does."""
+        alive = alive or len(self.node.members.alive()) + 1
         return self.hear(
             leader, Heartbeat(interval_ms=100, lonely=lonely, alive=alive, lease_ms=lease_ms), multicast=True
         )

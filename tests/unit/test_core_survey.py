@@ -89,6 +89,8 @@ def test_097_survey_of_450_with_30_dead() -> None:
     bench = Bench()
     bench.meet(*peers)
     begin(bench)
+    assert len(bench.sent(Survey)) < 100  # not all at once
+    bench.advance_ms(100)
     asked = bench.sent(Survey)
     assert len(asked) == 450
     for peer in peers[30:]:

@@ -1,0 +1,194 @@
+"""A large cluster: who is verified, who is only heard of, and what that is worth. docs/protocol.md 4.1."""
+
+from kingd.core.effect import Send, Surveyed
+from kingd.core.members import MEMBERS_MAX
+from kingd.core.message import (
+    NO_BALLOT,
+    NOBODY,
+    Announce,
+    Claim,
+    Grant,
+    NodeId,
+    Ping,
+    Probe,
+    Reason,
+    Report,
+    Resign,
+    Role,
+    Roster,
+    RosterEntry,
+    SessionId,
+    Survey,
+)
+from tests.unit.scripted import Bench, Peer
+
+MESH = 4
+WORSE, BETTER = 50, 200
+
+
+def announce(bench: Bench, *peers: Peer) -> None:
+    for peer in peers:
+        bench.hear(peer, Announce(name=peer.name, version="0", interval_ms=3_600_000), multicast=True)
+
+
+def probed(bench: Bench, peer: Peer) -> bool:
+    return any(isinstance(datagram.body, Probe) for datagram in bench.sent_to(peer))
+
+
+def follower(*, line: int = 3, priority: int = 100) -> tuple[Bench, Peer, list[Peer]]:
+    """Of a leader that counts many, with so many verified ones that come before it."""
+    bench = Bench(mesh_max=MESH, priority=priority)
+    leader = Peer(node=70, priority=BETTER).leads(5)
+    next_ones = [Peer(node=71 + n, priority=BETTER - 1 - n) for n in range(line)]
+    bench.meet(leader, *next_ones)
+    bench.advance_ms(1)
+    bench.beat(leader, alive=40)
+    assert bench.role() is Role.FOLLOWER
+    bench.clear()
+    return bench, leader, next_ones
+
+
+def test_small_cluster_verifies_everybody() -> None:
+    bench, stranger = Bench(mesh_max=MESH), Peer(node=60, priority=WORSE)
+    announce(bench, stranger)
+    assert probed(bench, stranger)
+    assert len(bench.node.hearsay) == 0
+
+
+def test_096_who_is_not_next_is_heard_of_and_not_asked() -> None:
+    bench, _, _ = follower()
+    strangers = [Peer(node=100 + n, priority=WORSE) for n in range(30)]
+    announce(bench, *strangers)
+    assert not bench.sent(Probe)
+    assert bench.core.status(bench.now_us).alive == 1 + 4 + 30
+
+
+def test_who_comes_next_is_verified() -> None:
+    bench, _, _ = follower()
+    stranger = Peer(node=60, priority=BETTER - 1)
+    announce(bench, stranger)
+    assert probed(bench, stranger)
+
+
+def test_who_comes_next_itself_verifies_everybody() -> None:
+    bench, _, _ = follower(line=2)
+    heard_of = [Peer(node=100 + n, priority=WORSE) for n in range(3)]
+    announce(bench, *heard_of)
+    assert all(probed(bench, peer) for peer in heard_of)
+    assert bench.node.in_line
+
+
+def test_leader_verifies_everybody() -> None:
+    bench = Bench(mesh_max=1)
+    bench.become_leader(Peer(node=60, priority=WORSE), Peer(node=61, priority=WORSE))
+    stranger = Peer(node=62, priority=WORSE)
+    announce(bench, stranger)
+    assert probed(bench, stranger)
+
+
+def test_nobody_can_make_up_a_large_cluster() -> None:
+    bench = Bench(mesh_max=MESH)
+    announce(bench, *[Peer(node=100 + n) for n in range(40)])
+    assert len(bench.node.hearsay) == 0
+
+
+def test_the_list_is_bounded() -> None:
+    bench, _, _ = follower()
+    for n in range(MEMBERS_MAX + 100):
+        announce(bench, Peer(node=1000 + n, priority=WORSE))
+    assert len(bench.node.hearsay) == MEMBERS_MAX
+    assert bench.node.hearsay.get(NodeId(1000)) is None
+
+
+def test_those_heard_of_let_it_wait_but_not_for_ever() -> None:
+    bench, leader, next_ones = follower()
+    announce(bench, *[Peer(node=1000 + n, priority=150) for n in range(300)])
+    for gone in (leader, *next_ones):
+        bench.hear(gone, goodbye())
+    assert bench.role() is Role.SEEKING
+    assert 16 * 150 <= (bench.node.seek_at_us - bench.now_us) / 1000 <= 16 * 150 + 2_000
+
+
+def goodbye() -> Resign:
+    return Resign(
+        ballot=NO_BALLOT, successor=NOBODY, successor_session=SessionId(0), reason=Reason.LEADER_LEFT, leaving=True
+    )
+
+
+def test_before_it_claims_it_verifies_whom_it_has_heard_of() -> None:
+    bench, leader, next_ones = follower()
+    answering, silent = Peer(node=100, priority=WORSE), Peer(node=101, priority=WORSE)
+    announce(bench, answering, silent)
+    for gone in (leader, *next_ones):
+        bench.hear(gone, goodbye())
+    bench.clear()
+    bench.advance(bench.node.seek_at_us - bench.now_us)
+    assert probed(bench, answering)
+    assert probed(bench, silent)
+    assert not bench.sent(Claim)
+    bench.acknowledge(answering)
+    bench.advance_ms(100)
+    assert bench.sent_to(answering)[-1].body == bench.claim
+    assert not any(isinstance(datagram.body, Claim) for datagram in bench.sent_to(silent))
+    bench.hear(answering, Grant(term=bench.claim.term, attempt=bench.claim.attempt))
+    assert bench.role() is Role.LEADER
+
+
+def test_who_leaves_is_heard_of_no_more() -> None:
+    bench, _, _ = follower()
+    stranger = Peer(node=100, priority=WORSE)
+    announce(bench, stranger)
+    bench.hear(Peer(node=100, session=1, priority=WORSE), goodbye(), multicast=True)  # not the session that is listed
+    assert len(bench.node.hearsay) == 1
+    bench.hear(stranger, goodbye(), multicast=True)
+    assert len(bench.node.hearsay) == 0
+
+
+def test_survey_asks_and_believes_those_heard_of() -> None:
+    bench, _, _ = follower()
+    stranger = Peer(node=100, priority=WORSE)
+    announce(bench, stranger)
+    bench.perform(bench.core.survey(1, now_us=bench.now_us))
+    bench.hear(stranger, Report(echo=bench.answer(stranger, Survey).nonce, name="box100", leader_name="box70"))
+    bench.advance_ms(500)
+    answers = [effect for effect in bench.effects if isinstance(effect, Surveyed)]
+    rows = {row.name: row.ok for row in answers[0].rows}
+    assert rows["box100"]
+    assert not rows["box70"]
+
+
+def test_survey_of_a_stranger_is_answered() -> None:
+    bench, _, _ = follower()
+    stranger = Peer(node=100, priority=WORSE)
+    bench.hear(stranger, Survey(nonce=9))
+    assert bench.answer(stranger, Report).leader_name == "box70"
+
+
+def test_follower_that_has_heard_of_fewer_than_its_leader_counts_asks_for_a_roster() -> None:
+    bench, leader, _ = follower()
+    for _ in range(12):
+        bench.beat(leader, alive=40)
+        bench.advance_ms(100)
+    assert bench.sent(Ping)[-1].polling
+    entries = tuple(
+        RosterEntry(node=NodeId(100 + n), session=SessionId(1), host="10.0.0.9", port=n + 1) for n in range(16)
+    )
+    bench.clear()
+    bench.hear(leader, Roster(entries=entries, alive=40))
+    assert not bench.sent(Probe)
+    assert bench.core.status(bench.now_us).alive == 1 + 4 + 16
+
+
+def test_roster_of_450_comes_in_turn() -> None:
+    bench = Bench(mesh_max=MESH)
+    peers = [Peer(node=100 + n, priority=WORSE) for n in range(449)]
+    bench.become_leader(*peers)
+    told: set[int] = set()
+    for _ in range(4):
+        bench.clear()
+        bench.hear(peers[0], Ping(nonce=1, heard=0, polling=True))
+        rosters = [e for e in bench.effects if isinstance(e, Send) and isinstance(e.datagram.body, Roster)]
+        assert len(rosters) == 8
+        told |= {entry.node for roster in bench.sent(Roster) for entry in roster.entries}
+        bench.advance_ms(200)
+    assert len(told) == 448
