@@ -90,5 +90,5 @@ def replay(stranger: Host, payloads: Iterable[bytes], *, to: Host | str) -> None
             sender.sendto(payload, (target, PORT))
             if number % 100 == 0:
                 time.sleep(0.001)  # no faster than a gigabit
-            if number % 500 == 0 and isinstance(to, Host):
+            if number % 100 == 0 and isinstance(to, Host):
                 to.status_or_none()  # nor than it reads on a busy machine: benchmarks/flood.py is the flood
