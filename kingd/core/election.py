@@ -179,6 +179,7 @@ class Core:
 
     def _receive_from_other(self, datagram: Datagram, source: Endpoint) -> None:
         node, header = self.node, datagram.header
+        quorum.note_blank(node, header)
         member = node.members.find(header.source, header.session)
         if member is None:
             member = contact.on_stranger(node, datagram, source)

@@ -57,7 +57,7 @@ class Node:
     hold_wanted_us: int = 0  # what it was asked for
     hold_asked_us: int = 0  # what was asked to be made durable
     learned: bool = True  # a voter: knows what its earlier sessions may have promised (quorum.learn)
-    new_voters: set[NodeId] = field(default_factory=set)  # who had promised nothing when this session first heard of it
+    new_sessions: set[tuple[NodeId, SessionId]] = field(default_factory=set)  # heard to be blank, while this node is
     learn_from_us: int = 0  # ... and hears it from others not before this
     votes: dict[NodeId, int] = field(
         default_factory=dict

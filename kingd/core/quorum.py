@@ -9,10 +9,11 @@ from collections import Counter
 from collections.abc import Iterable
 
 from kingd.core.members import Member, State
-from kingd.core.message import NOBODY, Ballot, Claim, NodeId, Role, Term
+from kingd.core.message import NOBODY, Ballot, Claim, Header, NodeId, Role, Term
 from kingd.core.node import Node
 from kingd.core.timing import MS, NEVER, promise_us
 
+_NEW_SESSIONS_MAX = 1024
 _GUARD = 50  # a leader stops saying so a fiftieth of the lease before its end: what it says takes time to arrive
 
 
@@ -117,12 +118,10 @@ def learn(node: Node) -> bool:
     Whether it has learned."""
     count = len(node.settings.voters)
     voters = [m for m in node.members.alive() if _is_voter(node, m)]
-    node.new_voters.update(
-        m.node for m in voters if _is_new(m)
-    )  # some of them may elect before this one's start is over
-    begins = len(node.new_voters) + 1 >= majority(count) and all(m.node in node.new_voters for m in voters)
+    new = node.new_sessions
+    begins = len(voters) + 1 >= majority(count) and all((m.node, m.session) in new for m in voters)
     others = [m for m in voters if m.contact_us >= node.learn_from_us]
-    knowing = [m for m in others if not _is_new(m)]
+    knowing = [m for m in others if not m.blank]
     if not (
         len(knowing) >= count - majority(count) + 1
         or len(others) + 1 >= count
@@ -130,7 +129,7 @@ def learn(node: Node) -> bool:
     ):
         return False
     node.learned = True
-    node.new_voters.clear()
+    new.clear()
     term = max((m.floor.term for m in others), default=Term(0))
     node.term_seen = max(node.term_seen, term)
     if term > node.promise.ballot.term:
@@ -138,9 +137,11 @@ def learn(node: Node) -> bool:
     return True
 
 
-def _is_new(voter: Member) -> bool:
-    """It has promised nothing yet, in no session: the floor of one that has a record is above 0 from its start on."""
-    return voter.blank or voter.floor.term == 0
+def note_blank(node: Node, header: Header) -> None:
+    """That session has promised nothing before this moment, and none before it has: it may elect before this node's own start
+    is over. (It says so in all that it sends; what was forged stays unless its session is proven.)"""
+    if not node.learned and header.blank and len(node.new_sessions) < _NEW_SESSIONS_MAX:
+        node.new_sessions.add((header.source, header.session))
 
 
 def turn_us(node: Node) -> int:

@@ -317,7 +317,7 @@ def histories(*blank: bool | str) -> list[Peer]:
         ([False], None),  # it may have voted for what this one does not know
         ([False, False], 7),
         ([True, False], 7),  # all are here: there is nobody else to ask
-        (["learned"], 0),  # it is new as well, and has learned that a moment ago
+        (["learned"], None),  # it has begun: perhaps with a vote of this one
         ([True, True], 0),
     ],
 )
