@@ -187,7 +187,8 @@ def _on_heard_of(node: Node, header: Header, body: Report | Survey | Resign, sou
     if isinstance(body, Report):
         survey.on_report(node, header, body)
     elif isinstance(body, Survey):
-        survey.on_survey(node, header.source, source, body)
+        if header.destination == node.id:  # asked of all, it would be answered by all
+            survey.on_survey(node, header.source, source, body)
     elif body.leaving:
         node.hearsay.drop(header.source, header.session)
 

@@ -164,6 +164,12 @@ def test_survey_of_a_stranger_is_answered() -> None:
     assert bench.answer(stranger, Report).leader_name == "box70"
 
 
+def test_survey_by_somebody_unknown_that_asks_everybody_is_answered_by_nobody() -> None:
+    bench, _, _ = follower()
+    bench.hear(Peer(node=100, priority=WORSE), Survey(nonce=9), multicast=True)
+    assert bench.sent(Report) == []
+
+
 def test_follower_that_has_heard_of_fewer_than_its_leader_counts_asks_for_a_roster() -> None:
     bench, leader, _ = follower()
     for _ in range(12):
