@@ -280,13 +280,13 @@ def _verify(node: Node, datagram: Datagram, ack: ProbeAck, source: Endpoint) -> 
         return None
     note_returns(node, ack)
     former = node.members.get(header.source)
-    if (
-        former is not None
-        and former.session != header.session
-        and not _is_gone(node, former, source, challenge.sent_us)
-    ):
-        node.drop("duplicate-id")
-        return None
+    if former is not None and former.session != header.session:
+        if former.contact_us > challenge.sent_us:  # it was asked before the one we know had its last word
+            node.drop("late")
+            return None
+        if not _is_gone(node, former, source, challenge.sent_us):
+            node.drop("duplicate-id")
+            return None
     if not node.members.has_room_for(header.source):
         node.drop("full")
         return None

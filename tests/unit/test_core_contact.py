@@ -323,6 +323,23 @@ def test_host_with_a_new_address_is_believed_when_its_old_session_is_silent(benc
     assert (member.session, member.endpoint) == (new.session, new.endpoint)
 
 
+def test_answer_of_a_dead_session_that_comes_late_displaces_nobody(bench: Bench) -> None:
+    """It was asked before it restarted, and the answer took seconds: who followed the new session took it for crashed."""
+    old = Peer(node=60)
+    bench.hear(old, Announce(name=old.name, version="0", interval_ms=1000), multicast=True)
+    asked = bench.answer(old, Probe)
+    new = old.restarted().leads(5)
+    bench.advance_ms(200)
+    bench.meet(new)
+    bench.beat(new)
+    bench.advance_ms(10)
+    bench.hear(old, ProbeAck(echo=asked.nonce, name=old.name, version="0", returns=0))
+    assert bench.leader_name() == new.name
+    member = bench.node.members.get(NodeId(60))
+    assert member is not None
+    assert member.session == new.session
+
+
 def test_049_departed_session_is_not_revived_by_late_datagrams(bench: Bench) -> None:
     peer = Peer(node=60)
     bench.meet(peer)
