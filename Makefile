@@ -27,7 +27,7 @@ help:
 	@echo 'make lint         ruff and mypy only'
 	@echo 'make format       let ruff lay out the code'
 	@echo 'make coverage     unit tests, and which branches of the election they do not reach'
-	@echo 'make sim SEEDS=N  N runs of the simulator'
+	@echo 'make sim SEEDS=N  N runs of the simulator on all processors, up to the first that fails'
 	@echo 'make chaos MINUTES=n [MODE=quorum] [SEED=n]  random faults on real daemons, and a picture of it (root)'
 	@echo 'make deb          Debian packages in dist/'
 	@echo 'make wheel        for pip, in dist/'

@@ -1,29 +1,29 @@
-"""`python -m kingd.sim`: replay one seed, or hunt through many. Exit code: 0 ok, 1 crash, 2 safety, 3 liveness; the
-worst of all.
+"""`python -m kingd.sim`: replay one seed, hunt through many, make a failing one small.
 
-The only part of the simulator with a clock, processes and a terminal.
-"""
+Exit code: 0 ok, 1 crash, 3 an invariant does not hold, 4 no agreement after the heal; 2 is a wrong command line. This
+and `hunt.py` are the only parts of the simulator with a clock, processes and a terminal."""
 
 import argparse
+import contextlib
 import os
 import sys
-import time
-from collections import Counter
-from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor
 
-from kingd.sim.options import draw
-from kingd.sim.swarm import Outcome, Result, run
+from kingd.sim.hunt import Totals, results
+from kingd.sim.options import Mode, Options, draw
+from kingd.sim.shrink import PLAIN, Cut, Shrinker
+from kingd.sim.swarm import Result, run
 
-_SHOWN_MAX = 10
-_CHUNK = 8
+_RUNS_MAX = 2_000
 
 
 def main(arguments: list[str] | None = None) -> int:
     args = _parser().parse_args(arguments)
+    if args.shrink is not None:
+        return _shrink(args.shrink, runs_max=args.runs)
     if args.seed is not None:
         return _one(args)
-    return _many(range(args.start, args.start + args.seeds), jobs=args.jobs)
+    mode = Mode(args.mode) if args.mode else None
+    return _many(range(args.start, args.start + args.seeds), jobs=args.jobs, mode=mode)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -32,79 +32,105 @@ def _parser() -> argparse.ArgumentParser:
     )
     what = parser.add_mutually_exclusive_group(required=True)
     what.add_argument("--seed", type=int, help="run this one, and print its options and how it ended")
-    what.add_argument("--seeds", type=int, metavar="N", help="run N of them on all processors, and print a summary")
+    what.add_argument("--seeds", type=int, metavar="N", help="run N of them on all processors, up to the first failure")
+    what.add_argument("--shrink", type=int, metavar="SEED", help="make this failing one small, and print its trace")
+    parser.add_argument("--start", type=int, default=0, metavar="K", help="with --seeds: the first one (default 0)")
+    parser.add_argument("--mode", choices=list(Mode), help="with --seeds: only those that drew this mode")
+    parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, metavar="J", help="with --seeds: processes")
+    parser.add_argument(
+        "--runs", type=int, default=_RUNS_MAX, metavar="N", help=f"with --shrink: at most N runs (default {_RUNS_MAX})"
+    )
     parser.add_argument("--trace", action="store_true", help="with --seed: print events and faults")
     parser.add_argument("--datagrams", action="store_true", help="with --seed: print every datagram that arrives, too")
-    parser.add_argument("--start", type=int, default=0, metavar="K", help="with --seeds: the first one (default 0)")
-    parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, metavar="J", help="with --seeds: processes")
+    cut = parser.add_argument_group("with --seed: less of it (--shrink prints these)")
+    cut.add_argument("--keep", type=_numbers, metavar="I,J", help="only these faults of the schedule (or: none)")
+    cut.add_argument("--absent", type=_numbers, default=(), metavar="I,J", help="hosts that never start: 1 is box1")
+    cut.add_argument("--plain", type=_names, default=(), metavar="A,B", help=f"of {', '.join(PLAIN)}")
+    cut.add_argument("--luck", type=int, default=0, metavar="N", help="other chances than those drawn")
+    cut.add_argument("--until-ms", type=int, metavar="MS", help="length of the first phase")
     return parser
 
 
+def _numbers(text: str) -> tuple[int, ...]:
+    return tuple(int(word) for word in text.split(",")) if text != "none" else ()
+
+
+def _names(text: str) -> tuple[str, ...]:
+    names = tuple(text.split(","))
+    if unknown := set(names) - set(PLAIN):
+        raise argparse.ArgumentTypeError(f"{', '.join(sorted(unknown))}: not one of {', '.join(PLAIN)}")
+    return names
+
+
 def _one(args: argparse.Namespace) -> int:
-    print(f"seed {args.seed}\n{draw(args.seed)}")
-    shows = args.trace or args.datagrams
-    result = run(args.seed, trace=print if shows else None, datagrams=args.datagrams)
-    print(
-        f"{result.outcome.name} {result.message}\n"
-        f"{result.virtual_us / 1e6:.1f} virtual s, {result.datagrams} datagrams, {result.leader_changes} leaders, "
-        f"agreed {result.agreed_us / 1e6:.2f} s after the heal, digest {result.digest}"
+    cut = Cut(
+        keep=args.keep,
+        absent=tuple(i - 1 for i in args.absent),
+        plain=args.plain,
+        luck=args.luck,
+        until_ms=args.until_ms,
     )
+    result = _show(cut.of(draw(args.seed)), trace=args.trace or args.datagrams, datagrams=args.datagrams)
     return int(result.outcome)
 
 
-def _many(seeds: range, *, jobs: int) -> int:
-    began = time.monotonic()
-    results = []
-    failed = 0
-    for result in outcomes(seeds, jobs=jobs):
-        results.append(result)
-        if result.outcome is not Outcome.OK:
-            failed += 1
-            if failed <= _SHOWN_MAX:
-                _clear()
-                print(
-                    f"seed {result.seed}: {result.outcome.name} {result.message}\n  replay: {replay(result.seed)}",
-                    flush=True,
-                )
-        if len(results) % 20 == 0 and sys.stderr.isatty():
-            print(f"\r{len(results)} of {len(seeds)} seeds, {failed} failed", end="", file=sys.stderr, flush=True)
-    _clear()
-    _print_summary(results, time.monotonic() - began)
-    return max((int(r.outcome) for r in results), default=0)
+def _show(options: Options, *, trace: bool, datagrams: bool = False) -> Result:
+    print(f"seed {options.seed}\n{options}")
+    result = run(options, trace=print if trace else None, datagrams=datagrams)
+    print(
+        f"{result.outcome.name} {result.message}\n"
+        f"{result.virtual_us / 1e6:.1f} virtual s, {result.datagrams} datagrams, {result.leader_changes} elections won, "
+        f"agreed {result.agreed_us / 1e6:.2f} s after the heal, digest {result.digest:08x}"
+    )
+    return result
 
 
-def _clear() -> None:
-    if sys.stderr.isatty():
+def _many(seeds: range, *, jobs: int, mode: Mode | None) -> int:
+    totals, failed, shows = Totals(), None, sys.stderr.isatty()
+    with contextlib.closing(results(seeds, jobs=jobs, mode=mode)) as found:
+        for result in found:
+            totals.add(result)
+            if shows and totals.seeds % 50 == 0:
+                progress = f"{totals.seeds} of {len(seeds)} seeds, {totals.seeds_per_s:.0f} a second"
+                print(f"\r{progress}\033[K", end="", file=sys.stderr, flush=True)
+            if result.outcome:
+                failed = result
+                break
+    if shows:
         print("\r\033[K", end="", file=sys.stderr, flush=True)
-
-
-def outcomes(seeds: range, *, jobs: int) -> Iterator[Result]:
-    """Results in the order of the seeds, from so many processes."""
-    if jobs <= 1:
-        yield from map(run, seeds)
-        return
-    with ProcessPoolExecutor(jobs) as pool:
-        yield from pool.map(run, seeds, chunksize=_CHUNK)
+    print(totals)
+    if failed is None:
+        return 0
+    print(
+        f"seed {failed.seed}: {failed.outcome.name} {failed.message}\n"
+        f"  replay: {replay(failed.seed)}\n  shrink: python -m kingd.sim --shrink {failed.seed}"
+    )
+    return int(failed.outcome)
 
 
 def replay(seed: int) -> str:
     return f"python -m kingd.sim --seed {seed} --trace"
 
 
-def _print_summary(results: list[Result], took_s: float) -> None:
-    count = Counter(r.outcome for r in results)
-    agreed = sorted(r.agreed_us for r in results if r.outcome is Outcome.OK) or [0]
-    failed = [r.seed for r in results if r.outcome is not Outcome.OK]
-    print(
-        f"{len(results)} seeds in {took_s:.1f} s ({len(results) / max(took_s, 1e-9):.1f} a second): "
-        + ", ".join(f"{count[o]} {o.name.lower()}" for o in Outcome if count[o])
-    )
-    totals = f"{sum(r.virtual_us for r in results) / 1e6:.0f} virtual s, {sum(r.datagrams for r in results)} datagrams"
-    at = [agreed[len(agreed) * part // 100] / 1e6 for part in (50, 99)] + [agreed[-1] / 1e6]
-    print(f"{totals}, {sum(r.leader_changes for r in results)} leaders")
-    print(f"agreed after the heal: median {at[0]:.2f} s, p99 {at[1]:.2f} s, max {at[2]:.2f} s")
-    if failed:
-        print(f"failed: {' '.join(map(str, failed))}\n  replay: {replay(failed[0])}")
+def _shrink(seed: int, *, runs_max: int) -> int:
+    def smaller(cut: Cut) -> None:
+        if sys.stderr.isatty():
+            print(f"\r{shrinker.runs} runs: {cut.arguments()[:150]}\033[K", end="", file=sys.stderr, flush=True)
+
+    shrinker = Shrinker(seed, runs_max=runs_max, smaller=smaller)
+    shrinker.shrink()
+    if sys.stderr.isatty():
+        print("\r\033[K", end="", file=sys.stderr, flush=True)
+    cut = shrinker.cut
+    _show(cut.of(shrinker.options), trace=bool(shrinker.result.outcome))
+    if shrinker.result.outcome:
+        faults, hosts = len(shrinker.options.faults), len(shrinker.options.priorities)
+        left = faults if cut.keep is None else len(cut.keep)
+        print(
+            f"{shrinker.runs} runs: {faults} faults and {hosts} hosts shrunk to {left} and {hosts - len(cut.absent)}\n"
+            f"  replay: {replay(seed)}{cut.arguments()}"
+        )
+    return int(shrinker.result.outcome)
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ UNPROVEN  nobody is followed without a round trip with its session, or a grant t
 REFUSED   nobody leads past a refusal that was not followed by a grant
 PROMISED  nobody claims while its promise to another one runs
 RESIGNED  nothing is said under a ballot that was given back
-CEILING   no claim above the term that the node's disk holds
+CEILING   no claim, and no vote in quorum mode, above the term that the node's disk holds
 UNFIT     no claim, and no leadership, by who must not lead: priority 0, duplicate, stopping, joining
 DEPOSED   a leader stops only because it resigned, did not run, or is alone
 SHOWN     what users are told alternates and is what the node is
@@ -49,12 +49,9 @@ from kingd.core.message import (
 )
 from kingd.core.node import Node
 from kingd.core.timing import NEVER
+from kingd.sim.outcome import SafetyError
 
 _TABLE_MAX = 1024
-
-
-class SafetyError(AssertionError):
-    """An invariant does not hold."""
 
 
 @dataclass(slots=True)
@@ -183,10 +180,10 @@ class Checker:
 
     def _check_elected(self, node: Node, seen: _Session) -> None:
         self.leader_changes += 1
-        if node.ineligible_reason not in (None, *_DURABLE) or seen.stopping:
+        if (not node.eligible and node.ineligible_reason not in _DURABLE) or seen.stopping:
             raise SafetyError(f"UNFIT: {_name(node)} was elected ({node.ineligible_reason})")
         refused = seen.refused.get(seen.claims.get(node.ballot.term, -1), set()) - self._mourned
-        if refused:
+        if refused and not node.in_quorum_mode:  # there they are missing votes
             raise SafetyError(f"REFUSED: {_name(node)} leads {node.ballot} against {len(refused)} refusals")
 
     def check_tables(self, node: Node) -> None:
@@ -231,9 +228,13 @@ class Checker:
         elif isinstance(body, Claim):
             self._on_claim(node, seen, datagram, ceiling)
         elif isinstance(body, Grant):
-            self._on_grant(node, seen, datagram, cause)
+            self._on_grant(node, seen, datagram, cause, ceiling)
         elif isinstance(body, Resign) and body.ballot != NO_BALLOT:
             seen.resigned.add(body.ballot)
+            if (
+                seen.role is Role.LEADER and body.ballot > seen.ballot
+            ):  # of a raise under way: what it led before is less
+                seen.resigned.add(seen.ballot)
         elif isinstance(body, Heartbeat) and (header.role is not Role.LEADER or header.leader.node != node.id):
             raise SafetyError(f"SHOWN: {_name(node)} sent a heartbeat as {header.role.name}")
 
@@ -262,13 +263,15 @@ class Checker:
     def _is_due(self, ticket: Ticket) -> bool:
         return ticket.session in self._mourned or ticket.ballot in self._sessions[ticket.session].resigned
 
-    def _on_grant(self, node: Node, seen: _Session, datagram: Datagram, cause: Datagram | None) -> None:
+    def _on_grant(self, node: Node, seen: _Session, datagram: Datagram, cause: Datagram | None, ceiling: Term) -> None:
         grant = datagram.body
         assert isinstance(grant, Grant)
         if grant.prepare:
             return
         assert cause is not None
         assert isinstance(cause.body, Claim)
+        if node.is_voter and grant.term > ceiling:
+            raise SafetyError(f"CEILING: {_name(node)} votes for term {grant.term}, its disk holds {ceiling}")
         claimant = cause.header.session
         seen.granted.add((Ballot(grant.term, datagram.header.destination), claimant))
         if seen.role is node.role is Role.LEADER:  # one that did not run for long stops leading first
@@ -296,7 +299,7 @@ class Checker:
 
 
 _DURABLE = ("state-not-writable",)  # its present term is; see CEILING
-_FORCED = (Reason.STALLED, Reason.ISOLATED)
+_FORCED = (Reason.STALLED, Reason.ISOLATED, Reason.QUORUM_LOST)
 _LEADERSHIP = (EventKind.ELECTED, EventKind.DEPOSED, EventKind.LEADER_CHANGED, EventKind.LEADER_LOST)
 
 

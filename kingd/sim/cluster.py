@@ -5,10 +5,9 @@ datagrams pile up, the clock runs on, and afterwards all that is queued is deliv
 disks take time, their cables are pulled, their addresses change. `Cluster` knows no chance but its seed, and no
 goal: swarm.py and the tests steer it."""
 
-import hashlib
 import random
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Any
 
 from kingd.core.bodies import DecodeError
@@ -20,56 +19,26 @@ from kingd.core.message import Announce, Ballot, Datagram, NodeId, Probe, Role, 
 from kingd.core.repeats import Repeats
 from kingd.core.seal import Seal, cluster_id
 from kingd.core.settings import Settings
-from kingd.core.timing import NEVER
-from kingd.sim.checker import Checker, SafetyError
-from kingd.sim.network import Network, Weather
+from kingd.core.timing import NEVER, SECOND
+from kingd.sim.checker import Checker
+from kingd.sim.exclusion import Exclusion
+from kingd.sim.host import Clock, Host
+from kingd.sim.network import Network, Payload, Weather
+from kingd.sim.outcome import SafetyError
 
 CLUSTER = "sim"
-DISK_US = 1_000
-_PORT = 5466
 _QUEUE_MAX = 256  # datagrams that wait for a stopped process, as a socket's buffer holds them
 _DECODED_MAX = 4096
 _SPINNING = 1_000  # entries at one instant
+_DISK_RETRY_US = SECOND
 _WILL_AT_US = (1_000, 11_000, 51_000)  # after the death, as kingd/daemon/guardian.py
 
 
-@dataclass(slots=True)
-class Host:
-    index: int
-    settings: Settings
-    node_id: NodeId
-    core: Core | None = None  # None: crashed or off
-    ceiling: Term = Term(0)  # what its disk holds
-    term: Term = Term(0)
-    hold_us: int = 0
-    port: int = _PORT
-    paused_until_us: int = 0
-    due_us: int = NEVER  # when it next has something to do, if nothing arrives
-    backlog: list[tuple[Endpoint, bytes]] = field(default_factory=list)
-    pending_disk: list[tuple[int, Persist]] = field(default_factory=list)
-    disk_us: int = DISK_US
-    refuses: bool = False  # its process has ended, and its kernel says so to who sends to it
-    will: Will = field(default_factory=lambda: Will(None))
-    events: list[tuple[int, Event]] = field(default_factory=list)
-    surveys: list[Surveyed] = field(default_factory=list)
-    handed_over: list[HandedOver] = field(default_factory=list)
-    repeats: Repeats = field(default_factory=Repeats)
-
-    @property
-    def name(self) -> str:
-        return self.settings.name
-
-    @property
-    def role(self) -> Role | None:
-        return self.core.node.role if self.core else None
-
-    @property
-    def endpoint(self) -> Endpoint:
-        return Endpoint(f"10.0.0.{self.index}", self.port, "sim0")
-
-
 class Cluster:
-    def __init__(self, settings: list[Settings], *, seed: int, weather: Weather | None = None) -> None:
+    def __init__(
+        self, settings: list[Settings], *, seed: int, weather: Weather | None = None, encodes: bool = True
+    ) -> None:
+        """`encodes`: datagrams travel as bytes, and the codec is looked at too; else as they are, which is faster."""
         self.rng = random.Random(seed)
         self.now_us = 1_000_000
         self.seal = Seal()
@@ -77,14 +46,18 @@ class Cluster:
         self.checker = Checker()
         self.trace: Callable[[str], None] | None = None
         self.trace_datagrams = False
-        self.digest = hashlib.blake2b(digest_size=16)  # of all that was delivered and all that users were told
-        self.record: list[tuple[int, int, bytes]] | None = None
+        self.encodes = encodes
+        self.digest = 0  # of all that was delivered and all that users were told
+        self.record: list[tuple[int, int, bytes]] | None = None  # source, target, what; if `encodes`
         ids = self.rng.sample(range(1, 1 << 32), len(settings))
         self.hosts = [Host(i, s, NodeId(n)) for i, (s, n) in enumerate(zip(settings, ids, strict=True))]
         self.said = 0  # datagrams: one multicast is one
         self.repeats = 0  # heartbeats that needed no decoding
+        self.exclusion = Exclusion(self.hosts)
+        self._index = {h.endpoint.host: h.index for h in self.hosts}
         self._decoded: dict[bytes, Datagram] = {}
         self._entries_at = (0, 0)  # instant, entries in it
+        self._writes = 0
 
     # -- faults and commands -----------------------------------------------------------------------------------
 
@@ -96,7 +69,7 @@ class Cluster:
             node_id=host.node_id,
             session=SessionId(self.rng.getrandbits(63) + 1),
             rng=random.Random(self.rng.getrandbits(64)),
-            now_us=self.now_us,
+            now_us=self.local_us(host),
             ceiling=host.ceiling,
             term=host.term,
             hold_us=host.hold_us,
@@ -104,18 +77,23 @@ class Cluster:
         host.backlog.clear()
         host.pending_disk.clear()
         host.paused_until_us = 0
+        host.unwritable = False
+        host.repeats = Repeats()
         self.note(host, f"start id={host.node_id:x} port={host.port} priority={host.settings.priority}")
         links = 0 if host.index in self.network.unplugged else 1
-        self.enter(host, lambda core: core.links_changed(links, now_us=self.now_us))
+        self.enter(host, lambda core: core.links_changed(links, now_us=self.local_us(host)))
 
     def start_all(self) -> None:
         for host in self.hosts:
             self.start(host)
 
-    def crash(self, host: Host, *, refuses: bool = False) -> None:
-        """Its guardian ends with it, as when the host dies (or only both of them: then its port refuses)."""
+    def crash(self, host: Host, *, written: int = 0, refuses: bool = False) -> None:
+        """Its guardian ends with it, as when the host dies (or only both of them: then its port refuses). `written`: of what
+        was on its way to the disk so much made it."""
         self.note(host, "crash")
         host.refuses = refuses
+        for _, _, state in host.pending_disk[:written]:
+            host.write(state)
         self._end(host)
 
     def kill(self, host: Host) -> None:
@@ -130,13 +108,18 @@ class Cluster:
         if obituary is None:
             return
         self.checker.mourn(obituary.header.session)
-        data = self._encode(obituary)
+        data = self._encode(obituary) if self.encodes else obituary
         for delay_us in _WILL_AT_US:
             for other in self.hosts:
                 if other is not host:
                     self._send(host, data, other.index, multicast=True, delay_us=delay_us)
             for endpoint in to:
                 self._unicast(host, data, endpoint, delay_us=delay_us)
+
+    def reboot(self, host: Host, clock: Clock) -> None:
+        """The host that does not run begins to count its time anew."""
+        assert host.core is None
+        host.clock = clock
 
     def forget(self, host: Host) -> None:
         """Its disk is lost: what starts next is another node."""
@@ -156,33 +139,41 @@ class Cluster:
 
     def stop(self, host: Host) -> None:
         self.note(host, "stop")
-        self.enter(host, lambda core: core.stop(now_us=self.now_us))
+        self.enter(host, lambda core: core.stop(now_us=self.local_us(host)))
 
     def configure_at_rest(self, host: Host, *, priority: int) -> None:
         """Edit the configuration of a host that does not run."""
         assert host.core is None
         host.settings = replace(host.settings, priority=priority)
 
+    def set_voters(self, host: Host, voters: tuple[str, ...]) -> None:
+        """In its configuration, and in the core if it runs; as an operator who does not ask whether the step is safe."""
+        host.settings = replace(host.settings, voters=voters)
+        self.note(host, f"voters {' '.join(voters)}")
+        if host.core is not None:
+            settings = replace(host.core.node.settings, voters=voters)
+            self.enter(host, lambda core: core.configure(settings, now_us=self.local_us(host)))
+
     def set_priority(self, host: Host, priority: int) -> None:
         self.note(host, f"priority {priority}")
-        self.enter(host, lambda core: core.set_priority(priority, now_us=self.now_us))
+        self.enter(host, lambda core: core.set_priority(priority, now_us=self.local_us(host)))
 
     def unplug(self, host: Host) -> None:
         self.note(host, "cable out")
         self.network.unplugged.add(host.index)
         if host.core:
-            self.enter(host, lambda core: core.links_changed(0, now_us=self.now_us))
+            self.enter(host, lambda core: core.links_changed(0, now_us=self.local_us(host)))
 
     def plug(self, host: Host) -> None:
         self.note(host, "cable in")
         self.network.unplugged.discard(host.index)
         if host.core:
-            self.enter(host, lambda core: core.links_changed(1, now_us=self.now_us))
+            self.enter(host, lambda core: core.links_changed(1, now_us=self.local_us(host)))
 
     def renumber(self, host: Host, port: int) -> None:
         self.note(host, f"port {port}")
         host.port = port
-        self.enter(host, lambda core: core.links_changed(1, now_us=self.now_us))
+        self.enter(host, lambda core: core.links_changed(1, now_us=self.local_us(host)))
 
     def cut(self, a: Host, b: Host, *, one_way: bool = False) -> None:
         self.network.cuts.add((a.index, b.index))
@@ -194,6 +185,10 @@ class Cluster:
             for other in sides:
                 if side is not other:
                     self.network.cuts.update((a.index, b.index) for a in side for b in other)
+
+    def local_us(self, host: Host) -> int:
+        """What the host's own clock shows now."""
+        return host.clock.read(self.now_us)
 
     # -- time -----------------------------------------------------------------------------------
 
@@ -231,7 +226,7 @@ class Cluster:
         if host.core is None:
             host.due_us = NEVER
             return
-        due_us = host.core.deadline_us
+        due_us = host.clock.when(host.core.deadline_us)
         if host.pending_disk:
             due_us = min(due_us, host.pending_disk[0][0])
         if host.backlog:
@@ -243,16 +238,28 @@ class Cluster:
         for source, data in backlog:  # queued datagrams first, then timers
             self._receive(host, source, data)
         while host.core and host.pending_disk and host.pending_disk[0][0] <= self.now_us:
-            _, wanted = host.pending_disk.pop(0)
-            host.ceiling, host.term = max(host.ceiling, wanted.ceiling), max(host.term, wanted.term)
-            host.hold_us = max(host.hold_us, wanted.hold_us)
-            self._persisted(host, wanted)
-        if host.core and host.core.deadline_us <= self.now_us:
-            self.enter(host, lambda core: core.tick(now_us=self.now_us))
+            _, order, state = host.pending_disk.pop(0)
+            self._write(host, order, state)
+        if host.core and host.core.deadline_us <= (now_us := self.local_us(host)):
+            self.enter(host, lambda core: core.tick(now_us=now_us))
         self._schedule(host)  # nothing may have entered it: what was queued was not for it
 
-    def _persisted(self, host: Host, wanted: Persist) -> None:
-        self.enter(host, lambda core: core.persisted(wanted.ceiling, hold_us=wanted.hold_us, now_us=self.now_us))
+    def _write(self, host: Host, order: int, state: Persist) -> None:
+        """As `daemon/runtime.py` does: who cannot write must not lead, and tries again."""
+        now_us = self.local_us(host)
+        if host.disk_fails:
+            host.pending_disk.append((self.now_us + _DISK_RETRY_US, order, state))
+            host.pending_disk.sort(key=_order)
+            if not host.unwritable:
+                self.note(host, "cannot write its state")
+                host.unwritable = True
+                self.enter(host, lambda core: core.set_unfit("state-not-writable", now_us=now_us))
+            return
+        host.write(state)
+        if host.unwritable:
+            host.unwritable = False
+            self.enter(host, lambda core: core.set_unfit("", now_us=now_us))
+        self.enter(host, lambda core: core.persisted(state.ceiling, hold_us=state.hold_us, now_us=now_us))
 
     def _deliver(self) -> None:
         source, target, multicast, data = self.network.pop()
@@ -275,26 +282,32 @@ class Cluster:
         if sender.core is None or self.now_us < sender.paused_until_us:
             return
         if self.network.passes(host.index, sender.index, multicast=False):
-            self.enter(sender, lambda core: core.refused(host.endpoint, now_us=self.now_us))
+            now_us = self.local_us(sender)
+            self.enter(sender, lambda core: core.refused(host.endpoint, now_us=now_us))
 
-    def _receive(self, host: Host, source: Endpoint, data: bytes) -> None:
-        datagram = self._decode(data)
+    def _receive(self, host: Host, source: Endpoint, data: Payload) -> None:
+        datagram = self._decode(data) if isinstance(data, bytes) else data
         if host.core is None or datagram is None:
             return
-        self.digest.update(b"%d %d" % (self.now_us, host.index))
-        self.digest.update(data)
+        header = datagram.header
+        self._digest(self.now_us ^ header.sequence << 20 ^ header.leader.term << 8 ^ header.role << 4 ^ host.index)
         if self.trace_datagrams and datagram.header.source != host.node_id:
             self.note(host, f"<- {self._label(datagram)}")
         self.enter(host, lambda core: self._hand_over(host, core, source, data, datagram), datagram)
 
-    def _hand_over(self, host: Host, core: Core, source: Endpoint, data: bytes, datagram: Datagram) -> list[Effect]:
+    def _hand_over(self, host: Host, core: Core, source: Endpoint, data: Payload, datagram: Datagram) -> list[Effect]:
         """As the runtime does: what repeats the last heartbeat needs no more than its number."""
-        found = host.repeats.find(data, self.seal)
-        if found is not None and core.repeat(*found, source=source, now_us=self.now_us):
-            self.repeats += 1
-            return []
-        host.repeats.remember(data, datagram)
-        return core.receive(datagram, source=source, now_us=self.now_us)
+        now_us = self.local_us(host)
+        if isinstance(data, bytes):
+            found = host.repeats.find(data, self.seal)
+            if found is not None and core.repeat(*found, source=source, now_us=now_us):
+                self.repeats += 1
+                return []
+            host.repeats.remember(data, datagram)
+        return core.receive(datagram, source=source, now_us=now_us)
+
+    def _digest(self, what: int) -> None:
+        self.digest = (self.digest * 1_000_003 ^ what) & 0x3FFF_FFFF
 
     # -- into a core, and what comes out -------------------------------------------------------------------
 
@@ -306,6 +319,7 @@ class Cluster:
         self.checker.before(core.node, cause)
         effects = entry(core)
         self.checker.after(core.node, effects, cause, host.ceiling)
+        self.exclusion.after(host, self.now_us)
         for effect in effects:
             self._perform(host, effect)
         self._schedule(host)
@@ -319,14 +333,16 @@ class Cluster:
     def _perform(self, host: Host, effect: Effect) -> None:
         match effect:
             case Send(datagram, to):
-                self._unicast(host, self._encode(datagram), to)
+                self._unicast(host, self._encode(datagram) if self.encodes else datagram, to)
             case Multicast(datagram):
-                self._multicast(host, self._encode(datagram), to_itself=isinstance(datagram.body, (Announce, Probe)))
+                data = self._encode(datagram) if self.encodes else datagram
+                self._multicast(host, data, to_itself=isinstance(datagram.body, (Announce, Probe)))
             case Will():
                 host.will = effect
             case Persist():
-                host.pending_disk.append((self.now_us + host.disk_us, effect))
-                host.pending_disk.sort(key=lambda due: due[0])
+                self._writes += 1
+                host.pending_disk.append((self.now_us + host.disk_us, self._writes, effect))
+                host.pending_disk.sort(key=_order)
             case Event():
                 self._on_event(host, effect)
             case Surveyed():
@@ -351,22 +367,23 @@ class Cluster:
         about = f" {event.member.name}" if event.member else ""
         what = f"{event.kind}{about} leader={leader} term={event.term} reason={event.reason.word}"
         self.note(host, what)
-        self.digest.update(f"{self.now_us} {host.index} {what}".encode())
+        self._digest(self.now_us << 8 ^ event.term << 4 ^ event.reason ^ host.index)
         host.events.append((self.now_us, event))
 
-    def _unicast(self, host: Host, data: bytes, to: Endpoint, *, delay_us: int = 0) -> None:
-        index = int(to.host.rsplit(".", 1)[1])
-        if index < len(self.hosts) and self.hosts[index].port == to.port:
+    def _unicast(self, host: Host, data: Payload, to: Endpoint, *, delay_us: int = 0) -> None:
+        index = self._index.get(to.host)
+        if index is not None and self.hosts[index].port == to.port:
             self._send(host, data, index, multicast=False, delay_us=delay_us)
 
-    def _multicast(self, host: Host, data: bytes, *, to_itself: bool) -> None:
+    def _multicast(self, host: Host, data: Payload, *, to_itself: bool) -> None:
         """The kernel loops it back. Of heartbeats that is left out here: it is a fifth of all, and changes nothing."""
         for other in self.hosts:
             if other is not host or to_itself:
                 self._send(host, data, other.index, multicast=True)
 
-    def _send(self, host: Host, data: bytes, target: int, *, multicast: bool, delay_us: int = 0) -> None:
+    def _send(self, host: Host, data: Payload, target: int, *, multicast: bool, delay_us: int = 0) -> None:
         if self.record is not None:
+            assert isinstance(data, bytes)
             self.record.append((host.index, target, data))
         now_us = self.now_us + delay_us
         self.network.send(data, source=host.index, target=target, multicast=multicast, now_us=now_us)
@@ -416,7 +433,7 @@ class Cluster:
         """Whom this host's users are told leads."""
         if host.core is None or self.now_us < host.paused_until_us:
             return None
-        leader = host.core.status(self.now_us).leader
+        leader = host.core.status(self.local_us(host)).leader
         return leader.name if leader else None
 
     def agreed(self, among: list[Host] | None = None) -> str | None:
@@ -431,7 +448,7 @@ class Cluster:
     def _believes(self, host: Host, ballot: Ballot) -> bool:
         if host.core is None or self.now_us < host.paused_until_us:
             return False
-        return host.core.status(self.now_us).ballot == ballot
+        return host.core.status(self.local_us(host)).ballot == ballot
 
     def host(self, name: str) -> Host:
         return next(h for h in self.hosts if h.name == name)
@@ -439,6 +456,10 @@ class Cluster:
 
 def _due_us(host: Host) -> int:
     return host.due_us
+
+
+def _order(write: tuple[int, int, Persist]) -> tuple[int, int]:
+    return write[:2]
 
 
 def hosts(*priorities: int, **changes: Any) -> list[Settings]:

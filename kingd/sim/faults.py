@@ -1,115 +1,123 @@
-"""What goes wrong in a run, and how it is put right again: one seeded source of faults over a `Cluster`."""
+"""What goes wrong in a run, and how it is put right again: the schedule of a run, carried out on a `Cluster`."""
 
 import random
+from collections import Counter
 from collections.abc import Callable
 from functools import partial
 
+from kingd.core import quorum
 from kingd.core.effect import Effect
 from kingd.core.election import Core, StepDownError
 from kingd.core.timing import MS, SECOND
-from kingd.sim.cluster import DISK_US, Cluster, Host
-from kingd.sim.options import Options
+from kingd.sim.cluster import Cluster
+from kingd.sim.host import DISK_US, Host
+from kingd.sim.network import Link
+from kingd.sim.options import Options, clock
+from kingd.sim.schedule import Fault
 
-Links = set[tuple[int, int]]
-
-
+_RELOAD_AGAIN_US = 100 * MS
 _ON_LINKS = ("partition", "one_way", "deaf", "mute", "multicast_cut", "unicast_cut")
 
 
 class Faults:
-    def __init__(self, cluster: Cluster, options: Options, rng: random.Random) -> None:
+    def __init__(self, cluster: Cluster, options: Options) -> None:
         self.cluster = cluster
-        self.options = options
-        self.rng = rng
-        self.next_us = cluster.now_us
-        self._kinds = [kind for kind, _ in options.faults]
-        self._weights = [weight for _, weight in options.faults]
+        self.present = [h for h in cluster.hosts if h.index not in options.absent]
+        self.counts: Counter[str] = Counter()  # by kind: what was really broken
+        self._began_us = cluster.now_us
         self._repairs: list[tuple[int, int, Callable[[], None]]] = []
         self._count = 0
-        self._broken: dict[int, tuple[str, Links]] = {}  # fault -> which kind of traffic, over which links
-        self._on_host: dict[str, Callable[[Host], None]] = {
+        self._wanted = options.voters
+        self._broken: dict[int, tuple[str, set[Link]]] = {}  # fault -> which kind of traffic, over which links
+        self._on_host: dict[str, Callable[[Host, Fault, random.Random], object]] = {
             "crash": self._crash,
             "kill": self._kill,
             "false_obituary": self._false_obituary,
+            "power": self._power,
+            "blackout": self._blackout,
             "amnesia": self._amnesia,
             "pause": self._pause,
             "stutter": self._stutter,
             "priority": self._priority,
+            "voters": self._voters,
             "stop": self._stop,
             "step_down": self._step_down,
             "unplug": self._unplug,
-            "disk": self._disk,
+            "disk_slow": self._disk_slow,
+            "disk_full": self._disk_full,
             "renumber": self._renumber,
             "survey": self._survey,
         }
-        self._plan()
 
-    def run(self, duration_us: int) -> None:
+    def run(self, faults: tuple[Fault, ...], duration_us: int) -> None:
         """Let the cluster run, and break and mend as time goes by."""
-        cluster, end_us = self.cluster, self.cluster.now_us + duration_us
-        while cluster.now_us < end_us:
-            repair_us = self._repairs[0][0] if self._repairs else end_us
-            cluster.run(max(0, min(self.next_us, repair_us, end_us) - cluster.now_us))
-            while self._repairs and self._repairs[0][0] <= cluster.now_us:
-                self._repairs.pop(0)[2]()
-            if cluster.now_us >= self.next_us and cluster.now_us < end_us:
-                self._break()
-                self._plan()
+        cluster, end_us = self.cluster, self._began_us + duration_us
+        for fault in faults:
+            self._run_until(min(self._began_us + fault.at_us, end_us))
+            if cluster.now_us < end_us and self.cluster.hosts[fault.host] in self.present:
+                self._break(fault)
+        self._run_until(end_us)
+
+    def _run_until(self, end_us: int) -> None:
+        cluster = self.cluster
+        while self._repairs and self._repairs[0][0] <= end_us:
+            at_us, _, repair = self._repairs.pop(0)
+            cluster.run(max(0, at_us - cluster.now_us))
+            repair()
+        cluster.run(max(0, end_us - cluster.now_us))
 
     def later(self, delay_us: int, repair: Callable[[], None]) -> None:
         self._count += 1
         self._repairs.append((self.cluster.now_us + delay_us, self._count, repair))
         self._repairs.sort(key=lambda entry: entry[:2])
 
-    def _plan(self) -> None:
-        mean_us = self.options.fault_every_us
-        self.next_us = self.cluster.now_us + self.rng.randint(mean_us // 4, 2 * mean_us)
-        if not self._kinds:
-            self.next_us = 1 << 62
-
-    def _lasts_us(self) -> int:
-        return self.rng.randint(10 * MS, 2 * self.options.fault_lasts_us)
-
-    def _break(self) -> None:
-        kind: str = self.rng.choices(self._kinds, self._weights)[0]
-        host = self.rng.choice(self.cluster.hosts)
-        if kind in _ON_LINKS:
-            self._cut(kind, self._links(kind, host))
+    def _break(self, fault: Fault) -> None:
+        host, rng = self.cluster.hosts[fault.host], random.Random(fault.luck)
+        if fault.kind in _ON_LINKS:
+            self._cut(fault, self._links(fault.kind, host, rng))
+        elif fault.kind == "clog":
+            self._clog(fault, self._links("unicast_cut", host, rng))
         elif host.core is not None and self.cluster.now_us >= host.paused_until_us:
-            self._on_host[kind](host)
+            self._on_host[fault.kind](host, fault, rng)
+        else:
+            return
+        self.counts[fault.kind] += 1
 
     # -- links -----------------------------------------------------------------------------------
 
-    def _links(self, kind: str, host: Host) -> Links:
+    def _links(self, kind: str, host: Host, rng: random.Random) -> set[Link]:
         hosts = self.cluster.hosts
         others = [h for h in hosts if h is not host]
+        if not others:
+            return set()
         if kind == "deaf":
             return {(h.index, host.index) for h in others}
         if kind == "mute":
             return {(host.index, h.index) for h in others}
         if kind == "partition":
-            sides = {h.index: self.rng.randrange(self.rng.choice((2, 2, 3))) for h in hosts}
+            ways = rng.choice((2, 2, 3))
+            sides = {h.index: rng.randrange(ways) for h in hosts}
             return {(a.index, b.index) for a in hosts for b in hosts if sides[a.index] != sides[b.index]}
-        other = self.rng.choice(others)
+        other = rng.choice(others)
         there = (host.index, other.index)
-        if kind == "one_way" or self.rng.random() < 0.3:
+        if kind == "one_way" or rng.random() < 0.3:
             return {there}
-        return {there, there[::-1]} if self.rng.random() < 0.5 else {(host.index, h.index) for h in others}
+        return {there, there[::-1]} if rng.random() < 0.5 else {(host.index, h.index) for h in others}
 
-    def _cut(self, kind: str, links: Links) -> None:
+    def _cut(self, fault: Fault, links: set[Link]) -> None:
         self._count += 1
-        fault = self._count
-        traffic = kind if kind in ("multicast_cut", "unicast_cut") else "all"
-        self._broken[fault] = (traffic, links)
-        self.cluster.note(None, f"#{fault} {kind} {sorted((a + 1, b + 1) for a, b in links)}")
+        number = self._count
+        traffic = fault.kind if fault.kind in ("multicast_cut", "unicast_cut") else "all"
+        self._broken[number] = (traffic, links)
+        self.cluster.note(None, f"#{number} {fault.kind} {_shown(links)}")
         self._apply_cuts()
 
         def mend() -> None:
-            self.cluster.note(None, f"#{fault} mended")
-            del self._broken[fault]
+            self.cluster.note(None, f"#{number} mended")
+            del self._broken[number]
             self._apply_cuts()
 
-        self.later(self._lasts_us(), mend)
+        self.later(fault.lasts_us, mend)
 
     def _apply_cuts(self) -> None:
         network = self.cluster.network
@@ -118,86 +126,142 @@ class Faults:
             for wanted in ("all", "multicast_cut", "unicast_cut")
         )
 
+    def _clog(self, fault: Fault, links: set[Link]) -> None:
+        clogs, until_us = self.cluster.network.clogs, self.cluster.now_us + fault.lasts_us
+        self.cluster.note(None, f"clog {_shown(links)} for {fault.lasts_us / 1e3:.0f} ms")
+        for link in links:
+            clogs[link] = max(clogs.get(link, 0), until_us)
+
+        def mend() -> None:
+            for link in [link for link, at_us in clogs.items() if at_us <= self.cluster.now_us]:
+                del clogs[link]
+
+        self.later(fault.lasts_us, mend)
+
     # -- hosts -----------------------------------------------------------------------------------
 
-    def _crash(self, host: Host) -> None:
-        self.cluster.crash(host, refuses=self.rng.random() < 0.5)
-        self._start_later(host)
+    def _crash(self, host: Host, fault: Fault, rng: random.Random) -> None:
+        self.cluster.crash(host, written=rng.randint(0, len(host.pending_disk)), refuses=rng.random() < 0.5)
+        self._start_later(host, fault, rng)
 
-    def _kill(self, host: Host) -> None:
+    def _kill(self, host: Host, fault: Fault, rng: random.Random) -> None:
         self.cluster.kill(host)
-        self._start_later(host)
+        self._start_later(host, fault, rng)
 
-    def _false_obituary(self, host: Host) -> None:
+    def _false_obituary(self, host: Host, _: Fault, __: random.Random) -> None:
         self.cluster.note(host, "false obituary")
         self.cluster.execute_will(host)
 
-    def _amnesia(self, host: Host) -> None:
+    def _power(self, host: Host, fault: Fault, rng: random.Random) -> None:
+        self._crash(host, fault, rng)
+        self.cluster.reboot(host, clock(rng) if host.clock.rate_ppm else host.clock)
+
+    def _blackout(self, _: Host, fault: Fault, rng: random.Random) -> None:
+        for host in self.present:
+            if host.core is not None:
+                self._power(host, fault, rng)
+
+    def _amnesia(self, host: Host, fault: Fault, rng: random.Random) -> None:
+        if not self._may_forget(host):
+            return
         self.cluster.crash(host)
         self.cluster.forget(host)
-        self._start_later(host)
+        self._start_later(host, fault, rng)
 
-    def _start_later(self, host: Host) -> None:
+    def _may_forget(self, host: Host) -> bool:
+        """Quorum mode assumes that of any majority of the voters one remembers what it promised. docs/protocol.md 8."""
+        if host.name not in self._wanted:
+            return True
+        remember = [h for h in self.cluster.hosts if h.name in self._wanted and h.ceiling > 0 and h is not host]
+        count = len(self._wanted)
+        return len(remember) >= count - quorum.majority(count) + 1
+
+    def _start_later(self, host: Host, fault: Fault, rng: random.Random) -> None:
+        port = rng.randint(1024, 65535) if rng.random() < 0.3 else host.port
+
         def start() -> None:
             if host.core is not None:
                 if not host.core.node.stopping:
                     return
                 self.cluster.crash(host)  # it took too long to stop
-            if self.rng.random() < 0.3:
-                host.port = self.rng.randint(1024, 65535)
+            host.port = port
             self.cluster.start(host)
 
-        self.later(self._lasts_us(), start)
+        self.later(fault.lasts_us, start)
 
-    def _stop(self, host: Host) -> None:
+    def _stop(self, host: Host, fault: Fault, rng: random.Random) -> None:
         self.cluster.stop(host)
-        self._start_later(host)
+        self._start_later(host, fault, rng)
 
-    def _pause(self, host: Host) -> None:
-        self.cluster.pause(host, until_us=self.cluster.now_us + self._lasts_us())
+    def _pause(self, host: Host, fault: Fault, _: random.Random) -> None:
+        self.cluster.pause(host, until_us=self.cluster.now_us + fault.lasts_us)
 
-    def _stutter(self, _: Host) -> None:
-        for host in self.cluster.running():
-            if self.cluster.now_us >= host.paused_until_us and self.rng.random() < 0.7:
-                self.cluster.pause(host, until_us=self.cluster.now_us + self.rng.randint(10 * MS, 500 * MS))
+    def _stutter(self, _: Host, fault: Fault, rng: random.Random) -> None:
+        for host in self.present:
+            if host.core is not None and self.cluster.now_us >= host.paused_until_us and rng.random() < 0.7:
+                self.cluster.pause(host, until_us=self.cluster.now_us + rng.randint(1, 1 + fault.lasts_us // 4))
 
-    def _priority(self, host: Host) -> None:
-        self.cluster.set_priority(host, self.rng.choice((0, 50, 100, 150, 200)))
+    def _priority(self, host: Host, _: Fault, rng: random.Random) -> None:
+        self.cluster.set_priority(host, rng.choice((0, 50, 100, 150, 200)))
 
-    def _step_down(self, _: Host) -> None:
+    def _voters(self, _: Host, fault: Fault, rng: random.Random) -> None:
+        """One name more or less; the next change only once every host has this one."""
+        voters = self._wanted
+        if not voters or any(host.settings.voters != voters for host in self.present):
+            return
+        names = [host.name for host in self.cluster.hosts]
+        changed = {rng.choice(names)} ^ set(voters)
+        if changed:
+            self._wanted = tuple(sorted(changed))
+            for host in self.present:
+                self.later(rng.randint(0, fault.lasts_us), partial(self._reload, host, self._wanted))
+
+    def _reload(self, host: Host, voters: tuple[str, ...]) -> None:
+        """As an operator does who is told to wait."""
+        unsafe = host.core is not None and quorum.unsafe_step(host.core.node, voters) is not None
+        if unsafe or self.cluster.now_us < host.paused_until_us:
+            self.later(_RELOAD_AGAIN_US, partial(self._reload, host, voters))
+        else:
+            self.cluster.set_voters(host, voters)
+
+    def _step_down(self, _: Host, fault: Fault, rng: random.Random) -> None:
+        to = rng.choice((None, None, rng.choice(self.cluster.hosts).name))
+        for_us = rng.choice((0, 500 * MS, 3 * SECOND))
         for host in self.cluster.leaders():
             if self.cluster.now_us >= host.paused_until_us:
-                to = self.rng.choice((None, None, self.rng.choice(self.cluster.hosts).name))
-                for_us = self.rng.choice((0, 500 * MS, 3 * SECOND))
                 self.cluster.note(host, f"step-down to={to} for={for_us / 1e6} s")
-                self.cluster.enter(host, partial(self._ask_step_down, to=to, for_us=for_us))
+                now_us = self.cluster.local_us(host)
+                self.cluster.enter(host, partial(_ask_step_down, to=to, for_us=for_us, now_us=now_us))
 
-    def _ask_step_down(self, core: Core, *, to: str | None, for_us: int) -> list[Effect]:
-        try:
-            return core.step_down(to=to, for_us=for_us, now_us=self.cluster.now_us)
-        except StepDownError:
-            return []
-
-    def _unplug(self, host: Host) -> None:
+    def _unplug(self, host: Host, fault: Fault, _: random.Random) -> None:
         if host.index not in self.cluster.network.unplugged:
             self.cluster.unplug(host)
-            self.later(self._lasts_us(), lambda: self.cluster.plug(host))
+            self.later(fault.lasts_us, lambda: self.cluster.plug(host))
 
-    def _disk(self, host: Host) -> None:
-        host.disk_us = self.rng.randint(100 * MS, 3 * SECOND)
+    def _disk_slow(self, host: Host, fault: Fault, rng: random.Random) -> None:
+        host.disk_us = rng.randint(100 * MS, 3 * SECOND)
+        self.cluster.note(host, f"disk takes {host.disk_us / 1e3:.0f} ms")
 
         def mend() -> None:
             host.disk_us = DISK_US
 
-        self.later(self._lasts_us(), mend)
+        self.later(fault.lasts_us, mend)
 
-    def _renumber(self, host: Host) -> None:
-        self.cluster.renumber(host, self.rng.randint(1024, 65535))
+    def _disk_full(self, host: Host, fault: Fault, _: random.Random) -> None:
+        host.disk_fails = True
+        self.cluster.note(host, "disk is full")
 
-    def _survey(self, host: Host) -> None:
-        self._count += 1
-        token = self._count
-        self.cluster.enter(host, lambda core: core.survey(token, now_us=self.cluster.now_us))
+        def mend() -> None:
+            host.disk_fails = False
+
+        self.later(fault.lasts_us, mend)
+
+    def _renumber(self, host: Host, _: Fault, rng: random.Random) -> None:
+        self.cluster.renumber(host, rng.randint(1024, 65535))
+
+    def _survey(self, host: Host, fault: Fault, _: random.Random) -> None:
+        now_us = self.cluster.local_us(host)
+        self.cluster.enter(host, lambda core: core.survey(fault.luck, now_us=now_us))
 
     # -- the end of it -----------------------------------------------------------------------------------
 
@@ -210,7 +274,11 @@ class Faults:
         unplugged = sorted(cluster.network.unplugged)
         cluster.network.heal()
         for host in cluster.hosts:
-            host.disk_us = DISK_US
+            host.disk_us, host.disk_fails = DISK_US, False
+            if host.settings.voters != self._wanted:
+                if host.core is not None:
+                    cluster.crash(host)  # the operator gives up waiting, edits the file and restarts it
+                cluster.set_voters(host, self._wanted)
             if host.core is not None and (host not in survivors or host.core.node.stopping):
                 cluster.crash(host)
             if host.core is not None and host.paused_until_us > cluster.now_us:
@@ -220,3 +288,14 @@ class Faults:
         for host in survivors:
             if host.core is None:
                 cluster.start(host)
+
+
+def _ask_step_down(core: Core, *, to: str | None, for_us: int, now_us: int) -> list[Effect]:
+    try:
+        return core.step_down(to=to, for_us=for_us, now_us=now_us)
+    except StepDownError:
+        return []
+
+
+def _shown(links: set[Link]) -> str:
+    return " ".join(f"{a + 1}>{b + 1}" for a, b in sorted(links))

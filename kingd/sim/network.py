@@ -1,11 +1,16 @@
-"""A seeded network of bytes on a virtual clock: delay, loss, duplication, replay, reordering, noise, one-way cuts.
+"""A seeded network on a virtual clock: delay, loss, duplication, replay, reordering, noise, clogs, one-way cuts.
 
-Every draw comes from one `random.Random`; deliveries are ordered by (time, sequence), so that one seed reproduces a
-run exactly."""
+It carries bytes, or the datagrams themselves where a run is not about the codec. Every draw comes from one
+`random.Random`; deliveries are ordered by (time, sequence), so that one seed reproduces a run exactly."""
 
 import heapq
 import random
 from dataclasses import dataclass, field
+
+from kingd.core.message import Datagram
+
+Payload = Datagram | bytes
+Link = tuple[int, int]  # from, to
 
 
 @dataclass(slots=True, kw_only=True)
@@ -20,20 +25,21 @@ class Weather:
     duplicate_rate: float = 0.0
     replay_rate: float = 0.0  # so many come once more, up to `replay_us` later
     replay_us: int = 10_000_000
-    noise_rate: float = 0.0  # so many arrive with one bit flipped
+    noise_rate: float = 0.0  # so many arrive with one bit flipped; bytes only
 
 
 @dataclass(slots=True)
 class Network:
     rng: random.Random
     weather: Weather = field(default_factory=Weather)
-    cuts: set[tuple[int, int]] = field(default_factory=set)  # (from, to): nothing passes that way
-    multicast_cuts: set[tuple[int, int]] = field(default_factory=set)
-    unicast_cuts: set[tuple[int, int]] = field(default_factory=set)
+    cuts: set[Link] = field(default_factory=set)  # nothing passes that way
+    multicast_cuts: set[Link] = field(default_factory=set)
+    unicast_cuts: set[Link] = field(default_factory=set)
+    clogs: dict[Link, int] = field(default_factory=dict)  # what is sent that way arrives, in a burst, not before
     unplugged: set[int] = field(default_factory=set)  # hosts whose cable is out
     sent: int = 0
     delivered: int = 0
-    _queue: list[tuple[int, int, int, int, bool, bytes]] = field(default_factory=list)
+    _queue: list[tuple[int, int, int, int, bool, Payload]] = field(default_factory=list)
     _count: int = 0
 
     def passes(self, source: int, target: int, *, multicast: bool) -> bool:
@@ -43,7 +49,7 @@ class Network:
             link not in self.cuts and link not in cuts and source not in self.unplugged and target not in self.unplugged
         )
 
-    def send(self, data: bytes, *, source: int, target: int, multicast: bool, now_us: int) -> None:
+    def send(self, data: Payload, *, source: int, target: int, multicast: bool, now_us: int) -> None:
         self.sent += 1
         if source == target:
             self._put(data, source, target, multicast, now_us + 1)
@@ -54,7 +60,10 @@ class Network:
         for _ in range(2 if weather.duplicate_rate and chance() < weather.duplicate_rate else 1):
             if not weather.loss_rate or chance() >= weather.loss_rate:
                 seen = self._flip(data) if weather.noise_rate and chance() < weather.noise_rate else data
-                self._put(seen, source, target, multicast, now_us + self._delay_us())
+                at_us = now_us + self._delay_us()
+                if self.clogs:
+                    at_us = max(at_us, self.clogs.get((source, target), 0))
+                self._put(seen, source, target, multicast, at_us)
         if weather.replay_rate and chance() < weather.replay_rate:
             self._put(
                 data, source, target, multicast, now_us + self.rng.randint(weather.delay_max_us, weather.replay_us)
@@ -67,13 +76,14 @@ class Network:
         low_us = weather.delay_min_us  # not randint: this is called for every datagram of every run
         return low_us + int(self.rng.random() * (weather.delay_max_us - low_us + 1))
 
-    def _flip(self, data: bytes) -> bytes:
+    def _flip(self, data: Payload) -> Payload:
+        assert isinstance(data, bytes)
         bit = self.rng.randrange(len(data) * 8)
         damaged = bytearray(data)
         damaged[bit // 8] ^= 1 << bit % 8
         return bytes(damaged)
 
-    def _put(self, data: bytes, source: int, target: int, multicast: bool, at_us: int) -> None:
+    def _put(self, data: Payload, source: int, target: int, multicast: bool, at_us: int) -> None:
         self._count += 1
         heapq.heappush(self._queue, (at_us, self._count, source, target, multicast, data))
 
@@ -81,7 +91,7 @@ class Network:
     def next_us(self) -> int | None:
         return self._queue[0][0] if self._queue else None
 
-    def pop(self) -> tuple[int, int, bool, bytes]:
+    def pop(self) -> tuple[int, int, bool, Payload]:
         """source, target, multicast, data of the next delivery."""
         _, _, source, target, multicast, data = heapq.heappop(self._queue)
         self.delivered += 1
@@ -92,5 +102,6 @@ class Network:
         self.cuts.clear()
         self.multicast_cuts.clear()
         self.unicast_cuts.clear()
+        self.clogs.clear()
         self.unplugged.clear()
         self.weather = Weather()

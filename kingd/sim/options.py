@@ -1,60 +1,62 @@
 """What one seed stands for: the cluster, the weather and the faults of a run, drawn at random and printed in full.
 
-Swarm testing: each run has only some of the faults, in its own mixture, because a run with all of them rarely gets
-anywhere."""
+Most runs are short and dense, some are long. Times are in proportion to the leader timeout of the profile."""
 
 import random
 from dataclasses import dataclass, fields, replace
+from enum import StrEnum
+from typing import TypeVar
 
 from kingd.core.settings import Preempt, Settings
 from kingd.core.timing import MS, SECOND, Timing
 from kingd.sim.cluster import hosts
+from kingd.sim.host import Clock
 from kingd.sim.network import Weather
+from kingd.sim.schedule import KINDS, Fault, plan
 
-FAULTS = (
-    "crash",  # the process dies, and its guardian with it; it comes back with its disk
-    "kill",  # the same, and its guardian sends the obituary
-    "false_obituary",  # of a session that lives
-    "amnesia",  # the same, without: another node id
-    "pause",  # SIGSTOP, or a host that does not get to run
-    "stutter",  # short pauses, many hosts
-    "partition",  # in two or three
-    "one_way",  # one link, one direction
-    "deaf",  # hears nobody
-    "mute",  # heard by nobody
-    "multicast_cut",  # a link passes no multicast
-    "unicast_cut",  # a link passes no unicast
-    "priority",
-    "stop",  # planned, and started again later
-    "step_down",
-    "unplug",  # no network interface is usable
-    "disk",  # takes seconds
-    "renumber",  # its port changes
-    "survey",
-)
-_TIMINGS = ((100, 500), (100, 500), (100, 500), (100, 500), (50, 300), (200, 800))
+_T = TypeVar("_T")
+_SIZES = {1: 2, 2: 5, 3: 35, 4: 16, 5: 25, 6: 5, 7: 6, 8: 3, 9: 3}
+_TIMINGS = {(100, 500): 60, (50, 300): 15, (200, 800): 10, (10, 30): 12, (1000, 5000): 3}  # heartbeat, timeout, in ms
+_AVAILABILITY, _NEVER_BOUGHT = 0.4, 0.05  # so many runs are in availability mode, have a voter that is never there
+_USUAL_MS = 500
 _WAITS_US = (200 * MS, SECOND, 3 * SECOND)
+_RATE_PPM_MAX = 10_000  # 1 %: what the leases allow for
+_NEW_YEAR_US = 10**12
+_SHORT, _MIDDLE = 0.75, 0.95  # so many runs are short, or short and middling
+
+
+class Mode(StrEnum):
+    AVAILABILITY = "availability"
+    QUORUM = "quorum"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
     seed: int
+    luck: int  # seed of all that is left to chance in the run: the network, ids, waiting times
     heartbeat_ms: int
     leader_timeout_ms: int
     priorities: tuple[int, ...]
+    voters: tuple[str, ...]  # of the hosts and of one that does not exist; () = availability mode
     preempts: tuple[int | None, ...]  # microseconds to wait; None: never
+    clocks: tuple[Clock, ...]
     late_start_us: int  # hosts start within so long
     weather: Weather
-    faults: tuple[tuple[str, float], ...]  # kind, weight
-    fault_every_us: int
-    fault_lasts_us: int
+    encodes: bool  # datagrams travel as bytes
     safety_us: int
-    survivors: int  # so many hosts take part in the second phase; the others are off
+    survivors: tuple[int, ...]  # who takes part in the second phase; the others are off
     mesh_max: int  # more members than these are a large cluster
+    quiet_us: int  # nothing changes for so long at the end
+    absent: tuple[int, ...] = ()  # hosts that never start: shrinking sends them home
+    faults: tuple[Fault, ...] = ()
 
     @property
     def timing(self) -> Timing:
         return Timing(heartbeat_us=self.heartbeat_ms * MS, leader_timeout_us=self.leader_timeout_ms * MS)
+
+    @property
+    def mode(self) -> Mode:
+        return Mode.QUORUM if self.voters else Mode.AVAILABILITY
 
     @property
     def preempts_always(self) -> bool:
@@ -62,44 +64,70 @@ class Options:
 
     def settings(self) -> list[Settings]:
         return [
-            Settings(
-                cluster=plain.cluster,
-                name=plain.name,
-                version=plain.version,
-                priority=plain.priority,
+            replace(
+                plain,
                 preempt=Preempt(enabled=wait_us is not None, wait_us=wait_us or 0),
                 timing=self.timing,
+                voters=self.voters,
                 mesh_max=self.mesh_max,
             )
             for plain, wait_us in zip(hosts(*self.priorities), self.preempts, strict=True)
         ]
 
     def __str__(self) -> str:
-        return "\n".join(f"  {field.name:18} {getattr(self, field.name)}" for field in fields(self))
+        return "\n".join(
+            f"  {field.name:18} {getattr(self, field.name)}" for field in fields(self) if field.name != "faults"
+        )
 
 
 def draw(seed: int) -> Options:
     rng = random.Random(seed)
-    count = rng.randint(3, 7)
-    heartbeat_ms, leader_timeout_ms = rng.choice(_TIMINGS)
+    count = _weighted(rng, _SIZES)
+    heartbeat_ms, leader_timeout_ms = _weighted(rng, _TIMINGS)
+    scale = max(leader_timeout_ms / _USUAL_MS, 0.3)  # the announcements of a fast profile are not faster
+    safety_us = int(_length_s(rng) * SECOND * scale)
+    weather = _weather(rng, min(scale, leader_timeout_ms / _USUAL_MS))
     options = Options(
         seed=seed,
+        luck=rng.getrandbits(64),
         heartbeat_ms=heartbeat_ms,
         leader_timeout_ms=leader_timeout_ms,
         priorities=_priorities(rng, count),
+        voters=_voters(rng, count),
         preempts=_preempts(rng, count),
-        late_start_us=rng.choice((0, 0, 200 * MS, 3 * SECOND)),
-        weather=_weather(rng),
-        faults=_faults(rng),
-        fault_every_us=int(10 ** rng.uniform(4.7, 6.3)),  # 50 ms .. 2 s
-        fault_lasts_us=int(10 ** rng.uniform(5, 6.7)),  # 0.1 .. 5 s
-        safety_us=rng.randint(3, 12) * SECOND,
-        survivors=rng.choice((count, count, count, rng.randint(1, count))),
+        clocks=_clocks(rng, count),
+        late_start_us=int(rng.choice((0, 0, 200 * MS, SECOND)) * scale),
+        weather=weather,
+        encodes=weather.noise_rate > 0 or rng.random() < 0.1,
+        safety_us=safety_us,
+        survivors=_survivors(rng, count),
         mesh_max=rng.choice((32, 32, rng.randint(0, 3))),
+        quiet_us=int(rng.choice((SECOND, SECOND, SECOND, 3 * SECOND)) * scale),
+        faults=plan(
+            rng,
+            kinds=_kinds(rng),
+            hosts=count,
+            until_us=safety_us,
+            every_us=int(10 ** rng.uniform(4.5, 5.9) * scale),  # 30 .. 800 ms
+            lasts_us=int(10 ** rng.uniform(4.7, 6.3) * scale),  # 50 ms .. 2 s
+        ),
     )
-    if "false_obituary" in dict(options.faults):  # one that is replayed in the second phase would depose again
-        return replace(options, weather=replace(options.weather, replay_rate=0.0))
+    if any(
+        fault.kind == "false_obituary" for fault in options.faults
+    ):  # replayed in the second phase it would depose again
+        return replace(options, weather=replace(weather, replay_rate=0.0))
     return options
+
+
+def _weighted(rng: random.Random, weights: dict[_T, int]) -> _T:
+    return rng.choices(list(weights), list(weights.values()))[0]
+
+
+def _length_s(rng: random.Random) -> float:
+    kind = rng.random()
+    if kind < _SHORT:
+        return rng.uniform(1.5, 5)
+    return rng.uniform(5, 12) if kind < _MIDDLE else rng.uniform(12, 40)
 
 
 def _priorities(rng: random.Random, count: int) -> tuple[int, ...]:
@@ -111,6 +139,15 @@ def _priorities(rng: random.Random, count: int) -> tuple[int, ...]:
     return tuple(rng.choice((0, 50, 100, 100, 150)) for _ in range(count))
 
 
+def _voters(rng: random.Random, count: int) -> tuple[str, ...]:
+    if rng.random() < _AVAILABILITY:
+        return ()
+    names = [f"box{i}" for i in range(1, count + 1)]
+    if rng.random() < _NEVER_BOUGHT:
+        names.append("box0")
+    return tuple(sorted(rng.sample(names, rng.choice((min(3, len(names)), len(names), rng.randint(1, len(names)))))))
+
+
 def _preempts(rng: random.Random, count: int) -> tuple[int | None, ...]:
     if rng.random() < 0.6:
         return (0,) * count
@@ -119,25 +156,40 @@ def _preempts(rng: random.Random, count: int) -> tuple[int | None, ...]:
     return tuple(rng.choice((0, None, rng.choice(_WAITS_US))) for _ in range(count))
 
 
-def _weather(rng: random.Random) -> Weather:
+def _clocks(rng: random.Random, count: int) -> tuple[Clock, ...]:
+    if rng.random() < 0.3:
+        return (Clock(),) * count
+    if rng.random() < 0.3:  # the worst that is allowed for
+        return tuple(Clock(rng.randrange(_NEW_YEAR_US), rng.choice((-1, 1)) * _RATE_PPM_MAX) for _ in range(count))
+    return tuple(clock(rng) for _ in range(count))
+
+
+def clock(rng: random.Random) -> Clock:
+    return Clock(rng.randrange(_NEW_YEAR_US), rng.randint(-_RATE_PPM_MAX, _RATE_PPM_MAX))
+
+
+def _survivors(rng: random.Random, count: int) -> tuple[int, ...]:
+    return tuple(sorted(rng.sample(range(count), rng.choice((count, count, count, rng.randint(1, count))))))
+
+
+def _weather(rng: random.Random, scale: float) -> Weather:
     def sometimes(value: float, chance: float = 0.5) -> float:
         return value if rng.random() < chance else 0.0
 
-    delay_us = rng.choice((200, 1_000, 2_000, 10_000, 20_000))
+    delay_us = max(100, int(rng.choice((200, 1_000, 2_000, 10_000, 20_000)) * scale))
     return Weather(
         delay_min_us=rng.randint(20, delay_us // 2),
         delay_max_us=delay_us,
         slow_rate=round(sometimes(rng.uniform(0, 0.1)), 3),
-        slow_us=rng.choice((50 * MS, 200 * MS, SECOND)),
+        slow_us=max(delay_us, int(rng.choice((50 * MS, 200 * MS, SECOND)) * scale)),
         loss_rate=round(sometimes(rng.uniform(0, 0.3)), 3),
         duplicate_rate=round(sometimes(rng.uniform(0, 0.2)), 3),
         replay_rate=round(sometimes(rng.uniform(0, 0.05)), 3),
-        noise_rate=round(sometimes(rng.uniform(0, 0.01), 0.2), 3),
+        noise_rate=round(sometimes(rng.uniform(0, 0.01), 0.05), 3),
     )
 
 
-def _faults(rng: random.Random) -> tuple[tuple[str, float], ...]:
+def _kinds(rng: random.Random) -> tuple[str, ...]:
     if rng.random() < 0.05:
         return ()
-    chosen = [kind for kind in FAULTS if rng.random() < 0.4] or ["crash"]
-    return tuple((kind, round(rng.uniform(0.1, 1), 2)) for kind in chosen)
+    return tuple(kind for kind in KINDS if rng.random() < 0.35) or ("crash",)

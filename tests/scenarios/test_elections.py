@@ -6,7 +6,7 @@ from kingd.core.codec import encode
 from kingd.core.message import NO_BALLOT, Claim, Role, Term
 from kingd.core.seal import Seal
 from kingd.core.timing import MS, SECOND
-from kingd.sim.cluster import Host
+from kingd.sim.host import Host
 from kingd.sim.network import Weather
 from tests.scenarios.world import (
     SEEDS,

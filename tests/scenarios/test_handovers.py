@@ -6,7 +6,8 @@ from kingd.core.effect import EventKind, HandedOver
 from kingd.core.message import Role
 from kingd.core.settings import Preempt
 from kingd.core.timing import MS, SECOND
-from kingd.sim.cluster import Cluster, Host
+from kingd.sim.cluster import Cluster
+from kingd.sim.host import Host
 from tests.scenarios.world import (
     SEEDS,
     agrees_on,

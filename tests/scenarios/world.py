@@ -3,7 +3,8 @@
 from kingd.core.effect import Event, EventKind
 from kingd.core.message import Role
 from kingd.core.timing import SECOND
-from kingd.sim.cluster import Cluster, Host, hosts
+from kingd.sim.cluster import Cluster, hosts
+from kingd.sim.host import Host
 from kingd.sim.network import Weather
 
 SEEDS = (1, 2, 3, 4)

@@ -11,9 +11,10 @@ from typing import NamedTuple
 import pytest
 
 from kingd.core.timing import SECOND
-from kingd.sim.cluster import Cluster, Host, hosts
+from kingd.sim.cluster import Cluster, hosts
+from kingd.sim.host import Host
+from kingd.sim.liveness import leadership
 from kingd.sim.network import Weather
-from kingd.sim.swarm import leadership
 
 pytestmark = pytest.mark.sim
 

@@ -1,0 +1,76 @@
+"""One simulated host: its process, its disk, its address and its clock. Data only; `Cluster` moves it."""
+
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from kingd.core.effect import Event, HandedOver, Persist, Surveyed, Will
+from kingd.core.election import Core
+from kingd.core.endpoint import Endpoint
+from kingd.core.message import Datagram, NodeId, Role, Term
+from kingd.core.repeats import Repeats
+from kingd.core.settings import Settings
+from kingd.core.timing import NEVER
+
+DISK_US = 1_000
+PORT = 5466
+_MILLION = 1_000_000
+
+
+class Clock(NamedTuple):
+    """CLOCK_BOOTTIME of one host: begins anywhere, and runs a little too fast or too slow."""
+
+    offset_us: int = 0
+    rate_ppm: int = 0
+
+    def read(self, real_us: int) -> int:
+        return self.offset_us + real_us * (_MILLION + self.rate_ppm) // _MILLION
+
+    def when(self, local_us: int) -> int:
+        """The first instant at which it shows that."""
+        if local_us >= NEVER:
+            return NEVER
+        rate = _MILLION + self.rate_ppm
+        return -((self.offset_us - local_us) * _MILLION // rate)
+
+
+@dataclass(slots=True)
+class Host:
+    index: int
+    settings: Settings
+    node_id: NodeId
+    clock: Clock = field(default_factory=Clock)
+    core: Core | None = None  # None: crashed or off
+    ceiling: Term = Term(0)  # what its disk holds
+    term: Term = Term(0)
+    hold_us: int = 0
+    port: int = PORT
+    paused_until_us: int = 0
+    due_us: int = NEVER  # when it next has something to do, if nothing arrives
+    backlog: list[tuple[Endpoint, Datagram | bytes]] = field(default_factory=list)
+    pending_disk: list[tuple[int, int, Persist]] = field(default_factory=list)  # when it is done, order, what
+    disk_us: int = DISK_US
+    disk_fails: bool = False
+    unwritable: bool = False  # its core was told so
+    refuses: bool = False  # its process has ended, and its kernel says so to who sends to it
+    will: Will = field(default_factory=lambda: Will(None))
+    events: list[tuple[int, Event]] = field(default_factory=list)
+    surveys: list[Surveyed] = field(default_factory=list)
+    handed_over: list[HandedOver] = field(default_factory=list)
+    repeats: Repeats = field(default_factory=Repeats)
+
+    @property
+    def name(self) -> str:
+        return self.settings.name
+
+    @property
+    def role(self) -> Role | None:
+        return self.core.node.role if self.core else None
+
+    @property
+    def endpoint(self) -> Endpoint:
+        return Endpoint(f"10.0.0.{self.index}", self.port, "sim0")
+
+    def write(self, state: Persist) -> None:
+        """Durable from now on. As `daemon/store.py`: nothing is ever lowered."""
+        self.ceiling, self.term = max(self.ceiling, state.ceiling), max(self.term, state.term)
+        self.hold_us = max(self.hold_us, state.hold_us)

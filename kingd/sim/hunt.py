@@ -1,0 +1,93 @@
+"""Many seeds on all processors: their results as they come, and what they add up to."""
+
+import time
+from collections import Counter
+from collections.abc import Generator
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, field
+from itertools import islice
+
+from kingd.sim.options import Mode, draw
+from kingd.sim.outcome import Outcome
+from kingd.sim.swarm import Result, run
+
+_CHUNK = 50
+_AHEAD = 4  # chunks that wait for each process
+
+
+def one(seed: int) -> Result:
+    return run(draw(seed))
+
+
+def _chunk(seeds: range, mode: Mode | None) -> list[Result]:
+    """Up to the first that fails: nobody wants to wait for the rest."""
+    found = []
+    for seed in seeds:
+        options = draw(seed)
+        if mode in (None, options.mode):
+            found.append(run(options))
+            if found[-1].outcome:
+                break
+    return found
+
+
+def results(seeds: range, *, jobs: int, mode: Mode | None = None) -> Generator[Result, None, None]:
+    """In the order of the seeds; with a mode only of those that have drawn it."""
+    chunks = (seeds[at : at + _CHUNK] for at in range(0, len(seeds), _CHUNK))
+    if jobs <= 1:
+        for chunk in chunks:
+            yield from _chunk(chunk, mode)
+        return
+    with ProcessPoolExecutor(jobs) as pool:
+        waiting = [pool.submit(_chunk, chunk, mode) for chunk in islice(chunks, jobs * _AHEAD)]
+        while waiting:
+            found = waiting.pop(0).result()
+            waiting.extend(pool.submit(_chunk, chunk, mode) for chunk in islice(chunks, 1))
+            try:
+                yield from found
+            except GeneratorExit:
+                pool.shutdown(cancel_futures=True)
+                raise
+
+
+@dataclass
+class Totals:
+    count: Counter[Outcome] = field(default_factory=Counter)
+    faults: Counter[str] = field(default_factory=Counter)
+    agreed_us: list[int] = field(default_factory=list)
+    virtual_us: int = 0
+    entries: int = 0
+    datagrams: int = 0
+    leaders: int = 0
+    began_s: float = field(default_factory=time.monotonic)
+
+    def add(self, result: Result) -> None:
+        self.count[result.outcome] += 1
+        self.faults.update(result.faults)
+        if result.outcome is Outcome.OK:
+            self.agreed_us.append(result.agreed_us)
+        self.virtual_us += result.virtual_us
+        self.entries += result.entries
+        self.datagrams += result.datagrams
+        self.leaders += result.leader_changes
+
+    @property
+    def seeds(self) -> int:
+        return self.count.total()
+
+    @property
+    def seeds_per_s(self) -> float:
+        return self.seeds / max(time.monotonic() - self.began_s, 1e-9)
+
+    def __str__(self) -> str:
+        took_s = time.monotonic() - self.began_s
+        agreed = sorted(self.agreed_us) or [0]
+        median, p99 = (agreed[len(agreed) * part // 100] / 1e6 for part in (50, 99))
+        outcomes = ", ".join(f"{self.count[o]} {o.name.lower()}" for o in Outcome if self.count[o])
+        return (
+            f"{self.seeds} seeds in {took_s:.1f} s ({self.seeds_per_s:.1f} a second): {outcomes}\n"
+            f"{self.virtual_us / 1e6:.0f} virtual s, {self.entries} steps checked, {self.datagrams} datagrams, "
+            f"{self.leaders} elections won\n"
+            f"faults: {self.faults.total()}: {', '.join(f'{kind} {n}' for kind, n in sorted(self.faults.items()))}\n"
+            f"agreed after the heal: median {median:.2f} s, p99 {p99:.2f} s, max {agreed[-1] / 1e6:.2f} s"
+        )

@@ -1,0 +1,187 @@
+"""The second phase: all works again, and the survivors must find their leader. docs/protocol.md 7.
+
+Within `AGREE_US` exactly one of them leads and every other one says so; if each may preempt at once, the leader is
+one that nobody outranks by priority. After that nothing changes any more, except that who waits to preempt may do
+it. If not, `LivenessError` says what is pending."""
+
+from collections.abc import Callable
+
+from kingd.core import quorum
+from kingd.core.effect import Event, EventKind
+from kingd.core.message import Ballot, Reason, Role
+from kingd.core.node import Node
+from kingd.core.timing import MS, SECOND, promise_us
+from kingd.sim.cluster import Cluster
+from kingd.sim.exclusion import says_it_leads
+from kingd.sim.host import Host
+from kingd.sim.options import Options
+from kingd.sim.outcome import LivenessError, SafetyError
+
+AGREE_US = 6 * SECOND
+"""From heal to agreement, at a leader timeout of 500 ms or less; in proportion at a longer one. A start, a back-off
+without contact that the heal ends, and a merge fit in. Ruling out that a step-down's `--for` still runs is not part
+of it: that is added."""
+
+RANK_US = 30 * SECOND
+"""From agreement to the right leader: a hand-over that was refused is tried again after 10 s, then after 20."""
+
+_POLL_US = 20 * MS
+
+
+class Recovery:
+    def __init__(self, cluster: Cluster, options: Options, survivors: list[Host]) -> None:
+        self.cluster = cluster
+        self.options = options
+        self.survivors = survivors
+        self.agreed_us = 0  # how long after the heal
+
+    def run(self) -> None:
+        cluster, began_us, survivors = self.cluster, self.cluster.now_us, self.survivors
+        scale = max(1.0, self.options.leader_timeout_ms / 500)
+        cluster.run(4 * self.options.timing.leader_timeout_us)  # the longest that anybody waits for a silent leader
+        allowed_us = int(AGREE_US * scale) + max(abstains_us(h) for h in survivors)
+        if self.options.voters:  # whoever was restarted waits for what it may have promised
+            allowed_us += 2 * promise_us(self.options.timing.lease_us)
+        if not self._poll(lambda: cluster.agreed(survivors) is not None, allowed_us):
+            raise LivenessError(f"no agreement {allowed_us / 1e6:.1f} s after the heal\n{pending(cluster)}")
+        self.agreed_us = max((at_us for h in survivors for at_us, _ in leadership(h)), default=0) - began_us
+        self.agreed_us = max(0, self.agreed_us)
+        allowed_us = int(RANK_US * scale) + max(abstains_us(h) for h in survivors)
+        if not self._poll(self._is_settled, allowed_us):
+            raise LivenessError(f"not the right leader {allowed_us / 1e6:.1f} s after agreement\n{pending(cluster)}")
+        self._stay_quiet()
+
+    def run_without_majority(self) -> None:
+        """Too few voters are left, or too few that know what they promised: all must fall silent, and stay so."""
+        cluster = self.cluster
+        cluster.run(2 * promise_us(self.options.timing.lease_us))
+        for _ in range(20):
+            cluster.run(self.options.quiet_us // 20)
+            for host in self.survivors:
+                if says_it_leads(host, cluster.now_us):
+                    raise SafetyError(f"Q1: {host.name} leads without a majority\n{pending(cluster)}")
+
+    def _poll(self, condition: Callable[[], bool], limit_us: int) -> bool:
+        end_us = self.cluster.now_us + limit_us
+        while not condition():
+            if self.cluster.now_us >= end_us:
+                return False
+            self.cluster.run(_POLL_US)
+        return True
+
+    def _is_settled(self) -> bool:
+        """The right one leads, and nobody is about to change that."""
+        leader = self.cluster.agreed(self.survivors)
+        if leader is None or any(is_changing(h) for h in self.survivors):
+            return False
+        mine = priority(self.cluster.host(leader))
+        return not self.options.preempts_always or all(priority(h) <= mine for h in self.survivors)
+
+    def _stay_quiet(self) -> None:
+        cluster, survivors = self.cluster, self.survivors
+        told = {h.index: len(leadership(h)) for h in survivors}
+        led = ballot(survivors)
+        cluster.run(self.options.quiet_us)
+        changes = [
+            (at_us, host.name, event) for host in survivors for at_us, event in leadership(host)[told[host.index] :]
+        ]
+        if self.options.preempts_always and (changes or ballot(survivors) != led):
+            first = f"{changes[0][1]} {changes[0][2]}" if changes else f"{led} -> {ballot(survivors)}"
+            raise LivenessError(f"changed after agreement: {first}\n{pending(cluster)}")
+        for at_us, name, event in changes:
+            if not is_preemption(event):
+                raise LivenessError(f"{name} changed at {at_us / 1e6:.3f} after agreement: {event}\n{pending(cluster)}")
+
+
+def is_electable(survivors: list[Host]) -> bool:
+    """Whether a majority of the voters is there, and knows or can learn what it promised (whose floor is 0 has promised
+    nothing). docs/protocol.md 8."""
+    voters = survivors[0].settings.voters
+    if not voters:
+        return True
+    here = [h for h in survivors if h.name in voters]
+    knowing = sum(h.core is not None and h.core.node.promise.ballot.term > 0 for h in here)
+    majority = quorum.majority(len(voters))
+    learns = knowing >= len(voters) - majority + 1 or len(here) == len(voters) or knowing == 0
+    return (len(here) if learns else knowing) >= majority
+
+
+LEADERSHIP = (EventKind.ELECTED, EventKind.DEPOSED, EventKind.LEADER_CHANGED, EventKind.LEADER_LOST)
+
+
+def leadership(host: Host) -> list[tuple[int, Event]]:
+    return [(at_us, event) for at_us, event in host.events if event.kind in LEADERSHIP]
+
+
+def is_preemption(event: Event) -> bool:
+    was, now = event.previous_leader, event.leader
+    if event.kind is EventKind.DEPOSED:
+        return event.reason in (Reason.PREEMPTED, Reason.PRIORITY_CHANGED)
+    return now is not None and (was is None or now.priority > was.priority)
+
+
+def priority(host: Host) -> int:
+    return host.core.node.priority if host.core else host.settings.priority
+
+
+def is_changing(host: Host) -> bool:
+    node = host.core.node if host.core else None
+    return node is None or node.handover is not None or node.yielded is not None or node.campaign is not None
+
+
+def ballot(among: list[Host]) -> Ballot | None:
+    return next((h.core.node.ballot for h in among if h.core and h.role is Role.LEADER), None)
+
+
+def abstains_us(host: Host) -> int:
+    """How long a step-down still keeps it from leading, or others from preempting it."""
+    node = host.core.node if host.core else None
+    return max(0, node.abstain_until_us - node.now_us, node.keeps_until_us - node.now_us) if node else 0
+
+
+def pending(cluster: Cluster) -> str:
+    """Where each node stands, and what it waits for."""
+    return "\n".join(f"  {h.name:6} {_describe(h.core.node, cluster) if h.core else 'off'}" for h in cluster.hosts)
+
+
+_DEADLINES = ("join", "isolated", "ping", "heartbeat", "seek", "preempt", "namesake", "stop")
+
+
+def _describe(node: Node, cluster: Cluster) -> str:
+    names = {h.node_id: h.name for h in cluster.hosts}
+    now_us, promise = node.now_us, node.promise
+
+    def leader(of: Ballot) -> str:
+        return f"{of.term}.{names.get(of.node, format(of.node, 'x'))}"
+
+    words = [f"{node.role.name} priority={node.priority} why={node.why.word}"]
+    if node.ineligible_reason:
+        words.append(f"ineligible={node.ineligible_reason}")
+    live = (
+        f" for {(promise.until_us - now_us) // MS} ms" if promise.is_live(now_us) and promise.until_us < 1 << 61 else ""
+    )
+    words.append(
+        f"promised={leader(promise.ballot)}{live} seen={node.term_seen} ceiling={node.ceiling} failures={node.failures}"
+    )
+    if node.in_quorum_mode:
+        lease_ms = (node.lease_until_us - now_us) // MS
+        votes = " ".join(f"{names.get(n)}:{(until_us - now_us) // MS}" for n, until_us in node.votes.items())
+        words.append(f"lease={lease_ms} ms learned={node.learned} hold={node.hold_us // MS} ms votes={votes}")
+    if node.campaign is not None:
+        claim = node.campaign.claim
+        words.append(f"claims={claim.term}{' prepare' if claim.prepare else ''} required={len(node.campaign.required)}")
+    if node.yielded is not None:
+        words.append(f"yielded to {names.get(node.yielded.ticket.successor)}")
+    if node.duplicate:
+        words.append("duplicate")
+    for name in _DEADLINES:
+        at_us = getattr(node, f"{name}_at_us")
+        if at_us < 1 << 61:
+            words.append(f"{name} in {(at_us - now_us) // MS} ms")
+    words.append(" ".join(f"{m.name}:{m.state}/{m.role.name}" for m in node.members))
+    if node.refused_handover:
+        words.append(
+            "refused "
+            + " ".join(f"{names.get(n)}:{(u - now_us) // MS} ms" for n, (u, _) in node.refused_handover.items())
+        )
+    return " | ".join(words)
