@@ -11,13 +11,15 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import click
+
 import kingd
 from benchmarks import trials
 from benchmarks.bars import bar_of
 from benchmarks.calm import WORTHWHILE, calm
 from benchmarks.idle import idle
 from benchmarks.kingctl import kingctl
-from benchmarks.measured import Measured, merge, table
+from benchmarks.measured import Measured, load, merge, table
 from benchmarks.page import RESULTS
 from benchmarks.systems.catalogue import SYSTEMS
 from benchmarks.systems.system import System
@@ -37,7 +39,8 @@ def main() -> int:
     if os.geteuid() != 0:
         print("The benchmarks need root, for network namespaces.", file=sys.stderr)
         return 1
-    compileall.compile_dir(Path(kingd.__file__).parent, quiet=1)  # as a package does at its installation
+    for package in (kingd, click):  # as their packages do at installation
+        compileall.compile_dir(Path(package.__file__ or "").parent, quiet=1)
     results: list[Measured] = []
     for row in options.rows:
         for names in [options.on] if row in ("kingctl", "calm") else [[name] for name in options.on]:
@@ -75,7 +78,8 @@ def _measure(row: str, names: list[str], options: argparse.Namespace) -> list[Me
     if row == "kingctl":
         return kingctl(options.trials)
     if row == "calm":
-        return calm([name for name in names if name in WORTHWHILE], minutes=options.minutes)
+        chosen = [name for name in names if name in WORTHWHILE]
+        return calm(chosen, minutes=options.minutes, before=load(options.into))
     (name,) = names
     with Lan() as lan:
         system = SYSTEMS[name](lan)

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 from benchmarks.bars import bar_of
 from benchmarks.measured import Measured
@@ -20,16 +21,24 @@ WORTHWHILE = ("kingd", "kingd-100ms-x3", "kingd-fast", "kingd-fast-normal", "kee
 _BUSY = "while True: pass"
 
 
-def calm(names: Sequence[str], *, minutes: float) -> list[Measured]:
+def calm(names: Sequence[str], *, minutes: float, before: Sequence[Measured]) -> list[Measured]:
     """All of them at once, each on a network of its own, under one load. It begins after the calm: what has been measured
-    of jitter until then is small."""
+    of jitter until then is small. Runs of the same length and day are added to those of `before`."""
     with contextlib.ExitStack() as stack:
         systems = {name: _started(name, stack) for name in names}
         time.sleep(3)
         start_ns = time.monotonic_ns()
         with _load():
             time.sleep(minutes * 60)
-        return [_changes(name, system, start_ns) for name, system in systems.items()]
+        runs = [_changes(name, system, start_ns, minutes) for name, system in systems.items()]
+    return [_added(run, before) for run in runs]
+
+
+def _added(run: Measured, before: Sequence[Measured]) -> Measured:
+    for former in before:
+        if (former.system, former.row, former.unit, former.when) == (run.system, run.row, run.unit, run.when):
+            return replace(run, values=[*former.values, *run.values])
+    return run
 
 
 def _started(name: str, stack: contextlib.ExitStack) -> System:
@@ -41,12 +50,14 @@ def _started(name: str, stack: contextlib.ExitStack) -> System:
     return system
 
 
-def _changes(name: str, system: System, start_ns: int) -> Measured:
+def _changes(name: str, system: System, start_ns: int, minutes: float) -> Measured:
     changes = sorted(system.words(start_ns))
     for word in changes:
         print(f"  {name}: after {(word.at_ns - start_ns) / 1e9:.3f} s {word.speaker} says that {word.leader} leads")
     row = "changes of leader under load"
-    return Measured(system=name, row=row, unit="", values=[len(changes)], bar=bar_of(name, row), judged="max")
+    return Measured(
+        system=name, row=row, unit=f"in {minutes:g} min", values=[len(changes)], bar=bar_of(name, row), judged="max"
+    )
 
 
 @contextlib.contextmanager

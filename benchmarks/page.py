@@ -22,7 +22,7 @@ REST = (
 
 QUORUM = ("kingd-quorum", "kingd-quorum-fast")
 COMPARED = [name for name in SYSTEMS if name not in (*QUORUM, "kingd-fast-normal")]
-CALM = ("changes of leader under load",)
+CALM = "changes of leader under load"
 _FRAMES = "idle: frames sent, all three"
 # What is fair to compare: default with default, and the same heartbeat with three missed.
 _PAIRS = (
@@ -39,7 +39,7 @@ def render(text: str, results: Sequence[Measured], machine: str) -> str:
         "pairs": lambda: _pairs(results),
         "rest": lambda: _matrix(results, REST, COMPARED),
         "quorum": lambda: _matrix(results, FAILOVER, QUORUM),
-        "calm": lambda: _matrix(results, CALM, list(SYSTEMS)),
+        "calm": lambda: _calm(results),
         "bars": lambda: _bars(results),
         "all": lambda: _all(results),
     }
@@ -54,6 +54,7 @@ def _matrix(results: Sequence[Measured], rows: Sequence[str], among: Sequence[st
     """Medians, a line for each row and a column for each system."""
     found = {(of.system, of.row): of for of in results}
     systems = [name for name in among if any((name, row) in found for row in rows)]
+    rows = [row for row in rows if any((name, row) in found for name in systems)]
     lines = [f"| | {' | '.join(systems)} |", f"|---|{'---:|' * len(systems)}"]
     for row in rows:
         cells = [
@@ -75,9 +76,20 @@ def _pairs(results: Sequence[Measured]) -> str:
                 cells.append("")
                 continue
             ratio = median[theirs, row] / median[ours, row]
-            shown = f"{1 / ratio:.2g}x as many" if row == _FRAMES else f"{ratio:.3g}x"
+            shown = (
+                f"{1 / ratio:.2g}x as many" if row == _FRAMES else f"{ratio:.0f}x" if ratio >= 10 else f"{ratio:.2g}x"
+            )
             cells.append(shown if ratio > 1 or row == _FRAMES else f"**{shown}**")
         lines.append(f"| {row.removeprefix('idle: ')} | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def _calm(results: Sequence[Measured]) -> str:
+    lines = ["| | changes told | length of each run |", "|---|---|---|"]
+    runs = [of for of in results if of.row == CALM]
+    lines += [
+        f"| {of.system} | {', '.join(f'{n:g}' for n in of.values)} | {of.unit.removeprefix('in ')} |" for of in runs
+    ]
     return "\n".join(lines)
 
 
