@@ -19,8 +19,12 @@ class Process:
         """`output`: a descriptor for its stdout and stderr. Call it from the main thread: the program ends with the thread
         that started it."""
         self._popen = subprocess.Popen(
-            host.namespace.command(*command), stdin=subprocess.DEVNULL, stdout=output, stderr=output, cwd=host.folder
-        )
+            host.namespace.command("setsid", *command),
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            cwd=host.folder,
+        )  # a session of its own, as a service has: the kernel shares the processor among them (sched(7), autogroup)
 
     @property
     def pids(self) -> list[int]:
