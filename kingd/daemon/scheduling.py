@@ -1,13 +1,14 @@
 """Runs before others on a busy host, where the timing asks for it.
 
-A processor that has twice the work that it can do lets a process wait 50 to 150 ms (measured: docs/performance.md). With the
-default timing that costs nothing. With a leader timeout below that it looks like a death, so the daemon takes
-real-time priority then, if the kernel lets it: as root, or with RLIMIT_RTPRIO (systemd: LimitRTPRIO=)."""
+A processor that has twice the work that it can do lets a process wait for 8 ms, or for 150 ms where the kernel does not keep
+services apart (measured: docs/performance.md). With the default timing that costs nothing. With a leader timeout below
+that it looks like a death, so the daemon takes real-time priority then, if the kernel lets it: as root, or with
+RLIMIT_RTPRIO (systemd: LimitRTPRIO=)."""
 
 import os
 
 NEEDED_BELOW_US = 250_000
-"""A leader timeout, in microseconds, that a busy host with normal priority cannot keep."""
+"""A leader timeout, in microseconds, that a busy host with normal priority may not keep."""
 
 _REAL_TIME = os.SCHED_RR | os.SCHED_RESET_ON_FORK
 _PRIORITY = os.sched_param(1)  # the lowest of the real-time ones is above all normal processes
