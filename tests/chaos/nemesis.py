@@ -25,6 +25,7 @@ from tests.lan.host import LIMIT_S, Host, until
 from tests.lan.network import Lan
 
 _PRIORITY_TOP = 50
+_START_LIMIT_S = 120.0  # until all daemons answer: on a machine that does much else it takes long to start five
 _ADJECTIVES = {"isolate": "alone"}
 
 
@@ -54,6 +55,7 @@ class Nemesis:
         """All daemons run and agree, and the observer asks them."""
         for host in self.hosts.values():
             self._start(host)
+        until(self._all_answer, limit_s=_START_LIMIT_S, what="all to answer")
         self.lan.until_complete()
         self._records.append(self._setting(at=time.monotonic_ns()))
         self._observed.__enter__()
@@ -101,11 +103,14 @@ class Nemesis:
         for thread in self._threads:
             thread.join()
         self._threads.clear()
-        until(lambda: all(host.status_or_none() for host in self.lan.running) or self.lan.complaints())
+        until(self._all_answer, limit_s=_START_LIMIT_S, what="all to answer")
         for what in rest:
             if what in self._heals:
                 what()
         self._heals.clear()
+
+    def _all_answer(self) -> bool:
+        return bool(self.lan.complaints()) or all(host.status_or_none() for host in self.lan.running)
 
     def _later(self, when: float, what: Callable[[], None]) -> None:
         heapq.heappush(self._due, (when, next(self._numbers), what))
