@@ -27,13 +27,8 @@ help:
 	@echo 'make lint         ruff and mypy only'
 	@echo 'make format       let ruff lay out the code'
 	@echo 'make coverage     unit tests, and which branches of the election they do not reach'
-<<<<<<< HEAD
 	@echo 'make sim SEEDS=N  N runs of the simulator on all processors, up to the first that fails'
-	@echo 'make chaos MINUTES=n [MODE=quorum] [SEED=n]  random faults on real daemons, and a picture of it (root)'
-=======
-	@echo 'make sim SEEDS=N  N runs of the simulator'
 	@echo 'make chaos MINUTES=n [MODE=quorum] [PROFILE=fast] [SEED=n]  random faults on real daemons, and a picture of it (root)'
->>>>>>> 2072655 (docs: What the nemesis found, and a picture of it; tests: Let it wait for daemons that start slowly)
 	@echo 'make deb          Debian packages in dist/'
 	@echo 'make wheel        for pip, in dist/'
 	@echo 'make install      on this host, without dpkg (PREFIX=/usr/local, DESTDIR=); make uninstall'
