@@ -8,6 +8,8 @@ endif
 # The unit tests run under this one too, where it is there, complete, and not what .venv has already.
 PYTHON_NEXT ?= python3.13
 SEEDS ?= 200
+MORE ?= 0
+STATES ?= 5000000
 MINUTES ?= 2
 MODE ?= availability
 export PYTHON
@@ -28,6 +30,7 @@ help:
 	@echo 'make format       let ruff lay out the code'
 	@echo 'make coverage     unit tests, and which branches of the election they do not reach'
 	@echo 'make sim SEEDS=N  N runs of the simulator on all processors, up to the first that fails'
+	@echo 'make model        every order of events of small clusters; MORE=T: for T ticks longer'
 	@echo 'make chaos MINUTES=n [MODE=quorum] [PROFILE=fast] [SEED=n]  random faults on real daemons, and a picture of it (root)'
 	@echo 'make deb          Debian packages in dist/'
 	@echo 'make wheel        for pip, in dist/'
@@ -109,6 +112,10 @@ chaos: .venv/for-tests
 	@touch $@
 
 # BENCH: options, such as "--on kingd,keepalived --rows kill"; `.venv/bin/python -m benchmarks --help` has them all
+.PHONY: model
+model: .venv/for-use
+	@.venv/bin/python -m kingd.sim.exhaustive --more-ticks $(MORE) --states $(STATES)
+
 .PHONY: bench
 bench: .venv/for-bench
 	@packaging/prerequisites bench

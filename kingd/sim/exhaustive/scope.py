@@ -1,0 +1,87 @@
+"""What is explored: which hosts, from where on, which datagrams travel, which faults happen, for how long.
+
+A scope is small on purpose: everything that can happen within it happens, in every order."""
+
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
+
+from kingd.core.message import (
+    Ack,
+    Body,
+    Claim,
+    Grant,
+    Heartbeat,
+    Offer,
+    Ready,
+    Refuse,
+    Resign,
+)
+from kingd.core.settings import Settings
+from kingd.core.timing import MS, Timing
+
+TICK_US = 500 * MS
+"""The unit of all durations in a scope; time moves from one instant at which something is due to the next."""
+
+ELECTION: frozenset[type[Body]] = frozenset({Claim, Grant, Refuse, Resign, Heartbeat, Ack})
+HANDOVER: frozenset[type[Body]] = ELECTION | {Offer, Ready}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ticks(Timing):
+    """All durations in ticks, as few as keep their order. Nothing is sent again by a timer: the network keeps a datagram
+    for as long as it likes, so that the first copy does for all."""
+
+    heartbeat_us: int = TICK_US
+    leader_timeout_us: int = 2 * TICK_US
+    resends_us: tuple[int, ...] = ()
+    round_trip_us: int = TICK_US
+    claim_timeout_us: int = TICK_US
+    slot_us: int = TICK_US
+    hold_us: int = 2 * TICK_US
+    ask_after_us: int = TICK_US
+    ping_us: int = 2 * TICK_US
+    contact_us: int = 8 * TICK_US
+    join_wait_us: int = TICK_US
+    stall_us: int = 4 * TICK_US
+    handover_us: int = TICK_US
+    prepare_us: int = 2 * TICK_US
+
+
+class Fault(NamedTuple):
+    """May happen once, at any moment, to one host.
+
+    crash: the process ends. restart: it ends and starts again, with its disk. forget: the same, and its disk is lost.
+    step-down (value: to whom), stop, priority (its new one), voters (its new list), timeout (its new leader timeout, in
+    ticks): what an operator does. believe: the host is told, rightly or not, that its leader is dead. repeat: a datagram comes
+    twice. stray: it comes to another host, too."""
+
+    kind: Literal[
+        "crash", "restart", "forget", "step-down", "stop", "priority", "voters", "timeout", "believe", "repeat", "stray"
+    ]
+    host: int = 0
+    value: int | str | tuple[str, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scope:
+    name: str
+    hosts: tuple[Settings, ...]
+    start: Literal["cold", "led", "resigned", "split"] = "led"
+    """cold: all know each other, nobody leads; led: the first leads, all follow; resigned: it has just given its ballot to the
+    second, and the ticket is on its way; split: each leads alone, and knows of nobody."""
+    asleep: frozenset[int] = frozenset()  # who has slept through the start, and heard nothing
+    carries: frozenset[type[Body]] = ELECTION
+    ticks: float = 4
+    term_max: int = 3  # above the terms of the start: what goes further is not looked at
+    faults: tuple[Fault, ...] = ()
+    faults_max: int = 1  # so many of them in one run
+    stalls: frozenset[int] = frozenset()  # hosts whose timers may fire late, or never
+    rates: tuple[int, ...] = ()  # ticks of each host's clock in 1000 true ones; empty: all are right
+    late_ticks: int = 1  # what has been on its way for longer does not arrive,
+    any_time: frozenset[type[Body]] = frozenset()  # but for these
+    exported: bool = False  # somebody acts on a leader's lease until its end, even if the leader has crashed
+    disk: bool = False  # writing takes time: it may end at any later moment, or never
+
+    @property
+    def repeats(self) -> bool:
+        return any(fault.kind in ("repeat", "stray") for fault in self.faults)

@@ -1,0 +1,86 @@
+"""The invariants of one host, looked at after every step of it: what went in, what came out, what it is now.
+
+Each has a word, which stands first in the sentence that `wrong` returns:
+
+AV2       within a session, the ballots followed or led never fall
+FLOOR     the promised ballot never falls
+RESIGNED  nothing is said or led under a ballot that was given back
+CEILING   no claim above the term that the disk holds
+PROMISED  nobody claims while its promise to another one runs
+LEASE     the lease of a leadership never shrinks
+THEFT     who heard its leader a moment ago grants nobody else without the leader's ticket
+SHOWN     users hear of elected and deposed in turn
+"""
+
+from typing import NamedTuple
+
+from kingd.core.effect import Effect, Event, EventKind, Multicast, Persist, Send
+from kingd.core.message import NO_BALLOT, Ballot, Claim, Datagram, Grant, Role
+from kingd.core.node import Node
+
+
+class Watch(NamedTuple):
+    """What has to be remembered of a session."""
+
+    view: Ballot = NO_BALLOT  # highest ballot that it followed or led
+    spent: Ballot = NO_BALLOT  # highest ballot that it led, and leads no more
+    told: bool = False  # users were told that it leads
+
+
+class Before(NamedTuple):
+    """What has to be remembered of a host during a step."""
+
+    role: Role
+    ballot: Ballot
+    floor: Ballot
+    holder: int
+    lease_us: int
+    fresh: bool  # it heard its leader a moment ago
+
+    @classmethod
+    def of(cls, node: Node, now_us: int) -> "Before":
+        fresh = node.role is Role.FOLLOWER and now_us - node.detector.evidence_us < node.timing.ask_after_us
+        return cls(node.role, node.ballot, node.promise.ballot, node.promise.session, node.lease_until_us, fresh)
+
+
+def look(
+    watch: Watch, before: Before, node: Node, effects: list[Effect], cause: Datagram | None, disk: Persist
+) -> tuple[Watch, str | None]:
+    """What to remember from now on, and what is wrong, if something is."""
+    spent = max(watch.spent, before.ballot) if node.ballot != before.ballot else watch.spent
+    wrong = _states(watch, spent, before, node)
+    told = watch.told
+    for effect in effects:
+        if isinstance(effect, (Send, Multicast)):
+            wrong = wrong or _sent(effect.datagram, watch.spent, before, cause, disk)
+        elif isinstance(effect, Event) and effect.kind in (EventKind.ELECTED, EventKind.DEPOSED):
+            if told == (effect.kind is EventKind.ELECTED):
+                wrong = wrong or f"SHOWN: {effect.kind} twice"
+            told = effect.kind is EventKind.ELECTED
+    return Watch(max(watch.view, node.leader), spent, told), wrong
+
+
+def _states(watch: Watch, spent: Ballot, before: Before, node: Node) -> str | None:
+    if node.promise.ballot < before.floor:
+        return f"FLOOR: fell from {before.floor} to {node.promise.ballot}"
+    if node.leader not in (NO_BALLOT, watch.view) and node.leader < watch.view:
+        return f"AV2: went from {watch.view} back to {node.leader}"
+    if node.role is Role.LEADER and node.ballot <= spent:
+        return f"RESIGNED: leads {node.ballot} again"
+    if node.role is Role.CANDIDATE and node.promise.is_live(node.now_us):
+        return f"PROMISED: claims for itself and holds {node.promise.ballot}"
+    if node.role is Role.LEADER and node.ballot == before.ballot and node.lease_until_us < before.lease_us:
+        return "LEASE: shrank"
+    return None
+
+
+def _sent(datagram: Datagram, spent: Ballot, before: Before, cause: Datagram | None, disk: Persist) -> str | None:
+    header, body = datagram.header, datagram.body
+    if header.leader.node == header.source and header.leader <= spent:
+        return f"RESIGNED: speaks as leader of {header.leader}"
+    if isinstance(body, Claim) and not body.prepare and body.term > disk.ceiling:
+        return f"CEILING: claims term {body.term}, its disk holds {disk.ceiling}"
+    if isinstance(body, Grant) and not body.prepare and before.fresh and cause and isinstance(cause.body, Claim):
+        theft = cause.header.session != before.holder and cause.body.ticket is None
+        return f"THEFT: grants {cause.header.session:x} and hears {before.holder:x}" if theft else None
+    return None

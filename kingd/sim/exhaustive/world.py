@@ -1,0 +1,341 @@
+"""The whole: hosts, the datagrams on their way, true time, and all that can happen next.
+
+A state is (true time, a number for each host's state, a number for the network's, a number for the past). Time moves
+from one instant at which something falls due to the next; at each, everything that can happen happens in every
+order. A datagram that is on its way may arrive at any moment, or never."""
+
+import itertools
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+from kingd.core.message import NO_BALLOT, Ballot, Resign, Role, SessionId, Term
+from kingd.core.timing import NEVER
+from kingd.sim.exhaustive.local import MEETING, ORIGIN_US, Input, Locals
+from kingd.sim.exhaustive.scope import TICK_US, Fault, Scope
+
+State = tuple[int, tuple[int, ...], int, int]
+"""True time, hosts, network, past."""
+
+Action = tuple[int, Input]
+"""Host and what goes into it; (-1, "time"): time goes on."""
+
+TIME: Action = (-1, "time")
+
+
+class Past(NamedTuple):
+    done: int  # bit i: fault i has happened
+    led: frozenset[tuple[Ballot, SessionId]]
+    top: Term  # highest of them
+    apart: frozenset[frozenset[int]]  # pairs of hosts that are not members of each other: one has started since
+
+
+class World:
+    def __init__(self, scope: Scope) -> None:
+        self.scope = scope
+        self.quorum = bool(scope.hosts[0].voters)
+        self.locals = Locals(scope)
+        self._rates = scope.rates or (1000,) * len(scope.hosts)
+        self._nets: list[tuple[int, ...]] = []
+        self._net_numbers: dict[tuple[int, ...], int] = {}
+        self._moved: dict[tuple[int, int, tuple[int, ...]], int] = {}
+        self._pruned: dict[tuple[int, int, int], int] = {}
+        self._pasts: list[Past] = []
+        self._past_numbers: dict[Past, int] = {}
+        self._carried: list[bool] = []  # by message
+        self._true: dict[tuple[int, int], tuple[int, ...]] = {}
+        self.pictures: set[tuple[Role | None, ...]] = set()
+        self.term_max = scope.term_max
+
+    # -- the beginning --
+
+    def start(self) -> State:
+        locals_ = [self.locals.first(i) for i in range(len(self.scope.hosts))]
+        now_us = ORIGIN_US
+        queue: list[int] = []
+        for i in range(len(locals_)):
+            self._run(locals_, queue, i, "start", now_us)
+        for i in range(len(locals_)):
+            self._run(locals_, queue, i, "announce", now_us)
+        self._drain(locals_, queue, now_us)
+        while not self._has_begun(locals_):
+            now_us = self._next_us(locals_, now_us)
+            self._run_due(locals_, queue, now_us)
+        tickets = self._resign(locals_, now_us) if self.scope.start == "resigned" else ()
+        self.begin_us = now_us
+        self.locals.started()
+        top = max((t for i in locals_ if (t := self._term(i)) is not None), default=Term(0))
+        self.term_max = top + self.scope.term_max
+        pairs = itertools.combinations(range(len(locals_)), 2) if self.scope.start == "split" else ()
+        past = Past(0, frozenset(), top, frozenset(map(frozenset, pairs)))
+        return (now_us, tuple(locals_), self._net(tickets), self._past(past))
+
+    def _run(self, locals_: list[int], queue: list[int], host: int, given: Input, now_us: int) -> None:
+        step = self.locals.step(locals_[host], given, self.clock_us(host, now_us))
+        assert step.wrong is None, step.wrong
+        locals_[host] = step.after
+        queue += step.sends
+
+    def _resign(self, locals_: list[int], now_us: int) -> tuple[int, ...]:
+        """The first steps down in favour of the second: the resignation has been sent, and has not arrived."""
+        queue: list[int] = []
+        self._run(locals_, queue, 0, Fault("step-down", 0, self.scope.hosts[1].name), now_us)
+        tickets = []
+        while queue:
+            message = queue.pop(0)
+            if isinstance(self.locals.messages[message].datagram.body, Resign):
+                tickets.append(self.locals.kept(message))
+            else:
+                self._drain(locals_, [message], now_us, into=queue)
+        return tuple(sorted(tickets))
+
+    def _run_due(self, locals_: list[int], queue: list[int], now_us: int) -> None:
+        """All timers that are due, and all that comes of it."""
+        ready = self._is_ready(locals_)
+        awake = [i for i in range(len(locals_)) if not ready or i not in self.scope.asleep]
+        while due := [i for i in awake if self._is_due(i, locals_[i], now_us)]:
+            for host in due:
+                self._run(locals_, queue, host, "timer", now_us)
+                self._drain(locals_, queue, now_us)
+                if self.scope.start == "cold" and self._is_ready(locals_):
+                    return
+
+    def _is_due(self, host: int, local: int, now_us: int) -> bool:
+        return self.locals.views[local].deadline_us <= self.clock_us(host, now_us)
+
+    def _drain(self, locals_: list[int], queue: list[int], now_us: int, *, into: list[int] | None = None) -> None:
+        """Deliver all, and all that comes of it (or put that `into` another queue)."""
+        while queue:
+            message = queue.pop(0)
+            target, datagram, _ = self.locals.messages[message]
+            hears = isinstance(datagram.body, MEETING) or target not in self.scope.asleep
+            if hears and self.scope.start != "split":
+                self._run(locals_, queue if into is None else into, target, message, now_us)
+
+    def _has_begun(self, locals_: list[int]) -> bool:
+        if self.scope.start == "split":
+            return all(self.locals.views[i].role is Role.LEADER for i in locals_)
+        return self._is_led(locals_) if self.scope.start == "led" else self._is_ready(locals_)
+
+    def _is_led(self, locals_: list[int]) -> bool:
+        roles = [self.locals.views[i].role for i in locals_]
+        return roles[0] is Role.LEADER and all(
+            role is Role.FOLLOWER for i, role in enumerate(roles) if i > 0 and i not in self.scope.asleep
+        )
+
+    def _is_ready(self, locals_: list[int]) -> bool:
+        """All voters know what they may promise."""
+        return not any(self.locals.views[i].blank for i in locals_)
+
+    def _term(self, local: int) -> Term | None:
+        return self.locals.hosts[local].watch.view.term
+
+    # -- what can happen --
+
+    def successors(self, state: State) -> Iterator[tuple[Action, State, str | None]]:
+        """Every action that is possible, where it leads, and what is wrong with it."""
+        now_us, locals_, net, past = state
+        views = self.locals.views
+        waiting = False
+        for host, local in enumerate(locals_):
+            if views[local].role is None:
+                continue
+            if views[local].deadline_us <= self.clock_us(host, now_us):
+                waiting = waiting or host not in self.scope.stalls
+                blank = views[local].blank  # it asks what it has promised: by round trips, as where it starts
+                everybody = frozenset(range(len(locals_)))
+                yield self._meet(state, host, "timer", everybody) if blank else self._act(state, host, "timer")
+            if views[local].writes:
+                yield self._act(state, host, "disk")
+        yield from self._deliveries(state)
+        yield from self._faults(state)
+        if not waiting:
+            next_us = self._next_us(locals_, now_us)
+            if next_us <= self.begin_us + self.scope.ticks * TICK_US:
+                yield TIME, (next_us, locals_, self._age(net, next_us), past), None
+
+    def _deliveries(self, state: State) -> Iterator[tuple[Action, State, str | None]]:
+        _, locals_, net, past = state
+        views = self.locals.views
+        again, astray = self._once(past, "repeat"), self._once(past, "stray")
+        for message in self._nets[net]:
+            target = self.locals.messages[message].target
+            if views[locals_[target]].role is not None:
+                yield self._act(state, target, message)
+                if again is not None:
+                    yield self._act(state, target, message, past=again, stays=True)
+                if astray is not None:
+                    others = [i for i in range(len(locals_)) if i != target and views[locals_[i]].role is not None]
+                    for other in others:
+                        yield self._act(state, other, message, past=astray, stays=True)
+
+    def _faults(self, state: State) -> Iterator[tuple[Action, State, str | None]]:
+        _, locals_, _, past = state
+        known = self._pasts[past]
+        views = self.locals.views
+        if known.done.bit_count() < self.scope.faults_max:
+            for number, fault in enumerate(self.scope.faults):
+                happens = fault.kind not in ("repeat", "stray") and views[locals_[fault.host]].role is not None
+                if happens and not known.done & 1 << number:
+                    apart = known.apart
+                    if fault.kind in ("restart", "forget"):
+                        apart |= {frozenset({fault.host, i}) for i in range(len(locals_)) if i != fault.host}
+                    after = self._past(known._replace(done=known.done | 1 << number, apart=apart))
+                    yield self._act(state, fault.host, fault, past=after)
+        for pair in sorted(known.apart, key=sorted):
+            if all(views[locals_[host]].role is not None for host in pair):
+                yield self._meet(state, min(pair), "announce", pair)
+
+    def _once(self, past: int, kind: str) -> int | None:
+        """The past in which this has happened to a datagram, if it still may."""
+        done = self._pasts[past].done
+        for number, fault in enumerate(self.scope.faults):
+            if fault.kind == kind and not done & 1 << number and done.bit_count() < self.scope.faults_max:
+                return self._past(self._pasts[past]._replace(done=done | 1 << number))
+        return None
+
+    def _act(
+        self, state: State, host: int, given: Input, *, past: int | None = None, stays: bool = False
+    ) -> tuple[Action, State, str | None]:
+        now_us, locals_, net, before = state
+        step = self.locals.step(locals_[host], given, self.clock_us(host, now_us))
+        past = before if past is None else past
+        wrong = step.wrong
+        if step.leads is not None:
+            past, again = self._lead(past, step.leads)
+            wrong = wrong or again
+        message = given if isinstance(given, int) and not stays else -1
+        hosts = (*locals_[:host], step.after, *locals_[host + 1 :])
+        if message >= 0 or step.sends or step.after != locals_[host]:
+            net = self._prune(self._move(net, message, step.sends), host, step.after)
+            for other in {self.locals.messages[m].target for m in step.sends}:
+                net = self._prune(net, other, hosts[other])
+        return (host, given), (now_us, hosts, net, past), wrong
+
+    def _meet(self, state: State, host: int, given: Input, among: frozenset[int]) -> tuple[Action, State, str | None]:
+        """The round trips by which two hosts become members of each other, or by which a voter asks what it has promised.
+        They happen at one moment, any one after the start of either."""
+        now_us, before, net, past = state
+        hosts = list(before)
+        sent: list[int] = []
+        wrong = None
+        known = self._pasts[past]
+        past = self._past(known._replace(apart=known.apart - {among}))
+        work: list[tuple[int, Input]] = [(host, given)]
+        while work:
+            target, what = work.pop(0)
+            if self.locals.views[hosts[target]].role is None:
+                continue
+            step = self.locals.step(hosts[target], what, self.clock_us(target, now_us))
+            hosts[target] = step.after
+            wrong = wrong or step.wrong
+            if step.leads is not None:
+                past, again = self._lead(past, step.leads)
+                wrong = wrong or again
+            for message in step.sends:
+                to, datagram, _ = self.locals.messages[message]
+                if not isinstance(datagram.body, MEETING):
+                    sent.append(message)
+                elif to in among:
+                    work.append((to, message))
+        for met in among:
+            if self.locals.views[hosts[met]].role is not None:
+                hosts[met] = self.locals.step(hosts[met], "met", self.clock_us(met, now_us)).after
+        return (host, given), (now_us, tuple(hosts), self._move(net, -1, tuple(sent)), past), wrong
+
+    # -- invariants of the whole --
+
+    def wrong(self, state: State) -> str | None:
+        """Whatever is wrong with a state by itself."""
+        now_us, locals_, _, _ = state
+        self.pictures.add(tuple([self.locals.views[local].role for local in locals_]))
+        leading = [
+            (host, ballot)
+            for host, local in enumerate(locals_)
+            if self.locals.views[local].role is Role.LEADER
+            and (ballot := self.locals.leading(local, self.clock_us(host, now_us))) is not None
+        ]
+        for host, local in enumerate(locals_):
+            if self.locals.views[local].exported_us > self.clock_us(host, now_us):
+                leading.append((host, NO_BALLOT))
+        if self.quorum and len(leading) > 1:
+            names = " and ".join(f"{self.scope.hosts[h].name} ({b.term})" for h, b in leading)
+            return f"Q1: {names} lead at one instant"
+        return None
+
+    def _lead(self, past: int, leads: tuple[Ballot, SessionId]) -> tuple[int, str | None]:
+        led, top = self._pasts[past].led, self._pasts[past].top
+        ballot, session = leads
+        wrong = None
+        if any(b == ballot and s != session for b, s in led):
+            wrong = f"AV1: {ballot} is led by two sessions"
+        if self.quorum and ballot.term <= top:
+            wrong = f"Q2: {ballot} is led after term {top}"
+        return self._past(self._pasts[past]._replace(led=led | {leads}, top=max(top, ballot.term))), wrong
+
+    def within(self, state: State) -> bool:
+        """Whether what follows from it is part of the scope."""
+        return all(self.locals.views[local].term <= self.term_max for local in state[1])
+
+    # -- time --
+
+    def clock_us(self, host: int, true_us: int) -> int:
+        """What this host's clock says."""
+        return ORIGIN_US + (true_us - ORIGIN_US) * self._rates[host] // 1000
+
+    def _next_us(self, locals_: Sequence[int], now_us: int) -> int:
+        """The next instant at which something falls due at a host."""
+        return min(
+            (t for host, local in enumerate(locals_) for t in self._true_us(host, local) if t > now_us), default=NEVER
+        )
+
+    def _true_us(self, host: int, local: int) -> tuple[int, ...]:
+        key = (host, local)
+        times = self._true.get(key)
+        if times is None:
+            rate = self._rates[host]
+            instants = self.locals.views[local].instants_us
+            times = self._true[key] = tuple(ORIGIN_US - (ORIGIN_US - us) * 1000 // rate for us in instants)
+        return times
+
+    # -- the network, and the past --
+
+    def _move(self, net: int, taken: int, sent: tuple[int, ...]) -> int:
+        """One datagram off the network (-1: none), others onto it."""
+        key = (net, taken, sent)
+        after = self._moved.get(key)
+        if after is None:
+            rest = [m for m in self._nets[net] if m != taken]
+            after = self._moved[key] = self._net(tuple(sorted(rest + [m for m in sent if self.locals.carries(m)])))
+        return after
+
+    def _prune(self, net: int, host: int, local: int) -> int:
+        """Without the datagrams that cannot make a difference to this host in its state any more."""
+        key = (net, host, local)
+        after = self._pruned.get(key)
+        if after is None:
+            runs = self.locals.views[local].role is not None
+            messages = self.locals.messages
+            kept = tuple(
+                m
+                for m in self._nets[net]
+                if messages[m].target != host or not runs or not self.locals.is_spent(local, m)
+            )
+            after = self._pruned[key] = self._net(kept)
+        return after
+
+    def _age(self, net: int, now_us: int) -> int:
+        """Without what has been on its way for too long."""
+        messages = self.locals.messages
+        return self._net(tuple(m for m in self._nets[net] if now_us <= messages[m].lost_us))
+
+    def _net(self, messages: tuple[int, ...]) -> int:
+        number = self._net_numbers.setdefault(messages, len(self._nets))
+        if number == len(self._nets):
+            self._nets.append(messages)
+        return number
+
+    def _past(self, past: Past) -> int:
+        number = self._past_numbers.setdefault(past, len(self._pasts))
+        if number == len(self._pasts):
+            self._pasts.append(past)
+        return number

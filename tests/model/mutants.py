@@ -1,0 +1,155 @@
+"""The ways in which hand-over, obituaries, leases, restarts and lists break "one leader at any instant": the real core with
+one rule of docs/protocol.md 8 taken out of it. Scenario 106: the checker has to find each."""
+
+from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager, ExitStack
+from unittest.mock import patch
+
+from kingd.core import claiming, handover, quorum, voting
+from kingd.core.election import Core
+from kingd.core.members import Member
+from kingd.core.message import Claim, Grant, NodeId, Reason, Refuse, Resign, Role, SessionId, Ticket
+from kingd.core.node import Node
+from kingd.core.promise import Promise
+from kingd.core.timing import NEVER
+
+
+def leader_resumes_after_a_hand_over() -> AbstractContextManager[object]:
+    """Where its successor did not take over in half the time, it leads on under the ballot that it gave away."""
+
+    def yielded_deadline_us(node: Node) -> int:
+        return NEVER if node.yielded is None else node.yielded.since_us + node.timing.handover_us // 2
+
+    def on_yielded_timer(node: Node) -> None:
+        yielded, node.yielded = node.yielded, None
+        assert yielded is not None
+        if node.promise.ballot == yielded.ticket.ballot:
+            node.lead(yielded.ticket.ballot, yielded.reason)
+
+    return patch.multiple(handover, on_yielded_timer=on_yielded_timer, yielded_deadline_us=yielded_deadline_us)
+
+
+def ticket_is_bound_to_its_bearer_only() -> AbstractContextManager[object]:
+    """Whatever ballot and session a promise belongs to, a ticket for this claimant frees it, and its bearer takes it whatever
+    it has promised since."""
+
+    def is_free_by(self: Promise, ticket: Ticket | None, *, node: int, session: SessionId) -> bool:
+        return ticket is not None and (ticket.successor, ticket.successor_session) == (node, session)
+
+    def take_over(node: Node, member: Member, message: Resign) -> None:
+        ticket = Ticket(
+            ballot=message.ballot, session=member.session, successor=node.id, successor_session=node.session
+        )
+        if ticket != node.taken and node.role is not Role.LEADER:
+            node.taken = ticket
+            node.promise.release()
+            claiming.start(node, message.reason, ticket=ticket)
+
+    stack = ExitStack()
+    stack.enter_context(patch.object(Promise, "is_free_by", is_free_by))
+    stack.enter_context(patch.object(handover, "_take_over", take_over))
+    return stack
+
+
+def ticket_is_given_while_the_lease_counts() -> AbstractContextManager[object]:
+    """The leader gives its ballot away, and says that it leads until its lease is over. (In this design no deadline is exported
+    to anybody: this is the same with the leader itself as the client.)"""
+    resign = handover.resign
+
+    def leads_on(
+        node: Node, reason: Reason, *, to: Member | None = None, leaving: bool = False, mine: Reason | None = None
+    ) -> None:
+        if to is None:
+            resign(node, reason, to=to, leaving=leaving, mine=mine)
+            return
+        node.handover = None
+        node.multicast(
+            Resign(ballot=node.ballot, successor=to.node, successor_session=to.session, reason=reason, leaving=leaving)
+        )
+
+    return patch.object(handover, "resign", leads_on)
+
+
+def belief_in_a_death_frees_the_promise() -> AbstractContextManager[object]:
+    """An obituary, true or false, ends a voter's promise."""
+    return patch.object(Node, "let_go", lambda self: self.promise.release())
+
+
+def unreachable_means_dead() -> AbstractContextManager[object]:
+    """A leader that does not answer a voter is taken as over. (That is what a refused connection would be; the core hears of
+    no such thing.)"""
+    judge = voting._judge  # noqa: SLF001 - a mutant
+
+    def without_exclusion(node: Node, claimant: Member, claim: Claim) -> Grant | Refuse | None:
+        answer = judge(node, claimant, claim)
+        free = claim.term > node.promise.ballot.term and node.detector.is_doubtful(node.now_us)
+        if isinstance(answer, Refuse) and answer.led and free:
+            return Grant(term=claim.term, attempt=claim.attempt, prepare=claim.prepare)
+        return answer
+
+    return patch.object(voting, "_judge", without_exclusion)
+
+
+def promise_is_shorter_than_the_lease() -> AbstractContextManager[object]:
+    stack = ExitStack()
+    for module in ("node", "quorum", "election"):
+        stack.enter_context(patch(f"kingd.core.{module}.promise_us", lambda lease_us: lease_us // 2))
+    return stack
+
+
+def lease_counts_from_the_answer() -> AbstractContextManager[object]:
+    """Not from when the question was sent."""
+    note_vote = quorum.note_vote
+
+    def late(node: Node, voter: Member, *, until_us: int) -> None:
+        note_vote(node, voter, until_us=node.now_us + node.timing.lease_us)
+
+    return patch.object(quorum, "note_vote", late)
+
+
+def voter_starts_without_a_hold() -> AbstractContextManager[object]:
+    """It may promise at once, though its last session has promised."""
+    return _started(lambda node: node.promise.release())
+
+
+def voter_forgets_its_ceiling() -> AbstractContextManager[object]:
+    """A voter without history votes like any other."""
+
+    def learned(node: Node) -> None:
+        node.learned = True
+
+    return _started(learned)
+
+
+def promise_is_not_exclusive() -> AbstractContextManager[object]:
+    """One grant for each term, whoever has the promise."""
+
+    def is_free_by(self: Promise, ticket: Ticket | None, *, node: int, session: SessionId) -> bool:
+        return True
+
+    return patch.object(Promise, "is_free_by", is_free_by)
+
+
+def everybody_votes() -> AbstractContextManager[object]:
+    """Votes are counted, whoever casts them."""
+
+    def is_majority(node: Node, members: Iterable[NodeId]) -> bool:
+        return len(set(members)) + 1 >= quorum.majority(len(node.settings.voters))
+
+    def untils(node: Node) -> Iterable[int]:
+        return [*node.votes.values(), node.now_us + node.timing.lease_us]
+
+    stack = ExitStack()
+    stack.enter_context(patch.object(quorum, "is_majority", is_majority))
+    stack.enter_context(patch.object(quorum, "_untils", untils))
+    return stack
+
+
+def _started(change: Callable[[Node], None]) -> AbstractContextManager[object]:
+    init = Core.__init__
+
+    def changed(self: Core, *args: object, **kwargs: object) -> None:
+        init(self, *args, **kwargs)  # type: ignore[arg-type] # passed on
+        change(self.node)
+
+    return patch.object(Core, "__init__", changed)

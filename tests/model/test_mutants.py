@@ -1,0 +1,50 @@
+"""The checker finds what it is for: each mutant is explored in the scope that has what it takes, and so is the real core."""
+
+from concurrent.futures import Future
+
+import pytest
+
+from kingd.sim.exhaustive.scopes import SCOPES
+from tests.model import mutants
+from tests.model.explored import Explored, Mutant, begin, explored
+
+pytestmark = [pytest.mark.model, pytest.mark.timeout(600)]
+
+# the row of the table of what breaks quorum safety -> the rule that is taken out, where, and what that comes to
+MUTANTS: dict[str, tuple[Mutant, str, str]] = {
+    "old leader resumes after a hand-over": (mutants.leader_resumes_after_a_hand_over, "hand-over", "Q1"),
+    "ticket not bound to ballot and session": (mutants.ticket_is_bound_to_its_bearer_only, "late-tickets", "Q1"),
+    "ticket while the lease counts": (mutants.ticket_is_given_while_the_lease_counts, "hand-over", "Q1"),
+    "false obituary": (mutants.belief_in_a_death_frees_the_promise, "false-obituary", "Q1"),
+    "true obituary and an exported lease": (mutants.belief_in_a_death_frees_the_promise, "true-obituary", "Q1"),
+    "unreachable means dead": (mutants.unreachable_means_dead, "silence", "Q1"),
+    "promise shorter than the lease": (mutants.promise_is_shorter_than_the_lease, "plain", "Q1"),
+    "lease from the time of the answer": (mutants.lease_counts_from_the_answer, "late-acks", "Q1"),
+    "no hold after a start": (mutants.voter_starts_without_a_hold, "restart-voter", "Q1"),
+    "ceiling lost": (mutants.voter_forgets_its_ceiling, "forget", "Q2"),
+    "slot not exclusive": (mutants.promise_is_not_exclusive, "plain", "Q1"),
+    "everybody counted": (mutants.everybody_votes, "four-hosts", "Q2"),
+}
+
+
+def _begin(row: str) -> Future[Explored]:
+    mutant, scope, invariant = MUTANTS[row]
+    return begin(SCOPES[scope], mutant, invariant[0])
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _all_at_once() -> None:
+    for row in MUTANTS:
+        _begin(row)
+
+
+@pytest.mark.parametrize("row", MUTANTS)
+def test_106_mutant_is_caught(row: str) -> None:
+    found = _begin(row).result()
+    assert found.wrong is not None, f"{found.states} states, and nothing wrong"
+    assert found.wrong.startswith(MUTANTS[row][2]), found.trace
+
+
+@pytest.mark.parametrize("scope", sorted({scope for _, scope, _ in MUTANTS.values()}))
+def test_106_the_core_passes_where_its_mutants_are_caught(scope: str) -> None:
+    assert explored(SCOPES[scope]).states > 1
