@@ -112,9 +112,9 @@ def _may_probe_stranger(node: Node) -> bool:
     return node.strangers_probed <= _STRANGERS_PER_SECOND or node.rng.getrandbits(3) == 0
 
 
-def follow_move(node: Node, member: Member, datagram: Datagram, source: Endpoint) -> None:
+def follow_move(node: Node, member: Member, datagram: Datagram, source: Endpoint) -> bool:
     """It is heard from a new address, and by multicast no longer from the one that we know: its answer will tell where it is.
-    (A host with several addresses is heard from all of them, and a source address proves nothing.)"""
+    (A host with several addresses is heard from all of them, and a source address proves nothing.) Whether it moved."""
     if datagram.header.multicast:
         every_us = node.timing.heartbeat_us if isinstance(datagram.body, Heartbeat) else member.interval_us
         moved = source != member.endpoint and node.now_us - member.endpoint_seen_us > 2 * every_us
@@ -122,6 +122,7 @@ def follow_move(node: Node, member: Member, datagram: Datagram, source: Endpoint
         moved = member.would_move(source, node.now_us) and not isinstance(datagram.body, Probe | ProbeAck)
     if moved and _earns_probe(node, datagram.body, source):
         probe(node, member.node, member.session, source)
+    return moved
 
 
 def answer_probe(node: Node, header: Header, endpoint: Endpoint, message: Probe) -> None:

@@ -89,7 +89,8 @@ def ask(node: Node, member: Member, datagram: Datagram, source: Endpoint) -> Non
     node.drop("obituary")
     if isinstance(datagram.body, Probe):
         contact.answer_probe(node, datagram.header, source, datagram.body)
-    contact.probe(node, member.node, member.session, member.endpoint)  # which it has proven; the source it has not
+    if not contact.follow_move(node, member, datagram, source):
+        contact.probe(node, member.node, member.session, member.endpoint)  # which it has proven; the source it has not
 
 
 def is_refuted(node: Node, member: Member, body: Body) -> bool:

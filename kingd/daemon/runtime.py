@@ -21,7 +21,7 @@ from kingd.config import Config
 from kingd.control.server import ControlServer
 from kingd.control.service import JsonObject, ServiceError
 from kingd.core.bodies import DecodeError
-from kingd.core.codec import DATAGRAM_SIZE_MAX, DATAGRAM_SIZE_MIN, decode, encode, prologue
+from kingd.core.codec import DATAGRAM_SIZE_MAX, DATAGRAM_SIZE_MIN, DESTINATION_AT, decode, encode, prologue
 from kingd.core.effect import (
     Effect,
     Event,
@@ -65,6 +65,7 @@ _REMEMBER_EVERY_S = 30.0
 _DISK_RETRY_S = 5.0
 _FLOOD_CHECK_EVERY_S = 5.0
 _TELL_AFTER_S = 0.5
+_NOBODY = bytes(8)
 _LEADERSHIP = (
     EventKind.ELECTED,
     EventKind.DEPOSED,
@@ -234,6 +235,8 @@ class Runtime:
             _log.error("reload: nothing was changed: %s", error.message)
 
     def _on_datagram(self, data: bytes, source: Endpoint, multicast: bool) -> None:
+        if multicast and self._is_for_another(data):
+            return
         now = now_us()
         found = self._repeats.find(data, self._seal)
         if found is not None and self.core.repeat(*found, source=source, now_us=now):
@@ -247,6 +250,16 @@ class Runtime:
             return
         self._repeats.remember(data, datagram)
         self.perform(self.core.receive(datagram, source=source, now_us=now))
+
+    def _is_for_another(self, data: bytes) -> bool:
+        """Each host that starts asks by multicast whether somebody has its id: the core would drop it, too."""
+        destination = data[DESTINATION_AT]
+        node = self.core.node
+        return (
+            destination not in (_NOBODY, node.id.to_bytes(8, "big"))
+            and all(data.startswith(fixed, at) for at, fixed in prologue(node.settings.cluster))
+            and len(data) >= DATAGRAM_SIZE_MIN
+        )
 
     def _on_timer(self) -> None:
         self._armed_us = None

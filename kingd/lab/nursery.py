@@ -4,6 +4,9 @@ It imports what a daemon needs once, and each daemon is a fork of it: 450 of the
 the imports. One JSON array of [name, argv] comes in on stdin; each daemon is remembered in FOLDER/NAME/lab.pid before
 the next one is born. Then the parent ends, and nothing but the daemons is left.
 
+Only a few at a time have not found their leader yet: each newcomer is work for all that are there, and a machine that
+is given more of that than it can do has stalled leaders, elections, and ever more work.
+
 What is frozen (gc.freeze) is never looked at by a child's garbage collector, which would write to its pages and so
 copy them."""
 
@@ -13,11 +16,16 @@ import json
 import os
 import signal
 import sys
+import time
 from pathlib import Path
 
+from kingd.control.client import KingdError, call
 from kingd.daemon.lean import leave_out_openssl
+from kingd.lab.process import load, of_child
 
 _WORDS = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP}
+_AT_ONCE = 2 * (os.cpu_count() or 1)
+_PATIENCE_S = 5.0
 # What a daemon imports late, because other commands must not pay for it.
 _WARM = (
     "kingd.daemon.main",
@@ -35,8 +43,6 @@ _WARM = (
 
 
 def main() -> int:
-    from kingd.lab.process import of_child
-
     folder = Path(sys.argv[1])
     wanted: list[tuple[str, list[str]]] = json.load(sys.stdin)
     leave_out_openssl()
@@ -44,7 +50,9 @@ def main() -> int:
         importlib.import_module(module)
     gc.collect()
     gc.freeze()
-    for name, argv in wanted:
+    for position, (name, argv) in enumerate(wanted):
+        if position >= _AT_ONCE:
+            _until_it_has_a_leader(folder / wanted[position - _AT_ONCE][0])
         # Not between the birth and the remembering: that would leave a process that nobody knows.
         signal.pthread_sigmask(signal.SIG_BLOCK, _WORDS)
         pid = os.fork()
@@ -53,6 +61,19 @@ def main() -> int:
         of_child(pid).save(folder / name / "lab.pid")
         signal.pthread_sigmask(signal.SIG_UNBLOCK, _WORDS)
     return 0
+
+
+def _until_it_has_a_leader(folder: Path) -> None:
+    """Or ended, or takes very long: who started us will find that out."""
+    process = load(folder / "lab.pid")
+    end_s = time.monotonic() + _PATIENCE_S
+    while process is not None and process.is_running and time.monotonic() < end_s:
+        try:
+            if call(str(folder / "control.sock"), "Status", timeout_s=_PATIENCE_S)["leader"] is not None:
+                return
+        except KingdError:
+            pass  # it does not listen yet
+        time.sleep(0.01)
 
 
 def _become_daemon(folder: Path, argv: list[str]) -> None:
