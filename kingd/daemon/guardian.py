@@ -72,9 +72,8 @@ class Guardian:
             os.close(own)
         self._introduced = True
 
-    def close(self) -> None:
+    def reap(self) -> None:
         """After it has ended."""
-        self.pipe.close()
         with suppress(ChildProcessError):  # a detached daemon is not its parent
             os.waitpid(self._pid, os.WNOHANG)
 

@@ -14,6 +14,7 @@ from kingd.net.transport import Transport
 
 _log = logging.getLogger("kingd")
 
+_REAP_AFTER_S = 1.0
 _GONE = (
     "this daemon has no guardian process (any more): should it crash, the others notice only by the leader timeout; "
     "restart kingd"
@@ -51,7 +52,8 @@ class LastWill:
         assert self._guardian is not None
         if self._loop is not None:
             self._loop.remove_reader(self._guardian.pipe)
-        self._guardian.close()
+            self._loop.call_later(_REAP_AFTER_S, self._guardian.reap)  # its pipe is closed a moment before it has ended
+        self._guardian.pipe.close()
         self._guardian = None
         self.problem = _GONE
         _log.warning("%s", _GONE)

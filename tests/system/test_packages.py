@@ -194,6 +194,20 @@ def test_kill_makes_another_lead_and_systemd_starts_it_again(hosts: list[Host]) 
     assert former.show("kingd-leader.service", "ActiveState") == "active"
 
 
+def test_the_guardian_of_a_killed_daemon_tells_and_ends(hosts: list[Host]) -> None:
+    """In the sandbox of the unit, too."""
+    former = agree(hosts)
+    assert former.status()["problems"] == []
+    pid, guardian = former.show("kingd.service", "MainPID"), former.run("pgrep --exact 'kingd: guardian'").strip()
+    former.run(f"kill -KILL {pid}")
+    agree(others(hosts, former), but=former)
+    assert "leader-crashed" in {event["reason"] for host in others(hosts, former) for event in host.history()}
+    until(lambda: former.show("kingd.service", "MainPID") not in ("0", pid), "kingd was started again")
+    agree(hosts)
+    assert former.attempt(f"kill -0 {guardian}").returncode != 0
+    assert former.status()["problems"] == []
+
+
 def test_the_helper_killed_takes_the_units_along(hosts: list[Host]) -> None:
     leader = agree(hosts)
     leader.attempt("systemctl kill --signal=KILL kingd-leader")
