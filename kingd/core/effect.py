@@ -51,6 +51,7 @@ class Will:
 
     obituary: Datagram | None
     to: tuple[Endpoint, ...] = ()
+    group: bool = True
 
 
 class EventKind(StrEnum):

@@ -80,7 +80,9 @@ class Node:
     silent: frozenset[NodeId] = frozenset()  # who did not answer the last preparation: not waited for with its ticket
     taken: Ticket | None = None  # the last ticket that this node claimed with
     inherited: Ticket | None = None  # from a leader that died: frees the promises of who does not know yet
-    will: tuple[Endpoint, ...] | None = None  # to whom the obituary that was left goes by unicast; None = none was left
+    will: tuple[bool, tuple[Endpoint, ...]] | None = (
+        None  # does the obituary that was left go to the group, and to whom else
+    )
     will_role: Role | None = None  # of this node when it was written; None = it is to be looked at again
     inquiry: Inquiry | None = None
 

@@ -26,28 +26,30 @@ from kingd.core.timing import NEVER
 
 _SUCCESSORS = 3
 _POLLING_MAX = 64
-_ANYBODYS_MAX = 50  # members; in a larger cluster only a leader's death is told: a third of 450 may die at once
 
 
 def write(node: Node) -> None:
     """Leave it anew if other nodes are to get it now."""
     node.will_role = node.role
-    to = _addressees(node)
-    if to == node.will:
+    group, to = _addressees(node)
+    if (group, to) == node.will:
         return
-    node.will = to
-    obituary = None if to is None else Datagram(node.header(SEQUENCE_MAX), Obituary())
-    node.out.append(Will(obituary, to or ()))
+    node.will = group, to
+    node.out.append(Will(Datagram(node.header(SEQUENCE_MAX), Obituary()), to, group))
 
 
-def _addressees(node: Node) -> tuple[Endpoint, ...] | None:
-    """Beside the group: who is to lead next, and who does not hear the group."""
-    if node.role is not Role.LEADER:
-        return () if len(node.members) < _ANYBODYS_MAX else None
+def _addressees(node: Node) -> tuple[bool, tuple[Endpoint, ...]]:
+    """Of a leader everybody, above all who is to lead next, and who does not hear the group. Of anybody else everybody in a
+    small cluster; in a large one, where a hundred may die at once, those who keep count."""
+    leads = node.role is Role.LEADER
+    if not leads and not node.is_large:
+        return True, ()
     alive = node.members.alive()
-    next_ones = sorted((m for m in alive if m.eligible), key=lambda m: m.rank)[:_SUCCESSORS]
-    polling = [m for m in alive if m.polls][:_POLLING_MAX]
-    return tuple(dict.fromkeys(m.endpoint for m in next_ones + polling))
+    leader = node.followed()
+    next_ones = sorted((m for m in alive if m.eligible and m is not leader), key=lambda m: m.rank)[:_SUCCESSORS]
+    polling = [m for m in alive if leads and m.polls][:_POLLING_MAX]
+    addressees = [*([leader] if leader else []), *next_ones, *polling]
+    return leads, tuple(dict.fromkeys(m.endpoint for m in addressees))
 
 
 def on_obituary(node: Node, member: Member) -> None:

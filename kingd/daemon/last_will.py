@@ -42,7 +42,9 @@ class LastWill:
             return
         obituary = self._will.obituary
         try:
-            self._guardian.leave(encode(obituary, seal) if obituary else b"", transport.routes(self._will.to))
+            self._guardian.leave(
+                encode(obituary, seal) if obituary else b"", transport.routes(self._will.to, group=self._will.group)
+            )
         except BlockingIOError:
             _log.warning("the guardian does not run: what it would send if this daemon crashed is out of date")
         except OSError:

@@ -106,13 +106,13 @@ class Transport:
             if broadcast and self._ports.broadcast and link.broadcast:
                 self._transmit(opened, data, link.broadcast, self._ports.port, Operation.BROADCAST)
 
-    def routes(self, to: Sequence[Endpoint]) -> list[tuple[bool, Address, int, tuple[Address, ...]]]:
-        """For who sends in our stead to the group and to these: by each link whether it is IPv6, from which address (the port
+    def routes(self, to: Sequence[Endpoint], *, group: bool) -> list[tuple[bool, Address, int, tuple[Address, ...]]]:
+        """For who sends in our stead to these, and to the group: by each link whether it is IPv6, from which address (the port
         is left open) of which interface, and where to."""
         targets: dict[OpenLink, list[Address]] = {}
         served: set[str] = set()
         for opened in self._primary():
-            if opened.link.interface not in served:
+            if group and opened.link.interface not in served:
                 served.add(opened.link.interface)
                 targets[opened] = [opened.group_address]
         for endpoint in to:

@@ -111,7 +111,7 @@ class Cluster:
         data = self._encode(obituary) if self.encodes else obituary
         for delay_us in _WILL_AT_US:
             for other in self.hosts:
-                if other is not host:
+                if other is not host and host.will.group:
                     self._send(host, data, other.index, multicast=True, delay_us=delay_us)
             for endpoint in to:
                 self._unicast(host, data, endpoint, delay_us=delay_us)

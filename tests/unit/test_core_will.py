@@ -98,11 +98,17 @@ def test_it_is_not_written_again_while_nothing_changes() -> None:
     assert not wills(bench)
 
 
-def test_in_a_large_cluster_only_the_leader_leaves_one() -> None:
-    bench = Bench()
-    bench.meet(Peer(node=900, priority=200).leads(5), *(Peer(node=n) for n in range(100, 150)))
-    bench.advance_ms(500)
-    assert wills(bench)[-1].obituary is None
+def test_in_a_large_cluster_a_followers_goes_to_the_leader_and_the_next_three() -> None:
+    bench, leader = Bench(), Peer(node=900, priority=200).leads(5)
+    others = [Peer(node=n, priority=n) for n in range(101, 141)]
+    bench.meet(leader, *others)
+    for _ in range(30):
+        bench.beat(leader)
+        bench.advance_ms(100)
+    will = wills(bench)[-1]
+    assert will.obituary is not None
+    assert not will.group
+    assert will.to == tuple(peer.endpoint for peer in (leader, *others[:-4:-1]))
 
 
 def test_it_is_taken_back_at_the_goodbye(bench: Bench) -> None:
