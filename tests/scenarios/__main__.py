@@ -13,7 +13,6 @@ TEST = re.compile(r"^(?:async )?def (test_(\d{3})_\w+)\(", re.MULTILINE)
 # folder -> level; whatever else there is tests one piece
 LEVELS = {"lan": "N", "model": "M", "scenarios": "S", "sim": "S"}
 
-QUORUM = "needs quorum mode"
 
 # number -> what happens, and why no test pins it yet ("" = one must)
 SCENARIOS: dict[int, tuple[str, str]] = {
@@ -34,7 +33,7 @@ SCENARIOS: dict[int, tuple[str, str]] = {
     15: ("quorum_active", ""),
     16: ("quorum_lost", ""),
     17: ("superseding", ""),
-    18: ("election_with_lease", QUORUM),
+    18: ("election_with_lease", ""),
     19: ("free_stuck_candidate", ""),
     20: ("non_voter_never_elected_by_itself", ""),
     21: ("disruptive_follower", ""),
@@ -51,7 +50,7 @@ SCENARIOS: dict[int, tuple[str, str]] = {
     32: ("delayed_ticket", ""),
     33: ("smaller_term_completes", ""),
     34: ("split_prevote", ""),
-    35: ("prevote_with_lease", QUORUM),
+    35: ("prevote_with_lease", ""),
     36: ("learner", ""),
     37: ("migration", ""),
     38: ("forget_leader", ""),
@@ -87,8 +86,8 @@ SCENARIOS: dict[int, tuple[str, str]] = {
     68: ("abdicate", ""),
     69: ("one_way_matrix", ""),
     70: ("asymmetric_mesh", ""),
-    71: ("quorum_loss_hub", QUORUM),
-    72: ("constrained_election", QUORUM),
+    71: ("quorum_loss_hub", ""),
+    72: ("constrained_election", ""),
     73: ("chained", ""),
     74: ("raft_hub_livelock", ""),
     75: ("sigkill_will", ""),
@@ -106,7 +105,7 @@ SCENARIOS: dict[int, tuple[str, str]] = {
     87: ("clone_vm", ""),
     88: ("voters_change_one_or_two", ""),
     89: ("lease_config_change", ""),
-    90: ("clock_drift", QUORUM),
+    90: ("clock_drift", ""),
     91: ("suspend", ""),
     92: ("clock_regress", ""),
     93: ("mcast_ageout", ""),

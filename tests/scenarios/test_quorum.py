@@ -1,0 +1,231 @@
+"""At most one leader at any instant, and one wherever a majority of the voters can be heard. docs/protocol.md 8."""
+
+import pytest
+
+from kingd.core.timing import MS, SECOND
+from kingd.sim.cluster import Cluster
+from kingd.sim.exclusion import says_it_leads
+from kingd.sim.host import Clock, Host
+from kingd.sim.outcome import SafetyError
+from tests.scenarios.world import SEEDS, agrees_on, cold, disturbed, settled, term, told
+
+THREE = ("box1", "box2", "box3")
+FIVE = (*THREE, "box4", "box5")
+
+
+def say_that_they_lead(cluster: Cluster) -> list[str]:
+    """Asked at this very instant, as `kingctl is-leader` does."""
+    return [host.name for host in cluster.hosts if says_it_leads(host, cluster.now_us)]
+
+
+def run_with_one_leader(cluster: Cluster, duration_us: int) -> None:
+    assert not cluster.run_until(lambda: len(say_that_they_lead(cluster)) > 1, duration_us), say_that_they_lead(cluster)
+
+
+def until_led_by(cluster: Cluster, name: str, *, within_s: float) -> None:
+    assert cluster.run_until(lambda: say_that_they_lead(cluster) == [name], round(within_s * SECOND)), (
+        say_that_they_lead(cluster)
+    )
+
+
+def linked_only_through(cluster: Cluster, hub: Host) -> None:
+    others = [host for host in cluster.hosts if host is not hub]
+    cluster.partition(*([host] for host in others))
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.parametrize("running", [1, 2, 3])
+def test_007_of_three_voters_two_elect_and_one_never_leads(seed: int, running: int) -> None:
+    """The first start of a cluster: nobody has a history."""
+    cluster = cold(30, 20, 10, seed=seed, voters=THREE)
+    for host in cluster.hosts[:running]:
+        cluster.start(host)
+    if running == 1:
+        cluster.run(60 * SECOND)
+        assert say_that_they_lead(cluster) == []
+    else:
+        agrees_on(cluster, "box1", within_s=3, among=cluster.hosts[:running])
+
+
+def test_007_the_only_voter_leads() -> None:
+    settled(30, 20, 10, voters=("box1",))
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_018_fresh_cluster_elects_as_soon_as_its_start_is_over(seed: int) -> None:
+    """Nothing can have been promised before; still each voter waits as long as a promise lasts, for it may have forgotten."""
+    cluster = cold(30, 20, 10, seed=seed, voters=THREE)
+    cluster.start_all()
+    cluster.run(1_025 * MS)
+    assert say_that_they_lead(cluster) == []
+    agrees_on(cluster, "box1", within_s=0.5)
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_021_follower_that_was_deaf_for_a_moment_disturbs_nobody(seed: int) -> None:
+    cluster = settled(30, 20, 10, seed=seed, voters=THREE)
+    led, since_us = term(cluster), cluster.now_us
+    box3 = cluster.hosts[2]
+    for host in cluster.hosts[:2]:
+        cluster.cut(host, box3, one_way=True)
+    cluster.run(900 * MS)
+    cluster.network.cuts.clear()
+    cluster.run(5 * SECOND)
+    assert term(cluster) == led
+    assert disturbed(cluster, since_us, among=cluster.hosts[:2]) == []
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_035_claims_wait_for_the_promises_to_end_and_waste_no_terms(seed: int) -> None:
+    cluster = settled(50, 40, 30, 20, 10, seed=seed, voters=FIVE)
+    led = term(cluster)
+    cluster.crash(cluster.hosts[0])
+    agrees_on(cluster, "box2", within_s=2, among=cluster.hosts[1:])
+    assert term(cluster) <= led + 2
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_056_minority_falls_silent_before_the_majority_elects(seed: int) -> None:
+    cluster = settled(50, 40, 30, 20, 10, seed=seed, voters=FIVE)
+    led = term(cluster)
+    small, large = cluster.hosts[:2], cluster.hosts[2:]
+    cluster.partition(small, large)
+    run_with_one_leader(cluster, 2 * SECOND)
+    until_led_by(cluster, "box3", within_s=3)
+    assert [event.reason.word for event in told(small[0])][-1] == "quorum-lost"
+    run_with_one_leader(cluster, 10 * SECOND)
+    cluster.network.cuts.clear()
+    agrees_on(cluster, "box1", within_s=10)
+    assert term(cluster) > led + 1
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_071_quorum_loss_only_the_hub_has_a_majority(seed: int) -> None:
+    """OmniPaxos: every link but those to the hub is cut. The hub leads, whatever its rank."""
+    cluster = settled(50, 40, 30, 20, 10, seed=seed, voters=FIVE)
+    linked_only_through(cluster, cluster.hosts[1])
+    run_with_one_leader(cluster, 2 * SECOND)
+    until_led_by(cluster, "box2", within_s=6)
+    run_with_one_leader(cluster, 20 * SECOND)
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_072_constrained_election_the_lowest_alone_has_a_majority(seed: int) -> None:
+    """OmniPaxos: the leader is cut off from all, and of the others only the lowest hears everybody."""
+    cluster = settled(50, 40, 30, 20, 10, seed=seed, voters=FIVE)
+    cluster.partition([cluster.hosts[0]], cluster.hosts[1:])
+    linked_only_through(cluster, cluster.hosts[4])
+    cluster.cut(cluster.hosts[0], cluster.hosts[4])
+    run_with_one_leader(cluster, 2 * SECOND)
+    until_led_by(cluster, "box5", within_s=12)
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_073_chain_of_three_keeps_its_leader(seed: int) -> None:
+    """OmniPaxos: the ends of the chain do not hear each other."""
+    cluster = settled(30, 20, 10, seed=seed, voters=THREE)
+    led = term(cluster)
+    cluster.cut(cluster.hosts[0], cluster.hosts[2])
+    run_with_one_leader(cluster, 30 * SECOND)
+    assert say_that_they_lead(cluster) == ["box1"]
+    assert term(cluster) <= led + 1
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_068_deaf_leader_loses_its_lease(seed: int) -> None:
+    cluster = settled(30, 20, 10, seed=seed, voters=THREE)
+    box1, *others = cluster.hosts
+    for host in others:
+        cluster.cut(host, box1, one_way=True)
+    assert cluster.run_until(lambda: say_that_they_lead(cluster) == [], SECOND)
+    until_led_by(cluster, "box2", within_s=3)
+    run_with_one_leader(cluster, 20 * SECOND)
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_066_leader_that_was_stopped_says_nothing_of_the_past(seed: int) -> None:
+    cluster = settled(30, 20, 10, seed=seed, voters=THREE)
+    box1 = cluster.hosts[0]
+    cluster.pause(box1, until_us=cluster.now_us + 5 * SECOND)
+    run_with_one_leader(cluster, 4_990 * MS)
+    until_led_by(cluster, "box2", within_s=0.001)
+    run_with_one_leader(cluster, SECOND)
+    agrees_on(cluster, "box1", within_s=5)
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_084_all_voters_start_again_at_once(seed: int) -> None:
+    """No term is led twice, although nobody is left who was there."""
+    cluster = settled(30, 20, 10, seed=seed, voters=THREE)
+    led = term(cluster)
+    for host in cluster.hosts:
+        cluster.crash(host)
+    cluster.start_all()
+    run_with_one_leader(cluster, SECOND)
+    agrees_on(cluster, "box1", within_s=2)
+    assert term(cluster) > led
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_053_voter_that_lost_its_state_is_told_by_the_others(seed: int) -> None:
+    cluster = settled(30, 20, 10, seed=seed, voters=THREE)
+    led = term(cluster)
+    box3 = cluster.hosts[2]
+    cluster.crash(box3)
+    cluster.forget(box3)
+    cluster.start(box3)
+    agrees_on(cluster, "box1", within_s=5)
+    cluster.crash(cluster.hosts[0])
+    agrees_on(cluster, "box2", within_s=3, among=cluster.hosts[1:])
+    assert term(cluster) > led
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_053_voter_that_lost_its_state_waits_while_one_that_knows_is_missing(seed: int) -> None:
+    """Of three voters the third may have been elected by the one that has forgotten."""
+    cluster = settled(30, 20, 10, seed=seed, voters=THREE)
+    box1, _, box3 = cluster.hosts
+    cluster.crash(box1)
+    cluster.crash(box3)
+    cluster.forget(box3)
+    cluster.start(box3)
+    cluster.run(30 * SECOND)
+    assert say_that_they_lead(cluster) == []
+    cluster.start(box1)
+    agrees_on(cluster, "box1", within_s=6)
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_two_voters_need_each_other(seed: int) -> None:
+    cluster = settled(30, 20, 10, seed=seed, voters=("box1", "box2"))
+    cluster.crash(cluster.hosts[1])
+    cluster.run(2 * SECOND)
+    assert say_that_they_lead(cluster) == []
+    cluster.start(cluster.hosts[1])
+    agrees_on(cluster, "box1", within_s=6)
+
+
+def cut_off_with_clocks(seed: int, *, off_percent: int) -> None:
+    """The leader's clock is slow, those of its voters are fast, and it is cut off from them."""
+    cluster = cold(30, 20, 10, seed=seed, voters=THREE)
+    box1, *others = cluster.hosts
+    box1.clock = Clock(rate_ppm=-10_000 * off_percent)
+    for host in others:
+        host.clock = Clock(rate_ppm=10_000 * off_percent)
+    cluster.start_all()
+    agrees_on(cluster, "box1", within_s=5)
+    cluster.partition([box1], others)
+    run_with_one_leader(cluster, 3 * SECOND)
+    until_led_by(cluster, "box2", within_s=1)
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_090_clock_drift_of_one_per_cent_is_allowed_for(seed: int) -> None:
+    cut_off_with_clocks(seed, off_percent=1)
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_090_clock_drift_of_five_per_cent_is_outside_the_assumptions(seed: int) -> None:
+    """This is what the bound is for, and that the checker would tell."""
+    with pytest.raises(SafetyError, match="Q1"):
+        cut_off_with_clocks(seed, off_percent=5)
