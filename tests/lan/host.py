@@ -59,6 +59,7 @@ class Host:
             self.process = subprocess.Popen(
                 self.namespace.command(*self.wrapper, sys.executable, "-m", "kingd", *usual, *flags),
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=_environment(),
+                start_new_session=True,  # as a service has: the kernel shares the processors among sessions (sched(7))
             )  # fmt: skip
 
     @property
