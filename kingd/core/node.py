@@ -36,6 +36,7 @@ _ECHOES_MAX = 1024
 _REFUSED_US = 10 * SECOND
 _REFUSED_US_MAX = 600 * SECOND
 _UNPROVEN_SLOTS_MAX = 16
+_LINE_LASTS_US = 2 * SECOND  # of a large cluster: who is better than it is noticed at once, who is gone then
 _UNPROVEN_SPREAD_US = 2 * SECOND
 PINGS_PER_SECOND = 50  # of all followers together, at their leader
 TERM_JUMP_MAX = 1 << 32  # a term that far above all known ones is a mistake or an attack, never a history
@@ -259,7 +260,7 @@ class Node:
             known: list[Member | Listed] = [*self.members.alive(), *self.hearsay.alive(self.now_us)]
             ranks = [m.rank for m in known if m.eligible and m.node != leader]
             self._third = third(iter([*ranks, self.rank] if self.eligible else ranks))
-            self._third_until_us = self.now_us + self.timing.heartbeat_us
+            self._third_until_us = self.now_us + (_LINE_LASTS_US if self.is_large else self.timing.heartbeat_us)
         return self._third is None or rank <= self._third
 
     def hears_foreign_leader(self) -> bool:
