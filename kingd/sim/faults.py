@@ -77,12 +77,11 @@ class Faults:
             self._cut(fault, self._links(fault.kind, host, rng))
         elif fault.kind == "clog":
             self._clog(fault, self._links("unicast_cut", host, rng))
-        elif not self._runs(host) or self._on_host[fault.kind](host, fault, rng) is False:
-            return  # it makes no sense now
+        elif host.core is not None and self.cluster.now_us >= host.paused_until_us:
+            self._on_host[fault.kind](host, fault, rng)
+        else:
+            return
         self.counts[fault.kind] += 1
-
-    def _runs(self, host: Host) -> bool:
-        return host.core is not None and self.cluster.now_us >= host.paused_until_us
 
     # -- links -----------------------------------------------------------------------------------
 
@@ -162,13 +161,12 @@ class Faults:
             if host.core is not None:
                 self._power(host, fault, rng)
 
-    def _amnesia(self, host: Host, fault: Fault, rng: random.Random) -> bool:
+    def _amnesia(self, host: Host, fault: Fault, rng: random.Random) -> None:
         if not self._may_forget(host):
-            return False
+            return
         self.cluster.crash(host)
         self.cluster.forget(host)
         self._start_later(host, fault, rng)
-        return True
 
     def _may_forget(self, host: Host) -> bool:
         """Quorum mode assumes that of any majority of the voters one remembers what it promised. docs/protocol.md 8."""
@@ -200,25 +198,23 @@ class Faults:
 
     def _stutter(self, _: Host, fault: Fault, rng: random.Random) -> None:
         for host in self.present:
-            if self._runs(host) and rng.random() < 0.7:
+            if host.core is not None and self.cluster.now_us >= host.paused_until_us and rng.random() < 0.7:
                 self.cluster.pause(host, until_us=self.cluster.now_us + rng.randint(1, 1 + fault.lasts_us // 4))
 
     def _priority(self, host: Host, _: Fault, rng: random.Random) -> None:
         self.cluster.set_priority(host, rng.choice((0, 50, 100, 150, 200)))
 
-    def _voters(self, _: Host, fault: Fault, rng: random.Random) -> bool:
+    def _voters(self, _: Host, fault: Fault, rng: random.Random) -> None:
         """One name more or less; the next change only once every host has this one."""
         voters = self._wanted
         if not voters or any(host.settings.voters != voters for host in self.present):
-            return False
+            return
         names = [host.name for host in self.cluster.hosts]
         changed = {rng.choice(names)} ^ set(voters)
-        if not changed:
-            return False
-        self._wanted = tuple(sorted(changed))
-        for host in self.present:
-            self.later(rng.randint(0, fault.lasts_us), partial(self._reload, host, self._wanted))
-        return True
+        if changed:
+            self._wanted = tuple(sorted(changed))
+            for host in self.present:
+                self.later(rng.randint(0, fault.lasts_us), partial(self._reload, host, self._wanted))
 
     def _reload(self, host: Host, voters: tuple[str, ...]) -> None:
         """As an operator does who is told to wait."""

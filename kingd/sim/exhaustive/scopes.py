@@ -37,7 +37,7 @@ def scope(name: str, ticks: float, *faults: Fault, **changes: Any) -> Scope:  # 
 _QUORUM = (
     scope("cold", 1, start="cold"),
     scope("plain", 3),
-    scope("plain-late", 2.2, late_ticks=1),
+    scope("plain-late", 2, late_ticks=1),
     scope("late-acks", 4, carries=VOTES, any_time=frozenset({Ack})),
     scope("late-grants", 3, any_time=frozenset({Grant})),
     scope("late-claims", 3, any_time=frozenset({Claim})),
@@ -45,7 +45,7 @@ _QUORUM = (
     scope("strays", 2.2, Fault("stray")),
     scope("hand-over", 1, Fault("step-down", 0, "b"), carries=TICKETS),
     scope("late-tickets", 1, start="resigned", carries=frozenset({Claim, Grant, Resign})),
-    scope("successor-dies", 1, Fault("crash", 1), start="resigned", carries=ELECTION - {Heartbeat, Ack}),
+    scope("successor-dies", 1, Fault("crash", 1), start="resigned", carries=frozenset({Claim, Grant, Resign})),
     scope("stop", 1, Fault("stop", 0), carries=TICKETS),
     scope("priority", 0.5, Fault("priority", 1, 200), Fault("priority", 0, 0), carries=TICKETS),
     scope(
