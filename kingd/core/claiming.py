@@ -4,6 +4,8 @@ Availability mode: to lead is to hold the grant of every member that answers; on
 those of a majority of the voters; a refusal is a missing vote. A claim that fails is resigned in one step: later
 grants for it count for nothing."""
 
+from dataclasses import replace
+
 from kingd.core import quorum
 from kingd.core.effect import Persist
 from kingd.core.members import Member, State
@@ -198,6 +200,9 @@ def on_refuse(node: Node, member: Member, refuse: Refuse) -> None:
         _on_vote_missing(node, member, refuse, campaign)
     elif refuse.prepare:
         fail_preparation(node)
+    elif member.node not in campaign.refused and _is_free(node, refuse, campaign):
+        campaign.refused.add(member.node)
+        node.send(replace(campaign.claim, ticket=_inherited(node, refuse)), member)
     elif refuse.holder.term >= campaign.claim.term or refuse.led or _outranks_me(node, refuse):
         give_way(node, refuse)
     else:
@@ -211,6 +216,22 @@ def _on_vote_missing(node: Node, member: Member, refuse: Refuse, campaign: Campa
     campaign.refused.add(member.node)
     if not quorum.is_possible(node, without=campaign.refused):
         give_way(node, refuse)
+
+
+def _is_free(node: Node, refuse: Refuse, campaign: Campaign) -> bool:
+    """That promise is to one whose obituary has come here, and not there."""
+    holder = node.members.find(refuse.holder.node, refuse.holder_session)
+    died = holder is not None and holder.obituary_us >= 0
+    return died and refuse.holder.term < campaign.claim.term and not node.in_quorum_mode
+
+
+def _inherited(node: Node, refuse: Refuse) -> Ticket:
+    return Ticket(
+        ballot=refuse.holder,
+        session=refuse.holder_session,
+        successor=node.id,
+        successor_session=node.session,
+    )
 
 
 def _outranks_me(node: Node, refuse: Refuse) -> bool:

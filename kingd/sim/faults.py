@@ -77,11 +77,12 @@ class Faults:
             self._cut(fault, self._links(fault.kind, host, rng))
         elif fault.kind == "clog":
             self._clog(fault, self._links("unicast_cut", host, rng))
-        elif host.core is not None and self.cluster.now_us >= host.paused_until_us:
-            self._on_host[fault.kind](host, fault, rng)
-        else:
-            return
+        elif not self._runs(host) or self._on_host[fault.kind](host, fault, rng) is False:
+            return  # it makes no sense now
         self.counts[fault.kind] += 1
+
+    def _runs(self, host: Host) -> bool:
+        return host.core is not None and self.cluster.now_us >= host.paused_until_us
 
     # -- links -----------------------------------------------------------------------------------
 
@@ -161,12 +162,13 @@ class Faults:
             if host.core is not None:
                 self._power(host, fault, rng)
 
-    def _amnesia(self, host: Host, fault: Fault, rng: random.Random) -> None:
+    def _amnesia(self, host: Host, fault: Fault, rng: random.Random) -> bool:
         if not self._may_forget(host):
-            return
+            return False
         self.cluster.crash(host)
         self.cluster.forget(host)
         self._start_later(host, fault, rng)
+        return True
 
     def _may_forget(self, host: Host) -> bool:
         """Quorum mode assumes that of any majority of the voters one remembers what it promised. docs/protocol.md 8."""
@@ -198,23 +200,25 @@ class Faults:
 
     def _stutter(self, _: Host, fault: Fault, rng: random.Random) -> None:
         for host in self.present:
-            if host.core is not None and self.cluster.now_us >= host.paused_until_us and rng.random() < 0.7:
+            if self._runs(host) and rng.random() < 0.7:
                 self.cluster.pause(host, until_us=self.cluster.now_us + rng.randint(1, 1 + fault.lasts_us // 4))
 
     def _priority(self, host: Host, _: Fault, rng: random.Random) -> None:
         self.cluster.set_priority(host, rng.choice((0, 50, 100, 150, 200)))
 
-    def _voters(self, _: Host, fault: Fault, rng: random.Random) -> None:
+    def _voters(self, _: Host, fault: Fault, rng: random.Random) -> bool:
         """One name more or less; the next change only once every host has this one."""
         voters = self._wanted
         if not voters or any(host.settings.voters != voters for host in self.present):
-            return
+            return False
         names = [host.name for host in self.cluster.hosts]
         changed = {rng.choice(names)} ^ set(voters)
-        if changed:
-            self._wanted = tuple(sorted(changed))
-            for host in self.present:
-                self.later(rng.randint(0, fault.lasts_us), partial(self._reload, host, self._wanted))
+        if not changed:
+            return False
+        self._wanted = tuple(sorted(changed))
+        for host in self.present:
+            self.later(rng.randint(0, fault.lasts_us), partial(self._reload, host, self._wanted))
+        return True
 
     def _reload(self, host: Host, voters: tuple[str, ...]) -> None:
         """As an operator does who is told to wait."""

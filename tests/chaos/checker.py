@@ -32,9 +32,9 @@ leaders that meet: 2.5 s, an announcement in between 1 s, claim and raise 0.5 s:
 nobody can release runs 1 s, as long again for a voter that has just started, and the same claims as above."""
 
 
-_FRESH = 5 * SECOND
-"""The newest answer of each host counts at the end of a quiet time, unless it is older: a machine that does much else at
-the same time lets daemons answer late."""
+_FRESH = 2 * SECOND
+"""What each host said last of a leader counts at the end of a quiet time, unless it is older. A machine that does much else
+at the same time lets daemons answer late, and say "not known" for the moment in which they did not run."""
 
 
 class Outcome(IntEnum):
@@ -314,7 +314,7 @@ def _check_agreement(history: History, quiet: Quiet, verdict: Verdict) -> None:
     if agreed is None or agreed > limit:
         text = f"no agreement {AGREE_S:g} s after the heal: {_views(history, within, limit)}"
         verdict.findings.append(Finding(Outcome.LIVENESS, limit, text))
-    elif not _agree(history, list({a.host: a for a in within if a.last[1] > quiet.end - _FRESH}.values())):
+    elif not _agree(history, list({a.host: a for a in within if a.leader and a.last[1] > quiet.end - _FRESH}.values())):
         text = f"they agreed, and do not at the end of the quiet time: {_views(history, within, quiet.end)}"
         verdict.findings.append(Finding(Outcome.LIVENESS, quiet.end, text))
 

@@ -211,8 +211,8 @@ def test_agreement_that_comes_too_late() -> None:
 
 
 def test_agreement_that_does_not_last() -> None:
-    said = [answers("a", 0, 9500, leader="a", term=5), answers("b", 0, 7000, leader="a", term=5)]
-    found = availability(*said, answers("b", 7002, 9500, leader=None, term=5))
+    said = [answers("a", 0, 9500, leader="a", term=5), answers("b", 0, 6500, leader="a", term=5)]
+    found = availability(*said, answers("b", 6502, 9500, leader=None, term=5))
     assert "do not at the end of the quiet time: a: a in 5, b: None in 5" in texts(found, Outcome.LIVENESS)
 
 

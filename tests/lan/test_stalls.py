@@ -54,7 +54,7 @@ def test_066_pause_flush_sigstop_of_the_leader(lan: Lan, trio: Trio) -> None:
     stopped = time.monotonic()
     waiting = Questions(a, 20)
     others = lan.until_led_by("b", [b, c])
-    replay(stranger, [old[number % len(old)] for number in range(5000)], to=a)
+    replay(stranger, [old[number % len(old)] for number in range(5000)], to=a.address)
     time.sleep(max(0, stopped + 5 - time.monotonic()))
     a.signal(signal.SIGCONT)
     answers = waiting.answers()

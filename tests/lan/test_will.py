@@ -94,12 +94,13 @@ def test_075_signed_with_the_key_of_now(silent: Lan) -> None:
     lan = silent
     a, b, c = hosts = lan.ranked(3)
     for host in hosts:
-        configure(host, "permissive", FIRST)
+        configure(host, "enforce", FIRST)
     lan.start()
     lan.until_led_by("a")
-    for host in hosts:
-        configure(host, "enforce", SECOND)
-        assert host.kingctl("reload").returncode == 0
+    for keys in ([FIRST, SECOND], [SECOND, FIRST], [SECOND]):
+        for host in hosts:
+            configure(host, "enforce", *keys)
+            assert host.kingctl("reload").returncode == 0
     lan.until_led_by("a")
     a.kill()
     lan.until_led_by("b", [b, c])

@@ -2,7 +2,7 @@
 
 import pytest
 
-from kingd.core.message import Reason
+from kingd.core.message import Reason, Role
 from kingd.core.timing import MS, SECOND
 from kingd.sim.network import Weather
 from tests.scenarios.world import SEEDS, agrees_on, disturbed, leaderless_us, settled, told
@@ -43,6 +43,19 @@ def test_075_two_die_at_once(seed: int) -> None:
     cluster.kill(first)
     cluster.kill(second)
     agrees_on(cluster, "box3", within_s=0.02, among=others)
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_075_the_heir_dies_while_it_claims(seed: int) -> None:
+    """Some have promised to it already, and one of them does not hear of its death."""
+    cluster = settled(100, 90, 80, 70, 60, seed=seed)
+    first, heir, *others = cluster.hosts
+    cluster.kill(first)
+    assert cluster.run_until(lambda: heir.role is Role.CANDIDATE, 50 * MS)
+    cluster.run(seed * 50)
+    cluster.cut(heir, others[-1], one_way=True)
+    cluster.kill(heir)
+    agrees_on(cluster, "box3", within_s=0.05, among=others)
 
 
 @pytest.mark.parametrize("seed", SEEDS)

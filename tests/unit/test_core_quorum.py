@@ -419,6 +419,22 @@ def test_name_that_two_hosts_have_votes_for_neither(one: Peer, two: Peer) -> Non
     assert any("two hosts are called box60" in problem for problem in bench.core.status(bench.now_us).problems)
 
 
+def test_voter_that_lost_its_state_counts_again_when_its_former_vote_is_over(one: Peer, two: Peer) -> None:
+    """Another id, the same name and address: not two hosts for as long as this node leads."""
+    bench = elected(one, two)
+    bench.hear(two, Ack(sequence=newest_beat(bench)))
+    reborn = Peer(node=60 + 250, name="box60", priority=10, voters=DIGEST)
+    bench.meet(reborn)
+    for _ in range(30):
+        bench.advance_ms(100)
+        bench.hear(two, Ack(sequence=newest_beat(bench)))
+        bench.hear(reborn, Ack(sequence=newest_beat(bench)))
+    for _ in range(30):
+        bench.advance_ms(100)
+        bench.hear(reborn, Ack(sequence=newest_beat(bench)))
+    assert is_leader(bench)
+
+
 def test_a_refusal_is_only_a_missing_vote(one: Peer, two: Peer) -> None:
     bench = started(one, two)
     bench.advance_ms(60)

@@ -187,6 +187,39 @@ def test_after_it_the_heir_is_granted_without_a_ticket(bench: Bench, leader: Pee
     assert bench.answer(heir, Grant).term == 6
 
 
+def test_who_promised_to_a_candidate_that_died_is_told_with_a_ticket(bench: Bench, leader: Peer, other: Peer) -> None:
+    """It had granted, and did not hear of the death: once it is told; what it says then is its word."""
+    heir = Peer(node=62, priority=150)
+    bench.meet(heir)
+    dies(bench, heir)
+    dies(bench, leader)
+    bench.advance(0)
+    claim = bench.answer(other, Claim)
+    refusal = Refuse(
+        term=claim.term,
+        attempt=claim.attempt,
+        prepare=False,
+        holder=ballot(claim.term - 1, heir.node),
+        holder_session=SessionId(heir.session),
+        led=False,
+        remaining_ms=400,
+    )
+    bench.clear()
+    bench.hear(other, refusal)
+    again = bench.answer(other, Claim)
+    assert (again.term, again.attempt) == (claim.term, claim.attempt)
+    assert again.ticket == Ticket(
+        ballot=refusal.holder,
+        session=SessionId(heir.session),
+        successor=ME,
+        successor_session=MY_SESSION,
+    )
+    bench.clear()
+    bench.hear(other, refusal)
+    assert bench.role() is Role.SEEKING
+    assert not bench.sent(Claim)
+
+
 def test_another_session_of_the_leader_is_not_meant(bench: Bench, leader: Peer) -> None:
     dies(bench, Peer(node=70, session=leader.session + 1))
     assert bench.leader_name() == "box70"
