@@ -258,7 +258,7 @@ def test_crowd_that_answers_fills_the_table_and_drives_nobody_out(lan: Lan) -> N
         for me in crowd:
             adversary.send(adversary.bytes_of(me.says(ANNOUNCE, flags=1)), GROUP)
             time.sleep(0.005)
-        until(lambda: a.status()["members"]["alive"] > 300)
+        until(lambda: a.status()["members"]["alive"] + a.status()["members"]["dead"] > 500)  # dead again or not
         assert a.memory["Rss"] - before < 8 << 10
         for host in trio:
             assert {"a", "b", "c"} <= set(host.members())
