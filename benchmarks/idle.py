@@ -1,5 +1,6 @@
 """What three hosts cost that have nothing to do: frames, bytes, processor, memory."""
 
+import contextlib
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -68,7 +69,10 @@ def _busy_ns(pid: int) -> int:
 
 def _memory_mib(pids: Sequence[int]) -> tuple[float, float]:
     """RSS of the largest process (those of one program share most of it), and PSS of all."""
-    rollups = [Path(f"/proc/{pid}/smaps_rollup").read_text(encoding="ascii") for pid in pids]
+    rollups: list[str] = []
+    for pid in pids:
+        with contextlib.suppress(ProcessLookupError):  # it has ended, and its parent has not asked after it yet
+            rollups.append(Path(f"/proc/{pid}/smaps_rollup").read_text(encoding="ascii"))
 
     def of_each(name: str) -> list[float]:
         return [int(line.split()[1]) / 1024 for text in rollups for line in text.splitlines() if line.startswith(name)]

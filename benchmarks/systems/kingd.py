@@ -19,10 +19,9 @@ class Kingd:
     def __init__(self, lan: Lan, *, config: str = "", beat_s: float = 0.1, is_privileged: bool = True) -> None:
         """`config`: kingd.toml. `is_privileged`: may take real-time priority."""
         self.hosts = lan.ranked(3, config=config)
-        for host in self.hosts:
-            host.wrapper = ["setsid"]  # as in Process
-            if not is_privileged:
-                host.wrapper += ["setpriv", "--bounding-set", "-sys_nice", "--inh-caps", "-sys_nice"]
+        if not is_privileged:
+            for host in self.hosts:
+                host.wrapper = ["setpriv", "--bounding-set", "-sys_nice", "--inh-caps", "-sys_nice"]
         self.beat_s = beat_s
 
     def start(self, host: Host) -> None:
