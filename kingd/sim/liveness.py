@@ -52,7 +52,7 @@ class Recovery:
         self._stay_quiet()
 
     def run_without_majority(self) -> None:
-        """Too few voters are left, or too few that know what they promised: all must fall silent, and stay so."""
+        """Too few voters are left: all must fall silent, and stay so."""
         cluster = self.cluster
         cluster.run(2 * promise_us(self.options.timing.lease_us))
         for _ in range(20):
@@ -93,9 +93,14 @@ class Recovery:
                 raise LivenessError(f"{name} changed at {at_us / 1e6:.3f} after agreement: {event}\n{pending(cluster)}")
 
 
+def has_majority(survivors: list[Host]) -> bool:
+    voters = survivors[0].settings.voters
+    return len([h for h in survivors if h.name in voters]) >= quorum.majority(len(voters))
+
+
 def is_electable(survivors: list[Host]) -> bool:
     """Whether a majority of the voters is there, and knows or can learn what it promised (whose floor is 0 has promised
-    nothing). docs/protocol.md 8."""
+    nothing). If not, they may still come to agree, and need not. docs/protocol.md 8."""
     voters = survivors[0].settings.voters
     if not voters:
         return True

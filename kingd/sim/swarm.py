@@ -12,7 +12,7 @@ from functools import partial
 from kingd.sim.cluster import Cluster
 from kingd.sim.faults import Faults
 from kingd.sim.host import Host
-from kingd.sim.liveness import Recovery, is_electable, priority
+from kingd.sim.liveness import Recovery, has_majority, is_electable, priority
 from kingd.sim.options import Options
 from kingd.sim.outcome import LivenessError, Outcome, SafetyError
 
@@ -98,7 +98,7 @@ class Swarm:
         recovery = Recovery(self.cluster, self.options, survivors)
         if is_electable(survivors):
             recovery.run()
-        else:
+        elif not has_majority(survivors):
             recovery.run_without_majority()
         self.agreed_us = recovery.agreed_us
         self._check_tables()
