@@ -482,6 +482,9 @@ class Core:
             node.seek_at_us = node.now_us + node.timing.leader_timeout_us
         elif node.hears_foreign_leader() and not node.foreign_lonely:
             node.back_off()  # somebody leads, and is being probed
+        elif not quorum.hears_majority(node):
+            contact.ask_voters(node)
+            node.seek_at_us = node.now_us + node.timing.slot_us
         elif contact.verify_hearsay(node, len(node.hearsay)):
             node.seek_at_us = node.now_us + 2 * node.timing.round_trip_us  # who is there by then is asked
         else:

@@ -169,11 +169,17 @@ def _is_voter(node: Node, member: Member) -> bool:
 
 def reachable(node: Node, now_us: int) -> int:
     """How many voters were heard of late, this node included if it votes; in availability mode all members."""
+    alive = node.members.alive()
     if not node.in_quorum_mode:
-        return len(node.members.alive()) + 1
-    fresh_us = now_us - node.timing.contact_us
-    names = {m.name for m in node.members.alive() if _is_voter(node, m) and m.heard_us >= fresh_us}
+        return len(alive) + 1
+    contact_us = node.timing.contact_us
+    names = {m.name for m in alive if _is_voter(node, m) and now_us - m.heard_us <= max(contact_us, 2 * m.interval_us)}
     return len(names | ({node.settings.name} if node.is_voter else set()))
+
+
+def hears_majority(node: Node) -> bool:
+    """Whether a claim can be won at all, as far as this node hears: a minority asks in vain, and uses up terms."""
+    return not node.in_quorum_mode or reachable(node, node.now_us) >= majority(len(node.settings.voters))
 
 
 def problems(node: Node) -> list[str]:

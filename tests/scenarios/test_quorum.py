@@ -100,6 +100,21 @@ def test_056_minority_falls_silent_before_the_majority_elects(seed: int) -> None
 
 
 @pytest.mark.parametrize("seed", SEEDS)
+def test_022_minority_uses_up_no_terms(seed: int) -> None:
+    """And when it is back, it follows who leads, under the term that he has."""
+    cluster = settled(30, 20, 10, seed=seed, voters=THREE)
+    box3 = cluster.hosts[2]
+    led = term(cluster)
+    cluster.partition(cluster.hosts[:2], [box3])
+    cluster.run(60 * SECOND)
+    assert box3.core is not None
+    assert box3.core.node.term_seen == led
+    cluster.network.cuts.clear()
+    agrees_on(cluster, "box1", within_s=3)
+    assert term(cluster) == led
+
+
+@pytest.mark.parametrize("seed", SEEDS)
 def test_071_quorum_loss_only_the_hub_has_a_majority(seed: int) -> None:
     """OmniPaxos: every link but those to the hub is cut. The hub leads, whatever its rank."""
     cluster = settled(50, 40, 30, 20, 10, seed=seed, voters=FIVE)
