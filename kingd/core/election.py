@@ -96,6 +96,7 @@ class Core:
             hold_asked_us=hold_us,
             learned=ceiling > 0 or not votes,
             learn_from_us=now_us + wait_us,
+            listed_us=now_us,
         )
         self.node.sweep_at_us = now_us
         self._publisher = Publisher()

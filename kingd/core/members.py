@@ -68,6 +68,7 @@ class Member:
     role: Role = Role.JOINING
     eligible: bool = False
     voters: int = 0  # digest of its list of voters
+    voters_us: int = 0  # since when it has that list, as far as this node has heard
     blank: bool = False  # a voter that does not know what it has promised before
     lease_ms: int = 0  # of a leader or candidate: how long it counts on a promise
     leader: Ballot = NO_BALLOT
@@ -107,7 +108,8 @@ class Member:
         self.priority = header.priority
         self.role = header.role
         self.eligible = header.eligible
-        self.voters = header.voters
+        if self.voters != header.voters:
+            self.voters, self.voters_us = header.voters, now_us
         self.blank = header.blank
         self.leader = header.leader
         self.floor = header.floor

@@ -156,6 +156,7 @@ def on_configured(node: Node) -> None:
     """Another list, or another lease: what was proven by the old one stays proven, and only new votes count for more."""
     node.votes.clear()
     node.echoes.clear()
+    node.listed_us = node.now_us
     if node.is_voter:
         node.hold_wanted_us = max(node.hold_wanted_us, promise_us(node.timing.lease_us))
 
@@ -224,4 +225,19 @@ def unsafe_step(node: Node, voters: tuple[str, ...]) -> str | None:
             return f"{name} is not heard, so that it cannot say which list it has: wait until it is back, or remove it first"
         if heard[name].voters != node.settings.voters_digest:
             return f"{name} has another list still: reload kingd there, then here"
+    if not _has_elected(node):
+        return "no leader has led by the present list for long enough: wait until one does (kingctl leader), then again"
     return None
+
+
+def _has_elected(node: Node) -> bool:
+    """Whether a majority of the present list has promised to a leader of its own: else the list after it may share no voter
+    with any majority that has. A leader that was elected by the list before leads for a lease at most."""
+    leader = node.followed()
+    if node.role is Role.LEADER:
+        since_us, lease_us = node.listed_us, node.timing.lease_us
+    elif leader is not None and leader.voters == node.settings.voters_digest:
+        since_us, lease_us = leader.voters_us, max(node.timing.lease_us, leader.lease_ms * MS)
+    else:
+        return False
+    return node.now_us - since_us > 2 * lease_us

@@ -628,14 +628,21 @@ def test_majority(voters: int, needed: int) -> None:
     ],
 )
 def test_088_list_changes_by_one_name(one: Peer, two: Peer, voters: tuple[str, ...], why: str | None) -> None:
-    bench = started(one, two)
+    bench = elected(one, two)
+    lead_on(bench, one, 2_100)
     found = unsafe_step(bench.node, voters)
     assert found is None if why is None else found is not None and why in found
 
 
+def lead_on(bench: Bench, peer: Peer, duration_ms: int) -> None:
+    for _ in range(duration_ms // 100):
+        bench.advance_ms(100)
+        bench.hear(peer, Ack(sequence=newest_beat(bench)))
+
+
 def test_088_list_waits_until_all_have_the_last_one(one: Peer, two: Peer) -> None:
-    bench = started(one, two)
-    bench.hear(two, replace(Pong(echo=1)))
+    bench = elected(one, two)
+    lead_on(bench, one, 2_100)
     two.voters = DIGEST ^ 1
     bench.hear(two, Pong(echo=2))
     found = unsafe_step(bench.node, (*VOTERS, "zoe"))
@@ -649,6 +656,26 @@ def test_088_list_waits_for_who_is_not_heard(one: Peer) -> None:
     found = unsafe_step(bench.node, (*VOTERS, "zoe"))
     assert found is not None
     assert "box70 is not heard" in found
+
+
+def test_088_list_waits_for_a_leader_of_its_own(one: Peer, two: Peer) -> None:
+    """The simulator: (a) to (a, b) to (b), and nobody had been elected by the one in the middle: b led in an older term."""
+    bench = started(one, two, priority=0)
+    wider = (*VOTERS, "zoe")
+    found = unsafe_step(bench.node, wider)
+    assert found is not None
+    assert "no leader" in found
+    one.leads(5)
+    for _ in range(21):
+        bench.advance_ms(100)
+        bench.beat(one, lease_ms=LEASE_MS)
+        bench.acknowledge_from(one)
+    assert unsafe_step(bench.node, wider) is None
+    two.voters = one.voters = bench.node.settings.voters_digest ^ 1  # they were told another one, and took it back
+    bench.beat(one, lease_ms=LEASE_MS)
+    one.voters = two.voters = DIGEST
+    bench.beat(one, lease_ms=LEASE_MS)
+    assert unsafe_step(bench.node, wider) is not None
 
 
 def test_new_list_keeps_what_the_old_one_proved(one: Peer, two: Peer) -> None:
