@@ -211,13 +211,14 @@ class Core:
         """What its sender is, as of its newest word."""
         node, header = self.node, datagram.header
         contact.revive(node, member)
-        contact.follow_move(node, member, datagram, source)
+        moved = contact.follow_move(node, member, datagram, source)
         leading.note_rival(node, member, header)
         member.update(header, source=source, now_us=node.now_us)
         self._learn_terms(member)
         leading.raise_term(node, member)
         granted = node.promise.is_held_by(member.session) and node.promise.is_live(node.now_us)
-        if header.role is Role.LEADER and node.leader.node in (NOBODY, node.id) and not granted:
+        leads = header.role is Role.LEADER and node.leader.node in (NOBODY, node.id)
+        if leads and not granted and not moved:  # it is asked at one address: where it was heard last
             contact.probe(node, member.node, member.session, member.endpoint)  # a round trip, then handover.meet_leader
 
     def _learn_terms(self, member: Member) -> None:
@@ -484,7 +485,6 @@ class Core:
         elif node.hears_foreign_leader() and not node.foreign_lonely:
             node.back_off()  # somebody leads, and is being probed
         elif not quorum.hears_majority(node):
-            contact.ask_voters(node)
             node.seek_at_us = node.now_us + node.timing.slot_us
         elif contact.verify_hearsay(node, len(node.hearsay)):
             node.seek_at_us = node.now_us + 2 * node.timing.round_trip_us  # who is there by then is asked
@@ -500,7 +500,9 @@ class Core:
                 False  # the leader that it could hear but not reach is gone: no reason to wait longer
             )
             node.seek_at_us = min(node.seek_at_us, node.now_us + node.turn_us())
-        if node.role is Role.SEEKING and node.failures:
+        if node.role is Role.SEEKING and not quorum.hears_majority(node):
+            contact.ask_voters(node)
+        elif node.role is Role.SEEKING and node.failures:
             self._look_for_contact()
 
     def _look_for_contact(self) -> None:
