@@ -99,16 +99,16 @@ def has_majority(survivors: list[Host]) -> bool:
 
 
 def is_electable(survivors: list[Host]) -> bool:
-    """Whether a majority of the voters is there, and knows or can learn what it promised (whose floor is 0 has promised
-    nothing). If not, they may still come to agree, and need not. docs/protocol.md 8."""
+    """Whether a majority of the voters is there, and knows or can learn what it promised. If not, they may still come to
+    agree, and need not: at a first start in which somebody broke down it depends on who has heard whom. protocol.md 8."""
     voters = survivors[0].settings.voters
     if not voters:
         return True
     here = [h for h in survivors if h.name in voters]
-    knowing = sum(h.core is not None and h.core.node.promise.ballot.term > 0 for h in here)
+    knowing = sum(h.core is not None and h.core.node.learned for h in here)
     majority = quorum.majority(len(voters))
-    learns = knowing >= len(voters) - majority + 1 or len(here) == len(voters) or knowing == 0
-    return (len(here) if learns else knowing) >= majority
+    tells = min(majority, len(voters) - majority + 1)
+    return has_majority(survivors) and (knowing >= tells or knowing == 0 or len(here) == len(voters))
 
 
 LEADERSHIP = (EventKind.ELECTED, EventKind.DEPOSED, EventKind.LEADER_CHANGED, EventKind.LEADER_LOST)
