@@ -442,7 +442,11 @@ class Node:
         self.end_handover(leader.node)
         self.become(Role.FOLLOWER, reason)
         self.detector.begin(self.now_us)
-        self.promise.give(ballot, leader.session, until_us=self.promise_until_us(leader), led=True)
+        until_us = self.promise_until_us(leader)
+        if self.promise.ballot > ballot:  # it has asked this node for more since, and still leads under the old ballot
+            self.promise.renew(ballot, until_us=until_us)
+        else:
+            self.promise.give(ballot, leader.session, until_us=until_us, led=True)
         self.ping_at_us = self.prove_at_us = self.now_us + self._first_ping_us()
 
     def promise_until_us(self, leader: Member) -> int:

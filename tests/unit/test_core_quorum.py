@@ -222,6 +222,23 @@ def test_032_what_ended_the_old_ballot_does_not_end_the_promise_for_a_higher_one
     assert isinstance(claims(bench, two, 8, ticket=ticket if late == "ticket" else None), Refuse)
 
 
+def test_voter_that_was_isolated_follows_its_leader_under_the_ballot_that_it_leads(one: Peer, two: Peer) -> None:
+    """The simulator: it had granted the leader a higher term, under which that one does not lead yet."""
+    bench = started(one, two, priority=0)
+    bench.advance_ms(1)
+    claims(bench, one, 5)
+    one.leads(5)
+    bench.beat(one, lease_ms=LEASE_MS)
+    claims(bench, one, 7)
+    bench.perform(bench.core.links_changed(0, now_us=bench.now_us))
+    bench.advance_ms(500)
+    bench.perform(bench.core.links_changed(1, now_us=bench.now_us))
+    assert bench.role() is Role.JOINING
+    bench.beat(one, lease_ms=LEASE_MS)
+    assert bench.leader_name() == "box60"
+    assert isinstance(claims(bench, two, 7), Refuse)
+
+
 def test_grant_and_lease_wait_for_the_disk(one: Peer, two: Peer) -> None:
     """Neither a term above the durable ceiling, nor a longer promise than the durable one."""
     bench = started(one, two, priority=0)
