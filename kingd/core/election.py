@@ -233,6 +233,7 @@ class Core:
         promise = node.promise
         if promise.ballot.node == member.node and promise.session != member.session and promise.is_live(node.now_us):
             following.leader_gone(node, Reason.LEADER_CRASHED)  # its host has a new session: the one that led is dead
+        self._learn()
         handover.meet_leader(node, member)
         leading.raise_term(node, member)
 
@@ -292,7 +293,14 @@ class Core:
             member.move(source, node.now_us)
         contact.note_returns(node, ack)
         contact.answer_challenge(node, header, source, ack)
+        self._learn()
         handover.meet_leader(node, member)
+
+    def _learn(self) -> None:
+        """A voter without history was told something: perhaps it knows enough now."""
+        node = self.node
+        if not node.learned and quorum.learn(node) and node.role is Role.JOINING:
+            node.seek(None, delay_us=node.turn_us())
 
     def persisted(self, ceiling: Term, *, hold_us: int = 0, now_us: int) -> list[Effect]:
         self._begin(now_us)
@@ -468,6 +476,7 @@ class Core:
         if node.now_us < node.learn_from_us and not node.learned:
             node.join_at_us = node.learn_from_us
             return
+        self._learn()
         if not node.learned:
             contact.ask_voters(node)
             node.join_at_us = (
@@ -595,8 +604,6 @@ class Core:
     def _settle(self) -> None:
         """What follows from the new state, whichever way it came about."""
         node = self.node
-        if not node.learned and quorum.learn(node) and node.role is Role.JOINING:
-            node.seek(None, delay_us=node.turn_us())
         claiming.keep_ceiling_ahead(node)
         if node.will_role is not node.role and not self._stopped:
             will.write(node)
