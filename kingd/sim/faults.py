@@ -221,8 +221,11 @@ class Faults:
         return True
 
     def _reload(self, host: Host, voters: tuple[str, ...]) -> None:
-        """As an operator does who is told to wait."""
-        unsafe = host.core is not None and quorum.unsafe_step(host.core.node, voters) is not None
+        """As an operator does who waits when told to, and edits the file of a host that is down once another has taken it."""
+        if host.core is not None:
+            unsafe = quorum.unsafe_step(host.core.node, voters) is not None
+        else:
+            unsafe = all(other.settings.voters != voters for other in self.present if other.core is not None)
         if unsafe or self.cluster.now_us < host.paused_until_us:
             self.later(_RELOAD_AGAIN_US, partial(self._reload, host, voters))
         else:
