@@ -107,9 +107,10 @@ def may_promise(node: Node, claim: Claim) -> bool:
 
 def may_renew(node: Node, leader: Member) -> bool:
     """Whether a heartbeat may prolong the promise by as much as its leader counts on."""
-    lease_us = leader.lease_ms * MS
-    node.hold_wanted_us = max(node.hold_wanted_us, promise_us(lease_us))
-    return node.is_voter and node.learned and lease_us > 0 and node.hold_wanted_us <= node.hold_us
+    if not node.is_voter or not node.learned or leader.lease_ms == 0:
+        return False
+    node.hold_wanted_us = max(node.hold_wanted_us, promise_us(leader.lease_ms * MS))
+    return node.hold_wanted_us <= node.hold_us
 
 
 def learn(node: Node) -> bool:

@@ -275,6 +275,14 @@ def test_claim_of_who_has_another_list_is_not_answered(one: Peer, two: Peer) -> 
     assert bench.node.dropped["voters"] == 1
 
 
+def test_without_voters_no_promise_is_written_to_disk() -> None:
+    bench, leader = Bench(), Peer(node=60).leads(5)
+    bench.meet(leader)
+    bench.beat(leader)
+    assert bench.leader_name() == "box60"
+    assert {e.hold_us for e in bench.effects if isinstance(e, Persist)} == {0}
+
+
 # -- a start
 
 
