@@ -5,6 +5,7 @@ datagrams pile up, the clock runs on, and afterwards all that is queued is deliv
 disks take time, their cables are pulled, their addresses change. `Cluster` knows no chance but its seed, and no
 goal: swarm.py and the tests steer it."""
 
+import heapq
 import random
 from collections.abc import Callable
 from dataclasses import replace
@@ -56,6 +57,7 @@ class Cluster:
         self.exclusion = Exclusion(self.hosts)
         self._index = {h.endpoint.host: h.index for h in self.hosts}
         self._decoded: dict[bytes, Datagram] = {}
+        self._due: list[tuple[int, int]] = []  # a heap of (when, which host): at most one of each host counts
         self._entries_at = (0, 0)  # instant, entries in it
         self._writes = 0
 
@@ -208,19 +210,36 @@ class Cluster:
 
     def _step(self, end_us: int) -> bool:
         """The next thing that happens, if it happens before `end_us`."""
-        host = min(self.hosts, key=_due_us)
+        host = self._next_host()
+        due_us = host.due_us if host is not None else NEVER
         delivery_us = self.network.next_us
-        if delivery_us is not None and delivery_us <= host.due_us:
+        if delivery_us is not None and delivery_us <= due_us:
             if delivery_us > end_us:
                 return False
             self.now_us = max(self.now_us, delivery_us)
             self._deliver()
             return True
-        if host.due_us > end_us:
+        if host is None or due_us > end_us:
             return False
-        self.now_us = max(self.now_us, host.due_us)
+        self.now_us = max(self.now_us, due_us)
         self._wake(host)
         return True
+
+    def _next_host(self) -> Host | None:
+        """Who is due first. A deadline that was put off (as by each heartbeat) is looked at when it would have been due."""
+        while self._due:
+            at_us, index = self._due[0]
+            host = self.hosts[index]
+            if at_us == host.due_us:
+                return host
+            if at_us != host.queued_us or host.due_us == NEVER:  # it got an earlier one since, or has nothing to do
+                heapq.heappop(self._due)
+                if at_us == host.queued_us:
+                    host.queued_us = NEVER
+            else:
+                heapq.heapreplace(self._due, (host.due_us, index))
+                host.queued_us = host.due_us
+        return None
 
     def _schedule(self, host: Host) -> None:
         if host.core is None:
@@ -232,6 +251,9 @@ class Cluster:
         if host.backlog:
             due_us = self.now_us
         host.due_us = max(due_us, host.paused_until_us)
+        if host.due_us < host.queued_us:
+            host.queued_us = host.due_us
+            heapq.heappush(self._due, (host.due_us, host.index))
 
     def _wake(self, host: Host) -> None:
         backlog, host.backlog = host.backlog, []
@@ -377,9 +399,11 @@ class Cluster:
 
     def _multicast(self, host: Host, data: Payload, *, to_itself: bool) -> None:
         """The kernel loops it back. Of heartbeats that is left out here: it is a fifth of all, and changes nothing."""
-        for other in self.hosts:
-            if other is not host or to_itself:
-                self._send(host, data, other.index, multicast=True)
+        targets = [other.index for other in self.hosts if other is not host or to_itself]
+        if self.record is not None:
+            assert isinstance(data, bytes)
+            self.record += [(host.index, target, data) for target in targets]
+        self.network.multicast(data, source=host.index, targets=targets, now_us=self.now_us)
 
     def _send(self, host: Host, data: Payload, target: int, *, multicast: bool, delay_us: int = 0) -> None:
         if self.record is not None:
@@ -452,10 +476,6 @@ class Cluster:
 
     def host(self, name: str) -> Host:
         return next(h for h in self.hosts if h.name == name)
-
-
-def _due_us(host: Host) -> int:
-    return host.due_us
 
 
 def _order(write: tuple[int, int, Persist]) -> tuple[int, int]:

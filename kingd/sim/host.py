@@ -46,6 +46,7 @@ class Host:
     port: int = PORT
     paused_until_us: int = 0
     due_us: int = NEVER  # when it next has something to do, if nothing arrives
+    queued_us: int = NEVER  # when `Cluster` looks at that
     backlog: list[tuple[Endpoint, Datagram | bytes]] = field(default_factory=list)
     pending_disk: list[tuple[int, int, Persist]] = field(default_factory=list)  # when it is done, order, what
     disk_us: int = DISK_US

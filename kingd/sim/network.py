@@ -5,12 +5,17 @@ It carries bytes, or the datagrams themselves where a run is not about the codec
 
 import heapq
 import random
+from collections.abc import Iterable
 from dataclasses import dataclass, field
+from typing import Any
 
 from kingd.core.message import Datagram
 
 Payload = Datagram | bytes
 Link = tuple[int, int]  # from, to
+# When it arrives, its number, source, target, multicast, data, and those of the same multicast that arrive later (the next
+# one last), or None: however many get a multicast, it takes one place in the queue.
+_Delivery = tuple[int, int, int, int, bool, Payload, list[Any] | None]
 
 
 @dataclass(slots=True, kw_only=True)
@@ -39,7 +44,7 @@ class Network:
     unplugged: set[int] = field(default_factory=set)  # hosts whose cable is out
     sent: int = 0
     delivered: int = 0
-    _queue: list[tuple[int, int, int, int, bool, Payload]] = field(default_factory=list)
+    _queue: list[_Delivery] = field(default_factory=list)
     _count: int = 0
 
     def passes(self, source: int, target: int, *, multicast: bool) -> bool:
@@ -50,9 +55,34 @@ class Network:
         )
 
     def send(self, data: Payload, *, source: int, target: int, multicast: bool, now_us: int) -> None:
+        deliveries: list[_Delivery] = []
+        self._deliver(data, source, target, multicast, now_us, deliveries, None)
+        for delivery in deliveries:
+            heapq.heappush(self._queue, delivery)
+
+    def multicast(self, data: Payload, *, source: int, targets: Iterable[int], now_us: int) -> None:
+        deliveries: list[_Delivery] = []
+        for target in targets:
+            self._deliver(data, source, target, True, now_us, deliveries, deliveries)
+        deliveries.sort(reverse=True)
+        if deliveries:
+            heapq.heappush(self._queue, deliveries.pop())
+
+    def _deliver(
+        self,
+        data: Payload,
+        source: int,
+        target: int,
+        multicast: bool,
+        now_us: int,
+        deliveries: list[_Delivery],
+        others: list[_Delivery] | None,
+    ) -> None:
+        """Append what arrives at `target`: nothing, one, or more than one."""
         self.sent += 1
         if source == target:
-            self._put(data, source, target, multicast, now_us + 1)
+            self._count += 1
+            deliveries.append((now_us + 1, self._count, source, target, multicast, data, others))
             return
         if not self.passes(source, target, multicast=multicast):
             return
@@ -63,11 +93,12 @@ class Network:
                 at_us = now_us + self._delay_us()
                 if self.clogs:
                     at_us = max(at_us, self.clogs.get((source, target), 0))
-                self._put(seen, source, target, multicast, at_us)
+                self._count += 1
+                deliveries.append((at_us, self._count, source, target, multicast, seen, others))
         if weather.replay_rate and chance() < weather.replay_rate:
-            self._put(
-                data, source, target, multicast, now_us + self.rng.randint(weather.delay_max_us, weather.replay_us)
-            )
+            at_us = now_us + self.rng.randint(weather.delay_max_us, weather.replay_us)
+            self._count += 1
+            deliveries.append((at_us, self._count, source, target, multicast, data, others))
 
     def _delay_us(self) -> int:
         weather = self.weather
@@ -83,17 +114,17 @@ class Network:
         damaged[bit // 8] ^= 1 << bit % 8
         return bytes(damaged)
 
-    def _put(self, data: Payload, source: int, target: int, multicast: bool, at_us: int) -> None:
-        self._count += 1
-        heapq.heappush(self._queue, (at_us, self._count, source, target, multicast, data))
-
     @property
     def next_us(self) -> int | None:
         return self._queue[0][0] if self._queue else None
 
     def pop(self) -> tuple[int, int, bool, Payload]:
         """source, target, multicast, data of the next delivery."""
-        _, _, source, target, multicast, data = heapq.heappop(self._queue)
+        _, _, source, target, multicast, data, others = self._queue[0]
+        if others:
+            heapq.heapreplace(self._queue, others.pop())
+        else:
+            heapq.heappop(self._queue)
         self.delivered += 1
         return source, target, multicast, data
 
