@@ -8,6 +8,7 @@ endif
 # The unit tests run under this one too, where it is there, complete, and not what .venv has already.
 PYTHON_NEXT ?= python3.13
 SEEDS ?= 200
+START ?= 0
 MORE ?= 0
 STATES ?= 5000000
 MINUTES ?= 2
@@ -29,7 +30,8 @@ help:
 	@echo 'make lint         ruff and mypy only'
 	@echo 'make format       let ruff lay out the code'
 	@echo 'make coverage     unit tests, and which branches of the election they do not reach'
-	@echo 'make sim SEEDS=N  N runs of the simulator on all processors, up to the first that fails'
+	@echo 'make sim SEEDS=N  N runs of the simulator on all processors, up to the first that fails; for many runs:'
+	@echo '                  [START=K] [KEEP_GOING=1] tells what fails and goes on, [COMPILED=1] compiles it first (by mypyc)'
 	@echo 'make model        every order of events of small clusters; MORE=T: for T ticks longer'
 	@echo 'make chaos MINUTES=n [MODE=quorum] [PROFILE=fast] [SEED=n]  random faults on real daemons, and a picture of it (root)'
 	@echo 'make deb          Debian packages in dist/'
@@ -97,8 +99,9 @@ coverage: .venv/for-tests
 	@.venv/bin/coverage report --show-missing --skip-covered --include='kingd/core/*'
 
 .PHONY: sim
-sim: .venv/for-use
-	@.venv/bin/python -m kingd.sim --seeds $(SEEDS)
+sim: $(if $(COMPILED),.venv/for-tests,.venv/for-use)
+	@.venv/bin/python -m $(if $(COMPILED),tests.sim.compiled,kingd.sim) --start $(START) --seeds $(SEEDS) \
+		$(if $(KEEP_GOING),--keep-going)
 
 .PHONY: chaos
 chaos: .venv/for-tests

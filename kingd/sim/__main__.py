@@ -1,19 +1,25 @@
 """`python -m kingd.sim`: replay one seed, hunt through many, make a failing one small.
 
-Exit code: 0 ok, 1 crash, 3 an invariant does not hold, 4 no agreement after the heal; 2 is a wrong command line. This
-and `hunt.py` are the only parts of the simulator with a clock, processes and a terminal."""
+Exit code: 0 ok, 1 crash, 3 an invariant does not hold, 4 no agreement after the heal (the first of
+these that any seed came to); 2 is a wrong command line. This and `hunt.py` are the only parts of the simulator with a
+clock, processes and a terminal."""
 
 import argparse
 import contextlib
 import os
+import signal
 import sys
+import time
 
 from kingd.sim.hunt import Totals, results
 from kingd.sim.options import Mode, Options, draw
+from kingd.sim.outcome import Outcome
 from kingd.sim.shrink import PLAIN, Cut, Shrinker
 from kingd.sim.swarm import Result, run
 
 _RUNS_MAX = 2_000
+_INTERRUPTED = 130  # as a shell says of who ends by SIGINT
+_PROGRESS_S = 60.0  # where nobody looks on
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -22,8 +28,7 @@ def main(arguments: list[str] | None = None) -> int:
         return _shrink(args.shrink, runs_max=args.runs)
     if args.seed is not None:
         return _one(args)
-    mode = Mode(args.mode) if args.mode else None
-    return _many(range(args.start, args.start + args.seeds), jobs=args.jobs, mode=mode)
+    return _many(args)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -35,6 +40,9 @@ def _parser() -> argparse.ArgumentParser:
     what.add_argument("--seeds", type=int, metavar="N", help="run N of them on all processors, up to the first failure")
     what.add_argument("--shrink", type=int, metavar="SEED", help="make this failing one small, and print its trace")
     parser.add_argument("--start", type=int, default=0, metavar="K", help="with --seeds: the first one (default 0)")
+    parser.add_argument(
+        "--keep-going", action="store_true", help="with --seeds: tell each failure in a line, and go on"
+    )
     parser.add_argument("--mode", choices=list(Mode), help="with --seeds: only those that drew this mode")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, metavar="J", help="with --seeds: processes")
     parser.add_argument(
@@ -85,27 +93,64 @@ def _show(options: Options, *, trace: bool, datagrams: bool = False) -> Result:
     return result
 
 
-def _many(seeds: range, *, jobs: int, mode: Mode | None) -> int:
-    totals, failed, shows = Totals(), None, sys.stderr.isatty()
-    with contextlib.closing(results(seeds, jobs=jobs, mode=mode)) as found:
-        for result in found:
-            totals.add(result)
-            if shows and totals.seeds % 50 == 0:
-                progress = f"{totals.seeds} of {len(seeds)} seeds, {totals.seeds_per_s:.0f} a second"
-                print(f"\r{progress}\033[K", end="", file=sys.stderr, flush=True)
-            if result.outcome:
-                failed = result
-                break
-    if shows:
-        print("\r\033[K", end="", file=sys.stderr, flush=True)
+def _many(args: argparse.Namespace) -> int:
+    seeds = range(args.start, args.start + args.seeds)
+    mode = Mode(args.mode) if args.mode else None
+    totals, progress, seed, interrupted = Totals(), _Progress(seeds), args.start - 1, ""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        with contextlib.closing(results(seeds, jobs=args.jobs, mode=mode, keeps_going=args.keep_going)) as found:
+            for result in found:
+                totals.add(result)
+                seed = result.seed
+                if result.outcome:
+                    progress.clear()
+                    print(_failure(result) if args.keep_going else _failure_in_full(result), flush=True)
+                    if not args.keep_going:
+                        break
+                progress.show(totals, seed)
+    except KeyboardInterrupt:
+        interrupted = f"interrupted; to go on: --start {seed + 1} --seeds {seeds.stop - seed - 1}"
+    progress.clear()
     print(totals)
-    if failed is None:
-        return 0
-    print(
-        f"seed {failed.seed}: {failed.outcome.name} {failed.message}\n"
-        f"  replay: {replay(failed.seed)}\n  shrink: python -m kingd.sim --shrink {failed.seed}"
+    if interrupted:
+        print(interrupted)
+    return int(totals.worst) or (_INTERRUPTED if interrupted else 0)
+
+
+class _Progress:
+    """On stderr: on a terminal a line that changes, else one a minute."""
+
+    def __init__(self, seeds: range) -> None:
+        self._seeds = seeds
+        self._tty = sys.stderr.isatty()
+        self._every_s = 0.5 if self._tty else _PROGRESS_S
+        self._next_s = time.monotonic() + self._every_s
+
+    def show(self, totals: Totals, seed: int) -> None:
+        if time.monotonic() < self._next_s:
+            return
+        self._next_s = time.monotonic() + self._every_s
+        failed = totals.seeds - totals.count[Outcome.OK]
+        text = f"up to seed {seed}: {totals.seeds} of {len(self._seeds)}, {totals.seeds_per_s:.0f} a second, {failed} failed"
+        print(f"\r{text}\033[K" if self._tty else text, end="" if self._tty else "\n", file=sys.stderr, flush=True)
+
+    def clear(self) -> None:
+        if self._tty:
+            print("\r\033[K", end="", file=sys.stderr, flush=True)
+
+
+def _failure(result: Result) -> str:
+    """One line. Of a traceback the last one says most, of all else the first."""
+    lines = result.message.strip().splitlines()
+    return f"seed {result.seed}: {result.outcome.name} {lines[-1 if result.outcome is Outcome.CRASH else 0]}"
+
+
+def _failure_in_full(result: Result) -> str:
+    return (
+        f"seed {result.seed}: {result.outcome.name} {result.message}\n"
+        f"  replay: {replay(result.seed)}\n  shrink: python -m kingd.sim --shrink {result.seed}"
     )
-    return int(failed.outcome)
 
 
 def replay(seed: int) -> str:

@@ -1,5 +1,6 @@
 """Many seeds on all processors: their results as they come, and what they add up to."""
 
+import signal
 import time
 from collections import Counter
 from collections.abc import Generator
@@ -19,35 +20,41 @@ def one(seed: int) -> Result:
     return run(draw(seed))
 
 
-def _chunk(seeds: range, mode: Mode | None) -> list[Result]:
-    """Up to the first that fails: nobody wants to wait for the rest."""
+def _chunk(seeds: range, mode: Mode | None, keeps_going: bool) -> list[Result]:
+    """Up to the first that fails, where nobody wants to wait for the rest."""
     found = []
     for seed in seeds:
         options = draw(seed)
         if mode in (None, options.mode):
             found.append(run(options))
-            if found[-1].outcome:
+            if found[-1].outcome and not keeps_going:
                 break
     return found
 
 
-def results(seeds: range, *, jobs: int, mode: Mode | None = None) -> Generator[Result, None, None]:
+def results(
+    seeds: range, *, jobs: int, mode: Mode | None = None, keeps_going: bool = False
+) -> Generator[Result, None, None]:
     """In the order of the seeds; with a mode only of those that have drawn it."""
     chunks = (seeds[at : at + _CHUNK] for at in range(0, len(seeds), _CHUNK))
     if jobs <= 1:
         for chunk in chunks:
-            yield from _chunk(chunk, mode)
+            yield from _chunk(chunk, mode, keeps_going)
         return
-    with ProcessPoolExecutor(jobs) as pool:
-        waiting = [pool.submit(_chunk, chunk, mode) for chunk in islice(chunks, jobs * _AHEAD)]
-        while waiting:
-            found = waiting.pop(0).result()
-            waiting.extend(pool.submit(_chunk, chunk, mode) for chunk in islice(chunks, 1))
-            try:
+    with ProcessPoolExecutor(jobs, initializer=_leave_interrupts_to_the_parent) as pool:
+        try:
+            waiting = [pool.submit(_chunk, chunk, mode, keeps_going) for chunk in islice(chunks, jobs * _AHEAD)]
+            while waiting:
+                found = waiting.pop(0).result()
+                waiting.extend(pool.submit(_chunk, chunk, mode, keeps_going) for chunk in islice(chunks, 1))
                 yield from found
-            except GeneratorExit:
-                pool.shutdown(cancel_futures=True)
-                raise
+        except BaseException:
+            pool.shutdown(cancel_futures=True)
+            raise
+
+
+def _leave_interrupts_to_the_parent() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 @dataclass
@@ -70,6 +77,11 @@ class Totals:
         self.entries += result.entries
         self.datagrams += result.datagrams
         self.leaders += result.leader_changes
+
+    @property
+    def worst(self) -> Outcome:
+        """A crash before an invariant before no agreement."""
+        return min((outcome for outcome in self.count if outcome), default=Outcome.OK)
 
     @property
     def seeds(self) -> int:
