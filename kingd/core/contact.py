@@ -1,7 +1,7 @@
 """Who is here: announcements, challenges, new sessions, namesakes, the dead. docs/protocol.md 4.1.
 
 An announcement is a hint. A node becomes a member when it answers a probe from the session that it claims to have;
-until then it gets from us a probe, at most one per 200 ms, or the answer to its own, and
+until then it gets from us a probe, at most one per `challenge_us`, or the answer to its own, and
 never more bytes than it sent (protocol.md 3.4)."""
 
 from kingd.core import survey
@@ -31,7 +31,6 @@ from kingd.core.message import (
 from kingd.core.node import Node
 from kingd.core.timing import MS, NEVER, SECOND
 
-PROBE_EVERY_US = 200 * MS
 _ANNOUNCE_FIRST_US = (150 * MS, 450 * MS)  # after the first: a lost one costs little
 _NAMESAKE_EVERY_US = 2 * SECOND
 _NAMESAKE_GONE_US = 5 * SECOND
@@ -93,7 +92,7 @@ def probe(node: Node, target: NodeId, session: SessionId, endpoint: Endpoint) ->
 def _challenge(node: Node, target: NodeId, session: SessionId) -> int:
     """What the session has to echo; 0 = it was asked a moment ago, or too many strangers are."""
     last = node.challenges.get(target, session)
-    if last is not None and node.now_us - last.sent_us < PROBE_EVERY_US:
+    if last is not None and node.now_us - last.sent_us < node.timing.challenge_us:
         return 0
     if node.members.find(target, session) is None and not _may_probe_stranger(node):
         return 0
@@ -446,7 +445,7 @@ def on_namesake(node: Node, datagram: Datagram, source: Endpoint) -> None:
     last = node.challenges.get(node.id, node.session)
     if node.duplicate or not _earns_probe(node, body, source):
         return
-    if last is None or node.now_us - last.sent_us >= PROBE_EVERY_US:
+    if last is None or node.now_us - last.sent_us >= node.timing.challenge_us:
         nonce = node.rng.getrandbits(64)
         node.challenges.put(node.id, node.session, Challenge(nonce, node.now_us))
         node.send_to(Probe(nonce=nonce), node=node.id, endpoint=source)

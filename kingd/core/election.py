@@ -480,7 +480,7 @@ class Core:
         if not node.learned:
             contact.ask_voters(node)
             node.join_at_us = (
-                node.now_us + 2 * contact.PROBE_EVERY_US
+                node.now_us + 2 * node.timing.challenge_us
             )  # in between it may ask who moved, at the new address
             return
         node.seek(None, delay_us=node.turn_us())

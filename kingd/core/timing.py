@@ -30,6 +30,12 @@ class Timing:
         return min(max(self.heartbeat_us // 2, 10 * MS), 50 * MS)
 
     @property
+    def challenge_us(self) -> int:
+        """How long until a session that did not answer a probe is asked again: contact that rests on a lost one is renewed
+        several times before it is too old."""
+        return 4 * self.round_trip_us
+
+    @property
     def resends_us(self) -> tuple[int, ...]:
         """When a request that was not answered goes out again, after the first time: three more tries."""
         unit = self.round_trip_us
