@@ -143,11 +143,6 @@ class Cluster:
         self.note(host, "stop")
         self.enter(host, lambda core: core.stop(now_us=self.local_us(host)))
 
-    def configure_at_rest(self, host: Host, *, priority: int) -> None:
-        """Edit the configuration of a host that does not run."""
-        assert host.core is None
-        host.settings = replace(host.settings, priority=priority)
-
     def set_voters(self, host: Host, voters: tuple[str, ...]) -> None:
         """In its configuration, and in the core if it runs; as an operator who does not ask whether the step is safe."""
         host.settings = replace(host.settings, voters=voters)

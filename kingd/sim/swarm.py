@@ -93,8 +93,8 @@ class Swarm:
             self.cluster.start(host)
 
     def _recover(self, survivors: list[Host]) -> None:
-        self._give_somebody_a_rank(survivors)
         self.faults.end(survivors)
+        self._give_somebody_a_rank(survivors)
         recovery = Recovery(self.cluster, self.options, survivors)
         if is_electable(survivors):
             recovery.run()
@@ -109,12 +109,7 @@ class Swarm:
             self.cluster.checker.check_tables(host.core.node)
 
     def _give_somebody_a_rank(self, survivors: list[Host]) -> None:
-        """At least one of them must be allowed to lead at all."""
-        host = self.rng.choice(survivors)
-        if host.core is not None and host.core.node.stopping:
-            self.cluster.crash(host)
+        """At least one of them must be allowed to lead at all. They run by now: who was restarted has the priority of its
+        configuration again."""
         if all(priority(h) == 0 for h in survivors):
-            if host.core is not None:
-                self.cluster.set_priority(host, 100)
-            else:
-                self.cluster.configure_at_rest(host, priority=100)
+            self.cluster.set_priority(self.rng.choice(survivors), 100)

@@ -17,6 +17,7 @@ from kingd.sim.hunt import Totals, one, results
 from kingd.sim.liveness import LEADERSHIP
 from kingd.sim.network import Weather
 from kingd.sim.options import Mode, draw
+from kingd.sim.outcome import Outcome
 from kingd.sim.schedule import KINDS
 from kingd.sim.swarm import run
 
@@ -77,6 +78,12 @@ def test_seed_reproduces_a_run_exactly(seed: int) -> None:
     }
     assert len(outputs) == 1
     assert f"digest {one(seed).digest:08x}" in outputs.pop()
+
+
+@pytest.mark.parametrize("seed", [210370, 219575, 220355])
+def test_somebody_may_lead_in_the_second_phase(seed: int) -> None:
+    """Whoever got a priority and was restarted then, for the list of voters, had priority 0 again: nobody could lead."""
+    assert one(seed).outcome is Outcome.OK
 
 
 def changes_under_loss(seed: int) -> list[str]:
