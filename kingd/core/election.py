@@ -347,7 +347,7 @@ class Core:
         node.settings = replace(settings, cluster=node.settings.cluster)
         node.detector.configure(settings.timing)
         if (before.voters, before.timing) != (settings.voters, settings.timing):
-            quorum.on_configured(node)
+            quorum.on_configured(node, before)
         node.announce_at_us = (
             min(node.announce_at_us, node.now_us) if node.role is not Role.JOINING else node.announce_at_us
         )

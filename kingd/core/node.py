@@ -64,6 +64,7 @@ class Node:
         default_factory=dict
     )  # voter -> until when it has promised to this candidate or leader
     listed_us: int = 0  # since when this node has its list of voters and its timing
+    former_lists: set[int] = field(default_factory=set)  # digests of the lists of voters that this session had before
     lease_until_us: int = 0  # a majority's promises last so long
     term_saved: Term = Term(0)  # of the newest leadership that was followed, as the disk was asked to hold it
 

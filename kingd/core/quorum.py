@@ -7,10 +7,12 @@ answer that leaves availability mode as it is."""
 
 from collections import Counter
 from collections.abc import Iterable
+from dataclasses import replace
 
 from kingd.core.members import Member, State
 from kingd.core.message import NOBODY, Ballot, Claim, Header, NodeId, Role, Term
 from kingd.core.node import Node
+from kingd.core.settings import Settings
 from kingd.core.timing import MS, NEVER, promise_us
 
 _NEW_SESSIONS_MAX = 1024
@@ -153,8 +155,9 @@ def turn_us(node: Node) -> int:
     return node.turn_us() + node.timing.round_trip_us // 10
 
 
-def on_configured(node: Node) -> None:
+def on_configured(node: Node, former: Settings) -> None:
     """Another list, or another lease: what was proven by the old one stays proven, and only new votes count for more."""
+    node.former_lists.add(former.voters_digest)
     node.votes.clear()
     node.echoes.clear()
     node.listed_us = node.now_us
@@ -220,13 +223,16 @@ def unsafe_step(node: Node, voters: tuple[str, ...]) -> str | None:
         return "quorum mode cannot be switched on or off while kingd runs: stop kingd on all hosts, then start it with the list"
     if len(changed) > 1:
         return f"more than one voter would change ({', '.join(changed)}): add or remove one, reload on all hosts, then the next"
-    heard = {m.name: m for m in node.members.alive()}
-    for name in sorted(now - {node.settings.name} - set(changed)):
-        if name not in heard:
+    present, following = node.settings.voters_digest, replace(node.settings, voters=voters).voters_digest
+    lists = {m.name: m.voters for m in node.members.alive()}
+    staying = sorted(now - {node.settings.name} - set(changed))
+    is_begun = following not in node.former_lists and any(lists.get(name) == following for name in staying)
+    for name in staying:
+        if name not in lists and not is_begun:
             return f"{name} is not heard, so that it cannot say which list it has: wait until it is back, or remove it first"
-        if heard[name].voters != node.settings.voters_digest:
+        if name in lists and lists[name] != present and not (is_begun and lists[name] == following):
             return f"{name} has another list still: reload kingd there, then here"
-    if not _has_elected(node):
+    if not is_begun and not _has_elected(node):
         return "no leader has led by the present list for long enough: wait until one does (kingctl leader), then again"
     return None
 

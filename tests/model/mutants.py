@@ -145,6 +145,15 @@ def everybody_votes() -> AbstractContextManager[object]:
     return stack
 
 
+def lists_change_without_an_election() -> AbstractContextManager[object]:
+    """The next list comes whether or not anybody was elected by the present one."""
+
+    def has_elected(node: Node) -> bool:
+        return True
+
+    return patch.object(quorum, "_has_elected", has_elected)
+
+
 def _started(change: Callable[[Node], None]) -> AbstractContextManager[object]:
     init = Core.__init__
 

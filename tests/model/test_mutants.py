@@ -24,6 +24,7 @@ MUTANTS: dict[str, tuple[Mutant, str, str]] = {
     "ceiling lost": (mutants.voter_forgets_its_ceiling, "forget", "Q2"),
     "slot not exclusive": (mutants.promise_is_not_exclusive, "plain", "Q1"),
     "everybody counted": (mutants.everybody_votes, "four-hosts", "Q2"),
+    "two lists, no election": (mutants.lists_change_without_an_election, "voters-steps", "Q1"),
 }
 
 

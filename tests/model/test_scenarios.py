@@ -363,6 +363,13 @@ def test_088_voters_change() -> None:
     assert {s.host for s in found.happened("voters")} == {"a", "b", "c", "d"}
 
 
+def test_088_voters_change_step_by_step() -> None:
+    """(a) to (a, b) to (b), and each host takes a list only where that is found to be safe."""
+    found = within("voters-steps")
+    assert found.happened("reload", host="b", before="leader", after="leader")
+    assert found.saw("", "leader")
+
+
 def test_089_lease_changes() -> None:
     found = within("lease-change")
     assert found.happened("timeout", host="a", before="leader", after="leader")

@@ -2,6 +2,7 @@
 
 import pytest
 
+from kingd.core.quorum import unsafe_step
 from kingd.core.timing import MS, SECOND
 from kingd.sim.cluster import Cluster
 from kingd.sim.exclusion import says_it_leads
@@ -10,6 +11,7 @@ from kingd.sim.outcome import SafetyError
 from tests.scenarios.world import SEEDS, agrees_on, cold, disturbed, settled, term, told
 
 THREE = ("box1", "box2", "box3")
+FOUR = ("box1", "box2", "box3", "box4")
 FIVE = (*THREE, "box4", "box5")
 
 
@@ -210,6 +212,37 @@ def test_053_voter_that_lost_its_state_waits_while_one_that_knows_is_missing(see
     assert say_that_they_lead(cluster) == []
     cluster.start(box1)
     agrees_on(cluster, "box1", within_s=6)
+
+
+def takes_list(cluster: Cluster, host: Host, voters: tuple[str, ...]) -> None:
+    """As `kingctl reload` does."""
+    assert host.core is not None
+    assert unsafe_step(host.core.node, voters) is None
+    cluster.set_voters(host, voters)
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.parametrize("order", [(0, 1, 2, 3), (3, 2, 1, 0)])
+def test_088_list_changes_host_after_host(seed: int, order: tuple[int, ...]) -> None:
+    cluster = settled(30, 20, 10, 5, seed=seed, voters=THREE)
+    for index in order:
+        takes_list(cluster, cluster.hosts[index], FOUR)
+        cluster.run(2 * SECOND)
+    agrees_on(cluster, "box1", within_s=6)
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_088_voter_that_dies_half_way_leaves_nobody_behind(seed: int) -> None:
+    """Of three voters one took the list of four, and another one died: neither list has a majority."""
+    cluster = settled(30, 20, 10, 5, seed=seed, voters=THREE)
+    box1, box2, box3, box4 = cluster.hosts
+    takes_list(cluster, box3, FOUR)
+    cluster.crash(box2)
+    cluster.run(10 * SECOND)
+    assert say_that_they_lead(cluster) == []
+    takes_list(cluster, box4, FOUR)
+    takes_list(cluster, box1, FOUR)
+    agrees_on(cluster, "box1", within_s=6, among=[box1, box3, box4])
 
 
 @pytest.mark.parametrize("seed", SEEDS)

@@ -703,6 +703,61 @@ def test_088_list_waits_for_a_leader_of_its_own(one: Peer, two: Peer) -> None:
     assert unsafe_step(bench.node, wider) is not None
 
 
+WIDER = (*VOTERS, "zoe")
+
+
+def digest(voters: tuple[str, ...]) -> int:
+    return Settings(cluster=CLUSTER, name="me", version="0", voters=voters).voters_digest
+
+
+def test_088_list_that_a_voter_has_is_followed(one: Peer, two: Peer) -> None:
+    """Each host but the first was refused it: the first one had another list."""
+    bench = elected(one, two)
+    one.voters = digest(WIDER)
+    bench.hear(one, Pong(echo=2))
+    assert unsafe_step(bench.node, WIDER) is None
+    assert unsafe_step(bench.node, ("box60", "me")) is not None
+
+
+def test_088_list_is_followed_with_no_leader_and_a_voter_dead(one: Peer) -> None:
+    """One voter took the next list and another one died: neither list had a majority, and nobody may be left behind."""
+    bench = started(one)
+    assert unsafe_step(bench.node, WIDER) is not None
+    one.voters = digest(WIDER)
+    bench.hear(one, Pong(echo=2))
+    assert unsafe_step(bench.node, WIDER) is None
+
+
+def test_088_third_list_is_not_followed(one: Peer, two: Peer) -> None:
+    bench = elected(one, two)
+    one.voters, two.voters = digest(WIDER), digest((*VOTERS, "bob"))
+    bench.hear(one, Pong(echo=2))
+    bench.hear(two, Pong(echo=2))
+    found = unsafe_step(bench.node, WIDER)
+    assert found is not None
+    assert "box70 has another list" in found
+
+
+def test_088_list_of_who_is_no_voter_of_it_is_not_followed(one: Peer, two: Peer) -> None:
+    """Of the one that is added, or removed: it may never have had the present list."""
+    zoe = Peer(node=80, name="zoe", voters=digest(WIDER))
+    bench = started(one, two, zoe)
+    found = unsafe_step(bench.node, WIDER)
+    assert found is not None
+    assert "no leader" in found
+
+
+def test_088_former_list_is_not_followed(one: Peer, two: Peer) -> None:
+    """A host that was left behind has it still. To go back is a step of its own."""
+    bench = elected(one, two)
+    one.voters = digest(WIDER)
+    bench.hear(one, Pong(echo=2))
+    bench.perform(bench.core.configure(replace(bench.node.settings, voters=WIDER), now_us=bench.now_us))
+    found = unsafe_step(bench.node, VOTERS)
+    assert found is not None
+    assert "box70 has another list" in found
+
+
 def test_new_list_keeps_what_the_old_one_proved(one: Peer, two: Peer) -> None:
     bench = elected(one, two)
     bench.advance_ms(500)

@@ -374,9 +374,12 @@ def _command(core: Core, fault: Fault, now_us: int) -> list[Effect]:
                 return core.step_down(to=value, for_us=0, now_us=now_us)
             except StepDownError:
                 return []
-        case "voters":
+        case "voters" | "reload":
             assert isinstance(value, tuple)
-            return core.configure(replace(core.node.settings, voters=value), now_us=now_us)
+            effects = core.tick(now_us=now_us)
+            if fault.kind == "voters" or quorum.unsafe_step(core.node, value) is None:
+                effects += core.configure(replace(core.node.settings, voters=value), now_us=now_us)
+            return effects
         case "timeout":
             assert isinstance(value, int)
             timing = replace(core.node.timing, leader_timeout_us=value * TICK_US)

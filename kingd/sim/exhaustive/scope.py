@@ -51,12 +51,23 @@ class Fault(NamedTuple):
     """May happen once, at any moment, to one host.
 
     crash: the process ends. restart: it ends and starts again, with its disk. forget: the same, and its disk is lost.
-    step-down (value: to whom), stop, priority (its new one), voters (its new list), timeout (its new leader timeout, in
-    ticks): what an operator does. believe: the host is told, rightly or not, that its leader is dead. repeat: a datagram comes
-    twice. stray: it comes to another host, too."""
+    step-down (value: to whom), stop, priority (its new one), voters (its new list), reload (the same, where it is not refused),
+    timeout (its new leader timeout, in ticks): what an operator does. believe: the host is told, rightly or not, that its
+    leader is dead. repeat: a datagram comes twice. stray: it comes to another host, too."""
 
     kind: Literal[
-        "crash", "restart", "forget", "step-down", "stop", "priority", "voters", "timeout", "believe", "repeat", "stray"
+        "crash",
+        "restart",
+        "forget",
+        "step-down",
+        "stop",
+        "priority",
+        "voters",
+        "reload",
+        "timeout",
+        "believe",
+        "repeat",
+        "stray",
     ]
     host: int = 0
     value: int | str | tuple[str, ...] | None = None

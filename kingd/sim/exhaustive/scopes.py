@@ -96,6 +96,14 @@ _QUORUM = (
         "four-voters", 1, hosts=alike(A, B, C, D, voters=FOUR), start="cold", carries=frozenset({Claim, Grant, Refuse})
     ),
     scope("voters-change", 1, *(Fault("voters", host, FOUR) for host in range(4)), hosts=(*THREE, D), faults_max=4),
+    scope(
+        "voters-steps",
+        7,
+        *(Fault("reload", host, voters) for voters in (("a", "b"), ("b",)) for host in (0, 1)),
+        hosts=alike(A, B, voters=("a",)),
+        faults_max=4,
+        carries=VOTES,
+    ),
     scope("lease-change", 2.2, Fault("timeout", 0, 2), Fault("timeout", 2, 2), faults_max=2),
     scope("nothing-arrives", 4, start="cold", carries=frozenset()),
 )
