@@ -11,9 +11,12 @@ def main() -> None:
         guardian = Guardian.fork()  # before the imports of the daemon: what it never had it does not keep in memory
     except OSError as error:
         sys.stderr.write(f"kingd: the guardian process could not be started: {error.strerror}\n")
+    from kingd.daemon.lean import be_lean
+
+    be_lean()
     from kingd.daemon.main import main as daemon
 
-    daemon(obj=guardian)
+    daemon(sys.argv[1:], guardian=guardian)
 
 
 if __name__ == "__main__":

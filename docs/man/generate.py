@@ -18,7 +18,7 @@ from click.shell_completion import BashComplete
 from kingd import __version__
 from kingd.cli.app import application
 from kingd.config import KEYS, Key
-from kingd.daemon.main import main as kingd
+from kingd.daemon.command import command as kingd
 
 _PROSE = Path(__file__).parent
 # Keys whose default is not to be written down; by path, what the sample shows instead.

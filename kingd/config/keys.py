@@ -66,6 +66,8 @@ def fixed(kind: Kind, doc: str) -> dict[str, object]:
 # fmt: off
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Network:
+    """[network]: where this node is heard and hears."""
+
     interfaces: tuple[str, ...] = field(default=(), metadata=fixed(strings(INTERFACE, most=32),
         "Names of the interfaces to use, empty = every one that is up, can multicast and is not loopback; one too few "
         "and the nodes behind it are not seen, one too many and strangers see this node."))
@@ -86,6 +88,8 @@ class Network:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Timing:
+    """[timing]: how soon a dead leader is noticed."""
+
     profile: str = field(default="lan", metadata=live(choice(*PROFILES),
         "Presets of heartbeat and leader_timeout: lan 100ms and 500ms, fast 10ms and 30ms (wired networks; a "
         "host that may be busy must allow real-time priority, see FAST DETECTION in kingd(8)), wifi 1s and 5s."))
@@ -99,6 +103,8 @@ class Timing:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Quorum:
+    """[quorum]: who votes."""
+
     voters: tuple[str, ...] = field(default=(), metadata=live(strings(NAME, most=64),
         "Names of the hosts that vote, the same list on each; empty = availability mode, in which each part of a "
         "split network has a leader of its own. While kingd runs one name at a time may be added or removed."))
@@ -106,6 +112,8 @@ class Quorum:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Security:
+    """[security]: the cluster's key."""
+
     key_file: Path | None = field(default=None, metadata=live(file_path("a path, or empty", optional=True),
         "File with the cluster's key; empty = /etc/kingd/cluster.key, or the systemd credential cluster.key, if there "
         "is one."))
@@ -116,6 +124,8 @@ class Security:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hooks:
+    """[hooks]: programs that are told who leads."""
+
     dir: Path = field(default=Path("/etc/kingd/hooks.d"), metadata=live(file_path("a path"),
         "Folder of the executables that are run at each change of leadership."))
     timeout_us: int = field(default=duration_us("30s"), metadata=live(duration("100ms", "1h"),
@@ -125,6 +135,8 @@ class Hooks:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Check:
+    """[check]: a program that says whether this host is fit to lead."""
+
     command: tuple[str, ...] = field(default=(), metadata=live(strings(ARGUMENT, most=64, unique=False),
         "Command with its arguments that exits 0 while this host is fit to lead; empty = always fit."))
     interval_us: int = field(default=duration_us("5s"), metadata=live(duration("100ms", "1h"),
@@ -142,6 +154,8 @@ class Check:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Control:
+    """[control]: the socket of kingctl."""
+
     socket: Path = field(default=Path("/run/kingd/control.sock"), metadata=fixed(SOCKET,
         "Unix socket that kingctl talks to; at another place kingctl needs --socket."))
     group: str = field(default="kingd", metadata=fixed(GROUP_NAME,
@@ -150,6 +164,8 @@ class Control:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Log:
+    """[log]: what is logged, and how."""
+
     level: str = field(default="info", metadata=live(choice("debug", "info", "warning", "error"),
         "Least important messages that are logged; debug has a line for every datagram."))
     format: str = field(default="auto", metadata=live(choice("auto", "json"),
@@ -158,6 +174,8 @@ class Log:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Config:
+    """The whole configuration: every section, and the keys above them."""
+
     cluster: str = field(default="default", metadata=fixed(NAME,
         "Name of the cluster; nodes with another one do not take part and are listed as strangers."))
     name: str = field(default_factory=host_name, metadata=fixed(NAME,

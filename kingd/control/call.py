@@ -29,6 +29,8 @@ class CallError(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Call:
+    """One request of a client."""
+
     interface: str
     method: str
     parameters: JsonObject

@@ -12,6 +12,8 @@ from kingd.core.message import Datagram, NodeId, Reason, Role, Term
 
 @dataclass(frozen=True, slots=True)
 class Send:
+    """By unicast."""
+
     datagram: Datagram
     to: Endpoint
 
@@ -93,6 +95,8 @@ class Event:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SurveyRow:
+    """The view of one node."""
+
     node: NodeId
     name: str
     priority: int

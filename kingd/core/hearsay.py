@@ -16,6 +16,8 @@ from kingd.core.message import Announce, Header, NodeId, RosterEntry, SessionId
 
 @dataclass(slots=True, kw_only=True)
 class Listed:
+    """What an announcement, or a roster's entry, says of a node."""
+
     node: NodeId
     session: SessionId
     endpoint: Endpoint

@@ -58,6 +58,8 @@ class ReplayWindow:
 
 @dataclass(slots=True, kw_only=True)
 class Member:
+    """A verified session, and what its newest word said of it."""
+
     node: NodeId
     session: SessionId
     name: str
@@ -133,6 +135,8 @@ class Member:
 
 @dataclass(slots=True)
 class Challenge:
+    """A probe in flight."""
+
     nonce: int
     sent_us: int
 

@@ -249,6 +249,8 @@ class Report:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RosterEntry:
+    """One member that somebody else knows, and where it was heard."""
+
     node: NodeId
     session: SessionId
     host: str
@@ -291,5 +293,7 @@ Body = (
 
 @dataclass(frozen=True, slots=True)
 class Datagram:
+    """Who speaks, and what is said."""
+
     header: Header
     body: Body = field()

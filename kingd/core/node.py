@@ -45,6 +45,8 @@ TERM_MAX = 1 << 63  # nobody is led up to where terms end, however patiently
 
 @dataclass(slots=True, kw_only=True)
 class Node:
+    """See above: what one node knows, and what it is about to do."""
+
     settings: Settings
     id: NodeId
     session: SessionId

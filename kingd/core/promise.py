@@ -11,6 +11,8 @@ from kingd.core.message import NO_BALLOT, NOBODY, Ballot, SessionId, Ticket
 
 @dataclass(slots=True)
 class Promise:
+    """To whom, and until when."""
+
     ballot: Ballot = NO_BALLOT
     session: SessionId = SessionId(0)
     until_us: int = 0

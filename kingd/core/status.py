@@ -15,6 +15,8 @@ from kingd.core.timing import MS, SECOND
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Status:
+    """What users are told."""
+
     role: Role
     ballot: Ballot  # led or followed, NO_BALLOT = not known
     leader: Peer | None

@@ -21,6 +21,8 @@ def promise_us(lease_us: int) -> int:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Timing:
+    """What is configured; all other times are made of these two."""
+
     heartbeat_us: int = 100 * MS  # smaller: faster detection, more packets
     leader_timeout_us: int = 500 * MS  # at least 3 heartbeats; smaller: a stall of a few hundred ms looks like a death
 

@@ -165,9 +165,13 @@ class Runtime:
         )
 
     def _handle_signals(self) -> None:
-        for number in (signal.SIGTERM, signal.SIGINT):
-            self._loop.add_signal_handler(number, self._on_stop_signal)
-        self._loop.add_signal_handler(signal.SIGHUP, self._on_reload_signal)
+        self._on_signal(signal.SIGTERM, self._on_stop_signal)
+        self._on_signal(signal.SIGINT, self._on_stop_signal)
+        self._on_signal(signal.SIGHUP, self._on_reload_signal)
+
+    def _on_signal(self, number: signal.Signals, work: Callable[[], None]) -> None:
+        """Like add_signal_handler, which takes a module of half a MiB (kingd/daemon/lean.py) to look at `work`."""
+        signal.signal(number, lambda *_: self._loop.call_soon_threadsafe(work))
 
     async def _close(self, server: ControlServer) -> None:
         for task in self._tasks:

@@ -1,6 +1,6 @@
 """The core's facts as the JSON objects of INTERFACE.md 4. Pure: everything comes in as arguments."""
 
-from datetime import UTC, datetime
+import time
 
 from kingd.config import Config
 from kingd.control.service import JsonObject
@@ -22,7 +22,8 @@ _ROLES = {
 
 def moment(wall_s: float) -> str:
     """`2026-11-23T12:00:00.000Z`"""
-    return datetime.fromtimestamp(wall_s, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    whole_s, ms = divmod(int(wall_s * 1000), 1000)
+    return f"{time.strftime('%Y-%m-%dT%H:%M:%S', time.gmtime(whole_s))}.{ms:03}Z"
 
 
 def node_id(value: int) -> str:

@@ -20,7 +20,7 @@ import time
 from pathlib import Path
 
 from kingd.control.client import KingdError, call
-from kingd.daemon.lean import leave_out_openssl
+from kingd.daemon.lean import be_lean
 from kingd.lab.process import load, of_child
 
 _WORDS = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP}
@@ -30,7 +30,6 @@ _PATIENCE_S = 5.0
 _WARM = (
     "kingd.daemon.main",
     "tomllib",
-    "uuid",
     "kingd.control.listener",
     "kingd.daemon.keys",
     "kingd.daemon.runtime",
@@ -45,7 +44,7 @@ _WARM = (
 def main() -> int:
     folder = Path(sys.argv[1])
     wanted: list[tuple[str, list[str]]] = json.load(sys.stdin)
-    leave_out_openssl()
+    be_lean()
     for module in _WARM:
         importlib.import_module(module)
     gc.collect()
@@ -87,9 +86,8 @@ def _become_daemon(folder: Path, argv: list[str]) -> None:
     os.dup2(output, 2)
     os.close(output)
     os.dup2(os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC), 0)
-    sys.argv = ["kingd", *argv]
     try:
-        kingd(argv, obj=Guardian.fork())  # ends the process itself
+        kingd(argv, guardian=Guardian.fork())  # ends the process itself
     finally:
         os._exit(1)  # whatever came of it: never back into the parent's loop
 

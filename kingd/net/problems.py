@@ -36,6 +36,8 @@ class Operation(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Problem:
+    """Something that does not work, as people are told it."""
+
     link: Link | None  # None: not of one link
     operation: Operation
     error: str  # errno name, "EPERM"

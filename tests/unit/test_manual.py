@@ -15,7 +15,7 @@ from docs.man import generate
 from kingd import __version__
 from kingd.cli.app import application
 from kingd.config import KEYS, Config, changed_keys, load
-from kingd.daemon.main import main as kingd
+from kingd.daemon.command import command as kingd
 from tests.conftest import require
 
 TOP = Path(__file__).parents[2]

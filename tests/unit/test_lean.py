@@ -1,0 +1,61 @@
+"""A running daemon holds no module in memory that it does not need."""
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.unit.running import TOP, Daemon, free_port
+
+# What was there once, with the MiB that it costs: click 1.3, OpenSSL 5, what `inspect` imports 0.7 ...
+NEEDLESS = (
+    *("click", "gettext", "uuid", "platform"),
+    *("_ssl", "_hashopenssl"),
+    *("ast", "dis", "opcode", "difflib"),
+    *("argparse", "shutil", "tempfile", "multiprocessing", "pickle", "daemon", "scapy", "importlib.metadata"),
+    *("kingd.cli", "kingd.client", "kingd.lab", "kingd.sim", "kingd.daemon.command"),
+)
+TELLING = """
+import signal, sys
+from types import ModuleType
+# What stands for a module that nobody has used is no module yet.
+loaded = lambda: [name for name, module in sys.modules.items() if type(module) is ModuleType]
+signal.signal(signal.SIGUSR1, lambda *_: print(*loaded(), flush=True))
+from kingd.__main__ import main
+main()
+"""
+
+
+def test_running_daemon_holds_nothing_needless(tmp_path: Path) -> None:
+    daemon = Daemon(tmp_path / "box1", cluster=f"test-{os.getpid()}", port=free_port())
+    daemon.spawn("-c", TELLING)
+    try:
+        daemon.until_ready()
+        daemon.until_leader("box1")
+        for method in ("Status", "Members", "Survey", "History"):  # what people ask brings nothing in either
+            daemon.ask(method)
+        daemon.signal(signal.SIGUSR1)
+        assert daemon.process is not None
+        assert daemon.process.stdout is not None
+        held = daemon.process.stdout.readline().split()
+    finally:
+        daemon.close()
+    assert "kingd.daemon.runtime" in held
+    assert [name for name in (*NEEDLESS, "inspect", "ipaddress", "locale") if name in held] == []
+
+
+@pytest.mark.parametrize(
+    "use",
+    [
+        "import inspect, inspect as again; assert inspect.isfunction(main) and again.isfunction(main)",
+        "from inspect import isfunction; assert isfunction(main)",
+        "from urllib.parse import urlsplit; assert urlsplit('http://[::1]/').hostname == '::1'",
+        "import asyncio; assert asyncio.iscoroutinefunction(main) is False",
+    ],
+)
+def test_whoever_uses_a_late_module_gets_it(use: str) -> None:
+    program = f"from kingd.daemon.lean import be_lean; be_lean(); main = lambda: None; {use}"
+    subprocess.run([sys.executable, "-c", program], cwd=TOP, check=True)
