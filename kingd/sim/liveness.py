@@ -108,7 +108,15 @@ def is_electable(survivors: list[Host]) -> bool:
     knowing = sum(h.core is not None and h.core.node.learned for h in here)
     majority = quorum.majority(len(voters))
     tells = min(majority, len(voters) - majority + 1)
-    return has_majority(survivors) and (knowing >= tells or knowing == 0 or len(here) == len(voters))
+    begins = knowing == 0 and not any(_counts_on_the_dead(h, survivors) for h in here)
+    return has_majority(survivors) and (knowing >= tells or begins or len(here) == len(voters))
+
+
+def _counts_on_the_dead(host: Host, survivors: list[Host]) -> bool:
+    """A voter without history that has met one that is off by now may begin with it; others, which have not, may not."""
+    names = {h.name for h in survivors}
+    members = host.core.node.members.alive() if host.core else ()
+    return any(m.name in host.settings.voters and m.name not in names for m in members)
 
 
 LEADERSHIP = (EventKind.ELECTED, EventKind.DEPOSED, EventKind.LEADER_CHANGED, EventKind.LEADER_LOST)

@@ -86,6 +86,11 @@ def test_somebody_may_lead_in_the_second_phase(seed: int) -> None:
     assert one(seed).outcome is Outcome.OK
 
 
+def test_first_start_in_which_a_voter_dies_need_not_elect() -> None:
+    """Of five voters one never was, and one died while another one counted on it: two have begun, and the third may not."""
+    assert one(1270).outcome is Outcome.OK
+
+
 def changes_under_loss(seed: int) -> list[str]:
     """Whom users were told of after the first agreement, in a minute of nothing but bad weather."""
     weather = Weather(delay_max_us=5_000, slow_rate=0.02, loss_rate=0.05 + 0.15 * (seed % 4) / 3, duplicate_rate=0.05)
