@@ -158,6 +158,7 @@ def note_returns(node: Node, ack: ProbeAck) -> None:
 def on_stranger(node: Node, datagram: Datagram, source: Endpoint) -> Member | None:
     """A session that is not verified. Returns the member that it has just become, if it has."""
     header, body = datagram.header, datagram.body
+    node.stranger_us = node.now_us
     if isinstance(body, Obituary):  # of a session that nobody here knows, or of one that was replaced
         node.drop("obituary")
         return None
@@ -257,6 +258,12 @@ def look_for_contact(node: Node) -> None:
     """Ask whom I heard last whether they hear me."""
     for member in sorted(node.members.alive(), key=lambda m: -m.heard_us)[:_LOOK_AT]:
         probe(node, member.node, member.session, member.endpoint)
+
+
+def hears_nobody(node: Node) -> bool:
+    """Not even somebody whom it cannot reach: three announcements are missing of anybody there may be."""
+    heard_us = max((m.heard_us for m in node.members), default=node.stranger_us)
+    return node.now_us - max(heard_us, node.stranger_us) > 3 * announce_interval_us(node.size)
 
 
 def hear_foreign_leader(node: Node, *, lonely: bool, voters: int) -> None:

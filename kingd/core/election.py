@@ -515,9 +515,9 @@ class Core:
             self._look_for_contact()
 
     def _look_for_contact(self) -> None:
-        """It backs off ever longer because nobody answers it: the first round trip ends that."""
+        """It backs off ever longer because nobody answers it: the first round trip ends that, or that nobody is there."""
         node = self.node
-        if node.has_contact():
+        if node.has_contact() or contact.hears_nobody(node):
             node.failures = 0
             node.seek_at_us = min(node.seek_at_us, node.now_us + node.turn_us())
             return

@@ -132,6 +132,7 @@ class Node:
     beat_us: int = 0  # when the last heartbeat was sent, as leader
     contact_us: int = -1  # leader: when the newest message was sent that some follower provably heard
     raised_us: int = 0
+    stranger_us: int = -NEVER  # when an unverified session was last heard
     foreign_since_us: int = 0  # since when another leader is heard,
     foreign_us: int = -1  # when its heartbeat was last heard ...
     foreign_lonely: bool = False  # ... and whether it was lonely

@@ -5,6 +5,7 @@ import pytest
 from kingd.core.effect import EventKind
 from kingd.core.message import (
     NO_BALLOT,
+    Announce,
     Claim,
     Grant,
     Heartbeat,
@@ -113,6 +114,41 @@ def test_068_lonely_leader_that_hears_another_one_stands_down(bench: Bench) -> N
     assert bench.role() is Role.SEEKING
     assert [event.kind for event in bench.told()[-2:]] == [EventKind.DEPOSED, EventKind.OVERLAP_RESOLVED]
     assert bench.told()[-1].reason is Reason.ISOLATED
+
+
+def stand_down_beside(bench: Bench, stranger: Peer) -> None:
+    """It leads alone, and hears one that it cannot reach."""
+    while bench.role() is Role.LEADER:
+        bench.hear(stranger, Heartbeat(interval_ms=100, lonely=False, alive=2), multicast=True)
+        bench.advance_ms(100)
+
+
+def test_068_who_stood_down_leads_when_nobody_is_heard_any_more() -> None:
+    """It waited for up to a minute (simulator, seed 222635: alone, beside the recording of a leader that was gone)."""
+    bench = Bench()
+    bench.advance_ms(1000)
+    stranger = Peer(node=60).leads(9)
+    for _ in range(6):
+        stand_down_beside(bench, stranger)
+        bench.advance_ms(4000)
+        assert bench.role() is Role.LEADER
+
+
+def test_068_who_stood_down_waits_ever_longer_while_somebody_is_heard() -> None:
+    """In a ring of one-way links each would come back as soon as the others allow it, for ever."""
+    bench = Bench()
+    bench.advance_ms(1000)
+    stranger = Peer(node=60).leads(9)
+    waits_s = []
+    for _ in range(3):
+        stand_down_beside(bench, stranger.leads(9))
+        stranger.role, stranger.leader = Role.SEEKING, NO_BALLOT
+        waits_s.append(0)
+        while bench.role() is not Role.LEADER:
+            bench.hear(stranger, Announce(name="box60", version="0", interval_ms=1000), multicast=True)
+            bench.advance_ms(1000)
+            waits_s[-1] += 1
+    assert waits_s[2] >= 8
 
 
 def test_leader_that_heard_another_one_lead_tells_when_that_is_over(bench: Bench) -> None:

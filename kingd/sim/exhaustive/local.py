@@ -439,7 +439,7 @@ def _tidy(node: Node, scope: Scope, now_us: int) -> None:
             q: us for q, us in node.echoes.items() if node.in_quorum_mode and now_us - us < node.timing.lease_us
         }
     node.contact_us = _ALWAYS if node.contact_us >= 0 else -1
-    node.rejoined_us = -NEVER
+    node.rejoined_us = node.stranger_us = -NEVER
     if not scope.disk:
         node.ceiling_asked_us = 0
     if node.raised_us < now_us:
