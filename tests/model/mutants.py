@@ -1,15 +1,18 @@
-"""The ways in which hand-over, obituaries, leases, restarts and lists break "one leader at any instant": the real core with
-one rule of docs/protocol.md 8 taken out of it. Scenario 106: the checker has to find each."""
+"""The real core with one rule taken out of it: the checker has to find each. First the ways in which hand-over, obituaries,
+leases, restarts and lists break "one leader at any instant" (docs/protocol.md 8, scenario 106), then other rules."""
 
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager, ExitStack
+from dataclasses import replace
 from unittest.mock import patch
 
 from kingd.core import claiming, handover, quorum, voting
+from kingd.core.effect import Effect
 from kingd.core.election import Core
 from kingd.core.members import Member
-from kingd.core.message import Claim, Grant, NodeId, Reason, Refuse, Resign, Role, SessionId, Ticket
+from kingd.core.message import Claim, Grant, NodeId, Ready, Reason, Refuse, Resign, Role, SessionId, Ticket
 from kingd.core.node import Node
+from kingd.core.pending import Yielded
 from kingd.core.promise import Promise
 from kingd.core.timing import NEVER
 
@@ -152,6 +155,78 @@ def lists_change_without_an_election() -> AbstractContextManager[object]:
         return True
 
     return patch.object(quorum, "_has_elected", has_elected)
+
+
+# -- other rules, by scenario ---------------------------------------------------------------------------------------------
+
+
+def second_successor_gets_a_ticket_too() -> AbstractContextManager[object]:
+    """31: who has resigned obeys another order."""
+
+    def begin_again(core: Core, yielded: Yielded, to: Member, now_us: int) -> list[Effect]:
+        node = core.node
+        node.now_us = now_us
+        ticket = replace(yielded.ticket, successor=to.node, successor_session=to.session)
+        node.yielded = replace(yielded, ticket=ticket, since_us=now_us)
+        node.multicast(
+            Resign(
+                ballot=ticket.ballot,
+                successor=to.node,
+                successor_session=to.session,
+                reason=yielded.reason,
+                leaving=yielded.leaving,
+            )
+        )
+        return core.links_changed(node.links, now_us=now_us)
+
+    return _obeyed_after_the_ticket(begin_again)
+
+
+def second_order_prolongs_the_ticket() -> AbstractContextManager[object]:
+    """31: who has resigned waits anew for its successor."""
+
+    def wait_anew(core: Core, yielded: Yielded, to: Member, now_us: int) -> list[Effect]:
+        yielded.since_us = now_us
+        return core.links_changed(core.node.links, now_us=now_us)
+
+    return _obeyed_after_the_ticket(wait_anew)
+
+
+def _obeyed_after_the_ticket(
+    obey: Callable[[Core, Yielded, Member, int], list[Effect]],
+) -> AbstractContextManager[object]:
+    step_down = Core.step_down
+
+    def obeys(self: Core, *, to: str | None, for_us: int, now_us: int) -> list[Effect]:
+        target = self.node.members.named(to or "")
+        if self.node.yielded is None or target is None:
+            return step_down(self, to=to, for_us=for_us, now_us=now_us)
+        return obey(self, self.node.yielded, target, now_us)
+
+    return patch.object(Core, "step_down", obeys)
+
+
+def whoever_is_ready_gets_the_ticket() -> AbstractContextManager[object]:
+    """31: also who was asked before another one was named."""
+    on_ready = handover.on_ready
+
+    def take_it(node: Node, member: Member, ready: Ready) -> None:
+        if node.handover is not None and ready.ballot == node.ballot:
+            handover.resign(node, node.handover.reason, to=member)
+        else:
+            on_ready(node, member, ready)
+
+    return patch.object(handover, "on_ready", take_it)
+
+
+def any_term_is_believed() -> AbstractContextManager[object]:
+    """102: however far above all known ones."""
+    return patch.multiple("kingd.core.election", TERM_JUMP_MAX=1 << 64, TERM_MAX=1 << 64)
+
+
+def terms_may_jump() -> AbstractContextManager[object]:
+    """102: up to where terms end."""
+    return patch("kingd.core.election.TERM_JUMP_MAX", 1 << 63)
 
 
 def _started(change: Callable[[Node], None]) -> AbstractContextManager[object]:

@@ -27,15 +27,24 @@ MUTANTS: dict[str, tuple[Mutant, str, str]] = {
     "two lists, no election": (mutants.lists_change_without_an_election, "voters-steps", "Q1"),
 }
 
+# other rules: what is done instead, where, and the invariant that tells
+RULES: dict[str, tuple[Mutant, str, str]] = {
+    "31: a second ticket": (mutants.second_successor_gets_a_ticket_too, "second-ticket", "TICKET"),
+    "31: a ticket prolonged": (mutants.second_order_prolongs_the_ticket, "second-ticket", "TICKET"),
+    "31: a ticket for the former one": (mutants.whoever_is_ready_gets_the_ticket, "second-transfer", "TICKET"),
+    "102: any term": (mutants.any_term_is_believed, "poison", "TERM"),
+    "102: terms jump": (mutants.terms_may_jump, "poison-led", "TERM"),
+}
+
 
 def _begin(row: str) -> Future[Explored]:
-    mutant, scope, invariant = MUTANTS[row]
+    mutant, scope, invariant = (MUTANTS | RULES)[row]
     return begin(SCOPES[scope], mutant, invariant[0])
 
 
 @pytest.fixture(scope="module", autouse=True)
 def _all_at_once() -> None:
-    for row in MUTANTS:
+    for row in MUTANTS | RULES:
         _begin(row)
 
 
@@ -46,6 +55,13 @@ def test_106_mutant_is_caught(row: str) -> None:
     assert found.wrong.startswith(MUTANTS[row][2]), found.trace
 
 
-@pytest.mark.parametrize("scope", sorted({scope for _, scope, _ in MUTANTS.values()}))
+@pytest.mark.parametrize("row", RULES)
+def test_rule_is_needed(row: str) -> None:
+    found = _begin(row).result()
+    assert found.wrong is not None, f"{found.states} states, and nothing wrong"
+    assert found.wrong.startswith(RULES[row][2]), found.trace
+
+
+@pytest.mark.parametrize("scope", sorted({scope for _, scope, _ in (MUTANTS | RULES).values()}))
 def test_106_the_core_passes_where_its_mutants_are_caught(scope: str) -> None:
     assert explored(SCOPES[scope]).states > 1

@@ -234,6 +234,17 @@ def test_030_transferee_is_taken_away() -> None:
     assert found.happened("priority", host="b", before="candidate", after="seeking", sent="resign")
 
 
+def test_031_second_transfer() -> None:
+    """Before the ticket another successor may be named, and only that one gets it; after it an order is refused."""
+    found = within("second-transfer")
+    assert found.happened("ready", host="a", before="leader", after="leader")  # of the one that was named before
+    assert found.happened("ready", host="a", before="leader", after="seeking", sent="resign")
+    late = [s for s in within("second-ticket").happened("step-down") if s.before != "leader"]
+    assert {s.before for s in late} >= {"seeking", "candidate"}
+    assert not [s for s in late if s.before != s.after or s.sent]
+    assert within("second-ticket").saw("", "leader", "")
+
+
 def test_032_delayed_ticket() -> None:
     found = within("late-tickets")
     assert found.happened("resign", host="b", before="follower", after="candidate", sent="claim")
@@ -295,6 +306,17 @@ def test_053_lost_state() -> None:
 def test_055_two_leaders_merge() -> None:
     assert within("av-merge").saw("leader", "leader")
     assert within("av-merge").saw("leader", "follower")
+
+
+def test_102_term_poison() -> None:
+    """A datagram that names a term far above all known ones leads nowhere that the cluster does not get to without it."""
+    for name in ("poison", "poison-led"):
+        scope = SCOPES[name]
+        once = explored(replace(scope, name=f"no-{name}", faults=tuple(f for f in scope.faults if f.kind != "poison")))
+        assert within(name).pictures == once.pictures
+        poisoned = within(name).seen - once.seen
+        assert poisoned
+        assert not [s for s in poisoned if s.before != s.after or s.sent]
 
 
 def test_103_winner_raises_above_both() -> None:

@@ -4,7 +4,8 @@ A host's state has a number. `Locals.step` says what becomes of it with one inpu
 it sends. A core is a function of its state, its input and the time: so each combination is computed once, by the
 real core, however many states of the whole it is part of. The invariants of one host are in `watch.py`."""
 
-from dataclasses import replace
+from collections.abc import Iterator
+from dataclasses import fields, replace
 from random import Random
 from typing import NamedTuple
 
@@ -145,6 +146,11 @@ class Locals:
         """The same datagram, however long it takes."""
         target, datagram, _ = self.messages[message]
         return self._intern(Message(target, datagram, NEVER))
+
+    def poisoned(self, message: int, term: Term) -> list[int]:
+        """The same datagram with this term in it: in each place in turn that may name one."""
+        target, datagram, lost_us = self.messages[message]
+        return [self._intern(Message(target, d, lost_us)) for d in _poisoned(datagram, term)]
 
     def carries(self, message: int) -> bool:
         return type(self.messages[message].datagram.body) in self.scope.carries
@@ -316,6 +322,16 @@ def word(datagram: Datagram) -> str:
     return f"{type(body).__name__.lower()}{' to prepare' if getattr(body, 'prepare', False) else ''}"
 
 
+def _poisoned(datagram: Datagram, term: Term) -> Iterator[Datagram]:
+    for part in ("header", "body"):
+        of = getattr(datagram, part)
+        for field in fields(of):
+            value = getattr(of, field.name)
+            if field.name == "term" or isinstance(value, Ballot):
+                changed = value._replace(term=term) if isinstance(value, Ballot) else term
+                yield replace(datagram, **{part: replace(of, **{field.name: changed})})
+
+
 def _view(host: Host, core: Core | None) -> View:
     if core is None:
         return View(
@@ -386,7 +402,7 @@ def _command(core: Core, fault: Fault, now_us: int) -> list[Effect]:
             return core.configure(replace(core.node.settings, timing=timing), now_us=now_us)
         case "believe":
             return _believe(core, now_us)
-        case "crash" | "restart" | "forget" | "repeat" | "stray":
+        case "crash" | "restart" | "forget" | "repeat" | "stray" | "poison":
             raise AssertionError(fault)
 
 

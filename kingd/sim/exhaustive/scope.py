@@ -53,7 +53,8 @@ class Fault(NamedTuple):
     crash: the process ends. restart: it ends and starts again, with its disk. forget: the same, and its disk is lost.
     step-down (value: to whom), stop, priority (its new one), voters (its new list), reload (the same, where it is not refused),
     timeout (its new leader timeout, in ticks): what an operator does. believe: the host is told, rightly or not, that its
-    leader is dead. repeat: a datagram comes twice. stray: it comes to another host, too."""
+    leader is dead. repeat: a datagram comes twice. stray: it comes to another host, too. poison: it comes once more, and
+    names this term (value) somewhere."""
 
     kind: Literal[
         "crash",
@@ -68,9 +69,14 @@ class Fault(NamedTuple):
         "believe",
         "repeat",
         "stray",
+        "poison",
     ]
     host: int = 0
     value: int | str | tuple[str, ...] | None = None
+
+
+TO_DATAGRAMS = ("repeat", "stray", "poison")
+"""Faults that happen to what is on its way, and to no host."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from kingd.core.message import Ack, Body, Claim, Grant, Heartbeat, Refuse, Resign
+from kingd.core.node import TERM_JUMP_MAX
 from kingd.core.settings import Settings
 from kingd.sim.exhaustive.scope import ELECTION, HANDOVER, TICK_US, Fault, Scope, Ticks
 
@@ -29,6 +30,8 @@ PATIENT = tuple(replace(each, voters=(), timing=Ticks()) for each in THREE)  # a
 VOTES: frozenset[type[Body]] = frozenset({Claim, Grant, Heartbeat, Ack})
 TICKETS = HANDOVER - {Heartbeat, Ack}
 
+POISON = (Fault("poison", value=(1 << 64) - 1), Fault("poison", value=TERM_JUMP_MAX + 100))
+
 
 def scope(name: str, ticks: float, *faults: Fault, **changes: Any) -> Scope:  # Any: fields of Scope
     return Scope(**{"name": name, "ticks": ticks, "faults": faults, "hosts": THREE, "late_ticks": 0, **changes})
@@ -43,7 +46,27 @@ _QUORUM = (
     scope("late-claims", 3, any_time=frozenset({Claim})),
     scope("repeats", 2.2, Fault("repeat")),
     scope("strays", 2.2, Fault("stray")),
+    scope("poison", 1, *POISON, start="cold", carries=VOTES),
+    scope("poison-led", 0.5, Fault("step-down", 0, "b"), *POISON, faults_max=2, carries=TICKETS),
     scope("hand-over", 1, Fault("step-down", 0, "b"), carries=TICKETS),
+    scope(
+        "second-transfer",
+        0,
+        Fault("step-down", 0, "b"),
+        Fault("step-down", 0, "c"),
+        hosts=(A, B, replace(C, priority=100)),
+        carries=TICKETS - {Grant},
+        faults_max=2,
+    ),
+    scope(
+        "second-ticket",
+        1,
+        Fault("step-down", 0, "b"),
+        Fault("step-down", 0, "c"),
+        hosts=(A, B, replace(C, priority=100)),
+        start="resigned",
+        carries=frozenset({Claim, Grant, Resign}),
+    ),
     scope("late-tickets", 1, start="resigned", carries=frozenset({Claim, Grant, Resign})),
     scope("successor-dies", 1, Fault("crash", 1), start="resigned", carries=frozenset({Claim, Grant, Resign})),
     scope("stop", 1, Fault("stop", 0), carries=TICKETS),

@@ -8,15 +8,19 @@ RESIGNED  nothing is said or led under a ballot that was given back
 CEILING   no claim above the term that the disk holds
 PROMISED  nobody claims while its promise to another one runs
 LEASE     the lease of a leadership never shrinks
+TICKET    a ballot is given to one successor: to who was asked last, and for no longer than it was given for at first
 THEFT     who heard its leader a moment ago grants nobody else without the leader's ticket
+TERM      no term is believed that is far above all known ones
 SHOWN     users hear of elected and deposed in turn
 """
 
+from dataclasses import replace
 from typing import NamedTuple
 
 from kingd.core.effect import Effect, Event, EventKind, Multicast, Persist, Send
-from kingd.core.message import NO_BALLOT, Ballot, Claim, Datagram, Grant, Role
-from kingd.core.node import Node
+from kingd.core.message import NO_BALLOT, Ballot, Claim, Datagram, Grant, Resign, Role
+from kingd.core.node import TERM_JUMP_MAX, Node
+from kingd.core.pending import Yielded
 
 
 class Watch(NamedTuple):
@@ -25,6 +29,7 @@ class Watch(NamedTuple):
     view: Ballot = NO_BALLOT  # highest ballot that it followed or led
     spent: Ballot = NO_BALLOT  # highest ballot that it led, and leads no more
     told: bool = False  # users were told that it leads
+    given: tuple[Ballot, int] = (NO_BALLOT, 0)  # highest ballot that it gave away, and the session that got it
 
 
 class Before(NamedTuple):
@@ -36,11 +41,16 @@ class Before(NamedTuple):
     holder: int
     lease_us: int
     fresh: bool  # it heard its leader a moment ago
+    asked: int  # the session to which it wants to hand over
+    yielded: Yielded | None
 
     @classmethod
     def of(cls, node: Node, now_us: int) -> "Before":
         fresh = node.role is Role.FOLLOWER and now_us - node.detector.evidence_us < node.timing.ask_after_us
-        return cls(node.role, node.ballot, node.promise.ballot, node.promise.session, node.lease_until_us, fresh)
+        asked = node.handover.successor.session if node.handover and node.handover.successor else 0
+        yielded = replace(node.yielded) if node.yielded is not None else None
+        promise = node.promise
+        return cls(node.role, node.ballot, promise.ballot, promise.session, node.lease_until_us, fresh, asked, yielded)
 
 
 def look(
@@ -49,18 +59,23 @@ def look(
     """What to remember from now on, and what is wrong, if something is."""
     spent = max(watch.spent, before.ballot) if node.ballot != before.ballot else watch.spent
     wrong = _states(watch, spent, before, node)
-    told = watch.told
+    told, given = watch.told, watch.given
     for effect in effects:
         if isinstance(effect, (Send, Multicast)):
             wrong = wrong or _sent(effect.datagram, watch.spent, before, cause, disk)
+            if isinstance(effect.datagram.body, Resign) and effect.datagram.body.successor:
+                given, twice = _given(effect.datagram.body, given, before)
+                wrong = wrong or twice
         elif isinstance(effect, Event) and effect.kind in (EventKind.ELECTED, EventKind.DEPOSED):
             if told == (effect.kind is EventKind.ELECTED):
                 wrong = wrong or f"SHOWN: {effect.kind} twice"
             told = effect.kind is EventKind.ELECTED
-    return Watch(max(watch.view, node.leader), spent, told), wrong
+    return Watch(max(watch.view, node.leader), spent, told, given), wrong
 
 
 def _states(watch: Watch, spent: Ballot, before: Before, node: Node) -> str | None:
+    if node.term_seen > TERM_JUMP_MAX:
+        return f"TERM: believes in {node.term_seen}"
     if node.promise.ballot < before.floor:
         return f"FLOOR: fell from {before.floor} to {node.promise.ballot}"
     if node.leader not in (NO_BALLOT, watch.view) and node.leader < watch.view:
@@ -71,7 +86,18 @@ def _states(watch: Watch, spent: Ballot, before: Before, node: Node) -> str | No
         return f"PROMISED: claims for itself and holds {node.promise.ballot}"
     if node.role is Role.LEADER and node.ballot == before.ballot and node.lease_until_us < before.lease_us:
         return "LEASE: shrank"
+    if before.yielded and node.yielded and node.yielded.since_us != before.yielded.since_us:
+        return "TICKET: its time begins anew"
     return None
+
+
+def _given(ticket: Resign, given: tuple[Ballot, int], before: Before) -> tuple[tuple[Ballot, int], str | None]:
+    to = ticket.successor_session
+    if ticket.ballot == given[0] and to != given[1]:
+        return given, f"TICKET: {ticket.ballot} goes to {to:x} and to {given[1]:x}"
+    if before.asked and to != before.asked:
+        return given, f"TICKET: goes to {to:x}, and {before.asked:x} was asked"
+    return max(given, (ticket.ballot, int(to))), None
 
 
 def _sent(datagram: Datagram, spent: Ballot, before: Before, cause: Datagram | None, disk: Persist) -> str | None:

@@ -11,7 +11,7 @@ from typing import NamedTuple
 from kingd.core.message import NO_BALLOT, Ballot, Resign, Role, SessionId, Term
 from kingd.core.timing import NEVER
 from kingd.sim.exhaustive.local import MEETING, ORIGIN_US, Input, Locals
-from kingd.sim.exhaustive.scope import TICK_US, Fault, Scope
+from kingd.sim.exhaustive.scope import TICK_US, TO_DATAGRAMS, Fault, Scope
 
 State = tuple[int, tuple[int, ...], int, int]
 """True time, hosts, network, past."""
@@ -156,17 +156,25 @@ class World:
     def _deliveries(self, state: State) -> Iterator[tuple[Action, State, str | None]]:
         _, locals_, net, past = state
         views = self.locals.views
-        again, astray = self._once(past, "repeat"), self._once(past, "stray")
+        runs = [host for host, local in enumerate(locals_) if views[local].role is not None]
+        faults = list(self._to_datagrams(past))
         for message in self._nets[net]:
             target = self.locals.messages[message].target
-            if views[locals_[target]].role is not None:
+            if target in runs:
                 yield self._act(state, target, message)
-                if again is not None:
-                    yield self._act(state, target, message, past=again, stays=True)
-                if astray is not None:
-                    others = [i for i in range(len(locals_)) if i != target and views[locals_[i]].role is not None]
-                    for other in others:
-                        yield self._act(state, other, message, past=astray, stays=True)
+                for fault, then in faults:
+                    for host, given in self._misdelivered(fault, message, target):
+                        if host in runs:
+                            yield self._act(state, host, given, past=then, stays=True)
+
+    def _misdelivered(self, fault: Fault, message: int, target: int) -> list[tuple[int, int]]:
+        """To whom what comes, where this happens to a datagram."""
+        if fault.kind == "repeat":
+            return [(target, message)]
+        if fault.kind == "stray":
+            return [(other, message) for other in range(len(self.scope.hosts)) if other != target]
+        assert isinstance(fault.value, int)
+        return [(target, poisoned) for poisoned in self.locals.poisoned(message, Term(fault.value))]
 
     def _faults(self, state: State) -> Iterator[tuple[Action, State, str | None]]:
         _, locals_, _, past = state
@@ -174,7 +182,7 @@ class World:
         views = self.locals.views
         if known.done.bit_count() < self.scope.faults_max:
             for number, fault in enumerate(self.scope.faults):
-                happens = fault.kind not in ("repeat", "stray") and views[locals_[fault.host]].role is not None
+                happens = fault.kind not in TO_DATAGRAMS and views[locals_[fault.host]].role is not None
                 if happens and not known.done & 1 << number:
                     apart = known.apart
                     if fault.kind in ("restart", "forget"):
@@ -185,13 +193,12 @@ class World:
             if all(views[locals_[host]].role is not None for host in pair):
                 yield self._meet(state, min(pair), "announce", pair)
 
-    def _once(self, past: int, kind: str) -> int | None:
-        """The past in which this has happened to a datagram, if it still may."""
+    def _to_datagrams(self, past: int) -> Iterator[tuple[Fault, int]]:
+        """What may still happen to a datagram, and the past in which it has."""
         done = self._pasts[past].done
         for number, fault in enumerate(self.scope.faults):
-            if fault.kind == kind and not done & 1 << number and done.bit_count() < self.scope.faults_max:
-                return self._past(self._pasts[past]._replace(done=done | 1 << number))
-        return None
+            if fault.kind in TO_DATAGRAMS and not done & 1 << number and done.bit_count() < self.scope.faults_max:
+                yield fault, self._past(self._pasts[past]._replace(done=done | 1 << number))
 
     def _act(
         self, state: State, host: int, given: Input, *, past: int | None = None, stays: bool = False
