@@ -30,8 +30,6 @@ from kingd.core.timing import MS, NEVER
 
 _CEILING_AHEAD = 2  # terms made durable ahead of need: no disk stands in the way of a failover
 _CEILING_BLOCK = 4
-_ANSWERED_AT_ONCE = 32
-_READING_US = 200
 
 
 def start(node: Node, reason: Reason, *, ticket: Ticket | None = None, prepare: bool = False) -> None:
@@ -127,20 +125,6 @@ def without(node: Node, member: Member) -> None:
     campaign.refused.discard(member.node)
     if campaign.started_us != NEVER and not campaign.ready and campaign.required <= campaign.answered:
         _decide(node, campaign)
-
-
-def deadline_us(node: Node) -> int:
-    campaign = node.campaign
-    if campaign is None or campaign.started_us == NEVER:
-        return NEVER
-    resends = node.timing.resends_us
-    wait_us = resends[campaign.resends] if campaign.resends < len(resends) else node.timing.claim_timeout_us
-    return campaign.started_us + _patience_us(campaign) + wait_us
-
-
-def _patience_us(campaign: Campaign) -> int:
-    """Hundreds of answers are read one after the other: who has not been read yet is not asked again."""
-    return max(0, len(campaign.asked) - _ANSWERED_AT_ONCE) * _READING_US
 
 
 def on_timer(node: Node) -> None:

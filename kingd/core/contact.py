@@ -149,7 +149,7 @@ def _acknowledge(node: Node, header: Header, endpoint: Endpoint, *, echo: int, n
 
 
 def note_returns(node: Node, ack: ProbeAck) -> None:
-    """Others count how often we come back; who asks for leadership waits the longer for it (Core._arm_preemption)."""
+    """Others count how often we come back; who asks for leadership waits the longer for it (preempting.arm)."""
     if ack.returns > node.returns:
         node.returns = ack.returns
         node.preempt_at_us = NEVER  # armed again at the end of this step

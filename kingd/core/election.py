@@ -7,8 +7,21 @@ one, by topic."""
 import random
 from dataclasses import replace
 
-from kingd.core import claiming, contact, following, handover, leading, quorum, survey, voting, will
-from kingd.core.effect import Effect, EventKind, HandedOver, Stopped, Will
+from kingd.core import (
+    claiming,
+    contact,
+    following,
+    handover,
+    leading,
+    preempting,
+    quorum,
+    seeking,
+    survey,
+    timers,
+    voting,
+    will,
+)
+from kingd.core.effect import Effect, EventKind, HandedOver
 from kingd.core.endpoint import Endpoint
 from kingd.core.members import Member, State
 from kingd.core.message import (
@@ -44,10 +57,9 @@ from kingd.core.promise import Promise
 from kingd.core.publishing import Publisher, event
 from kingd.core.settings import Settings
 from kingd.core.status import Status, status
-from kingd.core.timing import MS, NEVER, SECOND, promise_us
+from kingd.core.timing import MS, NEVER, promise_us
 
-_PREEMPT_WAIT_US_MAX = 600 * SECOND
-_PREEMPT_AGAIN_US = 1_000 * MS
+_FIRED_MAX = 16  # a handler may arm what is due at once; more than this is a timer that is not re-armed
 _ISOLATED_AFTER_BEATS = 4
 
 
@@ -101,10 +113,9 @@ class Core:
         self.node.sweep_at_us = now_us
         self._publisher = Publisher()
         self._stepping_down = False
-        self._others_us = NEVER  # what is due next, but for what a heartbeat puts off
-        self._deadline_us = self._next_us()
+        self._others_us = timers.others_us(self.node)  # a heartbeat need not look at these again
+        self._deadline_us = timers.next_us(self.node, others_us=self._others_us)
         self._started = False
-        self._stopped = False
 
     # -- what the driver may ask -----------------------------------------------------------------------------------------
 
@@ -112,27 +123,6 @@ class Core:
     def deadline_us(self) -> int:
         """When `tick` is due."""
         return self._deadline_us
-
-    def _next_us(self) -> int:
-        n = self.node
-        until_us = n.promise.until_us if n.role is Role.FOLLOWER else NEVER
-        self._others_us = min(
-            n.join_at_us,
-            n.isolated_at_us,
-            n.announce_at_us,
-            n.heartbeat_at_us,
-            n.seek_at_us,
-            n.sweep_at_us,
-            n.preempt_at_us,
-            n.namesake_at_us,
-            n.stop_at_us,
-            claiming.deadline_us(n),
-            quorum.deadline_us(n),
-            handover.offer_deadline_us(n),
-            handover.yielded_deadline_us(n),
-            survey.deadline_us(n),
-        )
-        return min(self._others_us, n.ping_at_us, until_us)
 
     def status(self, now_us: int) -> Status:
         return status(self.node, now_us)
@@ -154,7 +144,7 @@ class Core:
         leader.heard_us = leader.multicast_us = leader.endpoint_seen_us = now_us
         leader.heard_sequence = sequence
         following.renew(node, leader, promise.led)
-        self._deadline_us = min(self._others_us, node.ping_at_us, promise.until_us)
+        self._deadline_us = timers.next_us(node, others_us=self._others_us)
         return True
 
     # -- what comes in ---------------------------------------------------------------------------------------------------
@@ -233,7 +223,7 @@ class Core:
         promise = node.promise
         if promise.ballot.node == member.node and promise.session != member.session and promise.is_live(node.now_us):
             following.leader_gone(node, Reason.LEADER_CRASHED)  # its host has a new session: the one that led is dead
-        self._learn()
+        seeking.learn(node)
         handover.meet_leader(node, member)
         leading.raise_term(node, member)
 
@@ -293,14 +283,8 @@ class Core:
             member.move(source, node.now_us)
         contact.note_returns(node, ack)
         contact.answer_challenge(node, header, source, ack)
-        self._learn()
+        seeking.learn(node)
         handover.meet_leader(node, member)
-
-    def _learn(self) -> None:
-        """A voter without history was told something: perhaps it knows enough now."""
-        node = self.node
-        if not node.learned and quorum.learn(node) and node.role is Role.JOINING:
-            node.seek(None, delay_us=node.turn_us())
 
     def persisted(self, ceiling: Term, *, hold_us: int = 0, now_us: int) -> list[Effect]:
         self._begin(now_us)
@@ -377,7 +361,7 @@ class Core:
             else:
                 node.beat()
         else:
-            self._arm_preemption()
+            preempting.arm(node)
 
     def _give_up_claim_if_ineligible(self) -> None:
         node = self.node
@@ -435,133 +419,12 @@ class Core:
     def tick(self, *, now_us: int) -> list[Effect]:
         """Run what is due."""
         self._begin(now_us)
-        for _ in range(16):  # a handler may arm what is due at once; more than this is a timer that is not re-armed
-            if self._next_us() > now_us:
-                break
-            self._fire()
-        assert self._next_us() > now_us, self.node
+        fired = 0
+        while (handler := timers.due(self.node)) is not None:
+            assert fired < _FIRED_MAX, self.node
+            fired += 1
+            handler(self.node)
         return self._end()
-
-    def _fire(self) -> None:
-        node = self.node
-        due = [
-            (node.isolated_at_us, self._on_isolated),
-            (node.join_at_us, self._on_join_time),
-            (node.announce_at_us, lambda: contact.announce(node)),
-            (node.ping_at_us, lambda: following.on_ping_time(node)),
-            (node.heartbeat_at_us, lambda: leading.on_heartbeat_time(node)),
-            (node.promise.until_us if node.role is Role.FOLLOWER else NEVER, lambda: following.on_expired(node)),
-            (node.seek_at_us, self._on_seek_time),
-            (node.preempt_at_us, self._on_preempt_time),
-            (node.sweep_at_us, self._on_sweep_time),
-            (node.namesake_at_us, lambda: contact.look_for_namesake(node)),
-            (claiming.deadline_us(node), lambda: claiming.on_timer(node)),
-            (quorum.deadline_us(node), lambda: leading.on_lease_over(node)),
-            (handover.offer_deadline_us(node), lambda: handover.on_offer_timer(node)),
-            (handover.yielded_deadline_us(node), lambda: handover.on_yielded_timer(node)),
-            (survey.deadline_us(node), lambda: survey.on_timer(node)),
-            (node.stop_at_us, self._on_stop_time),
-        ]
-        min(due, key=lambda timer: timer[0])[1]()
-
-    # -- timers that belong to no single topic
-    # --------------------------------------------------------------------------------
-
-    def _on_isolated(self) -> None:
-        self.node.isolated_at_us = NEVER
-        self.node.join(Reason.ISOLATED)
-
-    def _on_join_time(self) -> None:
-        node = self.node
-        if node.now_us < node.learn_from_us and not node.learned:
-            node.join_at_us = node.learn_from_us
-            return
-        self._learn()
-        if not node.learned:
-            contact.ask_voters(node)
-            node.join_at_us = (
-                node.now_us + 2 * node.timing.challenge_us
-            )  # in between it may ask who moved, at the new address
-            return
-        node.seek(None, delay_us=node.turn_us())
-
-    def _on_seek_time(self) -> None:
-        node = self.node
-        if node.promise.is_live(node.now_us):
-            node.seek_at_us = node.promise.until_us + quorum.turn_us(node)
-        elif not node.eligible:
-            node.seek_at_us = node.now_us + node.timing.leader_timeout_us
-        elif node.hears_foreign_leader() and not node.foreign_lonely:
-            node.back_off()  # somebody leads, and is being probed
-        elif not quorum.hears_majority(node):
-            node.seek_at_us = node.now_us + node.timing.slot_us
-        elif contact.verify_hearsay(node, len(node.hearsay)):
-            node.seek_at_us = node.now_us + 2 * node.timing.round_trip_us  # who is there by then is asked
-        else:
-            claiming.start(node, node.why, ticket=node.inherited)
-
-    def _on_sweep_time(self) -> None:
-        node = self.node
-        contact.sweep(node)
-        node.will_role = None  # others may be next by now
-        if node.role is Role.SEEKING and node.waits_for_foreign and not node.hears_foreign_leader():
-            node.waits_for_foreign = (
-                False  # the leader that it could hear but not reach is gone: no reason to wait longer
-            )
-            node.seek_at_us = min(node.seek_at_us, node.now_us + node.turn_us())
-        if node.role is Role.SEEKING and not quorum.hears_majority(node):
-            contact.ask_voters(node)
-        elif node.role is Role.SEEKING and node.failures:
-            self._look_for_contact()
-
-    def _look_for_contact(self) -> None:
-        """It backs off ever longer because nobody answers it: the first round trip ends that, or that nobody is there."""
-        node = self.node
-        if node.has_contact() or contact.hears_nobody(node):
-            node.failures = 0
-            node.seek_at_us = min(node.seek_at_us, node.now_us + node.turn_us())
-            return
-        contact.look_for_contact(node)
-
-    def _on_preempt_time(self) -> None:
-        node = self.node
-        leader = node.followed()
-        node.preempt_at_us, node.waits_for_all = NEVER, False
-        if leader is None or not self._may_preempt(leader):
-            return
-        if not following.knows_all(node, leader):
-            contact.verify_hearsay(node, len(node.hearsay))
-            following.ask(node, leader, for_roster=True)
-            node.preempt_at_us, node.waits_for_all = node.now_us + 2 * node.timing.heartbeat_us, True
-            return
-        if node.campaign is None:
-            same = node.followed_priorities == (leader.priority, node.priority)
-            claiming.start(node, Reason.HIGHER_PRIORITY if same else Reason.PRIORITY_CHANGED, prepare=True)
-        node.preempt_at_us = node.now_us + (_PREEMPT_AGAIN_US << min(node.failures, 2))
-
-    def _may_preempt(self, leader: Member) -> bool:
-        node = self.node
-        return node.priority > leader.priority and node.can_claim and node.settings.preempt.enabled
-
-    def _arm_preemption(self) -> None:
-        """Strictly higher priority only: equal ones never bounce. The wait doubles with each return of a flapping node."""
-        node = self.node
-        leader = node.followed()
-        if leader is None or not self._may_preempt(leader):
-            return
-        if node.preempt_at_us != NEVER:
-            if node.waits_for_all and following.knows_all(node, leader):
-                node.preempt_at_us = node.now_us
-            return
-        base_us = node.settings.preempt.wait_us
-        wait_us = max(base_us, min(base_us << min(max(0, node.returns - 1), 16), _PREEMPT_WAIT_US_MAX))
-        turn_us = node.turn_us(without=leader.node)  # the best first: or it would go up step by step
-        node.preempt_at_us = max(node.now_us, node.followed_us + wait_us) + turn_us
-
-    def _on_stop_time(self) -> None:
-        self.node.stop_at_us = NEVER
-        self._stopped = True
-        self.node.out += [Will(None), Stopped()]  # goodbye was said
 
     # -- before and after each entry
     # --------------------------------------------------------------------------------------------
@@ -597,7 +460,8 @@ class Core:
         node = self.node
         self._publisher.publish(node)
         self._settle()
-        self._deadline_us = self._next_us()
+        self._others_us = timers.others_us(node)
+        self._deadline_us = timers.next_us(node, others_us=self._others_us)
         out, node.out = node.out, []
         return out
 
@@ -605,11 +469,11 @@ class Core:
         """What follows from the new state, whichever way it came about."""
         node = self.node
         claiming.keep_ceiling_ahead(node)
-        if node.will_role is not node.role and not self._stopped:
+        if node.will_role is not node.role and not node.stopped:
             will.write(node)
-        self._arm_preemption()
+        preempting.arm(node)
         resigned = node.role is not Role.LEADER and node.yielded is None
-        if node.stopping and not self._stopped and node.stop_at_us == NEVER and resigned:
+        if node.stopping and not node.stopped and node.stop_at_us == NEVER and resigned:
             node.stop_at_us = node.now_us
         if self._stepping_down:
             self._tell_step_down()

@@ -11,7 +11,7 @@ from kingd.core.members import Member, State
 from kingd.core.message import NO_BALLOT, NOBODY, Ballot, Offer, Ready, Reason, Resign, Role, SessionId, Ticket
 from kingd.core.node import Node
 from kingd.core.pending import Handover, Yielded
-from kingd.core.timing import MS, NEVER
+from kingd.core.timing import MS
 
 _GOODBYES = 3
 KEEP_MS_MAX = 0xFFFFFFFF
@@ -66,15 +66,6 @@ def _offer(node: Node, handover: Handover) -> None:
     assert handover.successor is not None
     keep_ms = min(handover.keep_us // MS, KEEP_MS_MAX)
     node.send(Offer(ballot=node.ballot, reason=handover.reason, keep_ms=keep_ms), handover.successor)
-
-
-def offer_deadline_us(node: Node) -> int:
-    handover = node.handover
-    if handover is None:
-        return NEVER
-    resends = node.timing.resends_us
-    wait_us = resends[handover.resends] if handover.resends < len(resends) else node.timing.prepare_us
-    return handover.offered_us + wait_us
 
 
 def on_offer_timer(node: Node) -> None:
@@ -158,15 +149,6 @@ def resign(
     elif leaving:
         node.stop_at_us = node.now_us
     node.multicast(goodbye)
-
-
-def yielded_deadline_us(node: Node) -> int:
-    yielded = node.yielded
-    if yielded is None:
-        return NEVER
-    resends = node.timing.resends_us
-    wait_us = resends[yielded.resends] if yielded.resends < len(resends) else node.timing.handover_us
-    return yielded.since_us + wait_us
 
 
 def on_yielded_timer(node: Node) -> None:

@@ -38,6 +38,7 @@ _REFUSED_US_MAX = 600 * SECOND
 _UNPROVEN_SLOTS_MAX = 16
 _LINE_LASTS_US = 2 * SECOND  # of a large cluster: who is better than it is noticed at once, who is gone then
 _UNPROVEN_SPREAD_US = 2 * SECOND
+_LEASE_GUARD = 50  # so small a part of the lease is its last: what a leader says takes time to arrive
 PINGS_PER_SECOND = 50  # of all followers together, at their leader
 TERM_JUMP_MAX = 1 << 32  # a term that far above all known ones is a mistake or an attack, never a history
 TERM_MAX = 1 << 63  # nobody is led up to where terms end, however patiently
@@ -100,7 +101,7 @@ class Node:
     abstain_until_us: int = 0  # after a step-down: does not lead until then
     unfit: str = ""  # "" or why the driver says that this node must not lead ("state-not-writable" ...)
 
-    # Deadlines, by name; Core.deadline_us is their minimum.
+    # Deadlines, by name; timers.py says what is done then.
     join_at_us: int = NEVER
     isolated_at_us: int = NEVER
     announce_at_us: int = NEVER
@@ -112,6 +113,7 @@ class Node:
     preempt_at_us: int = NEVER
     waits_for_all: bool = False  # it is put off until this node knows all whom its leader counts
     namesake_at_us: int = NEVER
+    survey_at_us: int = NEVER
     stop_at_us: int = NEVER
 
     keeps_until_us: int = 0  # chosen by name: resigns to nobody who only outranks it, until then
@@ -154,6 +156,29 @@ class Node:
 
     def __post_init__(self) -> None:
         self.detector = Detector(self.timing, self.now_us)
+
+    # -- deadlines that follow from something else ------------------------------------------------------------------------
+
+    @property
+    def expires_at_us(self) -> int:
+        """When a follower gives its leader up. (Any other promise just runs out.)"""
+        return self.promise.until_us if self.role is Role.FOLLOWER else NEVER
+
+    @property
+    def claim_at_us(self) -> int:
+        return NEVER if self.campaign is None else self.campaign.due_us(self.timing)
+
+    @property
+    def offer_at_us(self) -> int:
+        return NEVER if self.handover is None else self.handover.due_us(self.timing)
+
+    @property
+    def yielded_at_us(self) -> int:
+        return NEVER if self.yielded is None else self.yielded.due_us(self.timing)
+
+    @property
+    def lease_over_at_us(self) -> int:
+        return self.lease_end_us if self.role is Role.LEADER and self.in_quorum_mode else NEVER
 
     # -- facts ---------------------------------------------------------------------------------------------------------
 
@@ -275,6 +300,11 @@ class Node:
         """Some live member provably heard this node a short while ago."""
         fresh_us = self.now_us - self.timing.contact_us
         return any(m.contact_us >= fresh_us for m in self.members.alive())
+
+    @property
+    def lease_end_us(self) -> int:
+        """When this node, if it leads, stops saying so: a little before its lease is over."""
+        return self.lease_until_us - self.timing.lease_us // _LEASE_GUARD
 
     @property
     def lease_ms(self) -> int:

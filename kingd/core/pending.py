@@ -1,11 +1,15 @@
-"""What a node has under way: a claim, a hand-over, a survey. Data only; the topics' modules know what to do with it."""
+"""What a node has under way: a claim, a hand-over, a survey; and when it is due. The topics' modules know what to do with
+it."""
 
 from dataclasses import dataclass, field
 
 from kingd.core.hearsay import Listed
 from kingd.core.members import Member
 from kingd.core.message import NOBODY, Claim, NodeId, Reason, SessionId, Term, Ticket
-from kingd.core.timing import NEVER
+from kingd.core.timing import NEVER, Timing
+
+_ANSWERED_AT_ONCE = 32
+_READING_US = 200
 
 
 @dataclass(slots=True)
@@ -24,6 +28,14 @@ class Campaign:
     target: NodeId = NOBODY  # of a prepare: the leader that would step aside
     ready: bool = False  # of a prepare: all answered well, and the leader was told so
 
+    def due_us(self, timing: Timing) -> int:
+        """When to ask again, or to decide."""
+        if self.started_us == NEVER:
+            return NEVER
+        # Hundreds of answers are read one after the other: who has not been read yet is not asked again.
+        reading_us = max(0, len(self.asked) - _ANSWERED_AT_ONCE) * _READING_US
+        return self.started_us + reading_us + timing.answer_us(self.resends, limit_us=timing.claim_timeout_us)
+
 
 @dataclass(slots=True)
 class Handover:
@@ -36,7 +48,10 @@ class Handover:
     tried: set[NodeId] = field(default_factory=set)
     resends: int = 0
     offered_us: int = 0
-    deadline_us: int = 0
+
+    def due_us(self, timing: Timing) -> int:
+        """When to offer again, or to turn to the next one."""
+        return self.offered_us + timing.answer_us(self.resends, limit_us=timing.prepare_us)
 
 
 @dataclass(slots=True)
@@ -49,6 +64,10 @@ class Yielded:
     since_us: int
     resends: int = 0
 
+    def due_us(self, timing: Timing) -> int:
+        """When to send the ticket again, or to wait no longer."""
+        return self.since_us + timing.answer_us(self.resends, limit_us=timing.handover_us)
+
 
 @dataclass(slots=True)
 class Inquiry:
@@ -60,7 +79,6 @@ class Inquiry:
     waiting: dict[NodeId, int] = field(default_factory=dict)  # who has not answered yet: when it was last asked
     queue: list[Member | Listed] = field(default_factory=list)  # who is still to be asked in this round
     rounds: int = 0
-    due_us: int = 0
     rows: dict[NodeId, tuple[str, int, str, Term, int]] = field(
         default_factory=dict
     )  # name, priority, leader, term, rtt

@@ -13,10 +13,9 @@ from kingd.core.members import Member, State
 from kingd.core.message import NOBODY, Ballot, Claim, Header, NodeId, Role, Term
 from kingd.core.node import Node
 from kingd.core.settings import Settings
-from kingd.core.timing import MS, NEVER, promise_us
+from kingd.core.timing import MS, promise_us
 
 _NEW_SESSIONS_MAX = 1024
-_GUARD = 50  # a leader stops saying so a fiftieth of the lease before its end: what it says takes time to arrive
 
 
 def majority(voters: int) -> int:
@@ -65,15 +64,7 @@ def _names(node: Node) -> Counter[str]:
 
 def has_lease(node: Node, now_us: int) -> bool:
     """Whether this node, if it leads, may say so at `now_us`. Always, in availability mode."""
-    return not node.settings.voters or now_us < lease_end_us(node)
-
-
-def deadline_us(node: Node) -> int:
-    return lease_end_us(node) if node.role is Role.LEADER and node.in_quorum_mode else NEVER
-
-
-def lease_end_us(node: Node) -> int:
-    return node.lease_until_us - node.timing.lease_us // _GUARD
+    return not node.settings.voters or now_us < node.lease_end_us
 
 
 def is_majority(node: Node, members: Iterable[NodeId]) -> bool:

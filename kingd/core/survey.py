@@ -30,10 +30,6 @@ def _asked(node: Node) -> list[Member | Listed]:
     return sorted([*known, *node.hearsay], key=lambda m: m.rank)
 
 
-def deadline_us(node: Node) -> int:
-    return NEVER if node.inquiry is None else node.inquiry.due_us
-
-
 def on_timer(node: Node) -> None:
     inquiry = node.inquiry
     assert inquiry is not None
@@ -48,7 +44,7 @@ def on_timer(node: Node) -> None:
         inquiry.waiting[asked.node] = node.now_us
         node.send_to(Survey(nonce=inquiry.nonce), node=asked.node, endpoint=asked.endpoint)
     pause_us = _BATCH_EVERY_US if inquiry.queue else _AGAIN_US if inquiry.rounds < _ROUNDS else _GIVE_UP_US
-    inquiry.due_us = node.now_us + pause_us
+    node.survey_at_us = node.now_us + pause_us
 
 
 def on_survey(node: Node, asker: NodeId, endpoint: Endpoint, message: Survey) -> None:
@@ -72,7 +68,7 @@ def on_report(node: Node, header: Header, report: Report) -> None:
 
 
 def _finish(node: Node, inquiry: Inquiry) -> None:
-    node.inquiry = None
+    node.inquiry, node.survey_at_us = None, NEVER
     leader = node.peer(node.leader.node)
     mine = SurveyRow(
         node=node.id,

@@ -6,7 +6,7 @@ from contextlib import AbstractContextManager, ExitStack
 from dataclasses import replace
 from unittest.mock import patch
 
-from kingd.core import claiming, handover, quorum, voting
+from kingd.core import claiming, handover, quorum, timers, voting
 from kingd.core.effect import Effect
 from kingd.core.election import Core
 from kingd.core.members import Member
@@ -14,14 +14,14 @@ from kingd.core.message import Claim, Grant, NodeId, Ready, Reason, Refuse, Resi
 from kingd.core.node import Node
 from kingd.core.pending import Yielded
 from kingd.core.promise import Promise
-from kingd.core.timing import NEVER
+from kingd.core.timing import Timing
 
 
 def leader_resumes_after_a_hand_over() -> AbstractContextManager[object]:
     """Where its successor did not take over in half the time, it leads on under the ballot that it gave away."""
 
-    def yielded_deadline_us(node: Node) -> int:
-        return NEVER if node.yielded is None else node.yielded.since_us + node.timing.handover_us // 2
+    def due_us(yielded: Yielded, timing: Timing) -> int:
+        return yielded.since_us + timing.handover_us // 2
 
     def on_yielded_timer(node: Node) -> None:
         yielded, node.yielded = node.yielded, None
@@ -29,7 +29,10 @@ def leader_resumes_after_a_hand_over() -> AbstractContextManager[object]:
         if node.promise.ballot == yielded.ticket.ballot:
             node.lead(yielded.ticket.ballot, yielded.reason)
 
-    return patch.multiple(handover, on_yielded_timer=on_yielded_timer, yielded_deadline_us=yielded_deadline_us)
+    stack = ExitStack()
+    stack.enter_context(patch.dict(timers.TIMERS, yielded_at_us=on_yielded_timer))
+    stack.enter_context(patch.object(Yielded, "due_us", due_us))
+    return stack
 
 
 def ticket_is_bound_to_its_bearer_only() -> AbstractContextManager[object]:

@@ -222,7 +222,7 @@ class Locals:
     def _exported_us(self, host: Host, clock_us: int) -> int:
         core: Core = thaw(host.core)
         leads = core.status(clock_us).role is Role.LEADER
-        return quorum.lease_end_us(core.node) if self.scope.exported and leads else host.exported_us
+        return core.node.lease_end_us if self.scope.exported and leads else host.exported_us
 
     def _start(self, host: Host, clock_us: int) -> Step:
         host = host._replace(starts=host.starts + 1)
