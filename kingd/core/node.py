@@ -1,8 +1,9 @@
 """The state of one node, and the few moves that everything else is made of: say, become, follow, lead, seek.
 
-The rules live in the modules beside this one, one topic each: contact (who is here), following, claiming, voting,
-leading, handover, survey. They are functions over `Node`; `election.Core` calls them, and hands out what they
-appended to `out`. Nothing here reads a clock or draws from anything but `rng`."""
+The rules live in the modules beside this one, one topic each: contact (who is here), seeking, claiming, voting,
+following, preempting, leading, handover, survey. They are functions over `Node`; `election.Core` calls them (by way of
+dispatch, timers and commands), and hands out what they appended to `out`. Nothing here reads a clock or draws from
+anything but `rng`."""
 
 import random
 from dataclasses import dataclass, field
@@ -96,6 +97,8 @@ class Node:
     term_seen: Term = Term(0)
     links: int = 0
     duplicate: bool = False  # another process uses this node's id: silent until it is gone
+    started: bool = False  # users were told that it runs
+    stepping_down: bool = False  # users are to be told who took over
     stopping: bool = False
     stopped: bool = False  # goodbye was said: the driver ends the process
     abstain_until_us: int = 0  # after a step-down: does not lead until then

@@ -10,8 +10,9 @@ from typing import Protocol
 from kingd.config import Config, ConfigError, apply_live, changed_keys, needs_restart
 from kingd.control.service import JsonObject, ServiceError
 from kingd.core import quorum
+from kingd.core.commands import StepDownError
 from kingd.core.effect import Effect, Event, EventKind, HandedOver, Surveyed
-from kingd.core.election import Core, StepDownError
+from kingd.core.election import Core
 from kingd.core.message import Role
 from kingd.core.seal import Seal
 from kingd.daemon import views

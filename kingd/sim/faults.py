@@ -6,8 +6,9 @@ from collections.abc import Callable
 from functools import partial
 
 from kingd.core import quorum
+from kingd.core.commands import StepDownError
 from kingd.core.effect import Effect
-from kingd.core.election import Core, StepDownError
+from kingd.core.election import Core
 from kingd.core.timing import MS, SECOND
 from kingd.sim.cluster import Cluster
 from kingd.sim.host import DISK_US, Host

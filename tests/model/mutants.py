@@ -224,12 +224,12 @@ def whoever_is_ready_gets_the_ticket() -> AbstractContextManager[object]:
 
 def any_term_is_believed() -> AbstractContextManager[object]:
     """102: however far above all known ones."""
-    return patch.multiple("kingd.core.election", TERM_JUMP_MAX=1 << 64, TERM_MAX=1 << 64)
+    return patch.multiple("kingd.core.dispatch", TERM_JUMP_MAX=1 << 64, TERM_MAX=1 << 64)
 
 
 def terms_may_jump() -> AbstractContextManager[object]:
     """102: up to where terms end."""
-    return patch("kingd.core.election.TERM_JUMP_MAX", 1 << 63)
+    return patch("kingd.core.dispatch.TERM_JUMP_MAX", 1 << 63)
 
 
 def _started(change: Callable[[Node], None]) -> AbstractContextManager[object]:

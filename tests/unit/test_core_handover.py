@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import pytest
 
+from kingd.core.commands import StepDownError
 from kingd.core.effect import EventKind, HandedOver, Multicast, Stopped
-from kingd.core.election import StepDownError
 from kingd.core.message import (
     NOBODY,
     Announce,

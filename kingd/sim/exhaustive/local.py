@@ -10,9 +10,10 @@ from random import Random
 from typing import NamedTuple
 
 from kingd.core import contact, following, quorum
+from kingd.core.commands import StepDownError
 from kingd.core.detector import Detector
 from kingd.core.effect import Effect, EventKind, Multicast, Persist, Send
-from kingd.core.election import Core, StepDownError
+from kingd.core.election import Core
 from kingd.core.endpoint import Endpoint
 from kingd.core.members import ReplayWindow, State
 from kingd.core.message import (
