@@ -257,8 +257,10 @@ class Cluster:
         while host.core and host.pending_disk and host.pending_disk[0][0] <= self.now_us:
             _, order, state = host.pending_disk.pop(0)
             self._write(host, order, state)
-        if host.core and host.core.deadline_us <= (now_us := self.local_us(host)):
-            self.enter(host, lambda core: core.tick(now_us=now_us))
+        core, now_us = host.core, self.local_us(host)
+        if core is not None and core.deadline_us <= now_us:
+            self._before(core, None)
+            self._after(host, core, core.tick(now_us=now_us), None)
         self._schedule(host)  # nothing may have entered it: what was queued was not for it
 
     def _write(self, host: Host, order: int, state: Persist) -> None:
@@ -303,14 +305,15 @@ class Cluster:
             self.enter(sender, lambda core: core.refused(host.endpoint, now_us=now_us))
 
     def _receive(self, host: Host, source: Endpoint, data: Payload) -> None:
-        datagram = self._decode(data) if isinstance(data, bytes) else data
-        if host.core is None or datagram is None:
+        core, datagram = host.core, self._decode(data) if isinstance(data, bytes) else data
+        if core is None or datagram is None:
             return
         header = datagram.header
         self._digest(self.now_us ^ header.sequence << 20 ^ header.leader.term << 8 ^ header.role << 4 ^ host.index)
         if self.trace_datagrams and datagram.header.source != host.node_id:
             self.note(host, f"<- {self._label(datagram)}")
-        self.enter(host, lambda core: self._hand_over(host, core, source, data, datagram), datagram)
+        self._before(core, datagram)
+        self._after(host, core, self._hand_over(host, core, source, data, datagram), datagram)
 
     def _hand_over(self, host: Host, core: Core, source: Endpoint, data: Payload, datagram: Datagram) -> list[Effect]:
         """As the runtime does: what repeats the last heartbeat needs no more than its number."""
@@ -328,13 +331,18 @@ class Cluster:
 
     # -- into a core, and what comes out -------------------------------------------------------------------
 
-    def enter(self, host: Host, entry: Callable[[Core], list[Effect]], cause: Datagram | None = None) -> None:
+    def enter(self, host: Host, entry: Callable[[Core], list[Effect]]) -> None:
         """Call `host.core`, check what it did, perform it."""
         core = host.core
         assert core is not None
+        self._before(core, None)
+        self._after(host, core, entry(core), None)
+
+    def _before(self, core: Core, cause: Datagram | None) -> None:
         self._count_entry()
         self.checker.before(core.node, cause)
-        effects = entry(core)
+
+    def _after(self, host: Host, core: Core, effects: list[Effect], cause: Datagram | None) -> None:
         self.checker.after(core.node, effects, cause, host.ceiling)
         self.exclusion.after(host, self.now_us)
         for effect in effects:
@@ -349,9 +357,10 @@ class Cluster:
 
     def _perform(self, host: Host, effect: Effect) -> None:
         match effect:
-            case Send(datagram, to):
-                self._unicast(host, self._encode(datagram) if self.encodes else datagram, to)
-            case Multicast(datagram):
+            case Send():
+                self._unicast(host, self._encode(effect.datagram) if self.encodes else effect.datagram, effect.to)
+            case Multicast():
+                datagram = effect.datagram
                 data = self._encode(datagram) if self.encodes else datagram
                 self._multicast(host, data, to_itself=isinstance(datagram.body, (Announce, Probe)))
             case Will():
@@ -465,9 +474,10 @@ class Cluster:
         return leaders[0].name if all(self._believes(h, ballot) for h in hosts) else None
 
     def _believes(self, host: Host, ballot: Ballot) -> bool:
-        if host.core is None or self.now_us < host.paused_until_us:
+        core = host.core
+        if core is None or core.node.leader != ballot or self.now_us < host.paused_until_us:
             return False
-        return host.core.status(self.local_us(host)).ballot == ballot
+        return core.status(self.local_us(host)).ballot == ballot
 
     def host(self, name: str) -> Host:
         return next(h for h in self.hosts if h.name == name)

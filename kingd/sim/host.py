@@ -1,7 +1,6 @@
 """One simulated host: its process, its disk, its address and its clock. Data only; `Cluster` moves it."""
 
 from dataclasses import dataclass, field
-from typing import NamedTuple
 
 from kingd.core.effect import Event, HandedOver, Persist, Surveyed, Will
 from kingd.core.election import Core
@@ -16,7 +15,8 @@ PORT = 5466
 _MILLION = 1_000_000
 
 
-class Clock(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Clock:
     """CLOCK_BOOTTIME of one host: begins anywhere, and runs a little too fast or too slow."""
 
     offset_us: int = 0
@@ -44,6 +44,7 @@ class Host:
     term: Term = Term(0)
     hold_us: int = 0
     port: int = PORT
+    _endpoint: Endpoint | None = None  # as last asked for
     paused_until_us: int = 0
     due_us: int = NEVER  # when it next has something to do, if nothing arrives
     queued_us: int = NEVER  # when `Cluster` looks at that
@@ -69,7 +70,9 @@ class Host:
 
     @property
     def endpoint(self) -> Endpoint:
-        return Endpoint(f"10.0.0.{self.index}", self.port, "sim0")
+        if self._endpoint is None or self._endpoint.port != self.port:
+            self._endpoint = Endpoint(f"10.0.0.{self.index}", self.port, "sim0")
+        return self._endpoint
 
     def write(self, state: Persist) -> None:
         """Durable from now on. As `daemon/store.py`: nothing is ever lowered."""

@@ -18,7 +18,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 TOP = Path(__file__).parents[2]
-BUILD = TOP / "build" / "compiled"
+BUILD = TOP / "build"
 _PACKAGES = ("core", "sim")
 # Exceptions that mypyc cannot derive, structs that gain nothing, and what has a terminal and processes.
 _INTERPRETED = {"__init__.py", "__main__.py", "bodies.py", "codec.py", "hunt.py", "outcome.py", "repeats.py", "seal.py"}
@@ -27,36 +27,38 @@ _SETUP = """
 from mypyc.build import mypycify
 from setuptools import setup
 import sys
-modules = mypycify(["--python-version=3.11", *sys.argv[3:]], opt_level="3", debug_level="0", strip_asserts=False)
-setup(name="compiled", packages=[], ext_modules=modules, script_args=sys.argv[1:3])
+level, *paths = sys.argv[1:]
+modules = mypycify(["--python-version=3.11", *paths], opt_level=level, debug_level="0")
+setup(name="compiled", packages=[], ext_modules=modules, script_args=["--quiet", "build_ext", "--inplace"])
 """
 
 
-def build() -> Path:
-    """Where the compiled `kingd` is to be imported from."""
+def build(*, optimized: bool) -> Path:
+    """Where the compiled `kingd` is to be imported from. Optimizing takes gcc three times as long."""
+    build = BUILD / ("compiled" if optimized else "compiled-plainly")
     sources = [path for package in _PACKAGES for path in sorted((TOP / "kingd" / package).glob("*.py"))]
     digest = hashlib.sha256(sys.version.encode())
     for path in [TOP / "kingd" / "__init__.py", Path(__file__), *sources]:
         digest.update(path.read_bytes())
-    stamp = BUILD / "stamp"
+    stamp = build / "stamp"
     if stamp.exists() and stamp.read_text() == digest.hexdigest():
-        return BUILD
-    shutil.rmtree(BUILD, ignore_errors=True)
-    (BUILD / "kingd").mkdir(parents=True)
-    shutil.copy(TOP / "kingd" / "__init__.py", BUILD / "kingd")
+        return build
+    shutil.rmtree(build, ignore_errors=True)
+    (build / "kingd").mkdir(parents=True)
+    shutil.copy(TOP / "kingd" / "__init__.py", build / "kingd")
     compiled = []
     for path in sources:
-        copy = BUILD / path.relative_to(TOP)
+        copy = build / path.relative_to(TOP)
         copy.parent.mkdir(exist_ok=True)
         if path.name in _INTERPRETED:
             shutil.copy(path, copy)
         else:
             copy.write_text(translated(path.read_text()))
-            compiled.append(str(copy.relative_to(BUILD)))
-    command = [sys.executable, "-c", _SETUP, "build_ext", "--inplace", *compiled]
-    subprocess.run(command, cwd=BUILD, check=True, stdout=sys.stderr)
+            compiled.append(str(copy.relative_to(build)))
+    command = [sys.executable, "-c", _SETUP, "2" if optimized else "0", *compiled]
+    subprocess.run(command, cwd=build, check=True, stdout=sys.stderr)
     stamp.write_text(digest.hexdigest())
-    return BUILD
+    return build
 
 
 def translated(source: str) -> str:
@@ -151,7 +153,7 @@ def _field(name: str, annotation: str, default: ast.expr | None) -> tuple[list[s
 
 
 def main(arguments: list[str]) -> None:
-    environment = {**os.environ, "PYTHONPATH": str(build())}
+    environment = {**os.environ, "PYTHONPATH": str(build(optimized=True))}
     os.execve(sys.executable, [sys.executable, "-P", "-m", "kingd.sim", *arguments], environment)
 
 
