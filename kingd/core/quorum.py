@@ -154,6 +154,8 @@ def on_configured(node: Node, former: Settings) -> None:
     node.listed_us = node.now_us
     if node.is_voter:
         node.hold_wanted_us = max(node.hold_wanted_us, promise_us(node.timing.lease_us))
+    else:
+        node.learned = True  # what it may have promised counts no more: before it votes again, others elect without it
 
 
 def _is_voter(node: Node, member: Member) -> bool:

@@ -404,6 +404,23 @@ def test_blank_voter_grants_and_follows_nothing(one: Peer, two: Peer) -> None:
     assert any("no record of what it promised" in problem for problem in bench.core.status(bench.now_us).problems)
 
 
+def test_blank_voter_that_is_no_voter_any_more_follows(one: Peer, two: Peer) -> None:
+    """It learned the others' floor while it followed, and broke down over a promise to nobody (simulator, seed 321860)."""
+    bench = Bench(voters=VOTERS, priority=0)
+    bench.meet(one, two)
+    without = ("box60", "box70")
+    bench.perform(bench.core.configure(replace(bench.node.settings, voters=without), now_us=bench.now_us))
+    one.voters = two.voters = digest(without)
+    bench.advance_ms(PROMISE_MS)
+    bench.hear(one, Claim(term=Term(5), attempt=1, lease_ms=LEASE_MS))
+    one.leads(5)
+    bench.beat(one, lease_ms=LEASE_MS)
+    two.floor = ballot(8, 70)
+    bench.acknowledge_from(two)
+    bench.beat(one, lease_ms=LEASE_MS)
+    assert (bench.leader_name(), bench.node.promise.ballot.term) == ("box60", 5)
+
+
 # -- the leader
 
 
