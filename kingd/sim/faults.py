@@ -172,12 +172,14 @@ class Faults:
         return True
 
     def _may_forget(self, host: Host) -> bool:
-        """Quorum mode assumes that of any majority of the voters one remembers what it promised. docs/protocol.md 8."""
-        if host.name not in self._wanted:
-            return True
-        remember = [h for h in self.cluster.hosts if h.name in self._wanted and h.ceiling > 0 and h is not host]
-        count = len(self._wanted)
-        return len(remember) >= count - quorum.majority(count) + 1
+        """Quorum mode assumes that of any majority of the voters one remembers what it promised, by each list that somebody
+        has. docs/protocol.md 8."""
+        lists = {self._wanted, *(h.settings.voters for h in self.present)}
+        return all(self._is_remembered(host, voters) for voters in lists if host.name in voters)
+
+    def _is_remembered(self, host: Host, voters: tuple[str, ...]) -> bool:
+        remember = [h for h in self.cluster.hosts if h.name in voters and h.ceiling > 0 and h is not host]
+        return len(remember) >= len(voters) - quorum.majority(len(voters)) + 1
 
     def _start_later(self, host: Host, fault: Fault, rng: random.Random) -> None:
         port = rng.randint(1024, 65535) if rng.random() < 0.3 else host.port

@@ -80,15 +80,19 @@ def test_seed_reproduces_a_run_exactly(seed: int) -> None:
     assert f"digest {one(seed).digest:08x}" in outputs.pop()
 
 
-@pytest.mark.parametrize("seed", [210370, 219575, 220355])
-def test_somebody_may_lead_in_the_second_phase(seed: int) -> None:
-    """Whoever got a priority and was restarted then, for the list of voters, had priority 0 again: nobody could lead."""
+@pytest.mark.parametrize(
+    "seed",
+    [
+        210370,  # who was given a priority for the second phase, and restarted then for its list, had priority 0 again
+        219575,
+        220355,
+        1270,  # a first start: of five voters one never was, and one died when another one had begun with it
+        325799,  # the only voter of the list in use lost its state, which another one of the next list remembered
+    ],
+)
+def test_what_is_not_promised_is_not_demanded(seed: int) -> None:
+    """The checker took these for failures."""
     assert one(seed).outcome is Outcome.OK
-
-
-def test_first_start_in_which_a_voter_dies_need_not_elect() -> None:
-    """Of five voters one never was, and one died while another one counted on it: two have begun, and the third may not."""
-    assert one(1270).outcome is Outcome.OK
 
 
 def changes_under_loss(seed: int) -> list[str]:
