@@ -50,7 +50,21 @@ _SWEEP_US_MAX = 5 * SECOND
 
 
 def announce(node: Node) -> None:
+    """What the leader of a large cluster has answered is not said again: it wakes everybody."""
     interval_us = announce_interval_us(node.size)
+    is_met = node.is_large and node.followed() is not None
+    if not is_met or node.announced not in range(1, len(_ANNOUNCE_FIRST_US) + 1):
+        _say_who_i_am(node, interval_us)
+    if node.announced < len(_ANNOUNCE_FIRST_US) and not is_met:
+        wait_us = _ANNOUNCE_FIRST_US[node.announced]
+        node.announced += 1
+    else:
+        wait_us = node.jitter(interval_us // 2, interval_us * 3 // 2)
+        node.announced = len(_ANNOUNCE_FIRST_US) + 1
+    node.announce_at_us = node.now_us + wait_us
+
+
+def _say_who_i_am(node: Node, interval_us: int) -> None:
     body = Announce(
         name=node.settings.name, version=node.settings.version, interval_ms=interval_us // MS, tags=node.settings.tags
     )
@@ -60,12 +74,6 @@ def announce(node: Node) -> None:
         node.send_to(body, node=target, endpoint=endpoint)
     if node.role is Role.JOINING and node.announced < 2:
         probe_namesake(node)
-    if node.announced < len(_ANNOUNCE_FIRST_US) and not (node.is_large and node.followed()):
-        wait_us = _ANNOUNCE_FIRST_US[node.announced]
-    else:
-        wait_us = node.jitter(interval_us // 2, interval_us * 3 // 2)
-    node.announced += 1
-    node.announce_at_us = node.now_us + wait_us
 
 
 def _unicast_copies(node: Node, *, alone: bool) -> list[tuple[NodeId, Endpoint]]:
@@ -173,7 +181,9 @@ def on_stranger(node: Node, datagram: Datagram, source: Endpoint) -> Member | No
     if isinstance(body, Heartbeat) and _is_live_leader(node, header):
         hear_foreign_leader(node, lonely=body.lonely, voters=header.voters)
     if isinstance(body, Announce) and not must_verify(node, header, body):
-        interval_us = min(max(body.interval_ms, 100) * MS, announce_interval_us(MEMBERS_MAX))
+        interval_us = min(
+            max(body.interval_ms * MS, announce_interval_us(node.size)), announce_interval_us(MEMBERS_MAX)
+        )
         node.hearsay.note(header, body, source, interval_us=interval_us, now_us=node.now_us)
         return None
     if header.multicast:
@@ -305,6 +315,7 @@ def _verify(node: Node, datagram: Datagram, ack: ProbeAck, source: Endpoint) -> 
         endpoint=source,
         heard_us=node.now_us,
         contact_us=challenge.sent_us,
+        interval_us=announce_interval_us(node.size),  # which it learns only now
     )
     member.window.accept(header.sequence)
     node.members.add(member)

@@ -20,6 +20,7 @@ from kingd.core.message import (
     SessionId,
     Survey,
 )
+from kingd.core.timing import SECOND
 from tests.unit.scripted import Bench, Peer
 
 MESH = 4
@@ -142,6 +143,33 @@ def test_who_leaves_is_heard_of_no_more() -> None:
     assert len(bench.node.hearsay) == 1
     bench.hear(stranger, goodbye(), multicast=True)
     assert len(bench.node.hearsay) == 0
+
+
+def test_who_has_met_the_leader_of_a_large_cluster_does_not_say_again_that_it_is_there() -> None:
+    bench, leader = Bench(mesh_max=MESH), Peer(node=70, priority=BETTER).leads(5)
+    bench.advance_ms(50)
+    assert len(bench.sent(Announce)) == 1
+    bench.meet(leader)
+    bench.beat(leader, alive=40)
+    bench.clear()
+    for _ in range(7):
+        bench.advance_ms(100)
+        bench.beat(leader, alive=40)
+    assert bench.sent(Announce) == []
+    for _ in range(24):
+        bench.advance_ms(100)
+        bench.beat(leader, alive=40)
+    assert len(bench.sent(Announce)) >= 1
+
+
+def test_who_is_heard_of_once_is_listed_as_long_as_the_size_of_the_cluster_asks_for() -> None:
+    """A newcomer does not know yet how rarely it will announce itself."""
+    bench, leader, _ = follower()
+    bench.beat(leader, alive=450)
+    newcomer = Peer(node=100, priority=WORSE, role=Role.JOINING)
+    bench.hear(newcomer, Announce(name="box100", version="0", interval_ms=1000), multicast=True)
+    bench.advance(900 * SECOND)
+    assert [listed.name for listed in bench.node.hearsay.alive(bench.now_us)] == ["box100"]
 
 
 def test_survey_asks_and_believes_those_heard_of() -> None:
