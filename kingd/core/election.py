@@ -25,6 +25,7 @@ from kingd.core.message import (
     NOBODY,
     Ballot,
     Datagram,
+    Heartbeat,
     NodeId,
     Role,
     SessionId,
@@ -95,8 +96,8 @@ class Core:
         return status(self.node, now_us)
 
     def repeat(self, beat: Datagram, sequence: int, *, source: Endpoint, now_us: int) -> bool:
-        """`beat` once more, with this sequence number. Whether that was all there is to it: then the promise is renewed, and
-        no effect follows. If not, nothing has happened, and it is to be handed to `receive`."""
+        """`beat` once more, with this sequence number (and perhaps another count). Whether that was all there is to it: then
+        the promise is renewed, and no effect follows. If not, nothing has happened, and it is to be handed to `receive`."""
         node, promise = self.node, self.node.promise
         leader = node.members.get(promise.ballot.node)
         if (
@@ -110,6 +111,8 @@ class Core:
         leader.window.accept(sequence)
         leader.heard_us = leader.multicast_us = leader.endpoint_seen_us = now_us
         leader.heard_sequence = sequence
+        assert isinstance(beat.body, Heartbeat)
+        leader.alive = node.counted = beat.body.alive
         following.renew(node, leader, promise.led)
         self._deadline_us = timers.next_us(node, others_us=self._others_us)
         return True

@@ -66,7 +66,7 @@ def renew(node: Node, leader: Member, ballot: Ballot) -> None:
 
 
 def is_same_beat(node: Node, leader: Member, beat: Datagram, *, sequence: int, source: Endpoint) -> bool:
-    """The heartbeat `beat` under a new number says nothing but that the leader is still there."""
+    """The heartbeat `beat` under a new number says nothing but that the leader is still there, and how many it counts."""
     header, body = beat.header, beat.body
     return (
         isinstance(body, Heartbeat)
@@ -78,13 +78,18 @@ def is_same_beat(node: Node, leader: Member, beat: Datagram, *, sequence: int, s
         and header.leader == leader.leader == node.promise.led
         and (header.floor, header.priority, header.role) == (leader.floor, leader.priority, leader.role)
         and header.eligible == leader.eligible
-        and body.alive == leader.alive
+        and (body.alive == leader.alive or _is_only_count(node, body))
         and leader.state is State.ALIVE
         and (node.priority <= leader.priority or node.preempt_at_us != NEVER)  # else this may be the moment to preempt
         and node.yielded is None
         and not node.stopping
         and not node.in_quorum_mode  # a voter answers each one
     )
+
+
+def _is_only_count(node: Node, beat: Heartbeat) -> bool:
+    """Another number of members, in a cluster that is large before and after: nothing waits for that."""
+    return node.is_large and beat.alive > node.settings.mesh_max and not node.waits_for_all
 
 
 def _next_question(node: Node) -> int:

@@ -359,6 +359,18 @@ def test_repeated_heartbeat_that_might_say_more_is_left_to_the_long_way(
     assert not repeat(bench, beat)
 
 
+@pytest.mark.parametrize(("mesh_max", "count", "is_all"), [(1, 3, True), (1, 1, False), (32, 3, False)])
+def test_another_count_matters_unless_the_cluster_is_large_before_and_after(
+    mesh_max: int, count: int, is_all: bool
+) -> None:
+    bench, leader = Bench(mesh_max=mesh_max), Peer(node=70).leads(5)
+    bench.meet(leader)
+    bench.beat(leader, alive=2)
+    beat = leader.says(Heartbeat(interval_ms=100, lonely=False, alive=count), multicast=True)
+    assert repeat(bench, beat) is is_all
+    assert bench.node.counted == (count if is_all else 2)
+
+
 def test_repeated_heartbeat_of_who_leads_somebody_else_renews_nothing(bench: Bench) -> None:
     other = Peer(node=60).leads(4)
     bench.meet(other)

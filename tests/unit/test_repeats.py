@@ -35,6 +35,16 @@ def test_same_but_for_the_number_is_found(seal: Seal) -> None:
 
 
 @pytest.mark.parametrize("seal", [PLAIN, KEYED])
+def test_another_count_is_found_and_told(seal: Seal) -> None:
+    repeats = remembering(data(1, seal=seal), seal)
+    for sequence, alive in ((2, 450), (3, 450), (4, 3)):
+        body = Heartbeat(interval_ms=100, lonely=False, alive=alive)
+        found = repeats.find(data(sequence, body=body, seal=seal), seal)
+        assert found is not None
+        assert (found[0].body, found[1]) == (body, sequence)
+
+
+@pytest.mark.parametrize("seal", [PLAIN, KEYED])
 def test_whatever_bit_differs_beside_the_number_it_is_not(seal: Seal) -> None:
     repeats, again = remembering(data(1, seal=seal), seal), data(2, seal=seal)
     for bit in range(8 * len(again)):
