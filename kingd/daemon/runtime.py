@@ -21,7 +21,16 @@ from kingd.config import Config
 from kingd.control.server import ControlServer
 from kingd.control.service import JsonObject, ServiceError
 from kingd.core.bodies import DecodeError
-from kingd.core.codec import DATAGRAM_SIZE_MAX, DATAGRAM_SIZE_MIN, DESTINATION_AT, decode, encode, prologue
+from kingd.core.codec import (
+    DATAGRAM_SIZE_MAX,
+    DATAGRAM_SIZE_MIN,
+    DESTINATION_AT,
+    SESSION_AT,
+    SOURCE_AT,
+    decode,
+    encode,
+    prologue,
+)
 from kingd.core.effect import (
     Effect,
     Event,
@@ -52,7 +61,7 @@ from kingd.daemon.log import set_up
 from kingd.daemon.refusals import Refusals
 from kingd.daemon.service import ControlService, Settled
 from kingd.daemon.store import Store
-from kingd.net.filter import Prologue
+from kingd.net.filter import Filter
 from kingd.net.problems import Problem
 from kingd.net.seeds import numeric, parse_seed, resolve
 from kingd.net.transport import Transport
@@ -65,7 +74,6 @@ _REMEMBER_EVERY_S = 30.0
 _DISK_RETRY_S = 5.0
 _FLOOD_CHECK_EVERY_S = 5.0
 _TELL_AFTER_S = 0.5
-_NOBODY = bytes(8)
 _LEADERSHIP = (
     EventKind.ELECTED,
     EventKind.DEPOSED,
@@ -136,6 +144,7 @@ class Runtime:
         await server.start()
         self._last_will.watch(self._loop)
         self._transport = self._open_transport()
+        self._set_filter()
         self._transport.start(self._loop)
         if not self._store.writable:
             self.perform(self.core.set_unfit("state-not-writable", now_us=now_us()))
@@ -238,9 +247,7 @@ class Runtime:
         except ServiceError as error:
             _log.error("reload: nothing was changed: %s", error.message)
 
-    def _on_datagram(self, data: bytes, source: Endpoint, multicast: bool) -> None:
-        if multicast and self._is_for_another(data):
-            return
+    def _on_datagram(self, data: bytes, source: Endpoint, _multicast: bool) -> None:
         now = now_us()
         found = self._repeats.find(data, self._seal)
         if found is not None and self.core.repeat(*found, source=source, now_us=now):
@@ -250,20 +257,10 @@ class Runtime:
         except DecodeError as error:
             self.refusals.note(error.reason, source, now_us=now)
             if self._floodgate.refused(now):
-                self._set_filter()
+                self._on_flood_changed()
             return
         self._repeats.remember(data, datagram)
         self.perform(self.core.receive(datagram, source=source, now_us=now))
-
-    def _is_for_another(self, data: bytes) -> bool:
-        """Each host that starts asks by multicast whether somebody has its id: the core would drop it, too."""
-        destination = data[DESTINATION_AT]
-        node = self.core.node
-        return (
-            destination not in (_NOBODY, node.id.to_bytes(8, "big"))
-            and all(data.startswith(fixed, at) for at, fixed in prologue(node.settings.cluster))
-            and len(data) >= DATAGRAM_SIZE_MIN
-        )
 
     def _on_timer(self) -> None:
         self._armed_us = None
@@ -408,17 +405,28 @@ class Runtime:
 
     def _watch_flood(self) -> None:
         if self._floodgate.rest(now_us()):
-            self._set_filter()
+            self._on_flood_changed()
 
     def _set_filter(self) -> None:
+        """Each host that starts asks the group whether somebody has its id, and what we send to it comes back to us: the core
+        would drop both, but a daemon that is woken for it costs a hundred times as much."""
+        node, flood = self.core.node, self._floodgate.closed
+        fixed, size_min, size_max = prologue(node.settings.cluster), DATAGRAM_SIZE_MIN, DATAGRAM_SIZE_MAX
+        own_id, own_session = node.id.to_bytes(8, "big"), node.session.to_bytes(8, "big")
+        own = ((SOURCE_AT.start, own_id), (SESSION_AT.start, own_session))
+        to = (DESTINATION_AT.start, own_id)
+        self._transport.filter(
+            Filter(fixed, size_min=size_min, size_max=size_max, samples=True) if flood else None,
+            Filter(fixed, size_min=size_min, size_max=size_max, to=to, own=own, samples=flood),
+        )
+
+    def _on_flood_changed(self) -> None:
+        self._set_filter()
         if self._floodgate.closed:
-            fixed = prologue(self.core.node.settings.cluster)
-            self._transport.filter(Prologue(fixed, size_min=DATAGRAM_SIZE_MIN, size_max=DATAGRAM_SIZE_MAX))
             _log.warning(
                 "a flood of foreign datagrams: the kernel drops them now, but for a sample (see kingctl status)"
             )
         else:
-            self._transport.filter(None)
             _log.info("the flood of foreign datagrams is over")
 
     def _feed_watchdog(self) -> None:

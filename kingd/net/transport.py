@@ -20,7 +20,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 
 from kingd.core.endpoint import Endpoint
-from kingd.net.filter import Prologue, detach
+from kingd.net.filter import Filter, detach
 from kingd.net.links import Link, address_bits, is_link_local, why_unused
 from kingd.net.problems import Operation, Problem, Problems, describe, too_many, unused
 from kingd.net.sockets import Address, OpenLink, Ports
@@ -59,7 +59,8 @@ class Transport:
     ) -> None:
         """`on_datagram` gets the data, its source, and whether it came by multicast or broadcast; `on_refused` where a
         datagram of ours went, if that host says that nobody listens there."""
-        self._filter: Prologue | None = None
+        self._filter: Filter | None = None
+        self._group_filter: Filter | None = None
         self._interfaces = tuple(interfaces)
         self._ports = Ports(port=port, group4=group4, group6=group6, broadcast=broadcast)
         self._on_datagram = on_datagram
@@ -148,16 +149,17 @@ class Transport:
             opened.rejoin(worked=partial(self._cleared, opened.link), failed=partial(self._failed, link=opened.link))
             self._listen(opened)
 
-    def filter(self, prologue: Prologue | None) -> None:
-        """From now on the kernel drops what does not begin like this, but for a sample. None: it drops nothing."""
-        self._filter = prologue
-        for sock in self._readers:
-            self._apply_filter(sock)
+    def filter(self, unicast: Filter | None, group: Filter | None) -> None:
+        """What the kernel drops from now on. None: nothing."""
+        self._filter, self._group_filter = unicast, group
+        for sock, (_, is_multicast) in self._readers.items():
+            self._apply_filter(sock, is_multicast=is_multicast)
 
-    def _apply_filter(self, sock: socket.socket) -> None:
-        with contextlib.suppress(OSError):  # without it a flood costs more time, and nothing else
-            if self._filter is not None:
-                self._filter.attach(sock)
+    def _apply_filter(self, sock: socket.socket, *, is_multicast: bool) -> None:
+        wanted = self._group_filter if is_multicast else self._filter
+        with contextlib.suppress(OSError):  # without it what is of no use costs more time, and nothing else
+            if wanted is not None:
+                wanted.attach(sock)
             else:
                 detach(sock)
 
@@ -215,8 +217,7 @@ class Transport:
         for sock, is_multicast in opened.sockets():
             if sock not in self._readers:
                 self._readers[sock] = (opened, is_multicast)
-                if self._filter is not None:
-                    self._apply_filter(sock)
+                self._apply_filter(sock, is_multicast=is_multicast)
                 self._loop.add_reader(sock, self._on_readable, sock)
 
     def _close(self, link: Link) -> None:

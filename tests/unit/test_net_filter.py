@@ -3,16 +3,26 @@
 import socket
 from collections.abc import Iterator
 from contextlib import suppress
+from dataclasses import replace
 
 import pytest
 
-from kingd.core.codec import DATAGRAM_SIZE_MAX, DATAGRAM_SIZE_MIN, encode, prologue
+from kingd.core.codec import (
+    DATAGRAM_SIZE_MAX,
+    DATAGRAM_SIZE_MIN,
+    DESTINATION_AT,
+    SESSION_AT,
+    SOURCE_AT,
+    encode,
+    prologue,
+)
+from kingd.core.message import NodeId, SessionId
 from kingd.core.seal import Seal
-from kingd.net.filter import Prologue, detach
+from kingd.net.filter import Filter, detach
 from tests.unit.test_seal import CLUSTER, DATAGRAM, FIRST
 
 OURS = encode(DATAGRAM, Seal())
-FILTER = Prologue(prologue(CLUSTER), size_min=DATAGRAM_SIZE_MIN, size_max=DATAGRAM_SIZE_MAX)
+FILTER = Filter(prologue(CLUSTER), size_min=DATAGRAM_SIZE_MIN, size_max=DATAGRAM_SIZE_MAX, samples=True)
 Pair = tuple[socket.socket, socket.socket]
 
 
@@ -75,13 +85,62 @@ def test_after_it_comes_down_everything_passes(pair: Pair) -> None:
 
 def test_it_may_be_attached_again(pair: Pair) -> None:
     FILTER.attach(pair[1])
-    Prologue(prologue(CLUSTER + 1), size_min=1, size_max=DATAGRAM_SIZE_MAX).attach(pair[1])
+    Filter(prologue(CLUSTER + 1), size_min=1, size_max=DATAGRAM_SIZE_MAX, samples=True).attach(pair[1])
     assert arrived(pair, OURS, times=500) < 100
 
 
 @pytest.mark.parametrize("size", range(1, 12))
 def test_prologue_of_any_length(pair: Pair, size: int) -> None:
     wanted = bytes(range(1, size + 1))
-    Prologue([(3, wanted)], size_min=3 + size, size_max=100).attach(pair[1])
+    Filter([(3, wanted)], size_min=3 + size, size_max=100, samples=True).attach(pair[1])
     assert arrived(pair, b"..." + wanted, times=20) == 20
     assert arrived(pair, b"..." + wanted[:-1] + b"\xff", times=300) < 60
+
+
+ME, MY_SESSION = 0x0102030405060708, 0x1112131415161718
+OTHER = 0x0102030405060709
+
+
+def group_filter(*, samples: bool = False) -> Filter:
+    mine, session = ME.to_bytes(8, "big"), MY_SESSION.to_bytes(8, "big")
+    return Filter(
+        prologue(CLUSTER),
+        size_min=DATAGRAM_SIZE_MIN,
+        size_max=DATAGRAM_SIZE_MAX,
+        to=(DESTINATION_AT.start, mine),
+        own=((SOURCE_AT.start, mine), (SESSION_AT.start, session)),
+        samples=samples,
+    )
+
+
+def said(*, source: int, session: int, to: int) -> bytes:
+    header = replace(
+        DATAGRAM.header, source=NodeId(source), session=SessionId(session), destination=NodeId(to), multicast=True
+    )
+    return encode(replace(DATAGRAM, header=header), Seal())
+
+
+@pytest.mark.parametrize("samples", [False, True])
+def test_of_what_the_group_hears_only_that_for_all_or_for_us_passes(pair: Pair, samples: bool) -> None:
+    group_filter(samples=samples).attach(pair[1])
+    assert arrived(pair, said(source=OTHER, session=5, to=0), times=20) == 20
+    assert arrived(pair, said(source=OTHER, session=5, to=ME), times=20) == 20
+    for bit in range(64):
+        assert arrived(pair, said(source=OTHER, session=5, to=ME ^ 1 << bit)) == 0
+
+
+@pytest.mark.parametrize("samples", [False, True])
+def test_our_own_does_not_pass_and_a_namesakes_does(pair: Pair, samples: bool) -> None:
+    group_filter(samples=samples).attach(pair[1])
+    assert arrived(pair, said(source=ME, session=MY_SESSION, to=0), times=20) == 0
+    for bit in range(64):
+        assert arrived(pair, said(source=ME, session=MY_SESSION ^ 1 << bit, to=ME)) == 1
+        assert arrived(pair, said(source=ME ^ 1 << bit, session=MY_SESSION, to=0)) == 1
+
+
+def test_what_is_not_ours_passes_outside_a_flood(pair: Pair) -> None:
+    group_filter().attach(pair[1])
+    for data in (b"", b"GET / HTTP/1.1", flipped(0), flipped(8), OURS[: DATAGRAM_SIZE_MIN - 1], OURS + bytes(2000)):
+        assert arrived(pair, data[:2048], times=20) == 20
+    group_filter(samples=True).attach(pair[1])
+    assert 5 <= arrived(pair, flipped(8), times=2000) <= 80
