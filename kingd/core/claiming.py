@@ -186,7 +186,8 @@ def on_refuse(node: Node, member: Member, refuse: Refuse) -> None:
         fail_preparation(node)
     elif member.node not in campaign.refused and _is_free(node, refuse, campaign):
         campaign.refused.add(member.node)
-        node.send(replace(campaign.claim, ticket=_inherited(node, refuse)), member)
+        ticket = node.ticket(refuse.holder, refuse.holder_session)
+        node.send(replace(campaign.claim, ticket=ticket), member)
     elif refuse.holder.term >= campaign.claim.term or refuse.led or _outranks_me(node, refuse):
         give_way(node, refuse)
     else:
@@ -207,15 +208,6 @@ def _is_free(node: Node, refuse: Refuse, campaign: Campaign) -> bool:
     holder = node.members.find(refuse.holder.node, refuse.holder_session)
     died = holder is not None and holder.obituary_us >= 0
     return died and refuse.holder.term < campaign.claim.term and not node.in_quorum_mode
-
-
-def _inherited(node: Node, refuse: Refuse) -> Ticket:
-    return Ticket(
-        ballot=refuse.holder,
-        session=refuse.holder_session,
-        successor=node.id,
-        successor_session=node.session,
-    )
 
 
 def _outranks_me(node: Node, refuse: Refuse) -> bool:

@@ -1,11 +1,11 @@
-"""Who is here: announcements, challenges, new sessions, namesakes, the dead. docs/protocol.md 4.1.
+"""Who is here: announcements, challenges, new sessions, the dead. docs/protocol.md 4.1.
 
 An announcement is a hint. A node becomes a member when it answers a probe from the session that it claims to have;
 until then it gets from us a probe, at most one per `challenge_us`, or the answer to its own, and
 never more bytes than it sent (protocol.md 3.4)."""
 
 from kingd.core import survey
-from kingd.core.effect import Event, EventKind, Peer
+from kingd.core.effect import EventKind
 from kingd.core.endpoint import Endpoint
 from kingd.core.members import MEMBERS_MAX, Challenge, Member, State, announce_interval_us
 from kingd.core.message import (
@@ -23,17 +23,14 @@ from kingd.core.message import (
     Report,
     Resign,
     Role,
-    Roster,
-    RosterEntry,
     SessionId,
     Survey,
 )
 from kingd.core.node import Node
+from kingd.core.publishing import tell_of
 from kingd.core.timing import MS, NEVER, SECOND
 
 _ANNOUNCE_FIRST_US = (150 * MS, 450 * MS)  # after the first: a lost one costs little
-_NAMESAKE_EVERY_US = 2 * SECOND
-_NAMESAKE_GONE_US = 5 * SECOND
 _STRANGERS_PER_SECOND = 500  # 450 hosts that start together stay below it
 _UNANSWERED_MAX = 64
 _FOREIGN_MAX = 1024
@@ -41,10 +38,6 @@ _EARNING_MAX = 1024
 _EARNS_PROBE = 3  # datagrams: a probe has 280 bytes, and no datagram has less than 104
 _LOOK_AT = 3
 _UNICAST_COPIES_MAX = 64
-_ROSTER_EVERY_US = SECOND
-_ROSTER_LARGE_EVERY_US = 200 * MS
-_ROSTER_SIZE = 16
-_ROSTER_PAGES = 8  # at once
 _VERIFY_PER_SWEEP = 16
 _SWEEP_US_MAX = 5 * SECOND
 
@@ -119,6 +112,12 @@ def _may_probe_stranger(node: Node) -> bool:
     return node.strangers_probed <= _STRANGERS_PER_SECOND or node.rng.getrandbits(3) == 0
 
 
+def probe_namesake(node: Node) -> None:
+    nonce = node.rng.getrandbits(64)
+    node.challenges.put(node.id, node.session, Challenge(nonce, node.now_us))
+    node.multicast(Probe(nonce=nonce), everywhere=True, destination=node.id)
+
+
 def follow_move(node: Node, member: Member, datagram: Datagram, source: Endpoint) -> bool:
     """It is heard from a new address, and by multicast no longer from the one that we know: its answer will tell where it is.
     (A host with several addresses is heard from all of them, and a source address proves nothing.) Whether it moved."""
@@ -127,7 +126,7 @@ def follow_move(node: Node, member: Member, datagram: Datagram, source: Endpoint
         moved = source != member.endpoint and node.now_us - member.endpoint_seen_us > 2 * every_us
     else:
         moved = member.would_move(source, node.now_us) and not isinstance(datagram.body, Probe | ProbeAck)
-    if moved and _earns_probe(node, datagram.body, source):
+    if moved and earns_probe(node, datagram.body, source):
         probe(node, member.node, member.session, source)
     return moved
 
@@ -188,7 +187,7 @@ def on_stranger(node: Node, datagram: Datagram, source: Endpoint) -> Member | No
         return None
     if header.multicast:
         _note_unanswered(node, header.source, source)
-    if _earns_probe(node, body, source):
+    if earns_probe(node, body, source):
         probe(node, header.source, header.session, source)
     return None
 
@@ -231,7 +230,7 @@ def misses_somebody(node: Node, leader: Member) -> bool:
     return len(node.members.alive()) + len(node.hearsay) + 1 < leader.alive and node.is_large
 
 
-def _earns_probe(node: Node, body: Body, source: Endpoint) -> bool:
+def earns_probe(node: Node, body: Body, source: Endpoint) -> bool:
     """Only an announcement is larger than a probe: of all others it takes three from one address (protocol.md 3.4)."""
     if isinstance(body, Announce):
         return True
@@ -329,7 +328,7 @@ def _verify(node: Node, datagram: Datagram, ack: ProbeAck, source: Endpoint) -> 
             give_up(node, other, EventKind.MEMBER_DEAD, Reason.LEADER_CRASHED)
     node.look_at_line()
     if former is None or former.state is not State.ALIVE:
-        tell(node, EventKind.MEMBER_JOINED, member, Reason.JOINED)
+        tell_of(node, EventKind.MEMBER_JOINED, member, Reason.JOINED)
     return member
 
 
@@ -350,12 +349,12 @@ def revive(node: Node, member: Member) -> None:
     if member.state is State.DEAD:
         member.state = State.ALIVE
         node.detector.heard_again(member.session, node.now_us)
-        tell(node, EventKind.MEMBER_JOINED, member, Reason.JOINED)
+        tell_of(node, EventKind.MEMBER_JOINED, member, Reason.JOINED)
 
 
 def sweep(node: Node) -> None:
-    for member in node.members.silent(node.now_us):
-        tell(node, EventKind.MEMBER_DEAD, member, Reason.LEADER_TIMEOUT)
+    for member in node.members.bury(node.now_us):
+        tell_of(node, EventKind.MEMBER_DEAD, member, Reason.LEADER_TIMEOUT)
     for target, (since_us, _) in list(node.unanswered.items()):
         if node.now_us - since_us > 30 * SECOND:
             del node.unanswered[target]  # noted again if it is still heard
@@ -373,124 +372,4 @@ def sweep(node: Node) -> None:
 def give_up(node: Node, member: Member, kind: EventKind, reason: Reason) -> None:
     if member.state is State.ALIVE:
         member.state = State.LEFT if kind is EventKind.MEMBER_LEFT else State.DEAD
-        tell(node, kind, member, reason)
-
-
-def tell(node: Node, kind: EventKind, member: Member, reason: Reason) -> None:
-    leader = node.peer(node.leader.node)
-    about = Peer(node=member.node, name=member.name, priority=member.priority, endpoint=member.endpoint)
-    node.out.append(
-        Event(
-            kind=kind,
-            role=node.role,
-            previous_role=node.role,
-            term=node.promise.ballot.term,
-            leader=leader,
-            previous_leader=leader,
-            reason=reason,
-            member=about,
-        )
-    )
-
-
-# -- roster: who has just come, or cannot hear multicast, learns of the others from the leader
-# ------------------------------------------------
-
-
-def send_roster(node: Node, to: Member) -> None:
-    """The next pages of the others whom we know, the leader first; now and then."""
-    if to.roster_us >= 0 and node.now_us - to.roster_us < (
-        _ROSTER_LARGE_EVERY_US if node.is_large else _ROSTER_EVERY_US
-    ):
-        return
-    to.roster_us = node.now_us
-    others = sorted((m for m in node.members.alive() if m.node != to.node), key=lambda m: m.node)
-    behind = [m for m in others if m.node > to.roster_after]
-    chosen = (behind + [m for m in others if m.node <= to.roster_after])[: _ROSTER_PAGES * _ROSTER_SIZE]
-    to.roster_after = chosen[-1].node if chosen else NOBODY
-    leader = node.followed()
-    if leader is not None and leader is not to:
-        chosen = [leader, *(m for m in chosen if m is not leader)]
-    alive = len(others) + 1 + (to.state is State.ALIVE)
-    for page in range(0, max(len(chosen), 1), _ROSTER_SIZE):
-        entries = [_roster_entry(m) for m in chosen[page : page + _ROSTER_SIZE]]
-        node.send(Roster(entries=tuple(entries), alive=alive), to)
-
-
-def _roster_entry(member: Member) -> RosterEntry:
-    return RosterEntry(node=member.node, session=member.session, host=member.endpoint.host, port=member.endpoint.port)
-
-
-def on_roster(node: Node, member: Member, roster: Roster, source: Endpoint) -> None:
-    """Of our leader, or of anybody while we have none: each entry makes us send something to who has sent us nothing."""
-    if node.role is Role.LEADER or node.followed() not in (None, member):
-        node.drop("roster")
-        return
-    member.alive = roster.alive
-    if member is node.followed():
-        node.counted = roster.alive
-    for entry in roster.entries:
-        if entry.node == node.id or node.members.find(entry.node, entry.session) is not None:
-            continue
-        if node.is_large and node.role is Role.FOLLOWER:  # verified in its turn, if it matters
-            interval_us = announce_interval_us(node.size)
-            node.hearsay.note_entry(entry, source.interface, interval_us=interval_us, now_us=node.now_us)
-        else:
-            probe(node, entry.node, entry.session, Endpoint(entry.host, entry.port, source.interface))
-
-
-# -- namesakes: another process that uses this node's id
-# --------------------------------------------------------------------
-
-
-def probe_namesake(node: Node) -> None:
-    nonce = node.rng.getrandbits(64)
-    node.challenges.put(node.id, node.session, Challenge(nonce, node.now_us))
-    node.multicast(Probe(nonce=nonce), everywhere=True, destination=node.id)
-
-
-def on_namesake(node: Node, datagram: Datagram, source: Endpoint) -> None:
-    """A datagram with our id and another session: proven alive by a round trip before anything is concluded from it."""
-    header, body = datagram.header, datagram.body
-    if isinstance(body, Probe):
-        if not node.duplicate:
-            answer_probe(node, header, source, body)
-        return
-    if isinstance(body, ProbeAck):
-        if node.challenges.take(node.id, node.session, echo=body.echo) is not None:
-            _on_namesake_proven(node, header.role, header.session, source)
-        return
-    last = node.challenges.get(node.id, node.session)
-    if node.duplicate or not _earns_probe(node, body, source):
-        return
-    if last is None or node.now_us - last.sent_us >= node.timing.challenge_us:
-        nonce = node.rng.getrandbits(64)
-        node.challenges.put(node.id, node.session, Challenge(nonce, node.now_us))
-        node.send_to(Probe(nonce=nonce), node=node.id, endpoint=source)
-
-
-def _on_namesake_proven(node: Node, role: Role, session: SessionId, source: Endpoint) -> None:
-    """The one that is established keeps the id; of two alike, the smaller session."""
-    mine, theirs = node.role is not Role.JOINING, role is not Role.JOINING
-    yields = node.duplicate or (theirs and not mine) or (mine == theirs and session < node.session)
-    if not yields:
-        return
-    node.namesake = source
-    node.namesake_at_us = node.now_us + _NAMESAKE_EVERY_US
-    if not node.duplicate:
-        node.duplicate = True
-        node.join(Reason.ISOLATED)
-    node.namesake_until_us = node.now_us + _NAMESAKE_GONE_US  # nobody answers until then: the namesake is gone
-
-
-def look_for_namesake(node: Node) -> None:
-    if not node.duplicate:
-        node.namesake_at_us = NEVER
-        return
-    if node.now_us >= node.namesake_until_us:
-        node.duplicate, node.namesake = False, None
-        node.namesake_at_us = NEVER
-        node.join(Reason.JOINED)
-        return
-    probe_namesake(node)
-    node.namesake_at_us = node.now_us + _NAMESAKE_EVERY_US
+        tell_of(node, kind, member, reason)

@@ -3,7 +3,20 @@
 A datagram that is no word of a verified session, or of an ended one, counts for nothing here: `contact` asks who it
 is. What its message means is in the topics' modules."""
 
-from kingd.core import claiming, contact, following, handover, leading, quorum, seeking, survey, voting, will
+from kingd.core import (
+    claiming,
+    contact,
+    following,
+    handover,
+    leading,
+    namesakes,
+    quorum,
+    rosters,
+    seeking,
+    survey,
+    voting,
+    will,
+)
 from kingd.core.endpoint import Endpoint
 from kingd.core.members import Member, State
 from kingd.core.message import (
@@ -38,7 +51,7 @@ def receive(node: Node, datagram: Datagram, source: Endpoint) -> None:
     header = datagram.header
     if header.source == node.id:
         if header.session != node.session and not isinstance(datagram.body, Obituary):
-            contact.on_namesake(node, datagram, source)
+            namesakes.on_namesake(node, datagram, source)
     elif node.duplicate:
         node.drop("duplicate-id")
     elif header.destination not in (NOBODY, node.id):
@@ -150,7 +163,7 @@ def _dispatch(node: Node, member: Member, datagram: Datagram, source: Endpoint) 
         case Report() as body:
             survey.on_report(node, datagram.header, body)
         case Roster() as body:
-            contact.on_roster(node, member, body, source)
+            rosters.on_roster(node, member, body, source)
         case Obituary():
             raise AssertionError("an obituary is no word of a living session")
 
@@ -160,9 +173,7 @@ def _on_probe_ack(node: Node, member: Member, header: Header, ack: ProbeAck, sou
     if challenge is None:
         node.drop("unasked")
         return
-    member.contact_us = max(member.contact_us, challenge.sent_us)
-    if node.role is Role.LEADER:
-        node.contact_us = max(node.contact_us, challenge.sent_us)
+    node.note_contact(member, challenge.sent_us)
     if member.would_move(source, node.now_us):
         member.move(source, node.now_us)
     contact.note_returns(node, ack)

@@ -192,7 +192,6 @@ class Core:
         return self._end()
 
     # -- before and after each entry
-    # --------------------------------------------------------------------------------------------
 
     def _begin(self, now_us: int) -> None:
         node = self.node

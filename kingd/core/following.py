@@ -24,14 +24,12 @@ def on_heartbeat(node: Node, leader: Member, beat: Heartbeat, *, sequence: int) 
     leader.alive = beat.alive
     leader.lease_ms = beat.lease_ms
     if not is_my_leader(node, leader, ballot):
-        contact.hear_foreign_leader(
-            node, lonely=beat.lonely, voters=leader.voters
-        )  # a follower stays loyal: leaders settle it among themselves
+        # A follower stays loyal: leaders settle it among themselves.
+        contact.hear_foreign_leader(node, lonely=beat.lonely, voters=leader.voters)
         return
     if beat.lonely:
-        contact.hear_foreign_leader(
-            node, lonely=True, voters=leader.voters
-        )  # when it is lost, nobody is to lead beside it with no grant
+        # When it is lost, nobody is to lead beside it with no grant.
+        contact.hear_foreign_leader(node, lonely=True, voters=leader.voters)
         ask(node, leader)  # it hears nobody; perhaps it hears me
         return
     node.counted = beat.alive

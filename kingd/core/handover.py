@@ -18,7 +18,6 @@ KEEP_MS_MAX = 0xFFFFFFFF
 
 
 # -- the leader
-# ------------------------------------------------------------------------------------------------------------
 
 
 def begin(node: Node, reason: Reason, *, to: Member | None = None, leaving: bool = False) -> bool:
@@ -180,7 +179,6 @@ def _give_up_on_successor(node: Node) -> None:
 
 
 # -- the successor and everybody else
-# -----------------------------------------------------------------------------------------
 
 
 def on_successor_leads(node: Node, member: Member) -> None:
@@ -231,7 +229,7 @@ def without(node: Node, member: Member) -> None:
 
 def _take_over(node: Node, member: Member, message: Resign) -> None:
     """The ballot was given to me: claim with it. A leader that gets another's (they met) raises its term above both."""
-    ticket = Ticket(ballot=message.ballot, session=member.session, successor=node.id, successor_session=node.session)
+    ticket = node.ticket(message.ballot, member.session)
     if ticket == node.taken:
         return  # its multicast copy, or sent again
     if member.leader not in (NO_BALLOT, message.ballot):
@@ -259,7 +257,6 @@ def _take_over(node: Node, member: Member, message: Resign) -> None:
 
 
 # -- leaders that meet
-# ----------------------------------------------------------------------------------------------------------
 
 
 def meet_leader(node: Node, other: Member) -> None:

@@ -1,6 +1,6 @@
 """A leader's side: heartbeats, the proof that somebody hears it, raising its term, standing down. docs/protocol.md 4.6."""
 
-from kingd.core import claiming, contact, handover, quorum
+from kingd.core import claiming, contact, handover, quorum, rosters
 from kingd.core.members import Member
 from kingd.core.message import NO_BALLOT, Ack, Header, Ping, Pong, Reason, Role
 from kingd.core.node import Node
@@ -35,9 +35,8 @@ def stand_down(node: Node) -> None:
     node.promise.release()
     node.why = Reason.ISOLATED
     node.back_off()
-    node.waits_for_foreign = (
-        False  # that one may be as lonely: if it stands down too, nothing is won by leading at once
-    )
+    # That one may be as lonely: if it stands down too, nothing is won by leading at once.
+    node.waits_for_foreign = False
 
 
 def note_rival(node: Node, member: Member, header: Header) -> None:
@@ -59,11 +58,10 @@ def on_ping(node: Node, member: Member, ping: Ping) -> None:
     node.remember_echo(sequence)
     sent_us = node.echoes.get(ping.heard)
     if sent_us is not None:
-        member.contact_us = max(member.contact_us, sent_us)
-        node.contact_us = max(node.contact_us, sent_us)
+        node.note_contact(member, sent_us)
     member.polls = ping.polling
     if ping.polling:
-        contact.send_roster(node, member)
+        rosters.send(node, member)
 
 
 def on_ack(node: Node, voter: Member, ack: Ack) -> None:
@@ -71,8 +69,7 @@ def on_ack(node: Node, voter: Member, ack: Ack) -> None:
     sent_us = node.echoes.get(ack.sequence)
     if node.role is not Role.LEADER or sent_us is None:
         return
-    voter.contact_us = max(voter.contact_us, sent_us)
-    node.contact_us = max(node.contact_us, sent_us)
+    node.note_contact(voter, sent_us)
     quorum.note_vote(node, voter, until_us=sent_us + node.timing.lease_us)
 
 

@@ -212,8 +212,8 @@ class Members:
         member.starts.append(member.heard_us)
         self._by_node[member.node] = member
 
-    def silent(self, now_us: int) -> list[Member]:
-        """Members that have just become dead: marked so here. Forgets those dead for long."""
+    def bury(self, now_us: int) -> list[Member]:
+        """Who was silent for too long is dead from now on: these. Those dead for long are forgotten."""
         for gone in [m for m in self if m.state is not State.ALIVE and now_us - m.heard_us > FORGET_AFTER_US]:
             del self._by_node[gone.node]
         dead = [m for m in self.alive() if now_us - m.heard_us > MISSED_MAX * m.interval_us]

@@ -4,7 +4,7 @@ A `Datagram` is a `Header` (the same for all: who speaks, from which session, an
 one `Body`. Only `codec.py` knows the bytes; `dispatch.py` says who knows what to do about them.
 docs/protocol.md 3."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import IntEnum
 from typing import NamedTuple, NewType
 
@@ -296,4 +296,4 @@ class Datagram:
     """Who speaks, and what is said."""
 
     header: Header
-    body: Body = field()
+    body: Body

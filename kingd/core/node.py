@@ -64,9 +64,7 @@ class Node:
     learned: bool = True  # a voter: knows what its earlier sessions may have promised (quorum.learn)
     new_sessions: set[tuple[NodeId, SessionId]] = field(default_factory=set)  # heard to be blank, while this node is
     learn_from_us: int = 0  # ... and hears it from others not before this
-    votes: dict[NodeId, int] = field(
-        default_factory=dict
-    )  # voter -> until when it has promised to this candidate or leader
+    votes: dict[NodeId, int] = field(default_factory=dict)  # voter -> until when it has promised to this node
     listed_us: int = 0  # since when this node has its list of voters and its timing
     former_lists: set[int] = field(default_factory=set)  # digests of the lists of voters that this session had before
     lease_until_us: int = 0  # a majority's promises last so long
@@ -87,9 +85,8 @@ class Node:
     silent: frozenset[NodeId] = frozenset()  # who did not answer the last preparation: not waited for with its ticket
     taken: Ticket | None = None  # the last ticket that this node claimed with
     inherited: Ticket | None = None  # from a leader that died: frees the promises of who does not know yet
-    will: tuple[bool, tuple[Endpoint, ...]] | None = (
-        None  # does the obituary that was left go to the group, and to whom else
-    )
+    # Does the obituary that was left go to the group, and to whom else.
+    will: tuple[bool, tuple[Endpoint, ...]] | None = None
     will_role: Role | None = None  # of this node when it was written; None = it is to be looked at again
     inquiry: Inquiry | None = None
 
@@ -147,15 +144,14 @@ class Node:
     refused_handover: dict[NodeId, tuple[int, int]] = field(default_factory=dict)  # successor -> (not before, failures)
     echoes: dict[int, int] = field(
         default_factory=dict
-    )  # sequence -> when sent: heartbeats and pongs that pings may echo
+    )  # heartbeats and pongs, which pings echo: sequence -> when sent
     out: list[Effect] = field(default_factory=list)
     sequence: int = 0
     dropped: dict[str, int] = field(default_factory=dict)  # reason -> datagrams that were decoded and not believed
     namesake_until_us: int = 0  # the namesake is taken to be there until then
     namesake: Endpoint | None = None  # where the other process with our id was heard
-    unanswered: dict[NodeId, tuple[int, Endpoint]] = field(
-        default_factory=dict
-    )  # heard by multicast, silent to probes: since when
+    # Heard by multicast, silent to probes: since when, and where.
+    unanswered: dict[NodeId, tuple[int, Endpoint]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.detector = Detector(self.timing, self.now_us)
@@ -299,6 +295,12 @@ class Node:
     def hears_foreign_leader(self) -> bool:
         return self.foreign_us >= 0 and self.now_us - self.foreign_us < self.timing.leader_timeout_us
 
+    def note_contact(self, member: Member, sent_us: int) -> None:
+        """It provably heard what this node sent then."""
+        member.contact_us = max(member.contact_us, sent_us)
+        if self.role is Role.LEADER:
+            self.contact_us = max(self.contact_us, sent_us)
+
     def has_contact(self) -> bool:
         """Some live member provably heard this node a short while ago."""
         fresh_us = self.now_us - self.timing.contact_us
@@ -319,6 +321,10 @@ class Node:
         if self.in_quorum_mode:
             return False
         return self.contact_us < 0 or self.now_us - self.contact_us > self.timing.contact_us
+
+    def ticket(self, ballot: Ballot, session: SessionId) -> Ticket:
+        """With it this node claims the promises to that ballot: who held it gave it to this node, or is dead."""
+        return Ticket(ballot=ballot, session=session, successor=self.id, successor_session=self.session)
 
     def me(self) -> Peer:
         return Peer(node=self.id, name=self.settings.name, priority=self.priority, endpoint=None)

@@ -3,9 +3,10 @@ it."""
 
 from dataclasses import dataclass, field
 
+from kingd.core.effect import SurveyRow
 from kingd.core.hearsay import Listed
 from kingd.core.members import Member
-from kingd.core.message import NOBODY, Claim, NodeId, Reason, SessionId, Term, Ticket
+from kingd.core.message import NOBODY, Claim, NodeId, Reason, SessionId, Ticket
 from kingd.core.timing import NEVER, Timing
 
 _ANSWERED_AT_ONCE = 32
@@ -79,6 +80,4 @@ class Inquiry:
     waiting: dict[NodeId, int] = field(default_factory=dict)  # who has not answered yet: when it was last asked
     queue: list[Member | Listed] = field(default_factory=list)  # who is still to be asked in this round
     rounds: int = 0
-    rows: dict[NodeId, tuple[str, int, str, Term, int]] = field(
-        default_factory=dict
-    )  # name, priority, leader, term, rtt
+    rows: dict[NodeId, SurveyRow] = field(default_factory=dict)  # who has answered

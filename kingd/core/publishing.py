@@ -1,10 +1,11 @@
 """From changes of state to what users are told: the one place where leadership becomes an event. docs/protocol.md 6.
 
-In: the node after each step. Out: `Event` effects. A loss that is about to resolve itself is not told at once: a
-planned hand-over, or a leader that stalled and asks whether it still leads. Its end is one event, or none; what
-takes longer than a hand-over may is told. (Answers are not delayed: `status` says "not known" meanwhile.)"""
+In: the node after each step, and who came or went. Out: `Event` effects. A loss that is about to resolve itself is not
+told at once: a planned hand-over, or a leader that stalled and asks whether it still leads. Its end is one event, or
+none; what takes longer than a hand-over may is told. (Answers are not delayed: `status` says "not known" meanwhile.)"""
 
 from kingd.core.effect import Event, EventKind
+from kingd.core.members import Member
 from kingd.core.message import NOBODY, NodeId, Reason, Role
 from kingd.core.node import Node
 from kingd.core.timing import NEVER
@@ -64,4 +65,21 @@ def event(node: Node, kind: EventKind, *, former_role: Role, former: NodeId, rea
         leader=node.peer(node.leader.node),
         previous_leader=node.peer(former),
         reason=node.why if reason is None else reason,
+    )
+
+
+def tell_of(node: Node, kind: EventKind, member: Member, reason: Reason) -> None:
+    """A member came or went."""
+    leader = node.peer(node.leader.node)
+    node.out.append(
+        Event(
+            kind=kind,
+            role=node.role,
+            previous_role=node.role,
+            term=node.promise.ballot.term,
+            leader=leader,
+            previous_leader=leader,
+            reason=reason,
+            member=node.peer(member.node),
+        )
     )

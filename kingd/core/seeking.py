@@ -12,9 +12,8 @@ def on_join_time(node: Node) -> None:
     learn(node)
     if not node.learned:
         contact.ask_voters(node)
-        node.join_at_us = (
-            node.now_us + 2 * node.timing.challenge_us
-        )  # in between it may ask who moved, at the new address
+        # In between it may ask who moved, at the new address.
+        node.join_at_us = node.now_us + 2 * node.timing.challenge_us
         return
     node.seek(None, delay_us=node.turn_us())
 

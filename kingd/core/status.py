@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from kingd.core import quorum
 from kingd.core.effect import Peer
-from kingd.core.members import Member
+from kingd.core.members import Member, State
 from kingd.core.message import NO_BALLOT, NOBODY, Ballot, Reason, Role, Term
 from kingd.core.node import Node
 from kingd.core.timing import MS, SECOND
@@ -52,7 +52,7 @@ def status(node: Node, now_us: int) -> Status:
         eligible=node.eligible,
         ineligible_reason=node.ineligible_reason,
         alive=alive,
-        dead=sum(1 for m in node.members if m.state == "dead") + len(node.hearsay) - heard_of,
+        dead=sum(1 for m in node.members if m.state is State.DEAD) + len(node.hearsay) - heard_of,
         voters=node.settings.voters,
         voters_reachable=reachable,
         quorum_ok=ballot.node != NOBODY or _may_elect(node, reachable, reason),

@@ -62,7 +62,15 @@ def on_report(node: Node, header: Header, report: Report) -> None:
         return
     rtt_us = node.now_us - inquiry.waiting.pop(header.source)
     term = header.leader.term or header.floor.term
-    inquiry.rows[header.source] = (report.name, header.priority, report.leader_name, term, rtt_us)
+    inquiry.rows[header.source] = SurveyRow(
+        node=header.source,
+        name=report.name,
+        priority=header.priority,
+        leader_name=report.leader_name,
+        term=term,
+        ok=True,
+        rtt_us=rtt_us,
+    )
     if not inquiry.waiting:
         _finish(node, inquiry)
 
@@ -79,22 +87,17 @@ def _finish(node: Node, inquiry: Inquiry) -> None:
         ok=True,
         rtt_us=0,
     )
-    node.out.append(Surveyed(inquiry.token, (mine, *(_row(m, inquiry) for m in inquiry.asked))))
+    others = [inquiry.rows.get(asked.node) or _silent(asked) for asked in inquiry.asked]
+    node.out.append(Surveyed(inquiry.token, (mine, *others)))
 
 
-def _row(member: Member | Listed, inquiry: Inquiry) -> SurveyRow:
-    answer = inquiry.rows.get(member.node)
-    if answer is None:
-        return SurveyRow(
-            node=member.node,
-            name=member.name,
-            priority=member.priority,
-            leader_name="",
-            term=Term(0),
-            ok=False,
-            rtt_us=None,
-        )
-    name, priority, leader_name, term, rtt_us = answer
+def _silent(asked: Member | Listed) -> SurveyRow:
     return SurveyRow(
-        node=member.node, name=name, priority=priority, leader_name=leader_name, term=term, ok=True, rtt_us=rtt_us
+        node=asked.node,
+        name=asked.name,
+        priority=asked.priority,
+        leader_name="",
+        term=Term(0),
+        ok=False,
+        rtt_us=None,
     )

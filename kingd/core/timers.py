@@ -6,7 +6,7 @@ is NEVER; most are, most of the time."""
 from collections.abc import Callable
 from operator import attrgetter
 
-from kingd.core import claiming, contact, following, handover, leading, preempting, seeking, survey
+from kingd.core import claiming, contact, following, handover, leading, namesakes, preempting, seeking, survey
 from kingd.core.effect import Stopped, Will
 from kingd.core.message import Reason, Role
 from kingd.core.node import Node
@@ -43,7 +43,7 @@ TIMERS: dict[str, Handler] = {
     "seek_at_us": seeking.on_seek_time,
     "preempt_at_us": preempting.on_preempt_time,
     "sweep_at_us": _on_sweep_time,
-    "namesake_at_us": contact.look_for_namesake,
+    "namesake_at_us": namesakes.on_namesake_time,
     "claim_at_us": claiming.on_timer,
     "lease_over_at_us": leading.on_lease_over,
     "offer_at_us": handover.on_offer_timer,

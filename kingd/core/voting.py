@@ -4,7 +4,7 @@ A promise to a leader is refused to others while the leader is heard; after one 
 first, and the claimant's resend is judged by what came of it. A promise to a candidate is refused to others until
 it runs out or is resigned."""
 
-from kingd.core import claiming, contact, following, quorum
+from kingd.core import claiming, following, quorum, rosters
 from kingd.core.members import Member
 from kingd.core.message import NO_BALLOT, Ballot, Claim, Grant, Reason, Refuse, Role, SessionId
 from kingd.core.node import Node
@@ -25,7 +25,7 @@ def on_claim(node: Node, claimant: Member, claim: Claim) -> None:
         _promise(node, claimant, claim)
     node.send(answer, claimant)
     if isinstance(answer, Refuse) and answer.led and not claim.prepare:
-        contact.send_roster(node, claimant)  # it may not know that leader, or not where it is
+        rosters.send(node, claimant)  # it may not know that leader, or not where it is
 
 
 def _judge(node: Node, claimant: Member, claim: Claim) -> Grant | Refuse | None:

@@ -19,7 +19,6 @@ from kingd.core.message import (
     Reason,
     Refuse,
     Role,
-    Ticket,
 )
 from kingd.core.node import Node
 from kingd.core.timing import NEVER
@@ -74,12 +73,7 @@ def _end_promise(node: Node, member: Member) -> None:
     if node.role is Role.JOINING:
         node.let_go()
     elif node.role in (Role.FOLLOWER, Role.SEEKING):
-        ticket = Ticket(
-            ballot=node.promise.ballot,
-            session=member.session,
-            successor=node.id,
-            successor_session=node.session,
-        )
+        ticket = node.ticket(node.promise.ballot, member.session)
         following.leader_gone(node, Reason.LEADER_CRASHED)
         node.silent = frozenset()
         if not node.in_quorum_mode:  # there a voter's promise runs out, whatever is said about its holder

@@ -141,12 +141,12 @@ def test_member_is_dead_after_five_missed_announcements_and_listed_for_an_hour()
     members = Members()
     members.add(member(1))
     limit_us = MISSED_MAX * ANNOUNCE_US
-    assert members.silent(limit_us) == []
-    assert [m.node for m in members.silent(limit_us + 1)] == [1]
+    assert members.bury(limit_us) == []
+    assert [m.node for m in members.bury(limit_us + 1)] == [1]
     assert members.alive() == []
-    assert members.silent(limit_us + 2) == []  # told once
+    assert members.bury(limit_us + 2) == []  # told once
     assert len(members) == 1
-    members.silent(FORGET_AFTER_US + 1)
+    members.bury(FORGET_AFTER_US + 1)
     assert len(members) == 0
 
 
@@ -155,15 +155,15 @@ def test_slow_announcer_is_given_five_of_its_own_intervals() -> None:
     slow = member(1)
     slow.interval_us = 10 * SECOND
     members.add(slow)
-    assert members.silent(50 * SECOND) == []
-    assert members.silent(51 * SECOND) == [slow]
+    assert members.bury(50 * SECOND) == []
+    assert members.bury(51 * SECOND) == [slow]
 
 
 def test_own_stall_is_nobodys_silence() -> None:
     members = Members()
     members.add(member(1))
     members.excuse(60 * SECOND)
-    assert members.silent(60 * SECOND) == []
+    assert members.bury(60 * SECOND) == []
 
 
 @pytest.mark.parametrize(("size", "every_s"), [(3, 1), (30, 1), (50, 2.5), (100, 10), (450, 202.5)])
