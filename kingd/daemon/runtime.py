@@ -1,8 +1,8 @@
 """The driver: datagrams, time and commands go into the core, and its effects are carried out. docs/architecture.md.
 
 Three entry points of one shape (datagram, timer, control request): call the core with the time, perform, re-arm.
-The loop's only timer is the core's deadline. Datagrams that wait in the sockets are read before a timer fires, so
-that a process that was stopped sees what happened meanwhile before it judges anybody. Nothing here waits for a
+The loop's only timer is the core's deadline. Datagrams that wait in the sockets are read before a late timer fires,
+so that a process that was stopped sees what happened meanwhile before it judges anybody. Nothing here waits for a
 disk, DNS or a client. An exception in any callback ends the process: a half-dead leader is worse than none, and
 systemd starts a new one."""
 
@@ -74,6 +74,8 @@ _REMEMBER_EVERY_S = 30.0
 _DISK_RETRY_S = 5.0
 _FLOOD_CHECK_EVERY_S = 5.0
 _TELL_AFTER_S = 0.5
+# asyncio reads, and then runs timers: only who was stopped in between, or flooded, has something left to read.
+_LATE_US = 5_000
 _LEADERSHIP = (
     EventKind.ELECTED,
     EventKind.DEPOSED,
@@ -251,7 +253,8 @@ class Runtime:
         now = now_us()
         found = self._repeats.find(data, self._seal)
         if found is not None and self.core.repeat(*found, source=source, now_us=now):
-            return  # the deadline is later now: the timer finds that out by itself
+            self._arm()
+            return
         try:
             datagram = decode(data, cluster=self.core.node.settings.cluster, seal=self._seal)
         except DecodeError as error:
@@ -263,11 +266,11 @@ class Runtime:
         self.perform(self.core.receive(datagram, source=source, now_us=now))
 
     def _on_timer(self) -> None:
+        assert self._armed_us is not None
+        late_us = now_us() - self._armed_us
         self._armed_us = None
-        if self.core.deadline_us > now_us():  # it was put off meanwhile
-            self._arm()
-            return
-        self._transport.drain()
+        if late_us > _LATE_US:
+            self._transport.drain()
         self.perform(self.core.tick(now_us=now_us()))
 
     def _on_links_changed(self, links: int) -> None:
@@ -305,14 +308,11 @@ class Runtime:
         self._arm()
 
     def _arm(self) -> None:
-        """The timer is left alone when it would fire too early: it is re-armed then, which costs less than twice a
-        datagram.
-        """
+        """Each heartbeat puts the deadline off. To put off the timer too costs much less than a wake-up for nothing."""
         deadline_us = self.core.deadline_us
-        if self._armed_us is not None:
-            if self._armed_us <= deadline_us:
-                return
-            assert self._timer is not None
+        if deadline_us == self._armed_us:
+            return
+        if self._timer is not None:
             self._timer.cancel()
         self._armed_us = deadline_us
         delay_us = max(0, deadline_us - now_us())

@@ -269,6 +269,8 @@ class Transport:
         return True
 
     def _on_readable(self, sock: socket.socket) -> None:
+        if self._read(sock, _READS_PER_TURN) < _READS_PER_TURN:
+            return
         end_s = time.thread_time() + _READING_S
         while self._read(sock, _READS_PER_TURN) == _READS_PER_TURN and time.thread_time() < end_s:
             pass

@@ -183,6 +183,30 @@ def test_mistake_while_handling_a_datagram_ends_the_process(daemons: list[Daemon
     assert second.ask("Status")["version"] == 1
 
 
+PICKY = """
+import sys
+from kingd.core.election import Core
+
+receive = Core.receive
+
+def picky(self, datagram, **how):
+    assert datagram.header.session != self.node.session, "heard itself"
+    return receive(self, datagram, **how)
+
+Core.receive = picky
+from kingd.daemon.main import main
+main(sys.argv[1:])
+"""
+
+
+def test_own_multicasts_are_not_decoded(daemon: Daemon) -> None:
+    daemon.spawn("-c", PICKY)
+    daemon.until_ready()
+    daemon.until_leader("box1")
+    code, said = daemon.stop()
+    assert (code, "heard itself" in said) == (0, False)
+
+
 def test_junk_on_the_port_is_counted_and_told(daemon: Daemon) -> None:
     daemon.start()
     daemon.until_leader("box1")
