@@ -96,26 +96,27 @@ def _show(options: Options, *, trace: bool, datagrams: bool = False) -> Result:
 def _many(args: argparse.Namespace) -> int:
     seeds = range(args.start, args.start + args.seeds)
     mode = Mode(args.mode) if args.mode else None
-    totals, progress, seed, interrupted = Totals(), _Progress(seeds), args.start - 1, ""
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    totals, progress, seed, ending = Totals(), _Progress(seeds), args.start - 1, ""
+    status = 0
     try:
         with contextlib.closing(results(seeds, jobs=args.jobs, mode=mode, keeps_going=args.keep_going)) as found:
             for result in found:
                 totals.add(result)
                 seed = result.seed
+                if result.outcome and not args.keep_going:
+                    ending = _failure_in_full(result)
+                    break
                 if result.outcome:
                     progress.clear()
-                    print(_failure(result) if args.keep_going else _failure_in_full(result), flush=True)
-                    if not args.keep_going:
-                        break
+                    print(_failure(result), flush=True)
                 progress.show(totals, seed)
     except KeyboardInterrupt:
-        interrupted = f"interrupted; to go on: --start {seed + 1} --seeds {seeds.stop - seed - 1}"
+        ending, status = f"interrupted; to go on: --start {seed + 1} --seeds {seeds.stop - seed - 1}", _INTERRUPTED
     progress.clear()
     print(totals)
-    if interrupted:
-        print(interrupted)
-    return int(totals.worst) or (_INTERRUPTED if interrupted else 0)
+    if ending:
+        print(ending)
+    return int(totals.worst) or status
 
 
 class _Progress:
@@ -179,4 +180,5 @@ def _shrink(seed: int, *, runs_max: int) -> int:
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # who is ended says where to go on
     sys.exit(main())

@@ -52,6 +52,18 @@ def test_hunt_ends_at_the_first_failure_and_says_how_to_replay_it(capsys: pytest
     assert f"python -m kingd.sim --shrink {seed}" in printed
 
 
+@pytest.mark.parametrize("jobs", ["1", "2"])
+@pytest.mark.usefixtures("forgetful")
+def test_hunt_that_goes_on_tells_each_failure_in_a_line(jobs: str, capsys: pytest.CaptureFixture[str]) -> None:
+    failed = {seed: result.outcome for seed in range(30) if (result := one(seed)).outcome}
+    assert len(failed) > 1
+    assert command.main(["--seeds", "30", "--keep-going", "--jobs", jobs]) == min(failed.values())
+    printed = capsys.readouterr().out.splitlines()
+    told = [" ".join(line.split()[:3]) for line in printed if line.startswith("seed ")]
+    assert told == [f"seed {seed}: {outcome.name}" for seed, outcome in failed.items()]
+    assert printed[len(failed)].startswith("30 seeds in ")
+
+
 def test_exit_codes_tell_crash_safety_and_liveness_apart(monkeypatch: pytest.MonkeyPatch) -> None:
     def crash(*_: object) -> None:
         raise KeyError
