@@ -273,9 +273,14 @@ class Node:
         return max(len(self.members) + len(self.hearsay) + 1, self.counted)
 
     @property
+    def proven_size(self) -> int:
+        """The same, as verified members and the leader's count say it: nobody can make up a large cluster."""
+        return max(len(self.members) + 1, self.counted)
+
+    @property
     def is_large(self) -> bool:
-        """Too many for everybody to verify everybody. Only verified members say so: nobody can make up a large cluster."""
-        return max(len(self.members) + 1, self.counted) > self.settings.mesh_max
+        """Too many for everybody to verify everybody."""
+        return self.proven_size > self.settings.mesh_max
 
     def look_at_line(self) -> None:
         """Somebody new may be in it."""

@@ -7,10 +7,7 @@ from kingd.core.effect import SurveyRow
 from kingd.core.hearsay import Listed
 from kingd.core.members import Member
 from kingd.core.message import NOBODY, Claim, NodeId, Reason, SessionId, Ticket
-from kingd.core.timing import NEVER, Timing
-
-_ANSWERED_AT_ONCE = 32
-_READING_US = 200
+from kingd.core.timing import NEVER, Timing, reading_us
 
 
 @dataclass(slots=True)
@@ -34,8 +31,11 @@ class Campaign:
         if self.started_us == NEVER:
             return NEVER
         # Hundreds of answers are read one after the other: who has not been read yet is not asked again.
-        reading_us = max(0, len(self.asked) - _ANSWERED_AT_ONCE) * _READING_US
-        return self.started_us + reading_us + timing.answer_us(self.resends, limit_us=timing.claim_timeout_us)
+        return (
+            self.started_us
+            + reading_us(len(self.asked))
+            + timing.answer_us(self.resends, limit_us=timing.claim_timeout_us)
+        )
 
 
 @dataclass(slots=True)

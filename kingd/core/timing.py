@@ -12,6 +12,13 @@ NEVER = 1 << 62
 
 _RHO_PERCENT = 1  # how far the rate of a host's clock may be from real time
 _SLACK_US = 5 * MS
+_READ_AT_ONCE = 32
+_READING_US = 200
+
+
+def reading_us(answers: int) -> int:
+    """How much longer a claim to so many takes: hundreds of answers are read one after the other."""
+    return max(0, answers - _READ_AT_ONCE) * _READING_US
 
 
 def promise_us(lease_us: int) -> int:
@@ -51,7 +58,7 @@ class Timing:
 
     @property
     def claim_timeout_us(self) -> int:
-        """Who has not answered a claim by now is not there."""
+        """Who has not answered a claim by now is not there. (Of a claim to many `reading_us` later.)"""
         return 5 * self.round_trip_us
 
     @property
@@ -61,7 +68,7 @@ class Timing:
 
     @property
     def hold_us(self) -> int:
-        """How long a promise to a candidate runs before it must have led: two claims."""
+        """How long a promise to a candidate runs before it must have led: two claims. (Of many `reading_us` longer.)"""
         return 2 * self.claim_timeout_us
 
     @property

@@ -5,10 +5,10 @@ first, and the claimant's resend is judged by what came of it. A promise to a ca
 it runs out or is resigned."""
 
 from kingd.core import claiming, following, quorum, rosters
-from kingd.core.members import Member
+from kingd.core.members import MEMBERS_MAX, Member
 from kingd.core.message import NO_BALLOT, Ballot, Claim, Grant, Reason, Refuse, Role, SessionId
 from kingd.core.node import Node
-from kingd.core.timing import MS
+from kingd.core.timing import MS, reading_us
 
 
 def on_claim(node: Node, claimant: Member, claim: Claim) -> None:
@@ -90,7 +90,8 @@ def _promise(node: Node, claimant: Member, claim: Claim) -> None:
         return
     keeps_leading = node.role is Role.FOLLOWER and node.promise.is_held_by(claimant.session)
     claimant.lease_ms = claim.lease_ms
-    until_us = node.promise_until_us(claimant) if node.in_quorum_mode else node.now_us + node.timing.hold_us
+    hold_us = node.timing.hold_us + reading_us(min(node.proven_size, MEMBERS_MAX))
+    until_us = node.promise_until_us(claimant) if node.in_quorum_mode else node.now_us + hold_us
     if keeps_leading:  # a raise: it leads on, under the higher term once that is complete
         node.promise.allow_raise(ballot, until_us=until_us)
         return

@@ -5,7 +5,9 @@ from collections.abc import Callable
 import pytest
 
 from kingd.core.effect import EventKind
+from kingd.core.members import MEMBERS_MAX
 from kingd.core.message import (
+    NOBODY,
     Claim,
     Grant,
     NodeId,
@@ -19,6 +21,7 @@ from kingd.core.message import (
     Term,
     Ticket,
 )
+from kingd.core.timing import MS
 from tests.unit.scripted import ME, MY_SESSION, Bench, Peer, ballot
 
 BETTER, WORSE = 200, 50  # than the 100 of the node under test
@@ -357,3 +360,28 @@ def test_equal_priority_duel_is_decided_by_the_lower_id() -> None:
     lower, higher = Peer(node=40), Peer(node=60)
     assert isinstance(verdict(in_role(Role.CANDIDATE, lower), lower, Claim(term=Term(9), attempt=1)), Grant)
     assert isinstance(verdict(in_role(Role.CANDIDATE, higher), higher, Claim(term=Term(9), attempt=1)), Refuse)
+
+
+@pytest.mark.parametrize("count", [3, 150, 2_000, 60_000])
+def test_a_promise_outlasts_the_claim_to_all_whom_the_leader_counted(count: int) -> None:
+    """Votes that run out before they are counted are worth nothing, and who gave them claims himself."""
+    bench, claimant, leader = Bench(), Peer(node=60), Peer(node=70).leads(5)
+    bench.meet(leader, claimant)
+    bench.beat(leader, alive=count)
+    gone = Resign(
+        ballot=leader.leader, successor=NOBODY, successor_session=SessionId(0), reason=Reason.HANDOVER, leaving=False
+    )
+    bench.hear(leader, gone)
+    assert isinstance(verdict(bench, claimant, Claim(term=Term(6), attempt=1)), Grant)
+    assert bench.node.promise.until_us - bench.now_us >= longest_claim_us(min(count, MEMBERS_MAX)) + 250 * MS
+
+
+def longest_claim_us(count: int) -> int:
+    """How long a candidate waits for so many, if one of them does not answer."""
+    bench = Bench()
+    bench.become_candidate(Peer(node=61))
+    campaign = bench.node.campaign
+    assert campaign is not None
+    campaign.asked |= {NodeId(1_000 + n): SessionId(1) for n in range(count - 1)}
+    campaign.resends = len(bench.node.timing.resends_us)
+    return campaign.due_us(bench.node.timing) - campaign.started_us
