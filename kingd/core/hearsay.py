@@ -101,7 +101,11 @@ class Hearsay:
             del self._by_node[node]
 
     def forget(self, now_us: int) -> None:
-        for listed in [listed for listed in self if now_us - listed.heard_us > FORGET_AFTER_US]:
+        """Those silent for long. (2,000 announce themselves every 67 minutes: that is no silence.)"""
+        silent = [
+            listed for listed in self if now_us - listed.heard_us > FORGET_AFTER_US and not listed.is_alive(now_us)
+        ]
+        for listed in silent:
             del self._by_node[listed.node]
 
     def excuse(self, late_us: int) -> None:

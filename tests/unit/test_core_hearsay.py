@@ -1,7 +1,7 @@
 """A large cluster: who is verified, who is only heard of, and what that is worth. docs/protocol.md 4.1."""
 
 from kingd.core.effect import Send, Surveyed
-from kingd.core.members import MEMBERS_MAX
+from kingd.core.members import FORGET_AFTER_US, MEMBERS_MAX
 from kingd.core.message import (
     NO_BALLOT,
     NOBODY,
@@ -99,6 +99,15 @@ def test_the_list_is_bounded() -> None:
         announce(bench, Peer(node=1000 + n, priority=WORSE))
     assert len(bench.node.hearsay) == MEMBERS_MAX
     assert bench.node.hearsay.get(NodeId(1000)) is None
+
+
+def test_who_announces_himself_every_67_minutes_is_not_forgotten_after_an_hour() -> None:
+    bench, _, _ = follower()
+    often, seldom = Peer(node=100, priority=WORSE), Peer(node=101, priority=WORSE)
+    for peer, interval_s in ((often, 60), (seldom, 4_000)):
+        bench.hear(peer, Announce(name=peer.name, version="0", interval_ms=interval_s * 1_000), multicast=True)
+    bench.node.hearsay.forget(bench.now_us + FORGET_AFTER_US + 1)
+    assert {listed.node for listed in bench.node.hearsay} == {seldom.node}
 
 
 def test_those_heard_of_let_it_wait_but_not_for_ever() -> None:
