@@ -5,7 +5,7 @@ whatever hits all of it. There a round trip is needed with the leader, with thos
 with everybody, and by who claims (`must_verify`). Of the others an announcement is believed as far as that can do no
 harm: they are listed, surveyed, and let go first when there is no leader. In: announcements and rosters. Out: the list."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from heapq import nsmallest
 
@@ -40,8 +40,9 @@ class Listed:
 class Hearsay:
     """By node. Full, it forgets who has been silent longest."""
 
-    def __init__(self) -> None:
-        self._by_node: dict[NodeId, Listed] = {}  # the longest silent first
+    def __init__(self, listed: Iterable[Listed] = ()) -> None:
+        """`listed`: the longest silent first."""
+        self._by_node = {each.node: each for each in listed}  # in that order
         self.heard_us = -1  # when anybody of it was last heard
 
     def __len__(self) -> int:

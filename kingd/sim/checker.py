@@ -91,6 +91,10 @@ class Checker:
         """An obituary of it is under way: whoever gets it may claim what the session held."""
         self._mourned.add(session)
 
+    def prove(self, session: SessionId, other: SessionId) -> None:
+        """`session` has had a round trip with `other` before this run began."""
+        self._sessions.setdefault(session, _Session()).proven.add(other)
+
     def before(self, node: Node, cause: Datagram | None) -> None:
         """Something is about to enter the core."""
         self.entries += 1

@@ -23,14 +23,16 @@ from kingd.core.settings import Settings
 from kingd.core.timing import NEVER, SECOND
 from kingd.sim.checker import Checker
 from kingd.sim.exclusion import Exclusion
-from kingd.sim.host import Clock, Host
+from kingd.sim.host import Clock, Host, Labour
 from kingd.sim.network import Network, Payload, Weather
 from kingd.sim.outcome import SafetyError
 
 CLUSTER = "sim"
 _QUEUE_MAX = 256  # datagrams that wait for a stopped process, as a socket's buffer holds them
+_BUFFER_MAX = 10_000  # for a busy one: as many as 4 MiB hold (kingd/net/sockets.py)
 _DECODED_MAX = 4096
-_SPINNING = 1_000  # entries at one instant
+_SPINNING = 1_000  # entries at one instant; in a large cluster, so many for each host:
+_SPINNING_EACH = 10
 _DISK_RETRY_US = SECOND
 _WILL_AT_US = (1_000, 11_000, 51_000)  # after the death, as kingd/daemon/guardian.py
 
@@ -50,6 +52,11 @@ class Cluster:
         self.encodes = encodes
         self.digest = 0  # of all that was delivered and all that users were told
         self.record: list[tuple[int, int, bytes]] | None = None  # source, target, what; if `encodes`
+        self.labour: Labour | None = None  # None: processors take no time
+        self._ahead_us = 0  # when, from now, the host that was entered is done with what it has read and sent so far
+        self.watch: Callable[[Host, Datagram, bool], None] | None = (
+            None  # who handles which datagram; whether it sends it
+        )
         ids = self.rng.sample(range(1, 1 << 32), len(settings))
         self.hosts = [Host(i, s, NodeId(n)) for i, (s, n) in enumerate(zip(settings, ids, strict=True))]
         self.said = 0  # datagrams: one multicast is one
@@ -64,6 +71,13 @@ class Cluster:
     # -- faults and commands -----------------------------------------------------------------------------------
 
     def start(self, host: Host) -> None:
+        self.boot(host)
+        self.note(host, f"start id={host.node_id:x} port={host.port} priority={host.settings.priority}")
+        links = 0 if host.index in self.network.unplugged else 1
+        self.enter(host, lambda core: core.links_changed(links, now_us=self.local_us(host)))
+
+    def boot(self, host: Host) -> None:
+        """Its process begins, and knows of no link yet."""
         assert host.core is None
         host.refuses = False
         host.core = Core(
@@ -78,12 +92,9 @@ class Cluster:
         )
         host.backlog.clear()
         host.pending_disk.clear()
-        host.paused_until_us = 0
+        host.paused_until_us = host.busy_until_us = 0
         host.unwritable = False
         host.repeats = Repeats()
-        self.note(host, f"start id={host.node_id:x} port={host.port} priority={host.settings.priority}")
-        links = 0 if host.index in self.network.unplugged else 1
-        self.enter(host, lambda core: core.links_changed(links, now_us=self.local_us(host)))
 
     def start_all(self) -> None:
         for host in self.hosts:
@@ -245,12 +256,16 @@ class Cluster:
             due_us = min(due_us, host.pending_disk[0][0])
         if host.backlog:
             due_us = self.now_us
-        host.due_us = max(due_us, host.paused_until_us)
+        host.due_us = max(due_us, host.paused_until_us, host.busy_until_us)
         if host.due_us < host.queued_us:
             host.queued_us = host.due_us
             heapq.heappush(self._due, (host.due_us, host.index))
 
     def _wake(self, host: Host) -> None:
+        if self.labour is not None and host.backlog:
+            self._receive(host, *host.backlog.pop(0))
+            self._schedule(host)
+            return
         backlog, host.backlog = host.backlog, []
         for source, data in backlog:  # queued datagrams first, then timers
             self._receive(host, source, data)
@@ -293,6 +308,11 @@ class Cluster:
                 host.backlog.append((sender, data))
                 self._schedule(host)
             return
+        if self.labour is not None and (host.backlog or self.now_us < host.busy_until_us):
+            if len(host.backlog) < _BUFFER_MAX:
+                host.backlog.append((sender, data))
+                self._schedule(host)
+            return
         if host.backlog:
             self._wake(host)
         self._receive(host, sender, data)
@@ -308,12 +328,20 @@ class Cluster:
         core, datagram = host.core, self._decode(data) if isinstance(data, bytes) else data
         if core is None or datagram is None:
             return
+        if self.watch is not None:
+            self.watch(host, datagram, False)
         header = datagram.header
         self._digest(self.now_us ^ header.sequence << 20 ^ header.leader.term << 8 ^ header.role << 4 ^ host.index)
         if self.trace_datagrams and datagram.header.source != host.node_id:
             self.note(host, f"<- {self._label(datagram)}")
         self._before(core, datagram)
-        self._after(host, core, self._hand_over(host, core, source, data, datagram), datagram)
+        repeats = self.repeats
+        effects = self._hand_over(host, core, source, data, datagram)
+        if self.labour is not None:
+            woken_us = self.labour.woken_us if self.now_us > host.busy_until_us else 0
+            read_us = self.labour.repeated_us if self.repeats > repeats else self.labour.received_us
+            self._work(host, woken_us + read_us)
+        self._after(host, core, effects, datagram)
 
     def _hand_over(self, host: Host, core: Core, source: Endpoint, data: Payload, datagram: Datagram) -> list[Effect]:
         """As the runtime does: what repeats the last heartbeat needs no more than its number."""
@@ -346,14 +374,25 @@ class Cluster:
         self.checker.after(core.node, effects, cause, host.ceiling)
         self.exclusion.after(host, self.now_us)
         for effect in effects:
+            if isinstance(effect, Send | Multicast):
+                if self.labour is not None:
+                    self._work(host, self.labour.sent_us)
+                if self.watch is not None:
+                    self.watch(host, effect.datagram, True)
             self._perform(host, effect)
+        self._ahead_us = 0
         self._schedule(host)
+
+    def _work(self, host: Host, duration_us: int) -> None:
+        """What it sends goes out when it has got so far."""
+        host.busy_until_us = max(host.busy_until_us, self.now_us) + duration_us
+        self._ahead_us = host.busy_until_us - self.now_us
 
     def _count_entry(self) -> None:
         at_us, count = self._entries_at
         self._entries_at = (self.now_us, count + 1 if at_us == self.now_us else 0)
-        if count > _SPINNING:
-            raise SafetyError(f"SPINNING: more than {_SPINNING} entries at one instant")
+        if count > max(_SPINNING, _SPINNING_EACH * len(self.hosts)):
+            raise SafetyError(f"SPINNING: {count} entries at one instant")
 
     def _perform(self, host: Host, effect: Effect) -> None:
         match effect:
@@ -407,13 +446,13 @@ class Cluster:
         if self.record is not None:
             assert isinstance(data, bytes)
             self.record += [(host.index, target, data) for target in targets]
-        self.network.multicast(data, source=host.index, targets=targets, now_us=self.now_us)
+        self.network.multicast(data, source=host.index, targets=targets, now_us=self.now_us + self._ahead_us)
 
     def _send(self, host: Host, data: Payload, target: int, *, multicast: bool, delay_us: int = 0) -> None:
         if self.record is not None:
             assert isinstance(data, bytes)
             self.record.append((host.index, target, data))
-        now_us = self.now_us + delay_us
+        now_us = self.now_us + self._ahead_us + delay_us
         self.network.send(data, source=host.index, target=target, multicast=multicast, now_us=now_us)
 
     def _encode(self, datagram: Datagram) -> bytes:
