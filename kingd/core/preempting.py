@@ -24,6 +24,7 @@ def arm(node: Node) -> None:
     wait_us = max(base_us, min(base_us << min(max(0, node.returns - 1), 16), _WAIT_US_MAX))
     turn_us = node.turn_us(without=leader.node)  # the best first: or it would go up step by step
     node.preempt_at_us = max(node.now_us, node.followed_us + wait_us) + turn_us
+    node.waits_for_all = False  # it was of a leader before this one
 
 
 def _may_preempt(node: Node, leader: Member) -> bool:

@@ -480,6 +480,31 @@ def test_063_preemption_waits_as_long_as_configured() -> None:
     assert bench.sent(Claim)[0].prepare
 
 
+def test_063_wait_is_kept_under_the_next_leader_too() -> None:
+    """Whoever still looked for members under the former one knows all of the next one at once, and waits all the same."""
+    former, leader = Peer(node=70, priority=10).leads(5), Peer(node=71, priority=20).leads(9)
+    bench = following(former, preempt=Preempt(wait_us=3 * SECOND))
+    for _ in range(30):
+        bench.beat(former, alive=3)
+        bench.advance_ms(100)
+    goodbye = Resign(
+        ballot=former.leader,
+        successor=NOBODY,
+        successor_session=SessionId(0),
+        reason=Reason.LEADER_LEFT,
+        leaving=True,
+    )
+    bench.hear(former, goodbye)
+    bench.meet(leader)
+    assert bench.leader_name() == "box71"
+    for _ in range(29):
+        bench.beat(leader)
+        bench.advance_ms(100)
+    assert not bench.sent(Claim)
+    bench.advance_ms(100)
+    assert bench.sent(Claim)[0].prepare
+
+
 @pytest.mark.parametrize(
     ("returns", "waits_s"), [(0, 3), (1, 3), (2, 6), (3, 12), (8, 384), (255, 600)], ids=lambda value: str(value)
 )
