@@ -19,8 +19,8 @@ class Detector:
         self._timing = timing
         self.evidence_us = now_us  # the newest sign of life
         self._judged_us = now_us  # the same, without the time in which this node did not run itself
-        self._asked_us = -1  # when the first question since then went out
-        self._asks = 0
+        self._asked_us = -1  # when the first question since then went out ...
+        self.asks = 0  # ... and how many did
         self._refusals = 0  # how many of these met a port where nobody listens
         self._gaps_us = [0, 0]  # largest gap in this and in the last half minute
         self._bucket_us = now_us
@@ -47,7 +47,7 @@ class Detector:
     def alive(self, now_us: int) -> None:
         self._note_gap(now_us - self._judged_us, now_us)
         self.evidence_us = self._judged_us = now_us
-        self._asked_us, self._asks, self._refusals = -1, 0, 0
+        self._asked_us, self.asks, self._refusals = -1, 0, 0
 
     def _note_gap(self, gap_us: int, now_us: int) -> None:
         if now_us - self._bucket_us > _BUCKET_US:
@@ -67,7 +67,7 @@ class Detector:
 
     def asked(self, nonce: int, now_us: int) -> None:
         if self.is_silent(now_us):
-            self._asks += 1
+            self.asks += 1
             if self._asked_us < 0:
                 self._asked_us = now_us
         while len(self._pings) >= _SENT_MAX:
@@ -95,7 +95,7 @@ class Detector:
         return now_us >= self.silent_at_us
 
     def is_doubtful(self, now_us: int) -> bool:
-        return self.is_refused or (self._asks >= 2 and now_us - self._asked_us >= self._timing.round_trip_us)
+        return self.is_refused or (self.asks >= 2 and now_us - self._asked_us >= self._timing.round_trip_us)
 
     def age_ms(self, now_us: int) -> int:
         return max(0, now_us - self.evidence_us) // MS

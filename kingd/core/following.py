@@ -12,6 +12,7 @@ from kingd.core.node import PINGS_PER_SECOND, Node
 from kingd.core.timing import NEVER, SECOND
 
 _REJOIN_EVERY_US = 30 * SECOND
+_DOUBLINGS_MAX = 8
 
 
 def on_heartbeat(node: Node, leader: Member, beat: Heartbeat, *, sequence: int) -> None:
@@ -49,7 +50,10 @@ def _renew(node: Node, leader: Member, ballot: Ballot, *, sequence: int) -> None
     """`sequence` of the heartbeat or pong that does it: a voter tells the leader, who counts on it."""
     if node.role is not Role.FOLLOWER:  # the candidate that we granted leads
         claiming.resign_claim(node)
+        has_told = node.role is Role.SEEKING
         node.follow(leader, ballot)
+        if has_told:  # our grant was a proof of contact; one given while joining did not say that we take part
+            _prove_later(node)
     else:
         renew(node, leader, ballot)
     if quorum.may_renew(node, leader):
@@ -100,6 +104,17 @@ def _next_question(node: Node) -> int:
     return silent_at_us + max(0, node.detector.limit_us - questions * timing.round_trip_us - timing.ask_after_us)
 
 
+def _another_question(node: Node, leader: Member) -> int:
+    """After one, two, four ... round trips, and once more when there is just time for an answer: few, however long the limit.
+    To who polls, questions are all that it has to go by: it asks every round trip."""
+    unit_us = node.timing.round_trip_us
+    last_us = node.promise.until_us - unit_us
+    if node.now_us >= last_us:
+        return NEVER
+    pause_us = unit_us if _polls(node, leader) else unit_us << min(node.detector.asks - 1, _DOUBLINGS_MAX)
+    return max(node.now_us + unit_us, min(node.now_us + pause_us, last_us))
+
+
 def on_ping_time(node: Node) -> None:
     leader = node.followed()
     if leader is None:  # its entry gave way to another session: the promise ends, or runs out
@@ -107,8 +122,13 @@ def on_ping_time(node: Node) -> None:
         return
     ask(node, leader, for_roster=contact.misses_somebody(node, leader))
     if node.detector.is_silent(node.now_us):
-        node.ping_at_us = max(node.now_us + node.timing.round_trip_us, _next_question(node))
+        node.ping_at_us = _another_question(node, leader)
         return
+    _prove_later(node)
+
+
+def _prove_later(node: Node) -> None:
+    """When the leader is to be told again that it is heard, if no silence makes us ask before."""
     node.in_line = node.is_next(node.rank)
     if node.in_line:
         alone = len(node.members.alive()) == 1
@@ -131,10 +151,15 @@ def knows_all(node: Node, leader: Member) -> bool:
 def ask(node: Node, leader: Member, *, for_roster: bool = False) -> None:
     nonce = node.rng.getrandbits(32)
     node.detector.asked(nonce, node.now_us)
-    polling = node.now_us - max(leader.multicast_us, node.followed_us) > node.timing.leader_timeout_us
+    polling = _polls(node, leader)
     if polling:
         rejoin(node)
     node.send(Ping(nonce=nonce, heard=leader.heard_sequence, polling=polling or for_roster), leader)
+
+
+def _polls(node: Node, leader: Member) -> bool:
+    """Its multicast has not been heard for so long that only its answers keep it leader here."""
+    return node.now_us - max(leader.multicast_us, node.followed_us) > node.timing.leader_timeout_us
 
 
 def rejoin(node: Node) -> None:
