@@ -12,7 +12,9 @@ from benchmarks.systems.catalogue import SYSTEMS
 
 RESULTS = Path(__file__).parent / "results.json"
 PAGE = Path(__file__).parent.parent / "docs" / "performance.md"
-FAILOVER = ("cold start", "SIGKILL", "cable pulled", "planned stop", "return", "cable put back")
+FAILOVER = (
+    "cold start", "SIGKILL", "cable pulled", "planned stop", "return", "return, from its first frame", "cable put back",
+)  # fmt: skip
 REST = (
     "idle: frames sent, leader", "idle: frames sent, follower", "idle: frames sent, all three", "idle: bytes sent, leader",
     "idle: bytes sent, follower", "idle: processor, leader", "idle: processor, follower", "idle: RSS", "idle: PSS",

@@ -71,6 +71,7 @@ class _Return:
         own = [word for word in system.words(start_ns) if (word.speaker, word.leader) == (host.name, host.name)]
         leads_ns = _last(own)
         self._add("return", _ms(leads_ns, start_ns))
+        self._add("return, from its first frame", _ms(leads_ns, recorder.first_frame_of(host)))
         if (gap_ms := leaderless_ms(recorder.frames)) is not None:  # of others it is known by their words only
             self._add("return, from its first datagram", _ms(leads_ns, recorder.first_of(host)))
             self._add("return, time without a leader", gap_ms)

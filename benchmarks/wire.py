@@ -14,6 +14,7 @@ _SIOCGIFFLAGS, _SIOCSIFFLAGS, _IFF_UP = 0x8913, 0x8914, 1  # netdevice(7)
 _SO_TIMESTAMPNS, _SO_RCVBUFFORCE = 35, 33  # asm-generic/socket.h: not in Python's socket module
 _ETH_P_ALL, _PACKET_OUTGOING = 3, 4
 _ETH_IPV4, _ICMP, _IGMP, _UDP = b"\x08\x00", 1, 2, 17
+_IGMP_REPORT, _IGMP_JOINS = 0x22, 4  # RFC 3376 4.2: the type, and that of a record that begins a membership
 
 
 class Cables:
@@ -48,10 +49,12 @@ class Frame(NamedTuple):
 
 
 class Recorder:
-    """Use with `with`; `frames` is there at its end."""
+    """Use with `with`; `frames` is there at its end, and in `joins` when a program first joined a multicast group: for most
+    the first sign on the wire that it has started."""
 
     def __init__(self, lan: Lan) -> None:
         self.frames: list[Frame] = []
+        self.joins: list[Frame] = []
         self._socket = lan.switch.inside(
             lambda: socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(_ETH_P_ALL))
         )
@@ -75,13 +78,17 @@ class Recorder:
                 continue
             seconds, nanoseconds = struct.unpack("qq", stamps[0][2])
             at_ns = seconds * 1_000_000_000 + nanoseconds + wall_to_monotonic_ns
-            if (protocol := frame[23]) not in (_ICMP, _IGMP):
-                start = 14 + (frame[14] & 15) * 4 + 8
-                self.frames.append(
-                    Frame(at_ns, socket.inet_ntoa(frame[26:30]), frame[start:] if protocol == _UDP else b"")
-                )
+            protocol, source, payload = frame[23], socket.inet_ntoa(frame[26:30]), frame[14 + (frame[14] & 15) * 4 :]
+            if protocol == _IGMP and payload[0] == _IGMP_REPORT and payload[8] == _IGMP_JOINS:
+                self.joins.append(Frame(at_ns, source, b""))
+            elif protocol not in (_ICMP, _IGMP):
+                self.frames.append(Frame(at_ns, source, payload[8:] if protocol == _UDP else b""))
         self._socket.close()
 
     def first_of(self, host: Host) -> int:
         """When its first datagram came into the switch."""
         return next(frame.at_ns for frame in self.frames if frame.source == host.address)
+
+    def first_frame_of(self, host: Host) -> int:
+        """The same, or when it joined a group if that was before."""
+        return min(frame.at_ns for frame in (*self.joins, *self.frames) if frame.source == host.address)
