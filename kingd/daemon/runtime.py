@@ -284,7 +284,8 @@ class Runtime:
         _log.warning("%s", problem)
 
     def perform(self, effects: list[Effect]) -> None:  # noqa: C901 - a table that mypy checks for a forgotten kind
-        for effect in effects:
+        """What goes to other hosts goes first: an election does not wait for a log, nor for who watches."""
+        for effect in sorted(effects, key=_is_told_here) if len(effects) > 1 else effects:
             match effect:
                 case Send(datagram, to):
                     self._transport.send(encode(datagram, self._seal), to)
@@ -434,6 +435,10 @@ class Runtime:
         if interval_us is not None:
             systemd.watchdog()
             self._loop.call_later(interval_us / 2e6, self._feed_watchdog)
+
+
+def _is_told_here(effect: Effect) -> bool:
+    return not isinstance(effect, Send | Multicast)
 
 
 def settings(config: Config, seeds: tuple[Endpoint, ...]) -> Settings:
