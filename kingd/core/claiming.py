@@ -32,19 +32,25 @@ _CEILING_AHEAD = 2  # terms made durable ahead of need: no disk stands in the wa
 _CEILING_BLOCK = 4
 
 
-def start(node: Node, reason: Reason, *, ticket: Ticket | None = None, prepare: bool = False) -> None:
-    """Ask everybody. `prepare` asks whether they would follow if their present leader stepped aside."""
+def start(
+    node: Node, reason: Reason, *, ticket: Ticket | None = None, prepare: bool = False, ahead: bool = False
+) -> None:
+    """Ask everybody. `prepare` asks whether they would follow if their present leader stepped aside; that one is not asked, for
+    its resignation will say so. `ahead`: nobody wants it yet."""
     term = Term(max(node.term_seen, node.promise.ballot.term) + 1)
     attempt = node.rng.getrandbits(32)
     claim = Claim(term=term, attempt=attempt, prepare=prepare, reason=reason, ticket=ticket, lease_ms=node.lease_ms)
+    target = node.leader.node if prepare else NOBODY
     asked = [
-        m for m in node.members if m.state is not State.LEFT
+        m for m in node.members if m.state is not State.LEFT and m.node != target
     ]  # the dead too: they may refuse, and are not waited for
     node.campaign = Campaign(
         claim=claim,
         asked={m.node: m.session for m in asked},
         required={m.node for m in asked if m.state is State.ALIVE and (ticket is None or m.node not in node.silent)},
-        target=node.leader.node if prepare else NOBODY,
+        target=target,
+        ahead=ahead,
+        answered={target} if prepare and _stays(node, reason) else set(),
     )
     if not prepare:
         node.term_seen = term
@@ -55,6 +61,11 @@ def start(node: Node, reason: Reason, *, ticket: Ticket | None = None, prepare: 
             node.lease_until_us = 0
     if prepare or term <= node.ceiling:
         _ask(node)
+
+
+def _stays(node: Node, reason: Reason) -> bool:
+    """Whether the leader that steps aside is one of those who would follow: its vote is missing where it leaves."""
+    return not node.in_quorum_mode or reason is not Reason.LEADER_LEFT
 
 
 def keep_ceiling_ahead(node: Node) -> None:
@@ -308,8 +319,7 @@ def _end_preparation(node: Node, campaign: Campaign) -> None:
     if (
         leader is None
         or leader.node != campaign.target
-        or leader.node in silent
-        or len(silent) > SILENT_MAX
+        or len(silent) > (0 if campaign.ahead else SILENT_MAX)
         or campaign.ready
     ):
         fail_preparation(node)
@@ -322,10 +332,13 @@ def _end_preparation(node: Node, campaign: Campaign) -> None:
     ):  # somebody is there for the leader, and dead for me
         fail_preparation(node)
         return
-    campaign.ready = True
-    campaign.started_us, campaign.resends = node.now_us, 0
     node.silent = frozenset(silent)
     _send_ready(node, campaign)
+    if campaign.ahead:
+        node.campaign = None  # should it be lost, the leader asks when the time has come
+        return
+    campaign.ready = True
+    campaign.started_us, campaign.resends = node.now_us, 0
 
 
 def _send_ready(node: Node, campaign: Campaign) -> None:
@@ -335,5 +348,6 @@ def _send_ready(node: Node, campaign: Campaign) -> None:
 
 
 def fail_preparation(node: Node) -> None:
+    if node.campaign is None or not node.campaign.ahead:
+        node.failures += 1
     node.campaign = None
-    node.failures += 1

@@ -5,7 +5,7 @@ its favour, and never acts under that ballot again. The resignation is the ticke
 followers, to that successor only. A follower that outranks the leader starts at Ready by itself; of two leaders
 that meet, the outranked one starts at Resign."""
 
-from kingd.core import claiming, contact, following
+from kingd.core import claiming, contact, following, readiness
 from kingd.core.effect import EventKind
 from kingd.core.members import Member, State
 from kingd.core.message import NO_BALLOT, NOBODY, Ballot, Offer, Ready, Reason, Resign, Role, SessionId, Ticket
@@ -23,6 +23,10 @@ KEEP_MS_MAX = 0xFFFFFFFF
 def begin(node: Node, reason: Reason, *, to: Member | None = None, leaving: bool = False) -> bool:
     """Look for a successor, best rank first, and offer. False if there is none."""
     assert node.role is Role.LEADER
+    best = next(iter(successors(node)), None)
+    if leaving and best is not None and node.campaign is None and readiness.is_ready(node, best):
+        resign(node, reason, to=best, leaving=True)
+        return True
     node.handover = Handover(reason=reason, leaving=leaving)
     if to is not None:
         node.handover.keep_us = node.abstain_for_us
@@ -92,6 +96,8 @@ def on_ready(node: Node, member: Member, ready: Ready) -> None:
     if handover is not None:
         if handover.successor is member:
             resign(node, handover.reason, to=member, leaving=handover.leaving)
+    elif ready.reason is Reason.LEADER_LEFT and not ready.silent:
+        readiness.note(node, member)
     elif _may_preempt(node, member, ready.reason):
         mine = Reason.PREEMPTED if ready.reason is Reason.HIGHER_PRIORITY else ready.reason
         resign(node, ready.reason, to=member, mine=mine)
@@ -197,9 +203,13 @@ def on_successor_leads(node: Node, member: Member) -> None:
 
 
 def on_offer(node: Node, leader: Member, offer: Offer) -> None:
-    if node.followed() is leader and node.leader == offer.ballot and node.can_claim and node.campaign is None:
+    if node.followed() is leader and node.leader == offer.ballot and node.can_claim and _may_prepare(node):
         node.offered_keep_us = offer.keep_ms * MS
         claiming.start(node, offer.reason, prepare=True)
+
+
+def _may_prepare(node: Node) -> bool:
+    return node.campaign is None or node.campaign.ahead
 
 
 def on_resign(node: Node, member: Member, message: Resign) -> None:

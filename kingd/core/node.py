@@ -28,7 +28,7 @@ from kingd.core.message import (
     Term,
     Ticket,
 )
-from kingd.core.pending import Campaign, Handover, Inquiry, Yielded
+from kingd.core.pending import Campaign, Handover, Inquiry, Prepared, Yielded
 from kingd.core.promise import Promise
 from kingd.core.settings import Settings
 from kingd.core.timing import MS, NEVER, SECOND, Timing, promise_us
@@ -82,6 +82,7 @@ class Node:
     campaign: Campaign | None = None
     handover: Handover | None = None
     yielded: Yielded | None = None
+    prepared: Prepared | None = None  # leader: who said so; follower: what it has asked last
     silent: frozenset[NodeId] = frozenset()  # who did not answer the last preparation: not waited for with its ticket
     taken: Ticket | None = None  # the last ticket that this node claimed with
     inherited: Ticket | None = None  # from a leader that died: frees the promises of who does not know yet

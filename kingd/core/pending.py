@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from kingd.core.effect import SurveyRow
 from kingd.core.hearsay import Listed
 from kingd.core.members import Member
-from kingd.core.message import NOBODY, Claim, NodeId, Reason, SessionId, Ticket
+from kingd.core.message import NOBODY, Ballot, Claim, NodeId, Reason, SessionId, Ticket
 from kingd.core.timing import NEVER, Timing, reading_us
 
 
@@ -25,6 +25,7 @@ class Campaign:
     refused: set[NodeId] = field(default_factory=set)  # for a fellow candidate that I outrank: asked again
     target: NodeId = NOBODY  # of a prepare: the leader that would step aside
     ready: bool = False  # of a prepare: all answered well, and the leader was told so
+    ahead: bool = False  # of a prepare: in case that the leader leaves one day
 
     def due_us(self, timing: Timing) -> int:
         """When to ask again, or to decide."""
@@ -53,6 +54,15 @@ class Handover:
     def due_us(self, timing: Timing) -> int:
         """When to offer again, or to turn to the next one."""
         return self.offered_us + timing.answer_us(self.resends, limit_us=timing.prepare_us)
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """Whom this one could lead, by sessions, if the leader of this ballot left."""
+
+    ballot: Ballot
+    successor: SessionId
+    others: frozenset[SessionId]
 
 
 @dataclass(slots=True)

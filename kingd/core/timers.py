@@ -6,7 +6,18 @@ is NEVER; most are, most of the time."""
 from collections.abc import Callable
 from operator import attrgetter
 
-from kingd.core import claiming, contact, following, handover, leading, namesakes, preempting, seeking, survey
+from kingd.core import (
+    claiming,
+    contact,
+    following,
+    handover,
+    leading,
+    namesakes,
+    preempting,
+    readiness,
+    seeking,
+    survey,
+)
 from kingd.core.effect import Stopped, Will
 from kingd.core.message import Reason, Role
 from kingd.core.node import Node
@@ -16,6 +27,11 @@ from kingd.core.timing import NEVER
 def _on_isolated(node: Node) -> None:
     node.isolated_at_us = NEVER
     node.join(Reason.ISOLATED)
+
+
+def _on_ping_time(node: Node) -> None:
+    following.on_ping_time(node)
+    readiness.prepare(node)
 
 
 def _on_sweep_time(node: Node) -> None:
@@ -37,7 +53,7 @@ TIMERS: dict[str, Handler] = {
     "isolated_at_us": _on_isolated,
     "join_at_us": seeking.on_join_time,
     "announce_at_us": contact.announce,
-    "ping_at_us": following.on_ping_time,
+    "ping_at_us": _on_ping_time,
     "heartbeat_at_us": leading.on_heartbeat_time,
     "expires_at_us": following.on_expired,
     "seek_at_us": seeking.on_seek_time,

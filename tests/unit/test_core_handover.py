@@ -308,8 +308,8 @@ def test_offered_successor_asks_all_and_says_ready() -> None:
     claim = bench.claim
     assert claim.prepare
     assert bench.role() is Role.FOLLOWER  # nothing has happened yet
-    for peer in (leader, other):
-        bench.hear(peer, would_follow(claim, leader))
+    assert not [d for d in bench.sent_to(leader) if isinstance(d.body, Claim)]  # it has asked for it
+    bench.hear(other, would_follow(claim, leader))
     assert bench.answer(leader, Ready) == Ready(ballot=ballot(5, 70), reason=Reason.STEP_DOWN)
 
 
@@ -329,7 +329,6 @@ def test_025_successor_names_who_did_not_answer_it() -> None:
     leader, other = Peer(node=70, priority=200).leads(5), Peer(node=61)
     bench = following(leader, other)
     bench.hear(leader, Offer(ballot=ballot(5, 70), reason=Reason.STEP_DOWN))
-    bench.hear(leader, would_follow(bench.claim, leader))
     assert not bench.sent(Ready)
     bench.advance_ms(240)
     bench.beat(leader)
@@ -415,6 +414,122 @@ def test_priority_0_takes_no_ticket() -> None:
     assert not bench.sent(Claim)
 
 
+# -- prepared ahead of a planned stop
+
+
+def goodbye() -> Resign:
+    return Resign(
+        ballot=ballot(0, 0), successor=NOBODY, successor_session=SessionId(0), reason=Reason.LEADER_LEFT, leaving=True
+    )
+
+
+def prepared(bench: Bench) -> Ready:
+    return Ready(ballot=bench.node.ballot, reason=Reason.LEADER_LEFT)
+
+
+def stop(bench: Bench) -> None:
+    bench.clear()
+    bench.perform(bench.core.stop(now_us=bench.now_us))
+
+
+def test_064_stop_gives_it_at_once_to_the_successor_that_has_prepared(first: Peer, second: Peer) -> None:
+    bench = leading(first, second)
+    bench.hear(first, prepared(bench))
+    assert bench.role() is Role.LEADER  # it is in case of
+    stop(bench)
+    assert not bench.sent(Offer)
+    assert (bench.answer(first, Resign).successor, bench.answer(first, Resign).leaving) == (first.node, True)
+
+
+def test_064_stop_asks_first_where_somebody_has_come_since(first: Peer, second: Peer) -> None:
+    bench = leading(first, second)
+    bench.hear(first, prepared(bench))
+    bench.meet(Peer(node=63, priority=10))
+    stop(bench)
+    assert bench.answer(first, Offer).reason is Reason.LEADER_LEFT
+
+
+def test_064_stop_does_not_ask_for_who_has_gone_since(first: Peer, second: Peer) -> None:
+    bench = leading(first, second)
+    bench.hear(first, prepared(bench))
+    bench.hear(second, goodbye())
+    stop(bench)
+    assert bench.answer(first, Resign).successor == first.node
+
+
+@pytest.mark.parametrize("what", ["other ballot", "not the best", "somebody did not answer"])
+def test_064_preparation_that_is_worth_nothing(first: Peer, second: Peer, what: str) -> None:
+    bench = leading(first, second)
+    message = prepared(bench)
+    if what == "other ballot":
+        message = replace(message, ballot=ballot(9, 50))
+    if what == "somebody did not answer":
+        message = replace(message, silent=(NodeId(second.node),))
+    bench.hear(second if what == "not the best" else first, message)
+    stop(bench)
+    assert bench.answer(first, Offer).reason is Reason.LEADER_LEFT
+    assert bench.role() is Role.LEADER
+
+
+def hear_for(bench: Bench, leader: Peer, *others: Peer, seconds: float) -> None:
+    for _ in range(round(seconds * 10)):
+        bench.advance_ms(100)
+        bench.beat(leader)
+        for other in others:
+            bench.hear(other, Announce(name=other.name, version="0", interval_ms=1000), multicast=True)
+
+
+def test_who_comes_next_prepares_once_and_again_for_a_newcomer() -> None:
+    leader, other, newcomer = (
+        Peer(node=70, priority=200).leads(5),
+        Peer(node=61, priority=90),
+        Peer(node=62, priority=80),
+    )
+    bench = following(leader, other)
+    while not bench.sent(Claim):
+        hear_for(bench, leader, other, seconds=0.1)
+    assert {d.header.destination for d in bench.datagrams() if isinstance(d.body, Claim)} == {61}
+    bench.hear(other, would_follow(bench.claim, leader))
+    assert bench.sent(Ready) == [Ready(ballot=ballot(5, 70), reason=Reason.LEADER_LEFT)]
+    hear_for(bench, leader, other, seconds=3)
+    assert len(bench.sent(Ready)) == 1
+    bench.clear()
+    bench.meet(newcomer)
+    while not bench.sent(Claim):
+        hear_for(bench, leader, other, newcomer, seconds=0.1)
+    bench.hear(other, would_follow(bench.claim, leader))
+    assert not bench.sent(Ready)
+    bench.hear(newcomer, would_follow(bench.claim, leader))
+    assert len(bench.sent(Ready)) == 1
+
+
+def test_who_is_second_in_line_does_not_prepare() -> None:
+    leader, better = Peer(node=70, priority=200).leads(5), Peer(node=61, priority=150)
+    bench = following(leader, better)
+    hear_for(bench, leader, better, seconds=3)
+    assert not bench.sent(Claim)
+    assert not bench.sent(Ready)
+
+
+def test_failed_preparation_ahead_says_nothing_and_is_not_tried_again() -> None:
+    leader, other = Peer(node=70, priority=200).leads(5), Peer(node=61, priority=90)
+    bench = following(leader, other)
+    hear_for(bench, leader, other, seconds=3)
+    assert {claim.attempt for claim in bench.sent(Claim)} == {bench.claim.attempt}
+    assert not bench.sent(Ready)
+    assert bench.leader_name() == "box70"
+
+
+def test_064_leader_that_leaves_does_not_wait_for_what_is_prepared_ahead() -> None:
+    leader, other = Peer(node=70, priority=200).leads(5), Peer(node=61, priority=90)
+    bench = following(leader, other)
+    while not bench.sent(Claim):
+        hear_for(bench, leader, other, seconds=0.1)
+    first = bench.claim
+    bench.hear(leader, Offer(ballot=ballot(5, 70), reason=Reason.LEADER_LEFT))
+    assert bench.claim.attempt != first.attempt
+
+
 # -- preemption
 
 
@@ -437,9 +552,9 @@ def test_060_only_a_strictly_higher_priority_asks_and_only_if_it_may(
     for _ in range(30):
         bench.advance_ms(100)
         bench.beat(leader)
-    prepares = [claim for claim in bench.sent(Claim) if claim.prepare]
-    assert bool(prepares) is asks
-    assert all(claim.reason is Reason.HIGHER_PRIORITY for claim in prepares)
+    assert not [claim for claim in bench.sent(Claim) if not claim.prepare]
+    reasons = {ready.reason for ready in bench.sent(Ready)} - {Reason.LEADER_LEFT}  # that one only if it leaves
+    assert reasons == ({Reason.HIGHER_PRIORITY} if asks else set())
     assert bench.leader_name() == "box70"  # until it resigns
 
 
@@ -456,7 +571,6 @@ def test_newcomer_prepares_the_moment_it_knows_all_whom_its_leader_counts() -> N
     assert not bench.sent(Claim)
     bench.acknowledge(other)
     bench.advance(0)
-    assert bench.answer(leader, Claim).prepare
     assert bench.answer(other, Claim).prepare
 
 
@@ -466,7 +580,7 @@ def test_newcomer_to_a_cluster_of_one_prepares_at_once() -> None:
     bench.meet(leader)
     bench.hear(leader, Roster(entries=(), alive=2))
     bench.advance(0)
-    assert bench.answer(leader, Claim).prepare
+    assert bench.answer(leader, Ready).reason is Reason.HIGHER_PRIORITY
 
 
 def test_063_preemption_waits_as_long_as_configured() -> None:
@@ -475,9 +589,9 @@ def test_063_preemption_waits_as_long_as_configured() -> None:
     for _ in range(29):
         bench.advance_ms(100)
         bench.beat(leader)
-    assert not bench.sent(Claim)
+    assert not [ready for ready in bench.sent(Ready) if ready.reason is not Reason.LEADER_LEFT]
     bench.advance_ms(100)
-    assert bench.sent(Claim)[0].prepare
+    assert bench.sent(Ready)[-1].reason is Reason.HIGHER_PRIORITY
 
 
 def test_063_wait_is_kept_under_the_next_leader_too() -> None:

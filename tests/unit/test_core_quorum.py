@@ -13,6 +13,7 @@ from kingd.core.message import (
     Grant,
     Heartbeat,
     NodeId,
+    Offer,
     Ping,
     Pong,
     Ready,
@@ -620,18 +621,30 @@ def test_hand_over_is_ready_when_a_majority_would_follow(one: Peer, two: Peer) -
         bench.advance_ms(50)
         bench.beat(one, lease_ms=LEASE_MS)
         bench.acknowledge_from(one)
-    prepared = bench.claim
+    assert not [d for d in bench.sent_to(one) if isinstance(d.body, Claim)]  # its resignation will be its answer
+    assert bench.answer(one, Ready).silent == ()
+
+
+def test_vote_of_a_leader_that_leaves_is_missing(one: Peer, two: Peer) -> None:
+    bench = started(one, two, priority=10)
+    one.leads(5)
+    while bench.role() is not Role.FOLLOWER:
+        bench.advance_ms(50)
+        bench.beat(one, lease_ms=LEASE_MS)
+        bench.acknowledge_from(one)
     bench.clear()
+    bench.hear(one, Offer(ballot=ballot(5, 60), reason=Reason.LEADER_LEFT))
+    assert not bench.sent(Ready)
     refused = Refuse(
-        term=prepared.term,
-        attempt=prepared.attempt,
+        term=bench.claim.term,
+        attempt=bench.claim.attempt,
         prepare=True,
         holder=ballot(5, 60),
         holder_session=SessionId(one.session),
         led=True,
         remaining_ms=900,
     )
-    bench.hear(one, refused)
+    bench.hear(two, refused)
     assert bench.answer(one, Ready).silent == ()
 
 
