@@ -17,7 +17,7 @@ Values = dict[str, list[float]]
 """Milliseconds by row."""
 
 _LIMIT_S = 60.0
-_SETTLED_S = 0.4  # what a start leaves behind is over
+_SETTLED_S = 1.5  # what a start leaves behind is over, and each has been heard once more since
 
 
 def cold(lan: Lan, system: System, trials: int) -> Values:
