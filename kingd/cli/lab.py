@@ -3,6 +3,8 @@
 import json
 import sys
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import click
@@ -64,8 +66,9 @@ def start(name: str, nodes: int, profile: str) -> int:
     started_s = time.monotonic()
     cluster = Cluster.create(name, nodes=nodes, profile=profile)
     try:
-        cluster.start_all()
-        _wait_until_ready(cluster, nodes)
+        with _progress(nodes) as progress:
+            cluster.start_all(progress)
+            cluster.wait_until_ready(timeout_s=10 + nodes / 5, progress=progress)
     except BaseException:
         cluster.stop()
         raise
@@ -76,21 +79,27 @@ def start(name: str, nodes: int, profile: str) -> int:
     return OK
 
 
-def _wait_until_ready(cluster: "Cluster", nodes: int) -> None:
-    """With a bar on a terminal, else with a line now and then, if it may take long."""
-    limit_s = 10 + nodes / 5
+@contextmanager
+def _progress(nodes: int) -> Iterator[Callable[[int], None]]:
+    """To be told how many name a leader: a bar on a terminal, else a line now and then, if it may take long."""
     if nodes <= _TABLE_MAX:
-        cluster.wait_until_ready(timeout_s=limit_s)
+        yield lambda _ready: None
     elif sys.stderr.isatty():
         with click.progressbar(length=nodes, label="daemons that name a leader", file=sys.stderr) as bar:
-            cluster.wait_until_ready(timeout_s=limit_s, progress=lambda ready: bar.update(ready - bar.pos))
+            yield lambda ready: bar.update(max(0, ready - bar.pos))
     else:
-        cluster.wait_until_ready(timeout_s=limit_s, progress=lambda ready: _say_now_and_then(ready, nodes))
+        yield _Teller(nodes).tell
 
 
-def _say_now_and_then(ready: int, nodes: int) -> None:
-    if ready % _TELL_EVERY == 0:
-        say(f"{ready} of {nodes} daemons name a leader")
+class _Teller:
+    def __init__(self, nodes: int) -> None:
+        self._nodes = nodes
+        self._next = _TELL_EVERY
+
+    def tell(self, ready: int) -> None:
+        if ready >= self._next:
+            self._next = ready - ready % _TELL_EVERY + _TELL_EVERY
+            say(f"{ready} of {self._nodes} daemons name a leader")
 
 
 @lab.command()

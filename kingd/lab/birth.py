@@ -4,7 +4,8 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import kingd
@@ -17,24 +18,41 @@ _DROPPED = ("NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID", "LISTEN_FDS", "LIS
 NURSERY_PID = "nursery.pid"
 
 
-def start(folder: Path, nodes: Sequence[Node]) -> None:
-    """Each is a process of its own when this returns. LabError if the nursery failed."""
+def start(folder: Path, nodes: Sequence[Node], progress: Callable[[int], None] = lambda _ready: None) -> None:
+    """Each is a process of its own when this returns. `progress` is told how many have found their leader. LabError if the
+    nursery failed."""
     wanted = json.dumps([(node.name, node.argv) for node in nodes]).encode()
     # -P: the current folder is not searched for modules, whatever it holds.
     command = [sys.executable, "-P", "-m", "kingd.lab.nursery", str(folder)]
-    with (folder / "nursery.log").open("wb") as log:
-        nursery = subprocess.Popen(
-            command, env=_environment(), stdin=subprocess.PIPE, stdout=log, stderr=log, start_new_session=True
-        )
-    try:
-        of_child(nursery.pid).save(folder / NURSERY_PID)  # for who cleans up after us, should we not get to it
-        nursery.communicate(wanted)
-    finally:
-        nursery.terminate()
-        nursery.wait()
+    with (
+        (folder / "nursery.log").open("wb") as log,
+        subprocess.Popen(
+            command,
+            env=_environment(),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=log,
+            start_new_session=True,
+        ) as nursery,
+    ):
+        try:
+            of_child(nursery.pid).save(folder / NURSERY_PID)  # for who cleans up after us, should we not get to it
+            _hand_over(nursery, wanted, progress)
+        finally:
+            nursery.terminate()
     if nursery.returncode != 0:
         words = (folder / "nursery.log").read_text(errors="replace").splitlines()
         raise LabError("\n".join(["the daemons could not be started:", *words[-5:]]))
+
+
+def _hand_over(nursery: "subprocess.Popen[bytes]", wanted: bytes, progress: Callable[[int], None]) -> None:
+    assert nursery.stdin is not None
+    assert nursery.stdout is not None
+    with suppress(BrokenPipeError), nursery.stdin:  # what went wrong is in its log
+        nursery.stdin.write(wanted)
+    for line in nursery.stdout:
+        progress(int(line))
+    nursery.wait()
 
 
 def _environment() -> dict[str, str]:

@@ -100,8 +100,9 @@ class Cluster:
                 return node
         raise LabError(f"there is no {name!r} in the lab {self.name!r}: it has {_names(self.nodes)}")
 
-    def start_all(self) -> None:
-        birth.start(self._folder, self.nodes)
+    def start_all(self, progress: Callable[[int], None] = lambda _ready: None) -> None:
+        """`progress` is told how many have found their leader."""
+        birth.start(self._folder, self.nodes, progress)
 
     def start(self, *names: str) -> None:
         nodes = [self.node(name) for name in names]

@@ -2,10 +2,8 @@
 
 It imports what a daemon needs once, and each daemon is a fork of it: 450 of them share that memory, and none pays for
 the imports. One JSON array of [name, argv] comes in on stdin; each daemon is remembered in FOLDER/NAME/lab.pid before
-the next one is born. Then the parent ends, and nothing but the daemons is left.
-
-Only a few at a time have not found their leader yet: each newcomer is work for all that are there, and a machine that
-is given more of that than it can do has stalled leaders, elections, and ever more work.
+the next one is born, and only so many at a time have not found their leader yet as the machine can bear (pace.py). A line with
+how many have found it goes to stdout now and then. Then the parent ends, and nothing but the daemons is left.
 
 What is frozen (gc.freeze) is never looked at by a child's garbage collector, which would write to its pages and so
 copy them."""
@@ -17,15 +15,18 @@ import os
 import signal
 import sys
 import time
+from collections import deque
 from pathlib import Path
 
 from kingd.control.client import KingdError, call
 from kingd.daemon.lean import be_lean
+from kingd.lab.pace import Pace
 from kingd.lab.process import load, of_child
 
 _WORDS = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP}
-_AT_ONCE = 2 * (os.cpu_count() or 1)
-_PATIENCE_S = 5.0
+_PATIENCE_S = 60.0
+_ASK_EVERY_S = 0.02
+_ANSWER_S = 5.0
 # What a daemon imports late, because other commands must not pay for it.
 _WARM = (
     "kingd.daemon.main",
@@ -49,9 +50,15 @@ def main() -> int:
         importlib.import_module(module)
     gc.collect()
     gc.freeze()
+    pace = Pace(processors=len(os.sched_getaffinity(0)))
+    looking: deque[tuple[Path, float]] = deque()  # who has not been seen to have a leader, and since when it lives
     for position, (name, argv) in enumerate(wanted):
-        if position >= _AT_ONCE:
-            _until_it_has_a_leader(folder / wanted[position - _AT_ONCE][0])
+        while len(looking) >= pace.at_once:
+            newcomer, born_s = looking.popleft()
+            _until_it_has_a_leader(newcomer)
+            pace.found(time.monotonic() - born_s)
+            print(position - len(looking), flush=True)
+        looking.append((folder / name, time.monotonic()))
         # Not between the birth and the remembering: that would leave a process that nobody knows.
         signal.pthread_sigmask(signal.SIG_BLOCK, _WORDS)
         pid = os.fork()
@@ -68,11 +75,11 @@ def _until_it_has_a_leader(folder: Path) -> None:
     end_s = time.monotonic() + _PATIENCE_S
     while process is not None and process.is_running and time.monotonic() < end_s:
         try:
-            if call(str(folder / "control.sock"), "Status", timeout_s=_PATIENCE_S)["leader"] is not None:
+            if call(str(folder / "control.sock"), "Status", timeout_s=_ANSWER_S)["leader"] is not None:
                 return
         except KingdError:
             pass  # it does not listen yet
-        time.sleep(0.01)
+        time.sleep(_ASK_EVERY_S)
 
 
 def _become_daemon(folder: Path, argv: list[str]) -> None:

@@ -1,0 +1,22 @@
+"""How fast daemons are born: each newcomer is work for all that are there, and a machine that is given more of that than it can
+do has stalled leaders, elections, and ever more work.
+
+In: how long each newcomer took to find its leader. Out: how many may be looking for it at a time. One more while they find it
+soon, half as many when one took long, as TCP finds the share of a link that is its own (RFC 5681 3.1): so a start takes what
+the machine has left, and no more. It knows no clock and no process."""
+
+SOON_S = 0.3  # a heartbeat, a round trip, and 50 ms of processor
+LONG_S = 0.6  # beyond the timeout by which a leader is judged
+AT_ONCE_MAX = 32
+
+
+class Pace:
+    def __init__(self, processors: int) -> None:
+        self.at_once = 2 * processors
+
+    def found(self, took_s: float) -> None:
+        """A newcomer has its leader."""
+        if took_s < SOON_S:
+            self.at_once = min(self.at_once + 1, AT_ONCE_MAX)
+        elif took_s > LONG_S:
+            self.at_once = max(self.at_once // 2, 1)
