@@ -38,6 +38,7 @@ _RECEIVE_SIZE = 2048
 # So much processor time at once empties any honest queue; a flood shall not keep the loop from its timers: a datagram
 # that has to be answered costs 0.1 ms and more, and a heartbeat that waits for 2,000 of them comes too late.
 _READING_S = 0.02
+_QUIET_S = 0.01
 _ERRORS_AT_ONCE = 64
 # `drain` reads this many from each socket in turn, so that a flood on one does not hide what waits on the others.
 _READS_PER_TURN = 64
@@ -75,6 +76,7 @@ class Transport:
         self._unready: dict[Link, int] = {}  # listed but not usable yet, and for how many periods
         self._announced = False
         self._fallback_port = 0
+        self._woken_s = 0.0  # when a datagram last woke us
 
     def start(self, loop: asyncio.AbstractEventLoop) -> None:
         """Opens what there is now. `on_links_changed` is called before this returns, also with 0."""
@@ -269,7 +271,12 @@ class Transport:
         return True
 
     def _on_readable(self, sock: socket.socket) -> None:
-        if self._read(sock, _READS_PER_TURN) < _READS_PER_TURN:
+        """After a silence it reads one: mostly that is all there is, and to look for another in vain is a system call and an
+        exception. What there is more wakes us at once, and is read in one go."""
+        now_s = time.monotonic()
+        was_quiet, self._woken_s = now_s - self._woken_s > _QUIET_S, now_s
+        if was_quiet:
+            self._read(sock, 1)
             return
         end_s = time.thread_time() + _READING_S
         while self._read(sock, _READS_PER_TURN) == _READS_PER_TURN and time.thread_time() < end_s:
