@@ -1,4 +1,4 @@
-"""Random clusters under random faults: 1,200 of them are safe and heal, and each can be replayed."""
+"""Random clusters under random faults: 2,000 of them are safe and heal, and each can be replayed."""
 
 import os
 import subprocess
@@ -17,17 +17,16 @@ from kingd.sim.hunt import Totals, one, results
 from kingd.sim.liveness import LEADERSHIP
 from kingd.sim.network import Weather
 from kingd.sim.options import Mode, draw
-from kingd.sim.outcome import Outcome
 from kingd.sim.schedule import KINDS
 from kingd.sim.swarm import run
 
 pytestmark = pytest.mark.sim
 
 TOP = Path(__file__).parents[2]
-SEEDS = range(1_200)
+SEEDS = range(2_000)
 
 
-@pytest.mark.timeout(1200)
+@pytest.mark.timeout(2400)
 @pytest.mark.parametrize("mode", list(Mode))
 def test_058_swarm_is_safe_and_heals(mode: Mode) -> None:
     totals = Totals()
@@ -78,21 +77,6 @@ def test_seed_reproduces_a_run_exactly(seed: int) -> None:
     }
     assert len(outputs) == 1
     assert f"digest {one(seed).digest:08x}" in outputs.pop()
-
-
-@pytest.mark.parametrize(
-    "seed",
-    [
-        210370,  # who was given a priority for the second phase, and restarted then for its list, had priority 0 again
-        219575,
-        220355,
-        1270,  # a first start: of five voters one never was, and one died when another one had begun with it
-        325799,  # the only voter of the list in use lost its state, which another one of the next list remembered
-    ],
-)
-def test_what_is_not_promised_is_not_demanded(seed: int) -> None:
-    """The checker took these for failures."""
-    assert one(seed).outcome is Outcome.OK
 
 
 def changes_under_loss(seed: int) -> list[str]:
