@@ -4,7 +4,6 @@ of them."""
 from kingd.core.effect import EventKind
 from kingd.core.message import (
     NO_BALLOT,
-    NOBODY,
     Announce,
     Claim,
     Grant,
@@ -12,15 +11,13 @@ from kingd.core.message import (
     NodeId,
     Ready,
     Reason,
-    Refuse,
     Resign,
     Role,
-    SessionId,
     Term,
 )
 from kingd.core.timing import MS, SECOND
 from kingd.sim.cluster import Cluster, hosts
-from tests.unit.scripted import ME, MY_SESSION, Bench, Peer, ballot
+from tests.unit.scripted import ME, MY_SESSION, Bench, Peer, ballot, refusal, resignation
 
 MINUTE = 60 * SECOND
 
@@ -104,16 +101,8 @@ def test_034_refusal_for_an_outranked_candidate_is_not_forgotten() -> None:
     bench = Bench()
     voter, other, rival = Peer(node=60), Peer(node=61), Peer(node=62, priority=10)
     claim = bench.become_candidate(voter, other, rival)
-    refusal = Refuse(
-        term=claim.term,
-        attempt=claim.attempt,
-        prepare=False,
-        holder=ballot(claim.term - 1, rival.node),
-        holder_session=SessionId(rival.session),
-        led=False,
-        remaining_ms=400,
-    )
-    bench.hear(voter, refusal)
+    answer = refusal(claim, ballot(claim.term - 1, rival.node), rival.session, led=False, remaining_ms=400)
+    bench.hear(voter, answer)
     bench.hear(other, Grant(term=claim.term, attempt=claim.attempt))
     while bench.claim == claim:
         assert bench.role() is not Role.LEADER
@@ -152,13 +141,7 @@ def test_032_ticket_that_comes_late_is_void() -> None:
     bench = Bench()
     peer = Peer(node=60, priority=10)
     bench.become_leader(peer)
-    resign = Resign(
-        ballot=ballot(9, peer.node),
-        successor=ME,
-        successor_session=MY_SESSION,
-        reason=Reason.OVERLAP_RESOLVED,
-        leaving=False,
-    )
+    resign = resignation(ballot(9, peer.node), Reason.OVERLAP_RESOLVED, to=ME, session=MY_SESSION)
     late = peer.says(resign)
     peer.role, peer.leader = Role.FOLLOWER, bench.node.ballot
     bench.hear(peer, Announce(name=peer.name, version="0", interval_ms=1000), multicast=True)
@@ -186,12 +169,7 @@ def test_049_goodbye_of_a_candidate_frees_the_promise_to_it() -> None:
     peer = Peer(node=60, priority=200, role=Role.CANDIDATE)
     bench.meet(peer)
     bench.hear(peer, Claim(term=Term(1), attempt=1))
-    bench.hear(
-        peer,
-        Resign(
-            ballot=NO_BALLOT, successor=NOBODY, successor_session=SessionId(0), reason=Reason.LEADER_LEFT, leaving=True
-        ),
-    )
+    bench.hear(peer, resignation(NO_BALLOT, Reason.LEADER_LEFT, leaving=True))
     assert not bench.node.promise.is_live(bench.now_us)
 
 
@@ -220,13 +198,7 @@ def test_031_successor_refuses_what_the_leader_had_asked_before_it_resigned() ->
     bench.beat(leader)
     late = leader.says(Claim(term=Term(6), attempt=1))
     leader.role, leader.leader = Role.SEEKING, NO_BALLOT
-    ticket = Resign(
-        ballot=ballot(5, leader.node),
-        successor=ME,
-        successor_session=MY_SESSION,
-        reason=Reason.HIGHER_PRIORITY,
-        leaving=False,
-    )
+    ticket = resignation(ballot(5, leader.node), Reason.HIGHER_PRIORITY, to=ME, session=MY_SESSION)
     bench.hear(leader, ticket)
     assert bench.role() is Role.CANDIDATE
     bench.deliver(late, leader.endpoint)
@@ -241,13 +213,7 @@ def test_104_who_gave_its_ballot_away_takes_no_third_ones() -> None:
     bench.hear(better, Ready(ballot=bench.node.ballot, reason=Reason.HIGHER_PRIORITY))
     assert bench.role() is Role.SEEKING
     bench.clear()
-    ticket = Resign(
-        ballot=ballot(9, worse.node),
-        successor=ME,
-        successor_session=MY_SESSION,
-        reason=Reason.OVERLAP_RESOLVED,
-        leaving=False,
-    )
+    ticket = resignation(ballot(9, worse.node), Reason.OVERLAP_RESOLVED, to=ME, session=MY_SESSION)
     bench.hear(worse, ticket)
     assert not bench.sent(Claim)
 
@@ -256,16 +222,8 @@ def test_013_refusal_that_was_overtaken_by_the_grant_is_void() -> None:
     bench = Bench()
     voter, other, rival = Peer(node=60), Peer(node=61), Peer(node=62, priority=10)
     claim = bench.become_candidate(voter, other)
-    refusal = Refuse(
-        term=claim.term,
-        attempt=claim.attempt,
-        prepare=False,
-        holder=ballot(claim.term, rival.node),
-        holder_session=SessionId(rival.session),
-        led=False,
-        remaining_ms=400,
-    )
-    late = voter.says(refusal)
+    answer = refusal(claim, ballot(claim.term, rival.node), rival.session, led=False, remaining_ms=400)
+    late = voter.says(answer)
     bench.hear(voter, Grant(term=claim.term, attempt=claim.attempt))
     bench.deliver(late, voter.endpoint)
     bench.hear(other, Grant(term=claim.term, attempt=claim.attempt))
@@ -294,16 +252,7 @@ def test_013_claim_that_comes_after_its_resignation_gets_no_promise() -> None:
     peer = Peer(node=60, priority=200, role=Role.CANDIDATE)
     bench.meet(peer)
     late = peer.says(Claim(term=Term(3), attempt=1))
-    bench.hear(
-        peer,
-        Resign(
-            ballot=ballot(3, peer.node),
-            successor=NOBODY,
-            successor_session=SessionId(0),
-            reason=Reason.LEADER_TIMEOUT,
-            leaving=False,
-        ),
-    )
+    bench.hear(peer, resignation(ballot(3, peer.node), Reason.LEADER_TIMEOUT))
     bench.deliver(late, peer.endpoint)
     assert not bench.sent(Grant)
     assert not bench.node.promise.is_live(bench.now_us)
@@ -319,9 +268,7 @@ def test_026_follower_takes_no_ticket_of_another_leader() -> None:
     bench.hear(leader, Claim(term=Term(6), attempt=1))
     bench.clear()
     why = Reason.OVERLAP_RESOLVED
-    bench.hear(
-        other, Resign(ballot=ballot(7, 61), successor=ME, successor_session=MY_SESSION, reason=why, leaving=False)
-    )
+    bench.hear(other, resignation(ballot(7, 61), why, to=ME, session=MY_SESSION))
     assert not [claim for claim in bench.sent(Claim) if not claim.prepare]
     bench.beat(leader)
     assert bench.leader_name() == "box60"

@@ -21,6 +21,9 @@ from kingd.core.message import (
     NodeId,
     Probe,
     ProbeAck,
+    Reason,
+    Refuse,
+    Resign,
     Role,
     SessionId,
     Term,
@@ -37,6 +40,31 @@ MY_SESSION = SessionId(5000)
 
 def ballot(term: int, node: int) -> Ballot:
     return Ballot(Term(term), NodeId(node))
+
+
+def refusal(claim: Claim, holder: Ballot, session: int, *, led: bool, remaining_ms: int) -> Refuse:
+    """Of this claim: that session holds the promise."""
+    return Refuse(
+        term=claim.term,
+        attempt=claim.attempt,
+        prepare=claim.prepare,
+        holder=holder,
+        holder_session=SessionId(session),
+        led=led,
+        remaining_ms=remaining_ms,
+    )
+
+
+def resignation(
+    given_up: Ballot, reason: Reason, *, to: int = NOBODY, session: int = 0, leaving: bool = False
+) -> Resign:
+    return Resign(
+        ballot=given_up,
+        successor=NodeId(to),
+        successor_session=SessionId(session),
+        reason=reason,
+        leaving=leaving,
+    )
 
 
 @dataclass

@@ -13,11 +13,10 @@ from kingd.core.message import (
     Refuse,
     Resign,
     Role,
-    SessionId,
     Term,
 )
 from kingd.core.timing import MS
-from tests.unit.scripted import ME, Bench, Peer, ballot
+from tests.unit.scripted import ME, Bench, Peer, ballot, refusal
 
 LOW = 10  # a priority below that of the node under test
 
@@ -27,15 +26,7 @@ def grant(claim: Claim) -> Grant:
 
 
 def refuse(claim: Claim, holder: Peer, *, term: int = 0, led: bool = False) -> Refuse:
-    return Refuse(
-        term=claim.term,
-        attempt=claim.attempt,
-        prepare=claim.prepare,
-        holder=ballot(term or claim.term, holder.node),
-        holder_session=SessionId(holder.session),
-        led=led,
-        remaining_ms=300,
-    )
+    return refusal(claim, ballot(term or claim.term, holder.node), holder.session, led=led, remaining_ms=300)
 
 
 @pytest.fixture

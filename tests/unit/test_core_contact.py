@@ -9,7 +9,6 @@ from kingd.core.endpoint import Endpoint
 from kingd.core.members import CHALLENGES_MAX
 from kingd.core.message import (
     NO_BALLOT,
-    NOBODY,
     Announce,
     Body,
     Claim,
@@ -25,7 +24,6 @@ from kingd.core.message import (
     Reason,
     Refuse,
     Report,
-    Resign,
     Role,
     Roster,
     RosterEntry,
@@ -34,7 +32,7 @@ from kingd.core.message import (
     Term,
 )
 from kingd.core.timing import MS, Timing
-from tests.unit.scripted import ME, Bench, Peer, ballot
+from tests.unit.scripted import ME, Bench, Peer, ballot, refusal, resignation
 
 ANNOUNCE = Announce(name="box60", version="0", interval_ms=1000)
 ANY_BODY: list[Body] = [
@@ -51,7 +49,7 @@ ANY_BODY: list[Body] = [
         led=True,
         remaining_ms=1,
     ),
-    Resign(ballot=ballot(9, 60), successor=ME, successor_session=SessionId(1), reason=Reason.HANDOVER, leaving=True),
+    resignation(ballot(9, 60), Reason.HANDOVER, to=ME, session=1, leaving=True),
     Ping(nonce=1, heard=0, polling=False),
     Pong(echo=1),
     Offer(ballot=ballot(9, 60), reason=Reason.HANDOVER),
@@ -196,13 +194,7 @@ POISON: list[tuple[str, Body]] = [
     ("claim", Claim(term=Term(HUGE), attempt=1)),
     (
         "resign",
-        Resign(
-            ballot=ballot(HUGE, 60),
-            successor=NOBODY,
-            successor_session=SessionId(0),
-            reason=Reason.JOINED,
-            leaving=False,
-        ),
+        resignation(ballot(HUGE, 60), Reason.JOINED),
     ),
 ]
 
@@ -229,18 +221,7 @@ def test_102_term_in_a_refusal_is_dropped() -> None:
     """The answer to our own claim is one more way to tell a term."""
     bench, peer = Bench(), Peer(node=60)
     claim = bench.become_candidate(peer)
-    bench.hear(
-        peer,
-        Refuse(
-            term=claim.term,
-            attempt=claim.attempt,
-            prepare=False,
-            holder=ballot(HUGE, 61),
-            holder_session=SessionId(1),
-            led=False,
-            remaining_ms=0,
-        ),
-    )
+    bench.hear(peer, refusal(claim, ballot(HUGE, 61), 1, led=False, remaining_ms=0))
     assert bench.node.dropped == {"term": 1}
     bench.advance_ms(5000)  # it claims on, and still can
     assert bench.role() is Role.LEADER
@@ -350,12 +331,7 @@ def test_answer_of_a_dead_session_that_comes_late_displaces_nobody(bench: Bench)
 def test_049_departed_session_is_not_revived_by_late_datagrams(bench: Bench) -> None:
     peer = Peer(node=60)
     bench.meet(peer)
-    bench.hear(
-        peer,
-        Resign(
-            ballot=NO_BALLOT, successor=NOBODY, successor_session=SessionId(0), reason=Reason.LEADER_LEFT, leaving=True
-        ),
-    )
+    bench.hear(peer, resignation(NO_BALLOT, Reason.LEADER_LEFT, leaving=True))
     assert bench.events()[-1] is EventKind.MEMBER_LEFT
     bench.clear()
     for body in ANY_BODY:

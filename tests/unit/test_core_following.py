@@ -11,17 +11,15 @@ from kingd.core.message import (
     Claim,
     Datagram,
     Heartbeat,
-    NodeId,
     Ping,
     Pong,
     Reason,
     Resign,
     Role,
-    SessionId,
     Term,
 )
 from kingd.core.timing import MS
-from tests.unit.scripted import Bench, Peer, ballot
+from tests.unit.scripted import Bench, Peer, ballot, resignation
 
 
 @pytest.fixture
@@ -279,11 +277,11 @@ def test_098_quiet_follower_proves_contact_often_and_those_behind_the_line_every
 
 
 def resign(leader: Peer, *, term: int = 5, to: Peer | None = None, leaving: bool = False) -> Resign:
-    return Resign(
-        ballot=ballot(term, leader.node),
-        successor=NodeId(to.node) if to else NOBODY,
-        successor_session=SessionId(to.session if to else 0),
-        reason=Reason.LEADER_LEFT,
+    return resignation(
+        ballot(term, leader.node),
+        Reason.LEADER_LEFT,
+        to=to.node if to else NOBODY,
+        session=to.session if to else 0,
         leaving=leaving,
     )
 

@@ -28,7 +28,7 @@ from kingd.core.message import (
 )
 from kingd.core.settings import Preempt
 from kingd.core.timing import SECOND
-from tests.unit.scripted import ME, MY_SESSION, Bench, Peer, ballot
+from tests.unit.scripted import ME, MY_SESSION, Bench, Peer, ballot, refusal, resignation
 
 
 def leading(*followers: Peer) -> Bench:
@@ -292,13 +292,7 @@ def following(leader: Peer, *others: Peer, **changes: object) -> Bench:
 
 
 def ticket_for_me(leader: Peer, *, term: int = 5, session: int = MY_SESSION) -> Resign:
-    return Resign(
-        ballot=ballot(term, leader.node),
-        successor=ME,
-        successor_session=SessionId(session),
-        reason=Reason.HANDOVER,
-        leaving=False,
-    )
+    return resignation(ballot(term, leader.node), Reason.HANDOVER, to=ME, session=session)
 
 
 def test_offered_successor_asks_all_and_says_ready() -> None:
@@ -314,15 +308,7 @@ def test_offered_successor_asks_all_and_says_ready() -> None:
 
 
 def would_follow(claim: Claim, leader: Peer) -> Refuse:
-    return Refuse(
-        term=claim.term,
-        attempt=claim.attempt,
-        prepare=True,
-        holder=leader.leader,
-        holder_session=SessionId(leader.session),
-        led=True,
-        remaining_ms=400,
-    )
+    return refusal(claim, leader.leader, leader.session, led=True, remaining_ms=400)
 
 
 def test_025_successor_names_who_did_not_answer_it() -> None:
@@ -418,9 +404,7 @@ def test_priority_0_takes_no_ticket() -> None:
 
 
 def goodbye() -> Resign:
-    return Resign(
-        ballot=ballot(0, 0), successor=NOBODY, successor_session=SessionId(0), reason=Reason.LEADER_LEFT, leaving=True
-    )
+    return resignation(ballot(0, 0), Reason.LEADER_LEFT, leaving=True)
 
 
 def prepared(bench: Bench) -> Ready:
@@ -601,13 +585,7 @@ def test_063_wait_is_kept_under_the_next_leader_too() -> None:
     for _ in range(30):
         bench.beat(former, alive=3)
         bench.advance_ms(100)
-    goodbye = Resign(
-        ballot=former.leader,
-        successor=NOBODY,
-        successor_session=SessionId(0),
-        reason=Reason.LEADER_LEFT,
-        leaving=True,
-    )
+    goodbye = resignation(former.leader, Reason.LEADER_LEFT, leaving=True)
     bench.hear(former, goodbye)
     bench.meet(leader)
     assert bench.leader_name() == "box71"

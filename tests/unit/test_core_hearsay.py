@@ -4,7 +4,6 @@ from kingd.core.effect import Send, Surveyed
 from kingd.core.members import FORGET_AFTER_US, MEMBERS_MAX
 from kingd.core.message import (
     NO_BALLOT,
-    NOBODY,
     Announce,
     Claim,
     Grant,
@@ -21,7 +20,7 @@ from kingd.core.message import (
     Survey,
 )
 from kingd.core.timing import SECOND
-from tests.unit.scripted import Bench, Peer
+from tests.unit.scripted import Bench, Peer, resignation
 
 MESH = 4
 WORSE, BETTER = 50, 200
@@ -120,9 +119,7 @@ def test_those_heard_of_let_it_wait_but_not_for_ever() -> None:
 
 
 def goodbye() -> Resign:
-    return Resign(
-        ballot=NO_BALLOT, successor=NOBODY, successor_session=SessionId(0), reason=Reason.LEADER_LEFT, leaving=True
-    )
+    return resignation(NO_BALLOT, Reason.LEADER_LEFT, leaving=True)
 
 
 def test_before_it_claims_it_verifies_whom_it_has_heard_of() -> None:

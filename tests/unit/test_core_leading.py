@@ -14,13 +14,11 @@ from kingd.core.message import (
     Pong,
     Probe,
     Reason,
-    Refuse,
     Resign,
     Role,
-    SessionId,
 )
 from kingd.core.timing import MS
-from tests.unit.scripted import ME, Bench, Peer, ballot
+from tests.unit.scripted import ME, Bench, Peer, ballot, refusal, resignation
 
 LOW = 10
 
@@ -240,18 +238,7 @@ def test_raise_that_somebody_refuses_leaves_the_leader_in_place(bench: Bench, pe
     bench.hear(stuck, Ping(nonce=1, heard=0, polling=False))
     claim = bench.claim
     bench.hear(peer, Grant(term=claim.term, attempt=claim.attempt))
-    bench.hear(
-        stuck,
-        Refuse(
-            term=claim.term,
-            attempt=claim.attempt,
-            prepare=False,
-            holder=ballot(60, 62),
-            holder_session=SessionId(1),
-            led=False,
-            remaining_ms=1,
-        ),
-    )
+    bench.hear(stuck, refusal(claim, ballot(60, 62), 1, led=False, remaining_ms=1))
     assert bench.role() is Role.LEADER
     assert bench.claim.term == 61  # above what it was told
 
@@ -271,16 +258,7 @@ def test_103_the_better_one_claims_above_both_terms_when_it_gets_the_ticket(benc
     bench.meet(worse)
     assert bench.role() is Role.LEADER
     bench.clear()
-    bench.hear(
-        worse,
-        Resign(
-            ballot=ballot(90, 70),
-            successor=ME,
-            successor_session=bench.node.session,
-            reason=Reason.OVERLAP_RESOLVED,
-            leaving=False,
-        ),
-    )
+    bench.hear(worse, resignation(ballot(90, 70), Reason.OVERLAP_RESOLVED, to=ME, session=bench.node.session))
     claim = bench.claim
     assert claim.term == 91
     assert claim.ticket is not None
@@ -306,13 +284,7 @@ def test_061_resignation_of_a_foreign_leader_changes_nothing(bench: Bench) -> No
     bench.clear()
     bench.hear(
         other.leads(9),
-        Resign(
-            ballot=ballot(9, 70),
-            successor=peer_id(60),
-            successor_session=SessionId(6000),
-            reason=Reason.LEADER_LEFT,
-            leaving=True,
-        ),
+        resignation(ballot(9, 70), Reason.LEADER_LEFT, to=peer_id(60), session=6000, leaving=True),
         multicast=True,
     )
     assert bench.role() is Role.LEADER

@@ -28,7 +28,7 @@ from kingd.core.message import (
 from kingd.core.quorum import majority, unsafe_step
 from kingd.core.settings import Settings
 from kingd.core.timing import MS, Timing, promise_us
-from tests.unit.scripted import CLUSTER, ME, MY_SESSION, Bench, Peer, ballot
+from tests.unit.scripted import CLUSTER, ME, MY_SESSION, Bench, Peer, ballot, refusal, resignation
 
 VOTERS = ("box60", "box70", "me")
 DIGEST = Settings(cluster=CLUSTER, name="me", version="0", voters=VOTERS).voters_digest
@@ -162,9 +162,7 @@ def test_only_the_resignation_of_that_ballot_frees_it(one: Peer, two: Peer, whos
     claims(bench, one, 5)
     given_up = ballot(4, 60) if whose == "an older one" else ballot(5, 60)
     peer = two if whose == "another session" else one
-    goodbye = Resign(
-        ballot=given_up, successor=NOBODY, successor_session=SessionId(0), reason=Reason.HANDOVER, leaving=False
-    )
+    goodbye = resignation(given_up, Reason.HANDOVER)
     bench.hear(peer, goodbye)
     answer = claims(bench, two, 6)
     assert isinstance(answer, Grant if whose == "that ballot" else Refuse)
@@ -204,13 +202,8 @@ def test_032_what_ended_the_old_ballot_does_not_end_the_promise_for_a_higher_one
     one.role, one.leader = Role.CANDIDATE, NO_BALLOT
     assert isinstance(claims(bench, one, 7), Grant)
     mine = late == "resignation to this node"
-    goodbye = Resign(
-        ballot=ballot(5, 60),
-        successor=ME if mine else NodeId(70),
-        successor_session=MY_SESSION if mine else SessionId(two.session),
-        reason=Reason.HANDOVER,
-        leaving=False,
-    )
+    heir, session = (ME, MY_SESSION) if mine else (70, two.session)
+    goodbye = resignation(ballot(5, 60), Reason.HANDOVER, to=heir, session=session)
     ticket = Ticket(
         ballot=ballot(5, 60),
         session=SessionId(one.session),
@@ -482,15 +475,7 @@ def test_a_refusal_is_only_a_missing_vote(one: Peer, two: Peer) -> None:
     bench = started(one, two)
     bench.advance_ms(60)
     claim = bench.claim
-    held = Refuse(
-        term=claim.term,
-        attempt=claim.attempt,
-        prepare=False,
-        holder=ballot(3, 90),
-        holder_session=SessionId(9000),
-        led=True,
-        remaining_ms=900,
-    )
+    held = refusal(claim, ballot(3, 90), 9000, led=True, remaining_ms=900)
     bench.hear(one, held)
     assert bench.role() is Role.CANDIDATE
     bench.hear(two, Grant(term=claim.term, attempt=claim.attempt))
@@ -502,15 +487,7 @@ def test_two_refusals_of_three_voters_end_the_claim(one: Peer, two: Peer) -> Non
     bench.advance_ms(60)
     claim = bench.claim
     for peer in (one, two):
-        held = Refuse(
-            term=claim.term,
-            attempt=claim.attempt,
-            prepare=False,
-            holder=ballot(3, 90),
-            holder_session=SessionId(9000),
-            led=True,
-            remaining_ms=900,
-        )
+        held = refusal(claim, ballot(3, 90), 9000, led=True, remaining_ms=900)
         bench.hear(peer, held)
     assert bench.role() is Role.SEEKING
 
@@ -635,15 +612,7 @@ def test_vote_of_a_leader_that_leaves_is_missing(one: Peer, two: Peer) -> None:
     bench.clear()
     bench.hear(one, Offer(ballot=ballot(5, 60), reason=Reason.LEADER_LEFT))
     assert not bench.sent(Ready)
-    refused = Refuse(
-        term=bench.claim.term,
-        attempt=bench.claim.attempt,
-        prepare=True,
-        holder=ballot(5, 60),
-        holder_session=SessionId(one.session),
-        led=True,
-        remaining_ms=900,
-    )
+    refused = refusal(bench.claim, ballot(5, 60), one.session, led=True, remaining_ms=900)
     bench.hear(two, refused)
     assert bench.answer(one, Ready).silent == ()
 

@@ -1,9 +1,9 @@
 """The survey: everybody asked live, the silent ones named. docs/protocol.md 3.2."""
 
 from kingd.core.effect import Surveyed
-from kingd.core.message import NO_BALLOT, NOBODY, Reason, Report, Resign, SessionId, Survey
+from kingd.core.message import NO_BALLOT, Reason, Report, Survey
 from kingd.core.timing import MS
-from tests.unit.scripted import Bench, Peer
+from tests.unit.scripted import Bench, Peer, resignation
 
 TOKEN = 7
 
@@ -61,12 +61,7 @@ def test_silent_member_is_asked_three_times_and_named_after_half_a_second() -> N
 def test_departed_member_is_not_asked() -> None:
     bench, gone = Bench(), Peer(node=60)
     bench.meet(gone)
-    bench.hear(
-        gone,
-        Resign(
-            ballot=NO_BALLOT, successor=NOBODY, successor_session=SessionId(0), reason=Reason.LEADER_LEFT, leaving=True
-        ),
-    )
+    bench.hear(gone, resignation(NO_BALLOT, Reason.LEADER_LEFT, leaving=True))
     begin(bench)
     assert len(surveyed(bench)[0].rows) == 1
 

@@ -7,7 +7,6 @@ import pytest
 from kingd.core.effect import EventKind
 from kingd.core.members import MEMBERS_MAX
 from kingd.core.message import (
-    NOBODY,
     Claim,
     Grant,
     NodeId,
@@ -22,7 +21,7 @@ from kingd.core.message import (
     Ticket,
 )
 from kingd.core.timing import MS
-from tests.unit.scripted import ME, MY_SESSION, Bench, Peer, ballot
+from tests.unit.scripted import ME, MY_SESSION, Bench, Peer, ballot, resignation
 
 BETTER, WORSE = 200, 50  # than the 100 of the node under test
 
@@ -190,21 +189,11 @@ def test_009_promised_against_claimed(held: str, term: int, who: str, expected: 
         bench.beat(holder.leads(10))
         assert bench.role() is Role.FOLLOWER
     if held == "resigned":
-        bench.hear(holder, resignation(10, holder))
+        bench.hear(holder, resignation(ballot(10, holder.node), Reason.HANDOVER))
     claimant = {"same": holder, "other": other, "restarted": holder.restarted()}[who]
     if who == "restarted":
         bench.meet(claimant)
     assert word(verdict(bench, claimant, Claim(term=Term(term), attempt=2))) == expected
-
-
-def resignation(term: int, peer: Peer, *, to: Peer | None = None) -> Resign:
-    return Resign(
-        ballot=ballot(term, peer.node),
-        successor=NodeId(to.node if to else 0),
-        successor_session=SessionId(to.session if to else 0),
-        reason=Reason.HANDOVER,
-        leaving=False,
-    )
 
 
 def test_017_claim_inside_a_promise_is_refused_and_after_it_granted() -> None:
@@ -368,9 +357,7 @@ def test_a_promise_outlasts_the_claim_to_all_whom_the_leader_counted(count: int)
     bench, claimant, leader = Bench(), Peer(node=60), Peer(node=70).leads(5)
     bench.meet(leader, claimant)
     bench.beat(leader, alive=count)
-    gone = Resign(
-        ballot=leader.leader, successor=NOBODY, successor_session=SessionId(0), reason=Reason.HANDOVER, leaving=False
-    )
+    gone = resignation(leader.leader, Reason.HANDOVER)
     bench.hear(leader, gone)
     assert isinstance(verdict(bench, claimant, Claim(term=Term(6), attempt=1)), Grant)
     assert bench.node.promise.until_us - bench.now_us >= longest_claim_us(min(count, MEMBERS_MAX)) + 250 * MS

@@ -27,7 +27,7 @@ from kingd.core.message import (
     Term,
     Ticket,
 )
-from tests.unit.scripted import ME, MY_SESSION, Bench, Peer, ballot
+from tests.unit.scripted import ME, MY_SESSION, Bench, Peer, ballot, refusal
 
 GUARDIAN = Endpoint("10.0.0.9", 40000, "eth0")
 
@@ -195,27 +195,19 @@ def test_who_promised_to_a_candidate_that_died_is_told_with_a_ticket(bench: Benc
     dies(bench, leader)
     bench.advance(0)
     claim = bench.answer(other, Claim)
-    refusal = Refuse(
-        term=claim.term,
-        attempt=claim.attempt,
-        prepare=False,
-        holder=ballot(claim.term - 1, heir.node),
-        holder_session=SessionId(heir.session),
-        led=False,
-        remaining_ms=400,
-    )
+    answer = refusal(claim, ballot(claim.term - 1, heir.node), heir.session, led=False, remaining_ms=400)
     bench.clear()
-    bench.hear(other, refusal)
+    bench.hear(other, answer)
     again = bench.answer(other, Claim)
     assert (again.term, again.attempt) == (claim.term, claim.attempt)
     assert again.ticket == Ticket(
-        ballot=refusal.holder,
+        ballot=answer.holder,
         session=SessionId(heir.session),
         successor=ME,
         successor_session=MY_SESSION,
     )
     bench.clear()
-    bench.hear(other, refusal)
+    bench.hear(other, answer)
     assert bench.role() is Role.SEEKING
     assert not bench.sent(Claim)
 
@@ -361,16 +353,8 @@ def test_042_refute_false_death_by_a_refusal(bench: Bench, leader: Peer, other: 
     dies(bench, leader)
     bench.advance(0)
     claim = bench.answer(leader, Claim)
-    refusal = Refuse(
-        term=claim.term,
-        attempt=claim.attempt,
-        prepare=False,
-        holder=ballot(5, 70),
-        holder_session=SessionId(leader.session),
-        led=True,
-        remaining_ms=0,
-    )
-    bench.hear(leader, refusal)
+    answer = refusal(claim, ballot(5, 70), leader.session, led=True, remaining_ms=0)
+    bench.hear(leader, answer)
     assert bench.role() is Role.SEEKING
     assert bench.answer(other, Resign).ballot == ballot(claim.term, ME)
     bench.beat(leader)
