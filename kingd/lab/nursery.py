@@ -1,7 +1,7 @@
 """The warm parent of a lab's daemons: `python -P -m kingd.lab.nursery FOLDER < names`.
 
-It imports what a daemon needs once, and each daemon is a fork of it: 450 of them share that memory, and none pays for
-the imports. One JSON array of [name, argv] comes in on stdin; each daemon is remembered in FOLDER/NAME/lab.pid before
+It imports what a daemon needs once, and each daemon is a fork of that (mother.py): 450 of them share that memory, and none
+pays for the imports. One JSON array of [name, argv] comes in on stdin; each daemon is remembered in FOLDER/NAME/lab.pid before
 the next one is born, and only so many at a time have not found their leader yet as the machine can bear (pace.py). A line with
 how many have found it goes to stdout now and then. Then the parent ends, and nothing but the daemons is left.
 
@@ -17,9 +17,11 @@ import sys
 import time
 from collections import deque
 from pathlib import Path
+from typing import NoReturn
 
 from kingd.control.client import KingdError, call
 from kingd.daemon.lean import be_lean
+from kingd.lab.mother import Mother
 from kingd.lab.pace import Pace
 from kingd.lab.process import load, of_child
 
@@ -50,9 +52,12 @@ def main() -> int:
         importlib.import_module(module)
     gc.collect()
     gc.freeze()
+    signal.pthread_sigmask(signal.SIG_BLOCK, _WORDS)
+    mother = Mother(lambda number: _become_daemon(folder / wanted[number][0], wanted[number][1]))
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, _WORDS)
     pace = Pace(processors=len(os.sched_getaffinity(0)))
     looking: deque[tuple[Path, float]] = deque()  # who has not been seen to have a leader, and since when it lives
-    for position, (name, argv) in enumerate(wanted):
+    for position, (name, _) in enumerate(wanted):
         while len(looking) >= pace.at_once:
             newcomer, born_s = looking.popleft()
             _until_it_has_a_leader(newcomer)
@@ -61,10 +66,7 @@ def main() -> int:
         looking.append((folder / name, time.monotonic()))
         # Not between the birth and the remembering: that would leave a process that nobody knows.
         signal.pthread_sigmask(signal.SIG_BLOCK, _WORDS)
-        pid = os.fork()
-        if pid == 0:
-            _become_daemon(folder / name, argv)
-        of_child(pid).save(folder / name / "lab.pid")
+        of_child(mother.bear(position)).save(folder / name / "lab.pid")
         signal.pthread_sigmask(signal.SIG_UNBLOCK, _WORDS)
     return 0
 
@@ -82,10 +84,11 @@ def _until_it_has_a_leader(folder: Path) -> None:
         time.sleep(_ASK_EVERY_S)
 
 
-def _become_daemon(folder: Path, argv: list[str]) -> None:
+def _become_daemon(folder: Path, argv: list[str]) -> NoReturn:
     from kingd.daemon.guardian import Guardian
     from kingd.daemon.main import main as kingd
 
+    guardian = Guardian.fork()  # before all else: it would have a copy of what was written to by then
     os.setsid()
     signal.pthread_sigmask(signal.SIG_UNBLOCK, _WORDS)
     output = os.open(folder / "log", os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
@@ -94,7 +97,7 @@ def _become_daemon(folder: Path, argv: list[str]) -> None:
     os.close(output)
     os.dup2(os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC), 0)
     try:
-        kingd(argv, guardian=Guardian.fork())  # ends the process itself
+        kingd(argv, guardian=guardian)  # ends the process itself
     finally:
         os._exit(1)  # whatever came of it: never back into the parent's loop
 
