@@ -6,11 +6,11 @@ from contextlib import AbstractContextManager, ExitStack
 from dataclasses import replace
 from unittest.mock import patch
 
-from kingd.core import claiming, handover, quorum, timers, voting
+from kingd.core import claiming, handover, leading, quorum, timers, voting
 from kingd.core.effect import Effect
 from kingd.core.election import Core
 from kingd.core.members import Member
-from kingd.core.message import Claim, Grant, NodeId, Ready, Reason, Refuse, Resign, Role, SessionId, Ticket
+from kingd.core.message import Ballot, Claim, Grant, NodeId, Ready, Reason, Refuse, Resign, Role, SessionId, Ticket
 from kingd.core.node import Node
 from kingd.core.pending import Yielded
 from kingd.core.promise import Promise
@@ -161,6 +161,33 @@ def lists_change_without_an_election() -> AbstractContextManager[object]:
 
 
 # -- other rules, by scenario ---------------------------------------------------------------------------------------------
+
+
+def leader_resigns_before_a_higher_floor() -> AbstractContextManager[object]:
+    """12: as in Raft, a term above its own ends a leadership."""
+
+    def step_down(node: Node, member: Member) -> None:
+        if node.role is Role.LEADER and member.floor > node.ballot:
+            handover.resign(node, Reason.LEADER_LEFT)
+
+    return patch.object(leading, "raise_term", step_down)
+
+
+def floors_raise_nothing() -> AbstractContextManager[object]:
+    """12: whoever has promised above its leader's ballot."""
+    return patch.object(leading, "raise_term", lambda node, member: None)
+
+
+def raise_is_led_before_it_is_granted() -> AbstractContextManager[object]:
+    """12: the higher term counts as soon as it is asked for."""
+    ask = claiming._ask  # noqa: SLF001 - a mutant
+
+    def lead(node: Node) -> None:
+        ask(node)
+        if node.role is Role.LEADER and node.campaign is not None and not node.campaign.claim.prepare:
+            node.lead(Ballot(node.campaign.claim.term, node.id), node.campaign.claim.reason)
+
+    return patch.object(claiming, "_ask", lead)
 
 
 def second_successor_gets_a_ticket_too() -> AbstractContextManager[object]:

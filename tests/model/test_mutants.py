@@ -7,6 +7,7 @@ import pytest
 from kingd.sim.exhaustive.scopes import SCOPES
 from tests.model import mutants
 from tests.model.explored import Explored, Mutant, begin, explored
+from tests.model.test_scenarios import is_freed
 
 pytestmark = [pytest.mark.model, pytest.mark.timeout(600)]
 
@@ -29,6 +30,7 @@ MUTANTS: dict[str, tuple[Mutant, str, str]] = {
 
 # other rules: what is done instead, where, and the invariant that tells
 RULES: dict[str, tuple[Mutant, str, str]] = {
+    "12: a raise led at once": (mutants.raise_is_led_before_it_is_granted, "restart-voter", "Q2"),
     "31: a second ticket": (mutants.second_successor_gets_a_ticket_too, "second-ticket", "TICKET"),
     "31: a ticket prolonged": (mutants.second_order_prolongs_the_ticket, "second-ticket", "TICKET"),
     "31: a ticket for the former one": (mutants.whoever_is_ready_gets_the_ticket, "second-transfer", "TICKET"),
@@ -60,6 +62,11 @@ def test_rule_is_needed(row: str) -> None:
     found = _begin(row).result()
     assert found.wrong is not None, f"{found.states} states, and nothing wrong"
     assert found.wrong.startswith(RULES[row][2]), found.trace
+
+
+@pytest.mark.parametrize("mutant", [mutants.leader_resigns_before_a_higher_floor, mutants.floors_raise_nothing])
+def test_012_nobody_is_freed_without_the_raise(mutant: Mutant) -> None:
+    assert not is_freed(begin(SCOPES["av-raise"], mutant, "-").result())
 
 
 @pytest.mark.parametrize("scope", sorted({scope for _, scope, _ in (MUTANTS | RULES).values()}))

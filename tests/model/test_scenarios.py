@@ -109,6 +109,21 @@ def test_011_claim_deposes_nobody() -> None:
     assert not [s for s in lasting if "grant" in s.sent]
 
 
+def is_freed(found: Explored) -> bool:
+    """A leader raised its term for c, which had promised above it, led on, and all follow it."""
+    raised = [s for s in found.seen if s.host == "a" and s.before == s.after == "leader" and "claim" in s.sent]
+    left = [s for s in found.seen if s.host == "a" and s.before == "leader" != s.after and "resign" not in s.sent]
+    return bool(raised) and not left and found.saw("leader", "follower", "follower")
+
+
+def test_012_leader_raises_past_a_floor_and_leads_on() -> None:
+    """c has promised above its leader's term: to a candidate that came to nothing, or in a former session."""
+    found = within("av-raise")
+    assert is_freed(found)
+    assert not [s for s in found.seen if s.host == "a" and s.before == "leader" != s.after]
+    assert is_freed(within("restart-voter"))  # here its lease may be over, and it says so
+
+
 def test_013_late_grant_counts_for_nothing() -> None:
     late = within("late-grants").happened("grant", before="seeking") + within("late-grants").happened(
         "grant", before="follower"

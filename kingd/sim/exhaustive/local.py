@@ -205,7 +205,7 @@ class Locals:
         effects = _round_off(node) if given == "met" else _enter(core, given, cause, disk, clock_us)
         disk, writing = self._write(core, effects, disk, writing, clock_us)
         _silence(node)
-        if not self._starting and given != "announce" and (cause is None or not isinstance(cause.body, MEETING)):
+        if not self._starting and given != "announce" and (cause is None or not self._is_meeting(cause)):
             if given != "met":
                 node.sequence = self._newest(effects, sequence)
             _tidy(node, self.scope, clock_us)
@@ -215,6 +215,10 @@ class Locals:
         after = host._replace(disk=disk, writing=writing, watch=watch, settings=node.settings, core=freeze(core))
         leads = (node.ballot, node.session) if node.ballot not in (before.ballot, (0, 0)) else None
         return self._settle(after, core, host, given, effects, wrong, clock_us, leads, before.role)
+
+    def _is_meeting(self, datagram: Datagram) -> bool:
+        """It is part of round trips that happen at one moment."""
+        return isinstance(datagram.body, MEETING) and type(datagram.body) not in self.scope.carries
 
     def _end(self, host: Host, fault: Fault, clock_us: int) -> Host:
         ended = host._replace(core=None, writing=(), watch=Watch(), exported_us=self._exported_us(host, clock_us))
@@ -447,7 +451,7 @@ def _tidy(node: Node, scope: Scope, now_us: int) -> None:
     node.unanswered.clear()
     node.earning.clear()
     node.foreign_sequences.clear()
-    if node.learned and ProbeAck not in scope.carries:
+    if node.learned and Probe not in scope.carries:
         node.challenges = type(node.challenges)()
     node.detector = _tidied(node.detector, keeps_pings=Ping in scope.carries)
     if Ping not in scope.carries:

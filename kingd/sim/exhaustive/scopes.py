@@ -5,7 +5,7 @@ Quorum scopes have a lease of two ticks. Who runs one for longer than CI does gi
 from dataclasses import replace
 from typing import Any
 
-from kingd.core.message import Ack, Body, Claim, Grant, Heartbeat, Refuse, Resign
+from kingd.core.message import Ack, Body, Claim, Grant, Heartbeat, Probe, Refuse, Resign
 from kingd.core.node import TERM_JUMP_MAX
 from kingd.core.settings import Settings
 from kingd.sim.exhaustive.scope import ELECTION, HANDOVER, TICK_US, Fault, Scope, Ticks
@@ -136,6 +136,13 @@ _AVAILABILITY = (
     scope("av-plain", 3, hosts=PATIENT),
     scope("av-late", 2, hosts=PATIENT, late_ticks=1),
     scope("av-hand-over", 1, Fault("step-down", 0, "b"), hosts=PATIENT, carries=HANDOVER),
+    scope(
+        "av-raise",
+        2,
+        hosts=PATIENT,
+        asleep=frozenset({2}),
+        carries=frozenset({Claim, Grant, Resign, Heartbeat, Probe}),
+    ),
     scope("av-restart", 1, Fault("restart", 0), Fault("restart", 2), hosts=PATIENT),
     scope("av-merge", 1, hosts=PATIENT[:2], start="split", carries=HANDOVER),
     scope(
