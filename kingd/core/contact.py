@@ -259,8 +259,15 @@ def _is_live_leader(node: Node, header: Header) -> bool:
 def ask_voters(node: Node) -> None:
     """Each voter's answer tells what it has promised."""
     for member in node.members.alive():
-        if member.name in node.settings.voters:
+        if member.name in node.settings.voters and not _has_moved(node, member):
             probe(node, member.node, member.session, member.endpoint)
+
+
+def _has_moved(node: Node, member: Member) -> bool:
+    """It did not answer, and has been heard since from another address only: it is asked there when it speaks next
+    (follow_move), and a question to the former one would stand in the way of that."""
+    last = node.challenges.get(member.node, member.session)
+    return last is not None and member.endpoint_seen_us <= last.sent_us < member.heard_us
 
 
 def look_for_contact(node: Node) -> None:

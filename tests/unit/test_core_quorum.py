@@ -5,10 +5,12 @@ from dataclasses import replace
 import pytest
 
 from kingd.core.effect import EventKind, Persist
+from kingd.core.endpoint import Endpoint
 from kingd.core.message import (
     NO_BALLOT,
     NOBODY,
     Ack,
+    Announce,
     Claim,
     Grant,
     Heartbeat,
@@ -384,6 +386,22 @@ def test_what_was_heard_before_the_start_was_over_teaches_nothing() -> None:
     bench.meet(*peers)
     bench.advance_ms(PROMISE_MS + 500)  # nobody answers the probes after that
     assert not bench.node.learned
+
+
+@pytest.mark.parametrize("phase_ms", range(0, 400, 50))
+def test_blank_voter_asks_a_voter_that_has_moved_where_it_is(phase_ms: int) -> None:
+    """It went on asking at the old address, and a session is asked once in 200 ms (simulator, seed 4014261: for 6 s)."""
+    one, two = histories(False, False)
+    bench = Bench(voters=VOTERS, priority=0)
+    bench.meet(one, two)
+    bench.advance_ms(PROMISE_MS + phase_ms)
+    two.endpoint = Endpoint("10.0.0.99", 5466, "eth0")
+    for _ in range(4):
+        bench.acknowledge_from(one)
+        bench.hear(two, Announce(name="box70", version="0", interval_ms=1000), multicast=True)
+        bench.acknowledge_from(two)
+        bench.advance_ms(1200)  # three times as long as it waits before it asks again
+    assert bench.node.learned
 
 
 def test_blank_voter_grants_and_follows_nothing(one: Peer, two: Peer) -> None:
