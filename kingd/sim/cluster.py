@@ -34,7 +34,7 @@ _DECODED_MAX = 4096
 _SPINNING = 1_000  # entries at one instant; in a large cluster, so many for each host:
 _SPINNING_EACH = 10
 _DISK_RETRY_US = SECOND
-_WILL_AT_US = (1_000, 11_000, 51_000)  # after the death, as kingd/daemon/guardian.py
+WILL_AT_US = (1_000, 11_000, 51_000)  # after the death, as kingd/daemon/guardian.py
 
 
 class Cluster:
@@ -122,7 +122,7 @@ class Cluster:
             return
         self.checker.mourn(obituary.header.session)
         data = self._encode(obituary) if self.encodes else obituary
-        for delay_us in _WILL_AT_US:
+        for delay_us in WILL_AT_US:
             for other in self.hosts:
                 if other is not host and host.will.group:
                     self._send(host, data, other.index, multicast=True, delay_us=delay_us)

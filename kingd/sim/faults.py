@@ -10,7 +10,7 @@ from kingd.core.commands import StepDownError
 from kingd.core.effect import Effect
 from kingd.core.election import Core
 from kingd.core.timing import MS, SECOND
-from kingd.sim.cluster import Cluster
+from kingd.sim.cluster import WILL_AT_US, Cluster
 from kingd.sim.host import DISK_US, Host
 from kingd.sim.network import Link
 from kingd.sim.options import Options, clock
@@ -29,6 +29,7 @@ class Faults:
         self._repairs: list[tuple[int, int, Callable[[], None]]] = []
         self._count = 0
         self._wanted = options.voters
+        self.rumours_us = 0  # when the last false obituary has arrived
         self._broken: dict[int, tuple[str, set[Link]]] = {}  # fault -> which kind of traffic, over which links
         self._on_host: dict[str, Callable[[Host, Fault, random.Random], object]] = {
             "crash": self._crash,
@@ -153,6 +154,9 @@ class Faults:
     def _false_obituary(self, host: Host, _: Fault, __: random.Random) -> None:
         self.cluster.note(host, "false obituary")
         self.cluster.execute_will(host)
+        network, now_us = self.cluster.network, self.cluster.now_us
+        clogged_us = max(network.clogs.values(), default=0)
+        self.rumours_us = max(self.rumours_us, now_us + WILL_AT_US[-1] + network.weather.slow_us, clogged_us)
 
     def _power(self, host: Host, fault: Fault, rng: random.Random) -> None:
         self._crash(host, fault, rng)
@@ -214,6 +218,8 @@ class Faults:
         voters = self._wanted
         if not voters or any(host.settings.voters != voters for host in self.present):
             return False
+        if any(host.name in voters and host.ceiling == 0 for host in self.present):
+            return False  # it has forgotten what it promised, and was not told yet
         names = [host.name for host in self.cluster.hosts]
         changed = {rng.choice(names)} ^ set(voters)
         if not changed:

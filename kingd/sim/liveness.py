@@ -29,15 +29,18 @@ _POLL_US = 20 * MS
 
 
 class Recovery:
-    def __init__(self, cluster: Cluster, options: Options, survivors: list[Host]) -> None:
+    def __init__(self, cluster: Cluster, options: Options, survivors: list[Host], *, rumours_us: int) -> None:
+        """`rumours_us`: false obituaries arrive until then, and depose whom they name."""
         self.cluster = cluster
         self.options = options
         self.survivors = survivors
+        self.rumours_us = rumours_us
         self.agreed_us = 0  # how long after the heal
 
     def run(self) -> None:
         cluster, began_us, survivors = self.cluster, self.cluster.now_us, self.survivors
         scale = max(1.0, self.options.leader_timeout_ms / 500)
+        cluster.run(max(0, self.rumours_us - began_us))
         cluster.run(4 * self.options.timing.leader_timeout_us)  # the longest that anybody waits for a silent leader
         allowed_us = int(AGREE_US * scale) + max(abstains_us(h) for h in survivors)
         if self.options.voters:  # whoever was restarted waits for what it may have promised

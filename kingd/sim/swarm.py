@@ -95,7 +95,7 @@ class Swarm:
     def _recover(self, survivors: list[Host]) -> None:
         self.faults.end(survivors)
         self._give_somebody_a_rank(survivors)
-        recovery = Recovery(self.cluster, self.options, survivors)
+        recovery = Recovery(self.cluster, self.options, survivors, rumours_us=self.faults.rumours_us)
         if is_electable(survivors):
             recovery.run()
         elif not has_majority(survivors):
