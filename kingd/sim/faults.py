@@ -177,9 +177,21 @@ class Faults:
 
     def _may_forget(self, host: Host) -> bool:
         """Quorum mode assumes that of any majority of the voters one remembers what it promised, by each list that somebody
-        has. docs/protocol.md 8."""
+        has; and that no voter forgets between a change of the list and the first leader by the new one, for it may be
+        the only one that majorities of both share. docs/protocol.md 8."""
         lists = {self._wanted, *(h.settings.voters for h in self.present)}
+        if all(host.name not in voters for voters in lists):
+            return True
+        if self.counts["voters"] and not any(self._has_led(h) for h in self.cluster.leaders()):
+            return False
         return all(self._is_remembered(host, voters) for voters in lists if host.name in voters)
+
+    def _has_led(self, host: Host) -> bool:
+        """By the present list: a leader that was elected by the list before leads for a lease at most."""
+        assert host.core is not None
+        node = host.core.node
+        led_us = self.cluster.local_us(host) - node.listed_us
+        return host.settings.voters == self._wanted and led_us > 2 * node.timing.lease_us
 
     def _is_remembered(self, host: Host, voters: tuple[str, ...]) -> bool:
         remember = [h for h in self.cluster.hosts if h.name in voters and h.ceiling > 0 and h is not host]
