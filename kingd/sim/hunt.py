@@ -62,8 +62,9 @@ class Totals:
     count: Counter[Outcome] = field(default_factory=Counter)
     faults: Counter[str] = field(default_factory=Counter)
     agreed_us: list[int] = field(default_factory=list)
-    virtual_us: int = 0
-    entries: int = 0
+    virtual_ms: Counter[int] = field(default_factory=Counter)  # of one schedule -> how many had that; and so on
+    entries: Counter[int] = field(default_factory=Counter)
+    broken: Counter[int] = field(default_factory=Counter)
     datagrams: int = 0
     leaders: int = 0
     began_s: float = field(default_factory=time.monotonic)
@@ -73,8 +74,9 @@ class Totals:
         self.faults.update(result.faults)
         if result.outcome is Outcome.OK:
             self.agreed_us.append(result.agreed_us)
-        self.virtual_us += result.virtual_us
-        self.entries += result.entries
+        self.virtual_ms[result.virtual_us // 1000] += 1
+        self.entries[result.entries] += 1
+        self.broken[sum(result.faults.values())] += 1
         self.datagrams += result.datagrams
         self.leaders += result.leader_changes
 
@@ -98,8 +100,23 @@ class Totals:
         outcomes = ", ".join(f"{self.count[o]} {o.name.lower()}" for o in Outcome if self.count[o])
         return (
             f"{self.seeds} seeds in {took_s:.1f} s ({self.seeds_per_s:.1f} a second): {outcomes}\n"
-            f"{self.virtual_us / 1e6:.0f} virtual s, {self.entries} steps checked, {self.datagrams} datagrams, "
+            f"{_sum(self.virtual_ms) / 1e3:.0f} virtual s, {_sum(self.entries)} steps checked, {self.datagrams} datagrams, "
             f"{self.leaders} elections won\n"
+            f"a schedule: median {_median(self.virtual_ms) / 1e3:.1f} virtual s, {_median(self.entries)} steps, "
+            f"{_median(self.broken)} faults\n"
             f"faults: {self.faults.total()}: {', '.join(f'{kind} {n}' for kind, n in sorted(self.faults.items()))}\n"
             f"agreed after the heal: median {median:.2f} s, p99 {p99:.2f} s, max {agreed[-1] / 1e6:.2f} s"
         )
+
+
+def _sum(count: Counter[int]) -> int:
+    return sum(value * times for value, times in count.items())
+
+
+def _median(count: Counter[int]) -> int:
+    left = count.total() // 2
+    for value in sorted(count):
+        left -= count[value]
+        if left < 0:
+            return value
+    return 0

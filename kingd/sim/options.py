@@ -1,6 +1,6 @@
 """What one seed stands for: the cluster, the weather and the faults of a run, drawn at random and printed in full.
 
-Most runs are short and dense, with three to five hosts: in the same time they find more than long ones (docs/evidence.md).
+Most runs are short and dense, with three to five hosts: twice as many in the same time find as much (docs/evidence.md).
 Some are long or large. Times are in proportion to the leader timeout of the profile."""
 
 import random

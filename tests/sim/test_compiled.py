@@ -21,7 +21,7 @@ for result in results({SEEDS}, jobs=2):
 """
 
 
-@pytest.mark.timeout(1200)
+@pytest.mark.timeout(3600)
 def test_compiled_runs_are_the_same() -> None:
     environment = {**os.environ, "PYTHONPATH": str(build(optimized=False))}
     command = [sys.executable, "-P", "-c", _SHOW]
