@@ -6,9 +6,10 @@ from contextlib import AbstractContextManager, ExitStack
 from dataclasses import replace
 from unittest.mock import patch
 
-from kingd.core import claiming, handover, leading, quorum, timers, voting
+from kingd.core import claiming, handover, leading, namesakes, quorum, timers, voting
 from kingd.core.effect import Effect
 from kingd.core.election import Core
+from kingd.core.endpoint import Endpoint
 from kingd.core.members import Member
 from kingd.core.message import Ballot, Claim, Grant, NodeId, Ready, Reason, Refuse, Resign, Role, SessionId, Ticket
 from kingd.core.node import Node
@@ -247,6 +248,32 @@ def whoever_is_ready_gets_the_ticket() -> AbstractContextManager[object]:
             on_ready(node, member, ready)
 
     return patch.object(handover, "on_ready", take_it)
+
+
+def no_namesake_gives_way() -> AbstractContextManager[object]:
+    """43: both use the id."""
+    return patch.object(namesakes, "_on_proven", lambda node, role, session, source: None)
+
+
+def every_namesake_gives_way() -> AbstractContextManager[object]:
+    """43: whoever is established, and whatever the other's session is."""
+    proven = namesakes._on_proven  # noqa: SLF001 - a mutant
+
+    def yields(node: Node, role: Role, session: SessionId, source: Endpoint) -> None:
+        proven(node, Role.LEADER if node.role is Role.JOINING else role, SessionId(0), source)
+
+    return patch.object(namesakes, "_on_proven", yields)
+
+
+def newcomer_takes_the_id() -> AbstractContextManager[object]:
+    """43: who is established gives way."""
+    proven = namesakes._on_proven  # noqa: SLF001 - a mutant
+
+    def yields(node: Node, role: Role, session: SessionId, source: Endpoint) -> None:
+        if node.role is not Role.JOINING:
+            proven(node, Role.LEADER, SessionId(0), source)
+
+    return patch.object(namesakes, "_on_proven", yields)
 
 
 def any_term_is_believed() -> AbstractContextManager[object]:

@@ -34,6 +34,9 @@ RULES: dict[str, tuple[Mutant, str, str]] = {
     "31: a second ticket": (mutants.second_successor_gets_a_ticket_too, "second-ticket", "TICKET"),
     "31: a ticket prolonged": (mutants.second_order_prolongs_the_ticket, "second-ticket", "TICKET"),
     "31: a ticket for the former one": (mutants.whoever_is_ready_gets_the_ticket, "second-transfer", "TICKET"),
+    "43: neither gives way": (mutants.no_namesake_gives_way, "namesake", "DUPLICATE"),
+    "43: both give way": (mutants.every_namesake_gives_way, "av-namesake-newer", "DUPLICATE"),
+    "43: the newcomer stays": (mutants.newcomer_takes_the_id, "av-namesake-older", "DUPLICATE"),
     "102: any term": (mutants.any_term_is_believed, "poison", "TERM"),
     "102: terms jump": (mutants.terms_may_jump, "poison-led", "TERM"),
 }

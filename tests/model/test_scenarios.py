@@ -303,6 +303,19 @@ def test_042_death_that_is_refuted() -> None:
     assert found.happened("heartbeat", host="b", before="seeking", after="follower")
 
 
+def test_043_namesakes() -> None:
+    """The one that starts with a copied state folder is silent as soon as the two hear each other, and nobody else notices it.
+    Where what they say to each other is late or lost, one of them at most gives way, to one that is established."""
+    found = within("namesake")
+    assert found.happened("start", host="a", after="joining")
+    assert {picture[3] for picture in found.pictures} == {"-", "joining"}
+    assert found.saw("", "leader", "")
+    newer, older = within("av-namesake-newer"), within("av-namesake-older")
+    assert newer.happened("probeack", before="leader", after="leader")
+    assert not newer.happened("probeack", before="leader", after="joining")
+    assert older.happened("probeack", before="leader", after="joining")  # both lead: the smaller session keeps the id
+
+
 def test_045_datagram_for_somebody_else() -> None:
     astray = within("strays")
     once = explored(replace(SCOPES["strays"], name="no-strays", faults=()))

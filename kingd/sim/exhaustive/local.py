@@ -61,14 +61,21 @@ class Host(NamedTuple):
     watch: Watch
     exported_us: int  # a lease of an earlier session on which somebody still acts
     core: Frozen  # None: does not run
+    copied: int | None = None  # the place of the host whose state folder it has
 
     @property
     def node_id(self) -> NodeId:
-        return NodeId(self.place + 1 + 16 * self.forgotten)
+        place = self.place if self.copied is None else self.copied
+        return NodeId(place + 1 + 16 * self.forgotten)
 
     @property
     def session(self) -> SessionId:
         return SessionId(256 * (self.place + 1) + self.starts)
+
+
+def place_of(session: SessionId) -> int:
+    """The host whose session this is."""
+    return session // 256 - 1
 
 
 class Message(NamedTuple):
@@ -96,6 +103,7 @@ class View(NamedTuple):
     attempt: int | None  # of its claim that is out
     blank: bool  # a voter that has not learned yet what it may promise
     newest: dict[SessionId, int]  # session -> newest sequence number that was heard of it
+    duplicate: bool  # another one has its node id, and keeps it
 
 
 class Nonces(Random):
@@ -136,6 +144,10 @@ class Locals:
     def first(self, index: int) -> int:
         """A host that was never started."""
         return self._number(Host(index, self.scope.hosts[index], 0, 0, _BLANK, (), Watch(), 0, None), None)
+
+    def copy(self, local: int, *, of: int, place: int) -> int:
+        """A host that has the state folder of another one, and does not run yet."""
+        return self._number(self.hosts[local]._replace(disk=self.hosts[of].disk, copied=place), None)
 
     def started(self) -> None:
         """From now on the scope says what travels."""
@@ -186,6 +198,8 @@ class Locals:
 
     def _compute(self, host: Host, given: Input, clock_us: int) -> Step:
         if given == "start":
+            return self._start(host, clock_us)
+        if isinstance(given, Fault) and given.kind == "start":
             return self._start(host, clock_us)
         if isinstance(given, Fault) and given.kind in ("crash", "restart", "forget"):
             ended = self._end(host, given, clock_us)
@@ -243,8 +257,10 @@ class Locals:
             hold_us=host.disk.hold_us,
         )
         effects = core.links_changed(1, now_us=clock_us)
+        if host.copied is not None:
+            effects += core.tick(now_us=clock_us)  # nobody is told of it in another way
         _silence(core.node)
-        if not self._starting:
+        if not self._starting and host.copied is None:  # else it has asked already whether somebody has its id
             _tidy(core.node, self.scope, clock_us)
         disk, writing = self._write(core, effects, host.disk, (), clock_us)
         after = host._replace(core=freeze(core), disk=disk, writing=writing)
@@ -349,6 +365,7 @@ def _view(host: Host, core: Core | None) -> View:
             attempt=None,
             blank=False,
             newest={},
+            duplicate=False,
         )
     node = core.node
     instants = {us for us in (core.deadline_us, node.promise.until_us) if us < NEVER}
@@ -364,18 +381,19 @@ def _view(host: Host, core: Core | None) -> View:
         attempt=node.campaign.claim.attempt if node.campaign is not None else None,
         blank=not node.learned,
         newest={m.session: m.window.newest for m in node.members},
+        duplicate=node.duplicate,
     )
 
 
 def _enter(core: Core, given: Input, cause: Datagram | None, disk: Persist, now_us: int) -> list[Effect]:
     if cause is not None:
-        return core.receive(cause, source=endpoint(cause.header.source % 16 - 1), now_us=now_us)
+        return core.receive(cause, source=endpoint(place_of(cause.header.session)), now_us=now_us)
     if given == "timer":
         return core.tick(now_us=now_us)
     if given == "disk":
         return core.persisted(disk.ceiling, hold_us=disk.hold_us, now_us=now_us)
     if given == "announce":
-        core.node.announce_at_us = now_us
+        core.node.announce_at_us = NEVER if core.node.duplicate else now_us
         return core.tick(now_us=now_us)
     assert isinstance(given, Fault)
     return _command(core, given, now_us)
@@ -407,7 +425,7 @@ def _command(core: Core, fault: Fault, now_us: int) -> list[Effect]:
             return core.configure(replace(core.node.settings, timing=timing), now_us=now_us)
         case "believe":
             return _believe(core, now_us)
-        case "crash" | "restart" | "forget" | "repeat" | "stray" | "poison":
+        case "start" | "crash" | "restart" | "forget" | "repeat" | "stray" | "poison":
             raise AssertionError(fault)
 
 

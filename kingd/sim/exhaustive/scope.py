@@ -51,12 +51,14 @@ class Fault(NamedTuple):
     """May happen once, at any moment, to one host.
 
     crash: the process ends. restart: it ends and starts again, with its disk. forget: the same, and its disk is lost.
+    start: a host of `copies` starts.
     step-down (value: to whom), stop, priority (its new one), voters (its new list), reload (the same, where it is not refused),
     timeout (its new leader timeout, in ticks): what an operator does. believe: the host is told, rightly or not, that its
     leader is dead. repeat: a datagram comes twice. stray: it comes to another host, too. poison: it comes once more, and
     names this term (value) somewhere."""
 
     kind: Literal[
+        "start",
         "crash",
         "restart",
         "forget",
@@ -86,6 +88,10 @@ class Scope:
     start: Literal["cold", "led", "resigned", "split"] = "led"
     """cold: all know each other, nobody leads; led: the first leads, all follow; resigned: it has just given its ballot to the
     second, and the ticket is on its way; split: each leads alone, and knows of nobody."""
+    copies: tuple[
+        tuple[int, int], ...
+    ] = ()  # (host, of whom): does not run at the start, and has the other one's state folder
+    namesakes_hear: bool = True  # such two hear each other as soon as the second one starts
     asleep: frozenset[int] = frozenset()  # who has slept through the start, and heard nothing
     carries: frozenset[type[Body]] = ELECTION
     ticks: float = 4

@@ -5,7 +5,7 @@ Quorum scopes have a lease of two ticks. Who runs one for longer than CI does gi
 from dataclasses import replace
 from typing import Any
 
-from kingd.core.message import Ack, Body, Claim, Grant, Heartbeat, Probe, Refuse, Resign
+from kingd.core.message import Ack, Announce, Body, Claim, Grant, Heartbeat, Probe, ProbeAck, Refuse, Resign
 from kingd.core.node import TERM_JUMP_MAX
 from kingd.core.settings import Settings
 from kingd.sim.exhaustive.scope import ELECTION, HANDOVER, TICK_US, Fault, Scope, Ticks
@@ -128,6 +128,7 @@ _QUORUM = (
         carries=VOTES,
     ),
     scope("lease-change", 2.2, Fault("timeout", 0, 2), Fault("timeout", 2, 2), faults_max=2),
+    scope("namesake", 2.2, Fault("start", 3), hosts=(A, B, C, A), copies=((3, 0),), carries=VOTES),
     scope("nothing-arrives", 4, start="cold", carries=frozenset()),
 )
 
@@ -154,6 +155,20 @@ _AVAILABILITY = (
         start="split",
         carries=HANDOVER,
         faults_max=2,
+    ),
+    *(
+        scope(
+            f"av-namesake-{name}",
+            2,
+            Fault("start", copy),
+            hosts=(replace(PATIENT[0], timing=Ticks(round_trip_us=TICK_US // 4)),) * 2,
+            start="cold",
+            copies=((copy, 1 - copy),),
+            namesakes_hear=False,
+            carries=frozenset({Announce, Probe, ProbeAck, Heartbeat}),
+            late_ticks=2,
+        )
+        for name, copy in (("newer", 1), ("older", 0))
     ),
     scope("av-nothing-arrives", 4, hosts=PATIENT, start="cold", carries=frozenset()),
 )

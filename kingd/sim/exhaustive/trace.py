@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from kingd.core.message import NO_BALLOT, Ballot, Claim, Datagram, Grant, Refuse, Resign
 from kingd.sim.exhaustive.frozen import thaw
-from kingd.sim.exhaustive.local import word
+from kingd.sim.exhaustive.local import place_of, word
 from kingd.sim.exhaustive.scope import TICK_US, Fault
 from kingd.sim.exhaustive.search import Found
 from kingd.sim.exhaustive.world import TIME, Action, State, World
@@ -33,7 +33,7 @@ def _what(world: World, action: Action) -> str:
 
 def _said(world: World, datagram: Datagram) -> str:
     body, header = datagram.body, datagram.header
-    what = f"{world.scope.hosts[header.source % 16 - 1].name}.{header.sequence} {word(datagram)}"
+    what = f"{world.scope.hosts[place_of(header.session)].name}.{header.sequence} {word(datagram)}"
     match body:
         case Claim():
             return (

@@ -10,6 +10,7 @@ PROMISED  nobody claims while its promise to another one runs
 LEASE     the lease of a leadership never shrinks
 TICKET    a ballot is given to one successor: to who was asked last, and for no longer than it was given for at first
 THEFT     who heard its leader a moment ago grants nobody else without the leader's ticket
+DUPLICATE who gives way to a namesake listens and is silent, and nobody gives way to one that only listens yet
 TERM      no term is believed that is far above all known ones
 SHOWN     users hear of elected and deposed in turn
 """
@@ -18,7 +19,7 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from kingd.core.effect import Effect, Event, EventKind, Multicast, Persist, Send
-from kingd.core.message import NO_BALLOT, Ballot, Claim, Datagram, Grant, Resign, Role
+from kingd.core.message import NO_BALLOT, Ballot, Claim, Datagram, Grant, Probe, Resign, Role
 from kingd.core.node import TERM_JUMP_MAX, Node
 from kingd.core.pending import Yielded
 
@@ -41,6 +42,7 @@ class Before(NamedTuple):
     holder: int
     lease_us: int
     fresh: bool  # it heard its leader a moment ago
+    duplicate: bool
     asked: int  # the session to which it wants to hand over
     yielded: Yielded | None
 
@@ -50,7 +52,17 @@ class Before(NamedTuple):
         asked = node.handover.successor.session if node.handover and node.handover.successor else 0
         yielded = replace(node.yielded) if node.yielded is not None else None
         promise = node.promise
-        return cls(node.role, node.ballot, promise.ballot, promise.session, node.lease_until_us, fresh, asked, yielded)
+        return cls(
+            role=node.role,
+            ballot=node.ballot,
+            floor=promise.ballot,
+            holder=promise.session,
+            lease_us=node.lease_until_us,
+            fresh=fresh,
+            duplicate=node.duplicate,
+            asked=asked,
+            yielded=yielded,
+        )
 
 
 def look(
@@ -58,7 +70,7 @@ def look(
 ) -> tuple[Watch, str | None]:
     """What to remember from now on, and what is wrong, if something is."""
     spent = max(watch.spent, before.ballot) if node.ballot != before.ballot else watch.spent
-    wrong = _states(watch, spent, before, node)
+    wrong = _states(watch, spent, before, node) or _duplicate(before, node, effects, cause)
     told, given = watch.told, watch.given
     for effect in effects:
         if isinstance(effect, (Send, Multicast)):
@@ -89,6 +101,18 @@ def _states(watch: Watch, spent: Ballot, before: Before, node: Node) -> str | No
     if before.yielded and node.yielded and node.yielded.since_us != before.yielded.since_us:
         return "TICKET: its time begins anew"
     return None
+
+
+def _duplicate(before: Before, node: Node, effects: list[Effect], cause: Datagram | None) -> str | None:
+    if not node.duplicate:
+        return None
+    if node.role is not Role.JOINING or node.eligible:
+        return f"DUPLICATE: it is {node.role.name.lower()}"
+    if not before.duplicate and before.role is not Role.JOINING and cause and cause.header.role is Role.JOINING:
+        return f"DUPLICATE: {before.role.name.lower()} gives way to {cause.header.session:x}, which is joining"
+    said = [e.datagram for e in effects if isinstance(e, (Send, Multicast))] if before.duplicate else []
+    other = [d for d in said if not isinstance(d.body, Probe) or d.header.destination != node.id]
+    return f"DUPLICATE: says {other[0].body}" if other else None
 
 
 def _given(ticket: Resign, given: tuple[Ballot, int], before: Before) -> tuple[tuple[Ballot, int], str | None]:

@@ -52,15 +52,18 @@ class World:
         locals_ = [self.locals.first(i) for i in range(len(self.scope.hosts))]
         now_us = ORIGIN_US
         queue: list[int] = []
-        for i in range(len(locals_)):
-            self._run(locals_, queue, i, "start", now_us)
-        for i in range(len(locals_)):
-            self._run(locals_, queue, i, "announce", now_us)
+        copies = dict(self.scope.copies)
+        for given in ("start", "announce"):
+            for i in range(len(locals_)):
+                if i not in copies:
+                    self._run(locals_, queue, i, given, now_us)
         self._drain(locals_, queue, now_us)
         while not self._has_begun(locals_):
             now_us = self._next_us(locals_, now_us)
             self._run_due(locals_, queue, now_us)
         tickets = self._resign(locals_, now_us) if self.scope.start == "resigned" else ()
+        for i, place in copies.items():
+            locals_[i] = self.locals.copy(locals_[i], of=locals_[place], place=place)
         self.begin_us = now_us
         self.locals.started()
         top = max((t for i in locals_ if (t := self._term(i)) is not None), default=Term(0))
@@ -108,7 +111,7 @@ class World:
             message = queue.pop(0)
             target, datagram, _ = self.locals.messages[message]
             hears = isinstance(datagram.body, MEETING) or target not in self.scope.asleep
-            if hears and self.scope.start != "split":
+            if hears and self.locals.views[locals_[target]].role is not None and self.scope.start != "split":
                 self._run(locals_, queue if into is None else into, target, message, now_us)
 
     def _has_begun(self, locals_: list[int]) -> bool:
@@ -119,7 +122,7 @@ class World:
     def _is_led(self, locals_: list[int]) -> bool:
         roles = [self.locals.views[i].role for i in locals_]
         return roles[0] is Role.LEADER and all(
-            role is Role.FOLLOWER for i, role in enumerate(roles) if i > 0 and i not in self.scope.asleep
+            role is Role.FOLLOWER for i, role in enumerate(roles) if i > 0 and role and i not in self.scope.asleep
         )
 
     def _is_ready(self, locals_: list[int]) -> bool:
@@ -182,13 +185,18 @@ class World:
         views = self.locals.views
         if known.done.bit_count() < self.scope.faults_max:
             for number, fault in enumerate(self.scope.faults):
-                happens = fault.kind not in TO_DATAGRAMS and views[locals_[fault.host]].role is not None
+                runs = views[locals_[fault.host]].role is not None
+                happens = fault.kind not in TO_DATAGRAMS and runs == (fault.kind != "start")
                 if happens and not known.done & 1 << number:
                     apart = known.apart
-                    if fault.kind in ("restart", "forget"):
+                    if fault.kind in ("restart", "forget", "start"):
                         apart |= {frozenset({fault.host, i}) for i in range(len(locals_)) if i != fault.host}
                     after = self._past(known._replace(done=known.done | 1 << number, apart=apart))
-                    yield self._act(state, fault.host, fault, past=after)
+                    if fault.kind == "start" and self.scope.namesakes_hear:
+                        among = frozenset({fault.host, dict(self.scope.copies)[fault.host]})
+                        yield self._meet((*state[:3], after), fault.host, fault, among)
+                    else:
+                        yield self._act(state, fault.host, fault, past=after)
         for pair in sorted(known.apart, key=sorted):
             if all(views[locals_[host]].role is not None for host in pair):
                 yield self._meet(state, min(pair), "announce", pair)
@@ -230,7 +238,7 @@ class World:
         work: list[tuple[int, Input]] = [(host, given)]
         while work:
             target, what = work.pop(0)
-            if self.locals.views[hosts[target]].role is None:
+            if self.locals.views[hosts[target]].role is None and what is not given:
                 continue
             step = self.locals.step(hosts[target], what, self.clock_us(target, now_us))
             hosts[target] = step.after
@@ -240,10 +248,10 @@ class World:
                 wrong = wrong or again
             for message in step.sends:
                 to, datagram, _ = self.locals.messages[message]
-                if not isinstance(datagram.body, MEETING):
-                    sent.append(message)
-                elif to in among:
+                if isinstance(datagram.body, MEETING) and to in among:
                     work.append((to, message))
+                else:
+                    sent.append(message)  # and lost where it is not carried
         for met in among:
             if self.locals.views[hosts[met]].role is not None:
                 hosts[met] = self.locals.step(hosts[met], "met", self.clock_us(met, now_us)).after
@@ -264,6 +272,11 @@ class World:
         for host, local in enumerate(locals_):
             if self.locals.views[local].exported_us > self.clock_us(host, now_us):
                 leading.append((host, NO_BALLOT))
+        for pair in self.scope.copies:
+            views = [self.locals.views[locals_[host]] for host in pair]
+            silent = sum(view.duplicate for view in views)
+            if silent == 2 or (silent == 0 and self.scope.namesakes_hear and all(v.role is not None for v in views)):
+                return f"DUPLICATE: {'both give' if silent else 'neither gives'} way"
         if self.quorum and len(leading) > 1:
             names = " and ".join(f"{self.scope.hosts[h].name} ({b.term})" for h, b in leading)
             return f"Q1: {names} lead at one instant"
