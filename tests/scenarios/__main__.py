@@ -3,9 +3,12 @@
 A test carries the number of the scenario that it pins: `test_021_disruptive_follower`. The numbers are stable.
 """
 
+import ast
 import re
 from pathlib import Path
 from typing import NamedTuple
+
+from kingd.sim.exhaustive.scopes import SCOPES
 
 TOP = Path(__file__).parents[2]
 PAGE = TOP / "docs" / "scenarios.md"
@@ -124,6 +127,21 @@ SCENARIOS: dict[int, tuple[str, str]] = {
     106: ("mutants", ""),
 }
 
+# Those that two candidates and a few voters can show: every order of their events is explored.
+EXPLORED = {*range(1, 25), *range(26, 37), 38, 41, 42, 43, 45, 49, 53, 55, 59, 60, 61, 68, 71, 72, 77} | {
+    82,
+    83,
+    84,
+    88,
+    89,
+    90,
+    100,
+    102,
+    103,
+    104,
+    106,
+}
+
 HEAD = """# Scenarios
 
 Which test pins which scenario, and how: U = one piece alone, S = whole clusters on a virtual clock, N = real daemons
@@ -132,6 +150,17 @@ between network namespaces, M = every order of events of a small cluster (`make 
 
 | # | scenario | level | tests |
 |---|---|---|---|
+"""
+
+
+EXHAUSTIVE = """
+## Explored exhaustively
+
+Which scopes (of `kingd/sim/exhaustive/scopes.py`, or its own) a test at level M looks at: all that can happen in each
+of them happens, in every order, and no invariant may break.
+
+| # | scenario | scopes |
+|---|---|---|
 """
 
 
@@ -155,7 +184,43 @@ def pins() -> dict[int, list[Pin]]:
 
 def page() -> str:
     pinned = pins()
-    return HEAD + "".join(_row(number, pinned.get(number, [])) for number in SCENARIOS)
+    rows = "".join(_row(number, pinned.get(number, [])) for number in SCENARIOS)
+    scopes = explored_in()
+    explored = "".join(f"| {n} | {SCENARIOS[n][0]} | {', '.join(sorted(scopes[n]))} |\n" for n in sorted(scopes))
+    return HEAD + rows + EXHAUSTIVE + explored
+
+
+def explored_in() -> dict[int, set[str]]:
+    """scenario -> the scopes that its tests explore, read off the tests' source."""
+    found: dict[int, set[str]] = {}
+    for path in sorted((TOP / "tests" / "model").glob("test_*.py")):
+        defined: dict[str, ast.AST] = {}
+        for node in ast.parse(path.read_text()).body:
+            if isinstance(node, ast.FunctionDef):
+                defined[node.name] = node
+            elif isinstance(node, (ast.Assign, ast.AnnAssign)):
+                target = node.targets[0] if isinstance(node, ast.Assign) else node.target
+                defined[ast.unparse(target)] = node
+        for name in defined:
+            if re.match(r"test_\d{3}_", name):
+                found.setdefault(int(name[5:8]), set()).update(_scopes(name, defined, set()))
+    return found
+
+
+def _scopes(name: str, defined: dict[str, ast.AST], seen: set[str]) -> set[str]:
+    """Scopes that are named in this definition, or in what it refers to in the same file; and those that it makes."""
+    seen.add(name)
+    found: set[str] = set()
+    nodes = list(ast.walk(defined[name]))
+    others = {id(inner) for node in nodes for other in _no_scopes(node) for inner in ast.walk(other)}
+    for node in nodes:
+        if isinstance(node, ast.Constant) and node.value in SCOPES and id(node) not in others:
+            found.add(f"{node.value}")
+        elif isinstance(node, ast.Name) and node.id in defined and node.id not in seen:
+            found |= _scopes(node.id, defined, seen)
+        elif isinstance(node, ast.Call) and ast.unparse(node.func) == "scope":
+            found |= {ast.unparse(node.args[0]).removeprefix("f").strip("'\"")}
+    return found
 
 
 def _row(number: int, tests: list[Pin]) -> str:
@@ -166,6 +231,15 @@ def _row(number: int, tests: list[Pin]) -> str:
         by_file.setdefault(pin.file, []).append(f"`{pin.test}`")
     cells = [f"[{file.removeprefix('tests/')}](../{file}): {', '.join(names)}" for file, names in by_file.items()]
     return f"| {number} | {name} | {levels or '-'} | {'; '.join(cells) or reason or 'MISSING'} |\n"
+
+
+def _no_scopes(node: ast.AST) -> list[ast.expr]:
+    """What may be spelled like a scope's name: a fault, something that happened, how a scope starts, what another carries."""
+    if isinstance(node, ast.Call) and ast.unparse(node.func).rsplit(".")[-1] in ("Fault", "happened"):
+        return [*node.args, *(keyword.value for keyword in node.keywords)]
+    if isinstance(node, ast.keyword) and node.arg == "start":
+        return [node.value]
+    return [node.value] if isinstance(node, ast.Attribute) and node.attr in ("carries", "kind") else []
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """docs/scenarios.md is what the tests' names say, and no scenario is forgotten."""
 
-from tests.scenarios.__main__ import PAGE, SCENARIOS, page, pins
+from tests.scenarios.__main__ import EXPLORED, PAGE, SCENARIOS, explored_in, page, pins
 
 
 def test_page_is_up_to_date() -> None:
@@ -20,3 +20,9 @@ def test_no_scenario_waits_for_what_is_there() -> None:
 def test_tests_carry_known_numbers_only() -> None:
     assert set(pins()) <= set(SCENARIOS)
     assert list(SCENARIOS) == list(range(1, 107))
+
+
+def test_small_scenarios_are_explored_exhaustively() -> None:
+    explored = explored_in()
+    assert set(explored) == EXPLORED
+    assert [number for number, scopes in explored.items() if not scopes] == []

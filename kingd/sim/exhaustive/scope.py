@@ -88,9 +88,8 @@ class Scope:
     start: Literal["cold", "led", "resigned", "split"] = "led"
     """cold: all know each other, nobody leads; led: the first leads, all follow; resigned: it has just given its ballot to the
     second, and the ticket is on its way; split: each leads alone, and knows of nobody."""
-    copies: tuple[
-        tuple[int, int], ...
-    ] = ()  # (host, of whom): does not run at the start, and has the other one's state folder
+    # (host, of whom): does not run at the start, and has the state folder of the other one
+    copies: tuple[tuple[int, int], ...] = ()
     namesakes_hear: bool = True  # such two hear each other as soon as the second one starts
     asleep: frozenset[int] = frozenset()  # who has slept through the start, and heard nothing
     carries: frozenset[type[Body]] = ELECTION
