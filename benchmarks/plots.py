@@ -26,11 +26,14 @@ def draw(results: Sequence[Measured], folder: Path) -> None:
 
 def _figure(file: Path, found: dict[tuple[str, str], Measured], rows: Sequence[str], *, scale: str) -> None:
     across = 3
+    rows = [row for row in rows if any((system, row) in found for system in COMPARED)]
     figure, grid = pyplot.subplots(
         -(-len(rows) // across), across, sharey=True, squeeze=False, figsize=(10, 2.3 * -(-len(rows) // across))
     )
-    for axes, row in zip(grid.flat, rows, strict=True):
+    for axes, row in zip(grid.flat, rows, strict=False):
         _panel(axes, row, found, scale)
+    for axes in grid.flat[len(rows) :]:
+        axes.set_visible(False)
     figure.tight_layout()
     figure.savefig(file, metadata={"Date": None})
     pyplot.close(figure)
