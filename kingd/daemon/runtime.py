@@ -72,6 +72,9 @@ EX_SOFTWARE = 70  # sysexits(3): our own mistake
 _RESOLVE_EVERY_S = 60.0
 _REMEMBER_EVERY_S = 30.0
 _DISK_RETRY_S = 5.0
+# In a large cluster all members do the same for a new leader, at the moment when all have to hear of it: what can wait is
+# spread, for hundreds of them may share a machine or a disk.
+_SPREAD_S = 2.0
 _FLOOD_CHECK_EVERY_S = 5.0
 _TELL_AFTER_S = 0.5
 # asyncio reads, and then runs timers: only who was stopped in between, or flooded, has something left to read.
@@ -128,6 +131,7 @@ class Runtime:
         self._armed_us: int | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._telling: asyncio.TimerHandle | None = None
+        self._leaving: asyncio.TimerHandle | None = None
         self._service = ControlService(self)
         self._tasks: set[asyncio.Task[None]] = set()
         self._remembered: list[Endpoint] = []
@@ -295,7 +299,7 @@ class Runtime:
                 case Rejoin():
                     self._transport.rejoin()
                 case Will():
-                    self._last_will.leave(effect, self._transport, self._seal)
+                    self._leave_will(effect)
                 case Persist():
                     self._spawn(self._persist(effect))
                 case Event():
@@ -319,8 +323,25 @@ class Runtime:
         delay_us = max(0, deadline_us - now_us())
         self._timer = self._loop.call_later(delay_us / 1e6, self._on_timer)
 
+    def _leave_will(self, will: Will) -> None:
+        """A new leader has others come next: a follower's will that still names the former ones is good enough for a while."""
+        if self._leaving is not None:
+            self._leaving.cancel()
+        node = self.core.node
+        delay_s = (
+            random.uniform(0, _SPREAD_S) if node.is_large and node.role is Role.FOLLOWER and will.obituary else 0.0
+        )
+        if delay_s:
+            leave = self._last_will.leave
+            self._leaving = self._loop.call_later(delay_s, lambda: leave(will, self._transport, self._seal))
+        else:
+            self._last_will.leave(will, self._transport, self._seal)
+
     async def _persist(self, wanted: Persist) -> None:
         """Off the loop: a disk that takes seconds costs no heartbeat."""
+        node = self.core.node
+        if node.is_large and not node.in_quorum_mode and wanted.ceiling <= node.ceiling:  # no claim waits for it
+            await asyncio.sleep(random.uniform(0, _SPREAD_S))
         while True:
             try:
                 await asyncio.to_thread(self._store.save, wanted.ceiling, wanted.term, wanted.hold_us)
