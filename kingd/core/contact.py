@@ -360,7 +360,8 @@ def revive(node: Node, member: Member) -> None:
 
 
 def sweep(node: Node) -> None:
-    for member in node.members.bury(node.now_us):
+    # Who has just come, be it they or we, did not know how rarely the members of so large a cluster announce themselves.
+    for member in node.members.bury(node.now_us, interval_us=announce_interval_us(node.size)):
         tell_of(node, EventKind.MEMBER_DEAD, member, Reason.LEADER_TIMEOUT)
     for target, (since_us, _) in list(node.unanswered.items()):
         if node.now_us - since_us > 30 * SECOND:

@@ -212,11 +212,12 @@ class Members:
         member.starts.append(member.heard_us)
         self._by_node[member.node] = member
 
-    def bury(self, now_us: int) -> list[Member]:
-        """Who was silent for too long is dead from now on: these. Those dead for long are forgotten."""
+    def bury(self, now_us: int, *, interval_us: int = ANNOUNCE_US) -> list[Member]:
+        """Who was silent for too long is dead from now on: these. Those dead for long are forgotten. Nobody is expected to
+        announce itself more often than every `interval_us`."""
         for gone in [m for m in self if m.state is not State.ALIVE and now_us - m.heard_us > FORGET_AFTER_US]:
             del self._by_node[gone.node]
-        dead = [m for m in self.alive() if now_us - m.heard_us > MISSED_MAX * m.interval_us]
+        dead = [m for m in self.alive() if now_us - m.heard_us > MISSED_MAX * max(m.interval_us, interval_us)]
         for member in dead:
             member.state = State.DEAD
         return dead

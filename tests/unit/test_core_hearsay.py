@@ -1,6 +1,6 @@
 """A large cluster: who is verified, who is only heard of, and what that is worth. docs/protocol.md 4.1."""
 
-from kingd.core.effect import Send, Surveyed
+from kingd.core.effect import EventKind, Send, Surveyed
 from kingd.core.members import FORGET_AFTER_US, MEMBERS_MAX
 from kingd.core.message import (
     NO_BALLOT,
@@ -166,6 +166,19 @@ def test_who_has_met_the_leader_of_a_large_cluster_does_not_say_again_that_it_is
         bench.advance_ms(100)
         bench.beat(leader, alive=40)
     assert len(bench.sent(Announce)) >= 1
+
+
+def test_a_member_is_expected_as_rarely_as_the_size_of_the_cluster_asks_for() -> None:
+    """A newcomer that knew of few has said that it will announce itself every second, and has learned better since."""
+    bench, leader, next_ones = follower(line=2)
+    bench.beat(leader, alive=150)
+    newcomer = next_ones[0]
+    bench.hear(newcomer, Announce(name=newcomer.name, version="0", interval_ms=1000), multicast=True)
+    bench.clear()
+    for _ in range(500):
+        bench.advance_ms(100)
+        bench.beat(leader, alive=150)
+    assert EventKind.MEMBER_DEAD not in bench.events()
 
 
 def test_who_is_heard_of_once_is_listed_as_long_as_the_size_of_the_cluster_asks_for() -> None:
