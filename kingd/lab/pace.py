@@ -7,16 +7,17 @@ the machine has left, and no more. It knows no clock and no process."""
 
 SOON_S = 0.3  # a heartbeat, a round trip, and 50 ms of processor
 LONG_S = 0.6  # beyond the timeout by which a leader is judged
-AT_ONCE_MAX = 32
+AT_ONCE_MAX = 4  # for each processor: more would hold up the leader for longer than its followers wait
 
 
 class Pace:
     def __init__(self, processors: int) -> None:
         self.at_once = 2 * processors
+        self._at_once_max = AT_ONCE_MAX * processors
 
     def found(self, took_s: float) -> None:
         """A newcomer has its leader."""
         if took_s < SOON_S:
-            self.at_once = min(self.at_once + 1, AT_ONCE_MAX)
+            self.at_once = min(self.at_once + 1, self._at_once_max)
         elif took_s > LONG_S:
             self.at_once = max(self.at_once // 2, 1)

@@ -10,7 +10,7 @@ def test_more_at_once_while_they_find_their_leader_soon() -> None:
     assert pace.at_once == 5
     for _ in range(100):
         pace.found(SOON_S / 2)
-    assert pace.at_once == AT_ONCE_MAX
+    assert pace.at_once == 2 * AT_ONCE_MAX
 
 
 def test_half_as_many_when_one_took_long_and_never_none() -> None:
