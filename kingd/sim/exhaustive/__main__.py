@@ -24,7 +24,10 @@ def main(arguments: list[str] | None = None) -> int:
         for name, job in zip(names, jobs, strict=True):
             found, text, took_s = job.result()
             end = "all" if found.complete else "STOPPED" if found.wrong is None else "VIOLATION"
-            print(f"{name:16} {found.states:9} states {found.moves:9} moves {took_s:7.1f} s  {end}", flush=True)
+            print(
+                f"{name:16} {found.states:9} states {found.moves:9} moves {found.deepest:4} deep {took_s:7.1f} s  {end}",
+                flush=True,
+            )
             print("".join(f"    {line}\n" for line in text), end="")
             worst = max(worst, 0 if found.complete else 1 if found.wrong is None else 2)
             states += found.states
@@ -47,7 +50,7 @@ def _parser() -> argparse.ArgumentParser:
 def _explore(name: str, more_ticks: float, states_max: int) -> tuple[Found, list[str], float]:
     began = time.monotonic()
     scope = SCOPES[name]
-    world = World(replace(scope, ticks=scope.ticks + more_ticks))
+    world = World(replace(scope, ticks=scope.ticks + scope.more * more_ticks))
     found = explore(world, states_max=states_max)
     return found, list(lines(world, found)) if found.wrong else [], time.monotonic() - began
 

@@ -94,6 +94,9 @@ class Scope:
     asleep: frozenset[int] = frozenset()  # who has slept through the start, and heard nothing
     carries: frozenset[type[Body]] = ELECTION
     ticks: float = 4
+    more: float = (
+        1  # of the ticks that a longer run adds it takes so many: half of them where it would not end otherwise
+    )
     term_max: int = 3  # above the terms of the start: what goes further is not looked at
     faults: tuple[Fault, ...] = ()
     faults_max: int = 1  # so many of them in one run

@@ -40,10 +40,10 @@ def scope(name: str, ticks: float, *faults: Fault, **changes: Any) -> Scope:  # 
 _QUORUM = (
     scope("cold", 1, start="cold"),
     scope("plain", 3),
-    scope("plain-late", 2, late_ticks=1),
+    scope("plain-late", 2, late_ticks=1, more=0.5),
     scope("late-acks", 4, carries=VOTES, any_time=frozenset({Ack})),
     scope("late-grants", 3, any_time=frozenset({Grant})),
-    scope("late-claims", 3, any_time=frozenset({Claim})),
+    scope("late-claims", 3, any_time=frozenset({Claim}), more=0.5),
     scope("repeats", 2.2, Fault("repeat")),
     scope("strays", 2.2, Fault("stray")),
     scope("poison", 1, *POISON, start="cold", carries=VOTES),
@@ -118,7 +118,14 @@ _QUORUM = (
     scope(
         "four-voters", 1, hosts=alike(A, B, C, D, voters=FOUR), start="cold", carries=frozenset({Claim, Grant, Refuse})
     ),
-    scope("voters-change", 1, *(Fault("voters", host, FOUR) for host in range(4)), hosts=(*THREE, D), faults_max=4),
+    scope(
+        "voters-change",
+        1,
+        *(Fault("voters", host, FOUR) for host in range(4)),
+        hosts=(*THREE, D),
+        faults_max=4,
+        more=0.5,
+    ),
     scope(
         "voters-steps",
         7,
@@ -136,7 +143,7 @@ _AVAILABILITY = (
     scope("av-cold", 3, hosts=PATIENT, start="cold"),
     scope("av-plain", 3, hosts=PATIENT),
     scope("av-late", 2, hosts=PATIENT, late_ticks=1),
-    scope("av-hand-over", 1, Fault("step-down", 0, "b"), hosts=PATIENT, carries=HANDOVER),
+    scope("av-hand-over", 1, Fault("step-down", 0, "b"), hosts=PATIENT, carries=HANDOVER, more=0.5),
     scope(
         "av-raise",
         2,

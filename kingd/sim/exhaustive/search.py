@@ -15,6 +15,7 @@ class Found:
     wrong: str | None
     trace: tuple[tuple[Action, State], ...]  # how it came to that
     complete: bool  # every state of the scope was visited
+    deepest: int  # steps to the state that takes the most (breadth first: and never more than it takes)
 
 
 def explore(world: World, *, only: str = "", depth_first: bool = False, states_max: int = STATES_MAX) -> Found:
@@ -24,6 +25,7 @@ def explore(world: World, *, only: str = "", depth_first: bool = False, states_m
     queue = deque([start])
     take = queue.pop if depth_first else queue.popleft
     moves = 0
+    last = start
     while queue:
         state = take()
         for action, after, wrong in world.successors(state):
@@ -33,15 +35,24 @@ def explore(world: World, *, only: str = "", depth_first: bool = False, states_m
             if known and wrong is None:
                 continue
             seen.setdefault(after, state)
+            last = after
             wrong = wrong or world.wrong(after)
             if wrong is not None:
                 trace = (*_trace(world, seen, state), (action, after))
-                return Found(states=len(seen), moves=moves, wrong=wrong, trace=trace, complete=False)
+                return Found(
+                    states=len(seen), moves=moves, wrong=wrong, trace=trace, complete=False, deepest=len(trace)
+                )
             if world.within(after):
                 queue.append(after)
         if len(seen) > states_max:
-            return Found(states=len(seen), moves=moves, wrong=None, trace=(), complete=False)
-    return Found(states=len(seen), moves=moves, wrong=None, trace=(), complete=True)
+            break
+    deepest = _steps(seen, last)
+    return Found(states=len(seen), moves=moves, wrong=None, trace=(), complete=not queue, deepest=deepest)
+
+
+def _steps(seen: dict[State, State | None], state: State) -> int:
+    before = seen[state]
+    return 0 if before is None else 1 + _steps(seen, before)
 
 
 def _trace(world: World, seen: dict[State, State | None], state: State) -> tuple[tuple[Action, State], ...]:
