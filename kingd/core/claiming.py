@@ -242,6 +242,11 @@ def give_way(node: Node, refuse: Refuse | None) -> None:
     if refuse is not None and refuse.led:
         node.back_off()
         return
+    come_again(node)
+
+
+def come_again(node: Node) -> None:
+    """Soon, by rank, and not at once: two candidates that each claim when the other gives way would do so every round trip."""
     unit_us = node.timing.round_trip_us
     node.seek(None, delay_us=node.turn_us() + node.jitter(unit_us // 2, unit_us * 2))
 

@@ -223,9 +223,12 @@ def on_resign(node: Node, member: Member, message: Resign) -> None:
     if mine and message.ballot != NO_BALLOT:
         _take_over(node, member, message)
     elif held and (message.leaving or message.ballot >= node.promise.ballot) and node.role is not Role.LEADER:
+        led = node.promise.led != NO_BALLOT
         node.promise.release()  # the holder's own word: it never acts under that ballot again
-        if node.role is Role.FOLLOWER or node.role is Role.SEEKING:
+        if node.role is Role.FOLLOWER or (node.role is Role.SEEKING and (led or message.leaving)):
             following.leader_gone(node, message.reason, successor=message.successor)
+        elif node.role is Role.SEEKING:
+            claiming.come_again(node)  # a claim came to nothing: what refused it is still there
 
 
 def without(node: Node, member: Member) -> None:
