@@ -83,8 +83,8 @@ def belief_in_a_death_frees_the_promise() -> AbstractContextManager[object]:
 
 
 def unreachable_means_dead() -> AbstractContextManager[object]:
-    """A leader that does not answer a voter is taken as over. (That is what a refused connection would be; the core hears of
-    no such thing.)"""
+    """A leader that does not answer a voter is taken as over. (That is what a refused connection would be: it frees no
+    voter's promise.)"""
     judge = voting._judge  # noqa: SLF001 - a mutant
 
     def without_exclusion(node: Node, claimant: Member, claim: Claim) -> Grant | Refuse | None:

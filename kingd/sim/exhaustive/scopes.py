@@ -57,6 +57,7 @@ _QUORUM = (
         hosts=(A, B, replace(C, priority=100)),
         carries=TICKETS - {Grant},
         faults_max=2,
+        more=0.5,
     ),
     scope(
         "second-ticket",
@@ -66,6 +67,7 @@ _QUORUM = (
         hosts=(A, B, replace(C, priority=100)),
         start="resigned",
         carries=frozenset({Claim, Grant, Resign}),
+        more=0.5,
     ),
     scope("late-tickets", 1, start="resigned", carries=frozenset({Claim, Grant, Resign})),
     scope("successor-dies", 1, Fault("crash", 1), start="resigned", carries=frozenset({Claim, Grant, Resign})),
