@@ -116,10 +116,10 @@ def is_electable(survivors: list[Host]) -> bool:
 
 
 def _counts_on_the_dead(host: Host, survivors: list[Host]) -> bool:
-    """A voter without history that has met one that is off by now may begin with it; others, which have not, may not."""
-    names = {h.name for h in survivors}
-    members = host.core.node.members.alive() if host.core else ()
-    return any(m.name in host.settings.voters and m.name not in names for m in members)
+    """A voter without history that has met a session which is over by now may begin with it; others, which have not, and that
+    host's next session, may not."""
+    sessions = {h.core.node.session for h in survivors if h.core is not None}
+    return host.core is not None and any(session not in sessions for _, session in host.core.node.new_sessions)
 
 
 LEADERSHIP = (EventKind.ELECTED, EventKind.DEPOSED, EventKind.LEADER_CHANGED, EventKind.LEADER_LOST)

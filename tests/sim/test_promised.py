@@ -94,3 +94,16 @@ def test_voter_loses_its_state_only_where_another_one_remembers() -> None:
     assert not Faults(cluster, options)._may_forget(box2)  # noqa: SLF001 - as above
     box1.ceiling = Term(4)
     assert Faults(cluster, options)._may_forget(box2)  # noqa: SLF001 - as above
+
+
+def test_first_start_in_which_a_voter_starts_again_need_not_elect() -> None:
+    """Who has met its first session may begin with it; it itself, and others, may not (simulator, seeds 8027057, 7118453)."""
+    voters = tuple(f"box{i}" for i in range(5))
+    cluster = Cluster([replace(s, voters=voters) for s in hosts(50, 0, 0, 0)], seed=1)
+    cluster.start_all()
+    cluster.run(200 * MS)
+    assert is_electable(cluster.hosts)
+    again = cluster.host("box2")
+    cluster.crash(again)
+    cluster.start(again)
+    assert not is_electable(cluster.hosts)
