@@ -122,7 +122,7 @@ def follow_move(node: Node, member: Member, datagram: Datagram, source: Endpoint
     """It is heard from a new address, and by multicast no longer from the one that we know: its answer will tell where it is.
     (A host with several addresses is heard from all of them, and a source address proves nothing.) Whether it moved."""
     if datagram.header.multicast:
-        every_us = node.timing.heartbeat_us if isinstance(datagram.body, Heartbeat) else member.interval_us
+        every_us = datagram.body.interval_ms * MS if isinstance(datagram.body, Heartbeat) else member.interval_us
         moved = source != member.endpoint and node.now_us - member.endpoint_seen_us > 2 * every_us
     else:
         moved = member.would_move(source, node.now_us) and not isinstance(datagram.body, Probe | ProbeAck)

@@ -2,9 +2,10 @@
 
 The limit is the configured leader timeout, raised (never lowered) by the jitter that was measured: twice the
 largest gap between two signs of life in the last minute, at most four times the timeout (and at least half a second: a
-short timeout must not keep jitter from being believed). A leader that was given up, and is heard again, was late and
-not dead: that gap counts too. Before the limit the leader is asked (Ping); `is_doubtful` means that it was asked,
-twice, and had a round trip to answer, or that its port refused both questions."""
+short timeout must not keep jitter from being believed). What the leader of a large cluster beats more slowly, by its own
+word, is no jitter. A leader that was given up, and is heard again, was late and not dead: that gap counts too. Before
+the limit the leader is asked (Ping); `is_doubtful` means that it was asked, twice, and had a round trip to answer, or
+that its port refused both questions."""
 
 from kingd.core.message import SessionId
 from kingd.core.timing import MS, SECOND, Timing
@@ -22,6 +23,7 @@ class Detector:
         self._asked_us = -1  # when the first question since then went out ...
         self.asks = 0  # ... and how many did
         self._refusals = 0  # how many of these met a port where nobody listens
+        self._slower_us = 0  # by how much the leader beats more slowly than every `heartbeat_us`
         self._gaps_us = [0, 0]  # largest gap in this and in the last half minute
         self._bucket_us = now_us
         self._pings: dict[int, int] = {}  # nonce -> when it was sent
@@ -36,6 +38,17 @@ class Detector:
     def _limit_us_max(self) -> int:
         return max(4 * self._timing.leader_timeout_us, _RAISED_AT_LEAST_US)
 
+    @property
+    def limit_at_us(self) -> int:
+        """When the leader has been silent for the limit."""
+        return self._judged_us + self.limit_us
+
+    def expect(self, interval_us: int) -> None:
+        """How often the leader beats, by its own word. Believed up to half the timeout: beyond that nothing but its answers
+        would keep it."""
+        timing = self._timing
+        self._slower_us = max(0, min(interval_us, timing.leader_timeout_us // 2) - timing.heartbeat_us)
+
     def configure(self, timing: Timing) -> None:
         self._timing = timing
 
@@ -45,7 +58,7 @@ class Detector:
         self.alive(now_us)
 
     def alive(self, now_us: int) -> None:
-        self._note_gap(now_us - self._judged_us, now_us)
+        self._note_gap(now_us - self._judged_us - self._slower_us, now_us)
         self.evidence_us = self._judged_us = now_us
         self._asked_us, self.asks, self._refusals = -1, 0, 0
 
@@ -89,7 +102,7 @@ class Detector:
 
     @property
     def silent_at_us(self) -> int:
-        return self._judged_us + self._timing.ask_after_us
+        return self._judged_us + self._timing.ask_after_us + self._slower_us * 3 // 2
 
     def is_silent(self, now_us: int) -> bool:
         return now_us >= self.silent_at_us

@@ -36,7 +36,7 @@ from kingd.core.promise import Promise
 from kingd.core.publishing import Publisher, event
 from kingd.core.settings import Settings
 from kingd.core.status import Status, status
-from kingd.core.timing import NEVER, promise_us
+from kingd.core.timing import MS, NEVER, promise_us
 
 _FIRED_MAX = 16  # a handler may arm what is due at once; more than this is a timer that is not re-armed
 
@@ -113,6 +113,7 @@ class Core:
         leader.heard_sequence = sequence
         assert isinstance(beat.body, Heartbeat)
         leader.alive = node.counted = beat.body.alive
+        node.detector.expect(beat.body.interval_ms * MS)
         following.renew(node, leader, promise.led)
         self._deadline_us = timers.next_us(node, others_us=self._others_us)
         return True
@@ -216,7 +217,7 @@ class Core:
             node.join_at_us += late_us
         if node.campaign is not None and node.campaign.started_us != NEVER:
             node.campaign.started_us += late_us
-        if node.role is Role.LEADER and not node.in_quorum_mode and node.now_us - node.beat_us > node.timing.stall_us:
+        if node.role is Role.LEADER and not node.in_quorum_mode and node.has_stalled(node.now_us):
             leading.on_stall(node)
             self._publisher.publish(self.node)  # at once: what enters now may bring the next leader
 

@@ -9,7 +9,7 @@ from kingd.core.endpoint import Endpoint
 from kingd.core.members import Member, State
 from kingd.core.message import NO_BALLOT, NOBODY, Ack, Ballot, Datagram, Heartbeat, NodeId, Ping, Pong, Reason, Role
 from kingd.core.node import PINGS_PER_SECOND, Node
-from kingd.core.timing import NEVER, SECOND
+from kingd.core.timing import MS, NEVER, SECOND
 
 _REJOIN_EVERY_US = 30 * SECOND
 _DOUBLINGS_MAX = 8
@@ -34,6 +34,7 @@ def on_heartbeat(node: Node, leader: Member, beat: Heartbeat, *, sequence: int) 
         ask(node, leader)  # it hears nobody; perhaps it hears me
         return
     node.counted = beat.alive
+    node.detector.expect(beat.interval_ms * MS)
     _renew(node, leader, ballot, sequence=sequence)
 
 
@@ -99,9 +100,8 @@ def _next_question(node: Node) -> int:
     silent_at_us = node.detector.silent_at_us
     if node.in_line:
         return silent_at_us
-    timing = node.timing
     questions = 1 if node.is_large else 4
-    return silent_at_us + max(0, node.detector.limit_us - questions * timing.round_trip_us - timing.ask_after_us)
+    return max(silent_at_us, node.detector.limit_at_us - questions * node.timing.round_trip_us)
 
 
 def _another_question(node: Node, leader: Member) -> int:

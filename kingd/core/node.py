@@ -132,7 +132,8 @@ class Node:
     counted: int = 0  # members, by the last leader that was followed
     in_line: bool = False  # among those who come next if the leader goes, when it last pinged the leader
     followed_priorities: tuple[int, int] = (0, 0)  # leader's and mine when I began to follow
-    beat_us: int = 0  # when the last heartbeat was sent, as leader
+    beat_us: int = 0  # when the last heartbeat was sent, as leader ...
+    beat_every_us: int = 0  # ... and how long after it the next one is due
     contact_us: int = -1  # leader: when the newest message was sent that some follower provably heard
     raised_us: int = 0
     stranger_us: int = -NEVER  # when an unverified session was last heard
@@ -385,15 +386,19 @@ class Node:
 
     def beat(self) -> None:
         """The leader's heartbeat, and when the next one is due."""
+        alive = len(self.members.alive()) + 1
+        # A lease hangs on each of them, so in quorum mode none is left out.
+        self.beat_every_us = self.timing.heartbeat_us if self.in_quorum_mode else self.timing.beat_us(alive)
         body = Heartbeat(
-            interval_ms=self.timing.heartbeat_us // MS,
-            lonely=self.is_lonely(),
-            alive=len(self.members.alive()) + 1,
-            lease_ms=self.lease_ms,
+            interval_ms=self.beat_every_us // MS, lonely=self.is_lonely(), alive=alive, lease_ms=self.lease_ms
         )
         self.remember_echo(self.multicast(body))
         self.beat_us = self.now_us
-        self.heartbeat_at_us = self.now_us + self.timing.heartbeat_us
+        self.heartbeat_at_us = self.now_us + self.beat_every_us
+
+    def has_stalled(self, now_us: int) -> bool:
+        """As leader: it has been silent for so long that others may have replaced it."""
+        return now_us - self.beat_us > self.timing.stall_us + self.beat_every_us - self.timing.heartbeat_us
 
     def remember_echo(self, sequence: int) -> None:
         while len(self.echoes) >= _ECHOES_MAX:

@@ -69,7 +69,7 @@ def _believed(node: Node, now_us: int) -> tuple[Role, Ballot, int, Reason]:
     if node.role is Role.LEADER:
         if not quorum.has_lease(node, now_us):
             return Role.SEEKING, NO_BALLOT, 0, Reason.QUORUM_LOST
-        if not node.in_quorum_mode and now_us - node.beat_us > node.timing.stall_us:
+        if not node.in_quorum_mode and node.has_stalled(now_us):
             return Role.SEEKING, NO_BALLOT, 0, Reason.STALLED
         return Role.LEADER, node.ballot, 0, node.why
     if node.role is Role.FOLLOWER:

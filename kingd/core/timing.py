@@ -14,6 +14,7 @@ _RHO_PERCENT = 1  # how far the rate of a host's clock may be from real time
 _SLACK_US = 5 * MS
 _READ_AT_ONCE = 32
 _READING_US = 200
+_BEATS_IN_FULL = 128  # a leader of twice, three times ... so many beats half, a third ... as often
 
 
 def reading_us(answers: int) -> int:
@@ -32,6 +33,11 @@ class Timing:
 
     heartbeat_us: int = 100 * MS  # smaller: faster detection, more packets
     leader_timeout_us: int = 500 * MS  # at least 3 heartbeats; smaller: a stall of a few hundred ms looks like a death
+
+    def beat_us(self, members: int) -> int:
+        """How often the leader of so many beats: what wakes all of them comes more rarely the more they are, but never so
+        rarely that one lost heartbeat looks like a death."""
+        return min(self.heartbeat_us * max(1, members // _BEATS_IN_FULL), self.leader_timeout_us // 2)
 
     @property
     def round_trip_us(self) -> int:

@@ -17,7 +17,7 @@ from kingd.core.message import (
     Resign,
     Role,
 )
-from kingd.core.timing import MS
+from kingd.core.timing import MS, Timing
 from tests.unit.scripted import ME, Bench, Peer, ballot, refusal, resignation
 
 LOW = 10
@@ -46,6 +46,45 @@ def newest_beat(bench: Bench) -> int:
 
 
 def test_heartbeat_every_100_ms(bench: Bench) -> None:
+    bench.advance_ms(1000)
+    assert len(bench.sent(Heartbeat)) == 10
+
+
+@pytest.mark.parametrize(
+    ("members", "profile_ms", "interval_ms"),
+    [
+        (255, (100, 500), 100),
+        (256, (100, 500), 200),
+        (384, (100, 500), 250),
+        (384, (10, 30), 15),
+        (384, (1000, 5000), 2500),
+    ],
+    ids=["so many hear each", "half of them", "half the leader timeout at most", "fast", "wifi"],
+)
+def test_leader_of_hundreds_beats_more_rarely_and_says_so(
+    members: int, profile_ms: tuple[int, int], interval_ms: int
+) -> None:
+    heartbeat_ms, leader_timeout_ms = profile_ms
+    timing = Timing(heartbeat_us=heartbeat_ms * MS, leader_timeout_us=leader_timeout_ms * MS)
+    bench = Bench(timing=timing)
+    bench.become_leader(*(Peer(node=node, priority=LOW) for node in range(100, 99 + members)))
+    bench.clear()
+    bench.advance_ms(interval_ms * 4)
+    assert [beat.interval_ms for beat in bench.sent(Heartbeat)] == [interval_ms] * 4
+    late_us = timing.stall_us - timing.heartbeat_us  # as late as any heartbeat may come
+    bench.run_late(bench.node.heartbeat_at_us + late_us - bench.now_us)
+    assert bench.role() is Role.LEADER
+    bench.run_late(bench.node.heartbeat_at_us + late_us + 1 - bench.now_us)
+    assert bench.role() is Role.SEEKING
+
+
+def test_lease_of_hundreds_is_asked_for_at_each_heartbeat() -> None:
+    bench = Bench(voters=("me",))
+    bench.advance_ms(5000)
+    assert bench.role() is Role.LEADER
+    voters = bench.node.settings.voters_digest
+    bench.meet(*(Peer(node=node, priority=LOW, voters=voters) for node in range(100, 500)))
+    bench.clear()
     bench.advance_ms(1000)
     assert len(bench.sent(Heartbeat)) == 10
 

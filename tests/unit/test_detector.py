@@ -43,6 +43,25 @@ def test_limit_is_twice_the_largest_gap_and_never_below_the_timeout(
     assert detector.limit_us == limit_ms * MS
 
 
+def test_what_the_leader_beats_more_slowly_by_its_own_word_is_no_jitter(detector: Detector) -> None:
+    detector.expect(250 * MS)
+    at_us = beats(detector, 250, 250, 260)
+    assert detector.limit_us == 500 * MS
+    assert detector.silent_at_us == at_us + 375 * MS  # one and a half of its heartbeats, too
+    at_us = beats(detector, 500)  # one was lost
+    assert detector.limit_us == 700 * MS
+    assert detector.limit_at_us == at_us + 700 * MS
+
+
+@pytest.mark.parametrize(("interval_ms", "silent_ms"), [(0, 150), (100, 150), (10_000, 375)])
+def test_no_word_of_the_leaders_puts_the_question_off_beyond_the_timeout(
+    detector: Detector, interval_ms: int, silent_ms: int
+) -> None:
+    detector.expect(interval_ms * MS)
+    assert detector.silent_at_us == silent_ms * MS
+    assert detector.limit_us == 500 * MS
+
+
 FAST = Timing(heartbeat_us=10 * MS, leader_timeout_us=30 * MS)
 
 
