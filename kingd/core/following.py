@@ -157,6 +157,13 @@ def ask(node: Node, leader: Member, *, for_roster: bool = False) -> None:
     node.send(Ping(nonce=nonce, heard=leader.heard_sequence, polling=polling or for_roster), leader)
 
 
+def ask_candidate(node: Node) -> None:
+    """That has this node's grant: it may lead by now, and its multicast not arrive here."""
+    candidate = node.members.find(node.promise.ballot.node, node.promise.session)
+    if candidate is not None and node.promise.led == NO_BALLOT:
+        ask(node, candidate)
+
+
 def _polls(node: Node, leader: Member) -> bool:
     """Its multicast has not been heard for so long that only its answers keep it leader here."""
     return node.now_us - max(leader.multicast_us, node.followed_us) > node.timing.leader_timeout_us
@@ -177,12 +184,10 @@ def on_pong(node: Node, leader: Member, pong: Pong, *, sequence: int) -> None:
         return
     leader.contact_us = max(leader.contact_us, sent_us)
     leader.heard_sequence = max(leader.heard_sequence, sequence)
-    if node.role is not Role.FOLLOWER or leader.session != node.promise.session:
-        return
-    if leader.role is Role.LEADER and leader.leader >= node.promise.expected:
+    if leader.role is Role.LEADER and is_my_leader(node, leader, leader.leader):
         _renew(node, leader, leader.leader, sequence=sequence)
-    elif node.is_voter:
-        return  # it may have been said before the promise of now was given: only a resignation names the ballot it ends
+    elif node.role is not Role.FOLLOWER or leader.session != node.promise.session or node.is_voter:
+        return  # to a voter it may have been said before its promise was given: only a resignation names the ballot it ends
     elif leader.role is not Role.LEADER and leader.leader != NO_BALLOT:
         leader_gone(node, Reason.LEADER_LEFT)  # it follows somebody
     elif leader.role is not Role.LEADER:  # it stalled and is about to claim anew, or its resignation is on the way

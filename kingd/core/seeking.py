@@ -1,7 +1,7 @@
 """A node without a leader: it listens (joining), leaves it to the better ones, then claims. docs/protocol.md 4.4."""
 
-from kingd.core import claiming, contact, quorum
-from kingd.core.message import Role
+from kingd.core import claiming, contact, following, quorum
+from kingd.core.message import NO_BALLOT, Role
 from kingd.core.node import Node
 
 
@@ -26,7 +26,7 @@ def learn(node: Node) -> None:
 
 def on_seek_time(node: Node) -> None:
     if node.promise.is_live(node.now_us):
-        node.seek_at_us = node.promise.until_us + quorum.turn_us(node)
+        _await_promised(node)
     elif not node.eligible:
         node.seek_at_us = node.now_us + node.timing.leader_timeout_us
     elif node.hears_foreign_leader() and not node.foreign_lonely:
@@ -37,6 +37,14 @@ def on_seek_time(node: Node) -> None:
         node.seek_at_us = node.now_us + 2 * node.timing.round_trip_us  # who is there by then is asked
     else:
         claiming.start(node, node.why, ticket=node.inherited)
+
+
+def _await_promised(node: Node) -> None:
+    """Until the promise is over. Who got it as a candidate is asked whether it leads."""
+    node.seek_at_us = node.promise.until_us + quorum.turn_us(node)
+    if node.promise.led == NO_BALLOT:
+        following.ask_candidate(node)
+        node.seek_at_us = min(node.seek_at_us, node.now_us + node.timing.ask_after_us)
 
 
 def look_around(node: Node) -> None:

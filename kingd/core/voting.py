@@ -6,7 +6,7 @@ it runs out or is resigned."""
 
 from kingd.core import claiming, following, quorum, rosters
 from kingd.core.members import MEMBERS_MAX, Member
-from kingd.core.message import NO_BALLOT, Ballot, Claim, Grant, Reason, Refuse, Role, SessionId
+from kingd.core.message import NO_BALLOT, Ballot, Claim, Grant, Refuse, Role, SessionId
 from kingd.core.node import Node
 from kingd.core.timing import MS, reading_us
 
@@ -99,8 +99,4 @@ def _promise(node: Node, claimant: Member, claim: Claim) -> None:
     if node.role is Role.JOINING:
         node.why = claim.reason
         return
-    _await_leader(node, claim.reason, until_us)
-
-
-def _await_leader(node: Node, reason: Reason, until_us: int) -> None:
-    node.seek(reason, delay_us=until_us - node.now_us)
+    node.seek(claim.reason, delay_us=node.timing.ask_after_us + reading_us(node.proven_size))

@@ -207,6 +207,23 @@ def test_017_claim_inside_a_promise_is_refused_and_after_it_granted() -> None:
     assert isinstance(verdict(bench, other, Claim(term=Term(11), attempt=2)), Grant)
 
 
+@pytest.mark.parametrize(("leads", "follows"), [(True, True), (False, False)])
+def test_093_who_has_granted_asks_the_candidate_whose_heartbeat_does_not_come(leads: bool, follows: bool) -> None:
+    claimant = Peer(node=60, priority=BETTER)
+    bench = in_role(Role.SEEKING, claimant)
+    bench.hear(claimant, Claim(term=Term(9), attempt=1, prepare=False, reason=Reason.JOINED))
+    bench.clear()
+    bench.advance(bench.node.timing.ask_after_us)
+    question = bench.answer(claimant, Ping)
+    if leads:
+        claimant.leads(9)
+    bench.hear(claimant, Pong(echo=question.nonce))
+    assert (bench.role() is Role.FOLLOWER) == follows
+    bench.clear()
+    bench.advance(bench.node.timing.ask_after_us)
+    assert bench.sent(Ping)  # again, or because its multicast is still not heard
+
+
 def test_resent_claim_does_not_extend_the_promise_of_a_dead_candidate_for_ever() -> None:
     holder, other = Peer(node=60, priority=BETTER), Peer(node=61, priority=BETTER)
     bench = in_role(Role.JOINING, holder)
