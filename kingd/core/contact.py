@@ -103,6 +103,14 @@ def _challenge(node: Node, target: NodeId, session: SessionId) -> int:
 
 
 def _may_probe_stranger(node: Node) -> bool:
+def _open_challenge(node: Node, target: NodeId, session: SessionId) -> int:
+    """The question of a moment ago once more, for it may have been lost; else a new one."""
+    last = node.challenges.get(target, session)
+    if last is not None and node.now_us - last.sent_us < node.timing.challenge_us:
+        return last.nonce
+    return _challenge(node, target, session)
+
+
     """Who makes up hosts by the thousand must not make us send by the thousand; an honest newcomer among them, who announces
     itself again and again, gets its turn.
     """
@@ -138,7 +146,7 @@ def answer_probe(node: Node, header: Header, endpoint: Endpoint, message: Probe)
         return
     member = node.members.find(header.source, header.session)
     is_known = header.source == node.id or (member is not None and not member.would_move(endpoint, node.now_us))
-    nonce = 0 if is_known else _challenge(node, header.source, header.session)
+    nonce = 0 if is_known else _open_challenge(node, header.source, header.session)
     _acknowledge(node, header, endpoint, echo=message.nonce, nonce=nonce)
 
 

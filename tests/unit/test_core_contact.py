@@ -112,6 +112,18 @@ def test_stranger_who_asks_is_answered_where_he_asked_from(bench: Bench) -> None
     assert nonce
 
 
+def test_stranger_who_was_asked_a_moment_ago_and_asks_is_asked_the_same_again(bench: Bench) -> None:
+    """The question may have been lost: else it would follow somebody who does not know it."""
+    stranger = Peer(node=60)
+    bench.hear(stranger, Announce(name="box60", version="0", interval_ms=1000), multicast=True)
+    bench.advance_ms(10)
+    bench.hear(stranger, Probe(nonce=77))
+    nonce = bench.answer(stranger, ProbeAck).nonce
+    assert nonce == bench.answer(stranger, Probe).nonce
+    bench.hear(stranger, ProbeAck(echo=nonce, name="box60", version="0", returns=0))
+    assert bench.node.members.find(NodeId(60), SessionId(6000)) is not None
+
+
 def test_member_is_who_answers_the_challenge(bench: Bench) -> None:
     peer = Peer(node=60, priority=150)
     bench.meet(peer)
