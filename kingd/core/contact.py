@@ -7,7 +7,7 @@ never more bytes than it sent (protocol.md 3.4)."""
 from kingd.core import survey
 from kingd.core.effect import EventKind
 from kingd.core.endpoint import Endpoint
-from kingd.core.members import MEMBERS_MAX, Challenge, Member, State, announce_interval_us
+from kingd.core.members import ANNOUNCE_FIRST_US, MEMBERS_MAX, Challenge, Member, State, announce_interval_us
 from kingd.core.message import (
     NOBODY,
     Announce,
@@ -30,7 +30,6 @@ from kingd.core.node import Node
 from kingd.core.publishing import tell_of
 from kingd.core.timing import MS, NEVER, SECOND
 
-_ANNOUNCE_FIRST_US = (150 * MS, 450 * MS)  # after the first: a lost one costs little
 _STRANGERS_PER_SECOND = 500  # 450 hosts that start together stay below it
 _UNANSWERED_MAX = 64
 _FOREIGN_MAX = 1024
@@ -43,17 +42,19 @@ _SWEEP_US_MAX = 5 * SECOND
 
 
 def announce(node: Node) -> None:
-    """What the leader of a large cluster has answered is not said again: it wakes everybody."""
+    """What the leader of a large cluster has answered is not said again: it wakes everybody. Until its first heartbeat or
+    roster any cluster may be large."""
     interval_us = announce_interval_us(node.size)
-    is_met = node.is_large and node.followed() is not None
-    if not is_met or node.announced not in range(1, len(_ANNOUNCE_FIRST_US) + 1):
+    leader = node.followed()
+    may_be_met = leader is not None and (node.is_large or leader.alive == 0)
+    if not may_be_met or node.announced not in range(1, len(ANNOUNCE_FIRST_US) + 1):
         _say_who_i_am(node, interval_us)
-    if node.announced < len(_ANNOUNCE_FIRST_US) and not is_met:
-        wait_us = _ANNOUNCE_FIRST_US[node.announced]
+    if node.announced < len(ANNOUNCE_FIRST_US) and not (node.is_large and leader is not None):
+        wait_us = ANNOUNCE_FIRST_US[node.announced]
         node.announced += 1
     else:
         wait_us = node.jitter(interval_us // 2, interval_us * 3 // 2)
-        node.announced = len(_ANNOUNCE_FIRST_US) + 1
+        node.announced = len(ANNOUNCE_FIRST_US) + 1
     node.announce_at_us = node.now_us + wait_us
 
 
@@ -102,7 +103,6 @@ def _challenge(node: Node, target: NodeId, session: SessionId) -> int:
     return nonce
 
 
-def _may_probe_stranger(node: Node) -> bool:
 def _open_challenge(node: Node, target: NodeId, session: SessionId) -> int:
     """The question of a moment ago once more, for it may have been lost; else a new one."""
     last = node.challenges.get(target, session)
@@ -111,6 +111,7 @@ def _open_challenge(node: Node, target: NodeId, session: SessionId) -> int:
     return _challenge(node, target, session)
 
 
+def _may_probe_stranger(node: Node) -> bool:
     """Who makes up hosts by the thousand must not make us send by the thousand; an honest newcomer among them, who announces
     itself again and again, gets its turn.
     """

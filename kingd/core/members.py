@@ -11,11 +11,12 @@ from enum import StrEnum
 
 from kingd.core.endpoint import Endpoint
 from kingd.core.message import NO_BALLOT, NOBODY, Ballot, Header, NodeId, Role, SessionId
-from kingd.core.timing import SECOND
+from kingd.core.timing import MS, SECOND
 
 MEMBERS_MAX = 4096
 CHALLENGES_MAX = 1024
 FORGET_AFTER_US = 3600 * SECOND  # a dead or departed node stays listed so long
+ANNOUNCE_FIRST_US = (150 * MS, 450 * MS)  # after the first one of a newcomer: a lost one costs little
 ANNOUNCE_US = SECOND
 ANNOUNCES_PER_SECOND = 50  # of the whole cluster, at most (as RTCP scales its reports, RFC 3550 6.2) ...
 ANNOUNCES_HEARD_PER_SECOND = 1_000  # ... and so many arrive, at all members together: beyond 32 members the rate falls

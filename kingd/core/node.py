@@ -12,7 +12,14 @@ from kingd.core.detector import Detector
 from kingd.core.effect import Effect, Multicast, Peer, Send
 from kingd.core.endpoint import Endpoint
 from kingd.core.hearsay import Hearsay, Listed, third
-from kingd.core.members import ANNOUNCES_PER_SECOND, Challenges, Member, Members
+from kingd.core.members import (
+    ANNOUNCE_FIRST_US,
+    ANNOUNCES_PER_SECOND,
+    Challenges,
+    Member,
+    Members,
+    announce_interval_us,
+)
 from kingd.core.message import (
     NO_BALLOT,
     NOBODY,
@@ -36,9 +43,9 @@ from kingd.core.timing import MS, NEVER, SECOND, Timing, promise_us
 _ECHOES_MAX = 1024
 _REFUSED_US = 10 * SECOND
 _REFUSED_US_MAX = 600 * SECOND
-_UNPROVEN_SLOTS_MAX = 16
+_SLOTS_MAX = 16  # in which a crowd is waited for; whoever comes behind that waits for his luck ...
 _LINE_LASTS_US = 2 * SECOND  # of a large cluster: who is better than it is noticed at once, who is gone then
-_UNPROVEN_SPREAD_US = 2 * SECOND
+_SPREAD_US_MIN = 2 * SECOND  # ... for so long at least
 _LEASE_GUARD = 50  # so small a part of the lease is its last: what a leader says takes time to arrive
 PINGS_PER_SECOND = 50  # of all followers together, at their leader
 TERM_JUMP_MAX = 1 << 32  # a term that far above all known ones is a mistake or an attack, never a history
@@ -261,13 +268,23 @@ class Node:
         listed = self.hearsay.alive(self.now_us) if len(self.hearsay) else ()
         return sum(1 for m in listed if m.eligible and m.rank < self.rank and m.node != without)
 
+    def _before_me(self, without: NodeId) -> tuple[int, int]:
+        """How many would be asked to lead before this node: one after the other, and as one of a crowd. That are those that are
+        only heard of, for somebody may have made them up, and all of a large cluster."""
+        proven, unproven = self._position(without), self._position_by_hearsay(without)
+        return (0, proven + unproven) if self.is_large else (proven, unproven)
+
     def turn_us(self, *, without: NodeId = NOBODY) -> int:
-        """How long this node leaves it to the better ones to claim. Of those that are only heard of not for ever: somebody may
-        have made them up."""
-        unproven = self._position_by_hearsay(without)
-        slots = self._position(without) + min(unproven, _UNPROVEN_SLOTS_MAX)
-        spread_us = self.jitter(0, _UNPROVEN_SPREAD_US) if unproven > _UNPROVEN_SLOTS_MAX else 0
-        return slots * self.timing.slot_us + spread_us
+        """How long this node leaves it to the better ones to claim."""
+        others, crowd = self._before_me(without)
+        return (others + min(crowd, _SLOTS_MAX)) * self.timing.slot_us + self._chance_us(crowd)
+
+    def _chance_us(self, crowd: int) -> int:
+        """Behind so many a turn is a matter of chance: so many attempts a second come of all members together as announcements
+        do, whatever became of those before."""
+        if crowd <= _SLOTS_MAX:
+            return 0
+        return self.jitter(0, max(_SPREAD_US_MIN, announce_interval_us(self.proven_size)))
 
     @property
     def size(self) -> int:
@@ -481,12 +498,15 @@ class Node:
         self.failures = 0 if self.has_contact() else self.failures + 1
         self.waits_for_foreign = self.hears_foreign_leader()
         unit_us = 2 * self.timing.leader_timeout_us
-        self.seek(None, delay_us=self.jitter(unit_us, 2 * unit_us) << min(self.failures, 5))
+        wait_us = self.jitter(unit_us, 2 * unit_us) << min(self.failures, 5)
+        _, crowd = self._before_me(NOBODY)
+        self.seek(None, delay_us=wait_us + self._chance_us(crowd))
 
     def follow(self, leader: Member, ballot: Ballot, reason: Reason | None = None) -> None:
         """Promise to a leader after a round trip with it, or after having granted its claim."""
         if self.leader != ballot:
-            if not self.is_large:  # there, others need not know whom each follows
+            # In a large one others need not know whom each follows, and a newcomer is about to say more of itself anyway.
+            if not self.is_large and self.announced > len(ANNOUNCE_FIRST_US):
                 self.announce_at_us = min(
                     self.announce_at_us, self.now_us + self.jitter(0, self.size * SECOND // ANNOUNCES_PER_SECOND)
                 )

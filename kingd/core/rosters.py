@@ -48,7 +48,7 @@ def on_roster(node: Node, member: Member, roster: Roster, source: Endpoint) -> N
     for entry in roster.entries:
         if entry.node == node.id or node.members.find(entry.node, entry.session) is not None:
             continue
-        if node.is_large and node.role is Role.FOLLOWER:  # verified in its turn, if it matters
+        if node.is_large:  # verified in its turn, if it matters
             interval_us = announce_interval_us(node.size)
             node.hearsay.note_entry(entry, source.interface, interval_us=interval_us, now_us=node.now_us)
         else:

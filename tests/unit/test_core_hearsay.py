@@ -1,5 +1,7 @@
 """A large cluster: who is verified, who is only heard of, and what that is worth. docs/protocol.md 4.1."""
 
+import pytest
+
 from kingd.core.effect import EventKind, Send, Surveyed
 from kingd.core.members import FORGET_AFTER_US, MEMBERS_MAX
 from kingd.core.message import (
@@ -118,6 +120,39 @@ def test_those_heard_of_let_it_wait_but_not_for_ever() -> None:
     assert 16 * 150 <= (bench.node.seek_at_us - bench.now_us) / 1000 <= 16 * 150 + 2_000
 
 
+def test_hundreds_without_a_leader_take_turns_by_chance_and_so_many_a_second_of_all_of_them() -> None:
+    """As many as announce themselves a second: each that claims asks all of them, and a storm ends nothing."""
+    bench, leader, _ = follower()
+    announce(bench, *[Peer(node=1000 + n, priority=150) for n in range(300)])
+    bench.beat(leader, alive=300)
+    turns_s = sorted(bench.node.turn_us() / SECOND - 2.4 for _ in range(1000))
+    assert turns_s[0] >= 0
+    assert turns_s[500] == pytest.approx(45, rel=0.1)
+    assert turns_s[-1] <= 90
+    bench.node.back_off()
+    assert bench.node.seek_at_us - bench.now_us > 3 * SECOND  # who has tried in vain comes in turn, too
+
+
+def test_the_best_of_hundreds_do_not_wait_for_them() -> None:
+    bench, leader, _ = follower(line=2)
+    announce(bench, *[Peer(node=1000 + n, priority=WORSE) for n in range(300)])
+    bench.beat(leader, alive=300)
+    assert bench.node.turn_us(without=NodeId(leader.node)) == 2 * bench.node.timing.slot_us
+
+
+def test_who_seeks_in_a_large_cluster_asks_nobody_because_of_a_roster() -> None:
+    """Each of hundreds would ask each other one: whoever is to claim does so when it claims."""
+    bench, leader, next_ones = follower()
+    bench.hear(leader, goodbye())
+    assert bench.role() is Role.SEEKING
+    named = Peer(node=100, priority=WORSE)
+    host, port, _ = named.endpoint
+    entry = RosterEntry(node=NodeId(named.node), session=SessionId(named.session), host=host, port=port)
+    bench.hear(next_ones[0], Roster(entries=(entry,), alive=40))
+    assert not probed(bench, named)
+    assert bench.node.hearsay.get(NodeId(named.node)) is not None
+
+
 def goodbye() -> Resign:
     return resignation(NO_BALLOT, Reason.LEADER_LEFT, leaving=True)
 
@@ -166,6 +201,20 @@ def test_who_has_met_the_leader_of_a_large_cluster_does_not_say_again_that_it_is
         bench.advance_ms(100)
         bench.beat(leader, alive=40)
     assert len(bench.sent(Announce)) >= 1
+
+
+@pytest.mark.parametrize(("alive", "said"), [(40, 0), (2, 1)])
+def test_newcomer_says_no_more_before_it_knows_how_many_there_are(alive: int, said: int) -> None:
+    bench, leader = Bench(mesh_max=MESH), Peer(node=70, priority=BETTER).leads(5)
+    bench.advance_ms(50)
+    bench.meet(leader)
+    assert bench.role() is Role.FOLLOWER
+    bench.clear()
+    bench.advance_ms(350)  # the second announcement would be due, and that it follows would be one
+    assert bench.sent(Announce) == []
+    bench.beat(leader, alive=alive)
+    bench.advance_ms(300)
+    assert len(bench.sent(Announce)) == said
 
 
 def test_a_member_is_expected_as_rarely_as_the_size_of_the_cluster_asks_for() -> None:
