@@ -304,11 +304,23 @@ def _note_unanswered(node: Node, target: NodeId, source: Endpoint) -> None:
         node.unanswered[target] = (node.now_us, source)
 
 
-def _verify(node: Node, datagram: Datagram, ack: ProbeAck, source: Endpoint) -> Member | None:
-    header = datagram.header
+def answered(node: Node, header: Header, ack: ProbeAck) -> Challenge | None:
+    """The question that this answers. None if there is none, or it was asked too long ago to prove that its sender is there:
+    the first answer to it may have been lost, and recorded."""
     challenge = node.challenges.take(header.source, header.session, echo=ack.echo)
     if challenge is None:
         node.drop("unasked")
+        return None
+    if node.now_us - challenge.sent_us > node.timing.contact_us:
+        node.drop("late")
+        return None
+    return challenge
+
+
+def _verify(node: Node, datagram: Datagram, ack: ProbeAck, source: Endpoint) -> Member | None:
+    header = datagram.header
+    challenge = answered(node, header, ack)
+    if challenge is None:
         return None
     note_returns(node, ack)
     former = node.members.get(header.source)

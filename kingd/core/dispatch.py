@@ -169,9 +169,8 @@ def _dispatch(node: Node, member: Member, datagram: Datagram, source: Endpoint) 
 
 
 def _on_probe_ack(node: Node, member: Member, header: Header, ack: ProbeAck, source: Endpoint) -> None:
-    challenge = node.challenges.take(member.node, member.session, echo=ack.echo)
+    challenge = contact.answered(node, header, ack)
     if challenge is None:
-        node.drop("unasked")
         return
     node.note_contact(member, challenge.sent_us)
     if member.would_move(source, node.now_us):

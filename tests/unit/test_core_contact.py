@@ -133,6 +133,17 @@ def test_member_is_who_answers_the_challenge(bench: Bench) -> None:
     assert bench.events() == [EventKind.MEMBER_JOINED]
 
 
+def test_099_answer_to_a_question_of_long_ago_proves_nothing(bench: Bench) -> None:
+    """Its first copy was lost, and somebody recorded it: a leader would give way to one that is dead."""
+    peer = Peer(node=60)
+    bench.hear(peer, Announce(name="box60", version="0", interval_ms=3_600_000), multicast=True)
+    nonce = bench.answer(peer, Probe).nonce
+    bench.advance(bench.node.timing.contact_us + 1)
+    bench.hear(peer, ProbeAck(echo=nonce, name="box60", version="0", returns=0))
+    assert len(bench.node.members) == 0
+    assert bench.node.dropped["late"] == 1
+
+
 @pytest.mark.parametrize("echo_error", [1, 1 << 63])
 def test_wrong_echo_is_ignored(bench: Bench, echo_error: int) -> None:
     peer = Peer(node=60)
