@@ -44,6 +44,7 @@ _ECHOES_MAX = 1024
 _REFUSED_US = 10 * SECOND
 _REFUSED_US_MAX = 600 * SECOND
 _SLOTS_MAX = 16  # in which a crowd is waited for; whoever comes behind that waits for his luck ...
+_DOUBLINGS_MAX = 5
 _LINE_LASTS_US = 2 * SECOND  # of a large cluster: who is better than it is noticed at once, who is gone then
 _SPREAD_US_MIN = 2 * SECOND  # ... for so long at least
 _LEASE_GUARD = 50  # so small a part of the lease is its last: what a leader says takes time to arrive
@@ -133,6 +134,7 @@ class Node:
     overlap_ended: bool = False  # two leaders met and settled it: users are told at the end of this step
     waits_for_foreign: bool = False  # seeking, but backed off because it hears a leader that it cannot follow
     announced: int = 0  # announcements since the start: the first three come quickly
+    duels: int = 0  # claims, of this node and to it, that came to nothing since there was a leader
     failures: int = 0  # claims that failed in a row: back-off
     rejoined_us: int = -NEVER  # when the multicast group was last joined anew
     followed_us: int = 0
@@ -277,7 +279,12 @@ class Node:
     def turn_us(self, *, without: NodeId = NOBODY) -> int:
         """How long this node leaves it to the better ones to claim."""
         others, crowd = self._before_me(without)
-        return (others + min(crowd, _SLOTS_MAX)) * self.timing.slot_us + self._chance_us(crowd)
+        return (others + min(crowd, _SLOTS_MAX)) * self.patient_us(self.timing.slot_us) + self._chance_us(crowd)
+
+    def patient_us(self, wait_us: int) -> int:
+        """In a large cluster twice as long after each claim that came to nothing: its hosts, or the machine that they share,
+        may take longer for one than its time is, and for several all the more (as Ethernet backs off, IEEE 802.3 4.2)."""
+        return wait_us << min(self.duels, _DOUBLINGS_MAX) if self.is_large else wait_us
 
     def _chance_us(self, crowd: int) -> int:
         """Behind so many a turn is a matter of chance: so many attempts a second come of all members together as announcements
@@ -468,6 +475,8 @@ class Node:
             self.join_at_us = NEVER
         if role not in (Role.SEEKING, Role.CANDIDATE):
             self.inherited = None
+        if role in (Role.FOLLOWER, Role.LEADER):
+            self.duels = 0
         if role is Role.FOLLOWER:
             self.failures = 0  # to lead alone is no success
 

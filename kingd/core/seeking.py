@@ -27,6 +27,10 @@ def learn(node: Node) -> None:
 def on_seek_time(node: Node) -> None:
     if node.promise.is_live(node.now_us):
         _await_promised(node)
+    elif node.is_large and node.promise.until_us:
+        # It has run out, as those of hundreds to the same candidate. Few may duel: that costs them a round trip.
+        node.seek_at_us = node.promise.until_us + node.turn_us()
+        node.promise.release()
     elif not node.eligible:
         node.seek_at_us = node.now_us + node.timing.leader_timeout_us
     elif node.hears_foreign_leader() and not node.foreign_lonely:
@@ -44,7 +48,9 @@ def _await_promised(node: Node) -> None:
     node.seek_at_us = node.promise.until_us + quorum.turn_us(node)
     if node.promise.led == NO_BALLOT:
         following.ask_candidate(node)
-        node.seek_at_us = min(node.seek_at_us, node.now_us + node.timing.ask_after_us)
+        again_us = node.now_us + node.timing.ask_after_us
+        if again_us < node.promise.until_us:
+            node.seek_at_us = again_us
 
 
 def look_around(node: Node) -> None:

@@ -20,9 +20,10 @@ from kingd.core.message import (
     RosterEntry,
     SessionId,
     Survey,
+    Term,
 )
 from kingd.core.timing import SECOND
-from tests.unit.scripted import Bench, Peer, resignation
+from tests.unit.scripted import Bench, Peer, ballot, resignation
 
 MESH = 4
 WORSE, BETTER = 50, 200
@@ -138,6 +139,38 @@ def test_the_best_of_hundreds_do_not_wait_for_them() -> None:
     announce(bench, *[Peer(node=1000 + n, priority=WORSE) for n in range(300)])
     bench.beat(leader, alive=300)
     assert bench.node.turn_us(without=NodeId(leader.node)) == 2 * bench.node.timing.slot_us
+
+
+def test_in_a_large_cluster_each_claim_that_came_to_nothing_doubles_the_slots_until_there_is_a_leader() -> None:
+    bench, leader, next_ones = follower(line=1)
+    bench.hear(leader, goodbye())
+    slot_us = bench.node.timing.slot_us
+    claimant = next_ones[0]
+    turns_us = []
+    for term in range(6, 14):
+        claim = Claim(term=Term(term), attempt=term, prepare=False, reason=Reason.LEADER_LEFT)
+        bench.hear(claimant, claim)
+        bench.hear(claimant, resignation(ballot(term, claimant.node), Reason.LEADER_LEFT))
+        turns_us.append(bench.node.turn_us())
+    assert turns_us == [slot_us << doublings for doublings in (1, 2, 3, 4, 5, 5, 5, 5)]
+    claimant.leads(20)
+    bench.beat(claimant, alive=40)
+    bench.acknowledge(claimant)
+    assert bench.role() is Role.FOLLOWER
+    assert bench.node.turn_us() == slot_us
+
+
+def test_in_a_large_cluster_who_granted_in_vain_waits_its_turn_however_late_it_runs() -> None:
+    """All of them have promised to the same candidate until the same moment."""
+    bench, leader, next_ones = follower()
+    announce(bench, *[Peer(node=1000 + n, priority=150) for n in range(300)])
+    bench.hear(leader, goodbye())
+    bench.hear(next_ones[0], Claim(term=Term(6), attempt=1, prepare=False, reason=Reason.LEADER_LEFT))
+    assert bench.sent(Grant)
+    ends_us = bench.node.promise.until_us
+    bench.run_late(ends_us + SECOND - bench.now_us)
+    assert not bench.sent(Claim)
+    assert bench.node.seek_at_us - ends_us >= 16 * bench.node.timing.slot_us
 
 
 def test_who_seeks_in_a_large_cluster_asks_nobody_because_of_a_roster() -> None:
