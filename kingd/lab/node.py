@@ -30,8 +30,9 @@ class Node:
         (self.folder / "kingd.toml").write_text(f'[timing]\nprofile = "{profile}"\n')
 
     def kill(self, number: signal.Signals) -> None:
-        if self.process is not None:
-            self.process.signal(number)
+        process = self.process  # looked at once: it may end at any moment
+        if process is not None:
+            process.signal(number)
 
     def wait_until_ended(self, timeout_s: float) -> bool:
         process = load(self._pid_file)

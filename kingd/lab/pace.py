@@ -2,11 +2,11 @@
 do has stalled leaders, elections, and ever more work.
 
 In: how long each newcomer took to find its leader. Out: how many may be looking for it at a time. One more while they find it
-soon, half as many when one took long, as TCP finds the share of a link that is its own (RFC 5681 3.1): so a start takes what
-the machine has left, and no more. It knows no clock and no process."""
+soon, one less when one did not, half as many when one took long, as TCP finds the share of a link that is its own (RFC 5681
+3.1): so a start takes what the machine has left, and no more. It knows no clock and no process."""
 
-SOON_S = 0.3  # a heartbeat, a round trip, and 50 ms of processor
-LONG_S = 0.6  # beyond the timeout by which a leader is judged
+SOON_S = 0.15  # a round trip, and 50 ms of processor
+LONG_S = 0.4  # close to the timeout by which a leader is judged
 AT_ONCE_MAX = 4  # for each processor: more would hold up the leader for longer than its followers wait
 
 
@@ -21,3 +21,5 @@ class Pace:
             self.at_once = min(self.at_once + 1, self._at_once_max)
         elif took_s > LONG_S:
             self.at_once = max(self.at_once // 2, 1)
+        else:
+            self.at_once = max(self.at_once - 1, 1)
