@@ -18,7 +18,8 @@ from kingd.net.problems import Operation
 
 # Changes come in bursts (an address, its route, its duplicate check); one scan serves them all.
 SETTLE_S = 0.02
-PERIOD_S = 5.0
+PERIOD_S = 30.0  # in case the kernel told of a change and this host did not get it
+PERIOD_BLIND_S = 5.0  # where the kernel tells nothing
 PERIOD_TROUBLED_S = 1.0
 
 
@@ -96,7 +97,8 @@ class Watch:
     def _begin_period(self, loop: asyncio.AbstractEventLoop) -> None:
         if self._period is not None:
             self._period.cancel()
-        self._period = loop.call_later(PERIOD_TROUBLED_S if self._troubled else PERIOD_S, self._on_period_over)
+        quiet_s = PERIOD_S if self._netlink is not None else PERIOD_BLIND_S
+        self._period = loop.call_later(PERIOD_TROUBLED_S if self._troubled else quiet_s, self._on_period_over)
 
     def _on_period_over(self) -> None:
         assert self._loop is not None
