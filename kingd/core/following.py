@@ -157,8 +157,14 @@ def ask(node: Node, leader: Member, *, for_roster: bool = False) -> None:
     node.send(Ping(nonce=nonce, heard=leader.heard_sequence, polling=polling or for_roster), leader)
 
 
+def hears_multicast(node: Node) -> bool:
+    """Anybody's, a short while ago: then the heartbeat of who is elected will be heard, too."""
+    heard_us = max((m.multicast_us for m in node.members), default=-1)
+    return node.now_us - max(heard_us, node.hearsay.heard_us) <= node.timing.contact_us
+
+
 def ask_candidate(node: Node) -> None:
-    """That has this node's grant: it may lead by now, and its multicast not arrive here."""
+    """That has this node's grant: it may lead by now."""
     candidate = node.members.find(node.promise.ballot.node, node.promise.session)
     if candidate is not None and node.promise.led == NO_BALLOT:
         ask(node, candidate)

@@ -44,9 +44,9 @@ def on_seek_time(node: Node) -> None:
 
 
 def _await_promised(node: Node) -> None:
-    """Until the promise is over. Who got it as a candidate is asked whether it leads."""
+    """Until the promise is over. Who got it as a candidate is asked whether it leads, where no heartbeat would arrive."""
     node.seek_at_us = node.promise.until_us + quorum.turn_us(node)
-    if node.promise.led == NO_BALLOT:
+    if node.promise.led == NO_BALLOT and not following.hears_multicast(node):
         following.ask_candidate(node)
         again_us = node.now_us + node.timing.ask_after_us
         if again_us < node.promise.until_us:

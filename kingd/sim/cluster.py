@@ -52,7 +52,10 @@ class Cluster:
         self.encodes = encodes
         self.digest = 0  # of all that was delivered and all that users were told
         self.record: list[tuple[int, int, bytes]] | None = None  # source, target, what; if `encodes`
-        self.labour: Labour | None = None  # None: processors take no time
+        self.labour: Labour | None = None  # None: processors take no time; see `employ`
+        self._free_us: list[
+            int
+        ] = []  # a heap: when each of the processors that all hosts share has done what it has to
         self._ahead_us = 0  # when, from now, the host that was entered is done with what it has read and sent so far
         self.watch: Callable[[Host, Datagram, bool], None] | None = (
             None  # who handles which datagram; whether it sends it
@@ -67,6 +70,11 @@ class Cluster:
         self._due: list[tuple[int, int]] = []  # a heap of (when, which host): at most one of each host counts
         self._entries_at = (0, 0)  # instant, entries in it
         self._writes = 0
+
+    def employ(self, labour: Labour | None) -> None:
+        """Let processors take time from now on."""
+        self.labour = labour
+        self._free_us = [self.now_us] * labour.shared if labour is not None else []
 
     # -- faults and commands -----------------------------------------------------------------------------------
 
@@ -385,7 +393,11 @@ class Cluster:
 
     def _work(self, host: Host, duration_us: int) -> None:
         """What it sends goes out when it has got so far."""
-        host.busy_until_us = max(host.busy_until_us, self.now_us) + duration_us
+        begins_us = max(host.busy_until_us, self.now_us)
+        if self._free_us:
+            begins_us = max(begins_us, heapq.heappop(self._free_us))
+            heapq.heappush(self._free_us, begins_us + duration_us)
+        host.busy_until_us = begins_us + duration_us
         self._ahead_us = host.busy_until_us - self.now_us
 
     def _count_entry(self) -> None:

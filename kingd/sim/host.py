@@ -36,12 +36,13 @@ class Clock:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Labour:
     """What a host's processor takes, in microseconds: to wake for a datagram, to read one, to read one that only repeats
-    the leader's heartbeat, and to send one."""
+    the leader's heartbeat, and to send one. `shared`: so many processors for all hosts; 0: each has its own."""
 
     woken_us: int
     received_us: int
     repeated_us: int
     sent_us: int
+    shared: int = 0
 
 
 @dataclass(slots=True)

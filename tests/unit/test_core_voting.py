@@ -210,7 +210,9 @@ def test_017_claim_inside_a_promise_is_refused_and_after_it_granted() -> None:
 @pytest.mark.parametrize(("leads", "follows"), [(True, True), (False, False)])
 def test_093_who_has_granted_asks_the_candidate_whose_heartbeat_does_not_come(leads: bool, follows: bool) -> None:
     claimant = Peer(node=60, priority=BETTER)
-    bench = in_role(Role.SEEKING, claimant)
+    bench = Bench(priority=0)
+    bench.meet(claimant)
+    bench.advance(bench.node.timing.contact_us + 1)  # and nobody's multicast arrives
     bench.hear(claimant, Claim(term=Term(9), attempt=1, prepare=False, reason=Reason.JOINED))
     bench.clear()
     bench.advance(bench.node.timing.ask_after_us)
@@ -222,6 +224,16 @@ def test_093_who_has_granted_asks_the_candidate_whose_heartbeat_does_not_come(le
     bench.clear()
     bench.advance(bench.node.timing.ask_after_us)
     assert bench.sent(Ping)  # again, or because its multicast is still not heard
+
+
+def test_who_has_granted_and_hears_multicast_waits_for_the_heartbeat() -> None:
+    """Else who has just been elected by hundreds has hundreds to answer."""
+    claimant = Peer(node=60, priority=BETTER)
+    bench = in_role(Role.SEEKING, claimant)
+    bench.hear(claimant, Claim(term=Term(9), attempt=1, prepare=False, reason=Reason.JOINED))
+    bench.clear()
+    bench.advance(bench.node.promise.until_us - bench.now_us - 1)
+    assert not bench.sent(Ping)
 
 
 def test_resent_claim_does_not_extend_the_promise_of_a_dead_candidate_for_ever() -> None:
