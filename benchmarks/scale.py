@@ -24,6 +24,7 @@ _IDLE_S = 15.0
 _SETTLE_S = 8.0
 _AGREE_S = 60.0
 _MIB = 1024.0
+_PROCESSORS = 4  # of the machine that the bars are for: of two, the same work takes twice the share
 
 
 def main() -> int:
@@ -51,7 +52,6 @@ def _lab(nodes: int) -> Iterator[tuple[Cluster, float]]:
     cluster = Cluster.create(f"scale-{os.getpid()}", nodes=nodes, profile="lan")
     try:
         cluster.start_all()
-        cluster.wait_until_ready(timeout_s=10 + nodes / 2)
         _until_all_say(cluster.nodes, "box1")
         yield cluster, time.monotonic() - start_s
     finally:
@@ -87,9 +87,8 @@ def _rest(cluster: Cluster, nodes: int) -> list[Measured]:
     received, sent = (after - earlier for after, earlier in zip(_datagrams(), datagrams, strict=True))
     memory = [_memory(pid) for pid in _family(list(pids.values()))]
     followers = [share for name, share in busy.items() if name != "box1"]
-    machine = sum(busy.values()) / (os.cpu_count() or 1)
     return [
-        _one(nodes, "processor at rest, of the machine", "%", machine, bar=25),
+        _one(nodes, "processor at rest, of four", "%", sum(busy.values()) / _PROCESSORS, bar=25),
         Measured(
             system=f"{nodes} daemons", row="processor at rest, a follower, of one", unit="%", values=followers, bar=0.5
         ),

@@ -27,7 +27,8 @@ from kingd.sim.host import Host, Labour
 from kingd.sim.settled import settle
 
 RESULTS = Path(__file__).parent / "simulated.json"
-START, REST, FAILOVER, BUSY = "start", "rest", "failover", "busy"
+START, REST, FAILOVER, BUSY, OVERLOAD = "start", "rest", "failover", "busy", "overload"
+_SHARED, _STILL_US = 2, 1_500 * MS
 _SETTLE_US = 30 * SECOND
 _DELIVERIES = 500_000  # at rest: so many are enough
 _REST_US_MAX, _REST_US_MIN = 60 * SECOND, 3 * SECOND
@@ -125,6 +126,18 @@ def busy(nodes: int) -> list[Row]:
     return [_failovers(nodes, BUSY, _labour(nodes))]
 
 
+def overload(nodes: int) -> list[Row]:
+    """All hosts share two processors, as in a lab, and their leader stands still for so long that all seek another one."""
+    cluster = _settled(nodes)
+    cluster.employ(replace(_labour(nodes), shared=_SHARED))
+    cluster.run(2 * SECOND)
+    tally = Tally(cluster, _LEADER)
+    cluster.pause(cluster.host(_LEADER), until_us=cluster.now_us + _STILL_US)
+    cluster.run(_STILL_US)
+    _until_agreed(cluster, _LEADER)
+    return [tally.row(OVERLOAD, agreed=True)]
+
+
 def _labour(nodes: int) -> Labour:
     """As measured at the number of nodes that is nearest."""
     known = costs.load(costs.RESULTS)
@@ -144,7 +157,7 @@ def _failovers(nodes: int, part: str, labour: Labour | None) -> Row:
     rows = []
     for trial in range(trials):
         cluster = _settled(nodes, trial)
-        cluster.labour = labour
+        cluster.employ(labour)
         cluster.run(SECOND + (trial * _HEARTBEAT_US // trials if trials > 1 else _HEARTBEAT_US // 2))
         rows.append(_failover(cluster, part))
     rows.sort(key=lambda row: row.sent)
@@ -159,7 +172,13 @@ def _failover(cluster: Cluster, part: str) -> Row:
     return tally.row(part, agreed=True)
 
 
-PARTS: dict[str, Callable[[int], list[Row]]] = {START: grow, REST: rest, FAILOVER: fail_over, BUSY: busy}
+PARTS: dict[str, Callable[[int], list[Row]]] = {
+    START: grow,
+    REST: rest,
+    FAILOVER: fail_over,
+    BUSY: busy,
+    OVERLOAD: overload,
+}
 
 
 def _settled(nodes: int, trial: int = 0) -> Cluster:
