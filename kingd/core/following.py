@@ -166,7 +166,7 @@ def hears_multicast(node: Node) -> bool:
 def ask_candidate(node: Node) -> None:
     """That has this node's grant: it may lead by now."""
     candidate = node.members.find(node.promise.ballot.node, node.promise.session)
-    if candidate is not None and node.promise.led == NO_BALLOT:
+    if candidate is not None:
         ask(node, candidate)
 
 

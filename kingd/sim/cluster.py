@@ -53,9 +53,7 @@ class Cluster:
         self.digest = 0  # of all that was delivered and all that users were told
         self.record: list[tuple[int, int, bytes]] | None = None  # source, target, what; if `encodes`
         self.labour: Labour | None = None  # None: processors take no time; see `employ`
-        self._free_us: list[
-            int
-        ] = []  # a heap: when each of the processors that all hosts share has done what it has to
+        self._free_us: list[int] = []  # a heap: when each of the processors that all hosts share is free
         self._ahead_us = 0  # when, from now, the host that was entered is done with what it has read and sent so far
         self.watch: Callable[[Host, Datagram, bool], None] | None = (
             None  # who handles which datagram; whether it sends it
