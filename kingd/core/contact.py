@@ -1,17 +1,15 @@
 """Who is here: announcements, challenges, new sessions, the dead. docs/protocol.md 4.1.
 
-An announcement is a hint. A node becomes a member when it answers a probe from the session that it claims to have;
-until then it gets from us a probe, at most one per `challenge_us`, or the answer to its own, and
-never more bytes than it sent (protocol.md 3.4)."""
+An announcement is a hint. A node becomes a member when it answers a probe (challenging.py) from the session that it
+claims to have."""
 
-from kingd.core import survey
+from kingd.core import challenging, survey
 from kingd.core.effect import EventKind
 from kingd.core.endpoint import Endpoint
-from kingd.core.members import ANNOUNCE_FIRST_US, MEMBERS_MAX, Challenge, Member, State, announce_interval_us
+from kingd.core.members import ANNOUNCE_FIRST_US, MEMBERS_MAX, Member, State, announce_interval_us
 from kingd.core.message import (
     NOBODY,
     Announce,
-    Body,
     Datagram,
     Header,
     Heartbeat,
@@ -23,18 +21,14 @@ from kingd.core.message import (
     Report,
     Resign,
     Role,
-    SessionId,
     Survey,
 )
 from kingd.core.node import Node
 from kingd.core.publishing import tell_of
 from kingd.core.timing import MS, NEVER, SECOND
 
-_STRANGERS_PER_SECOND = 500  # 450 hosts that start together stay below it
 _UNANSWERED_MAX = 64
 _FOREIGN_MAX = 1024
-_EARNING_MAX = 1024
-_EARNS_PROBE = 3  # datagrams: a probe has 280 bytes, and no datagram has less than 104
 _LOOK_AT = 3
 _UNICAST_COPIES_MAX = 64
 _VERIFY_PER_SWEEP = 16
@@ -67,7 +61,7 @@ def _say_who_i_am(node: Node, interval_us: int) -> None:
     for target, endpoint in _unicast_copies(node, alone=alone):
         node.send_to(body, node=target, endpoint=endpoint)
     if node.role is Role.JOINING and node.announced < 2:
-        probe_namesake(node)
+        challenging.probe_namesake(node)
 
 
 def _unicast_copies(node: Node, *, alone: bool) -> list[tuple[NodeId, Endpoint]]:
@@ -84,49 +78,6 @@ def _unicast_copies(node: Node, *, alone: bool) -> list[tuple[NodeId, Endpoint]]
     return (seeds + deaf)[:_UNICAST_COPIES_MAX]
 
 
-def probe(node: Node, target: NodeId, session: SessionId, endpoint: Endpoint) -> None:
-    """Challenge a session, unless it was a moment ago."""
-    nonce = _challenge(node, target, session)
-    if nonce:
-        node.send_to(Probe(nonce=nonce), node=target, endpoint=endpoint)
-
-
-def _challenge(node: Node, target: NodeId, session: SessionId) -> int:
-    """What the session has to echo; 0 = it was asked a moment ago, or too many strangers are."""
-    last = node.challenges.get(target, session)
-    if last is not None and node.now_us - last.sent_us < node.timing.challenge_us:
-        return 0
-    if node.members.find(target, session) is None and not _may_probe_stranger(node):
-        return 0
-    nonce = node.rng.getrandbits(64) or 1
-    node.challenges.put(target, session, Challenge(nonce, node.now_us))
-    return nonce
-
-
-def _open_challenge(node: Node, target: NodeId, session: SessionId) -> int:
-    """The question of a moment ago once more, for it may have been lost; else a new one."""
-    last = node.challenges.get(target, session)
-    if last is not None and node.now_us - last.sent_us < node.timing.challenge_us:
-        return last.nonce
-    return _challenge(node, target, session)
-
-
-def _may_probe_stranger(node: Node) -> bool:
-    """Who makes up hosts by the thousand must not make us send by the thousand; an honest newcomer among them, who announces
-    itself again and again, gets its turn.
-    """
-    if node.now_us - node.strangers_since_us >= SECOND:
-        node.strangers_since_us, node.strangers_probed = node.now_us, 0
-    node.strangers_probed += 1
-    return node.strangers_probed <= _STRANGERS_PER_SECOND or node.rng.getrandbits(3) == 0
-
-
-def probe_namesake(node: Node) -> None:
-    nonce = node.rng.getrandbits(64)
-    node.challenges.put(node.id, node.session, Challenge(nonce, node.now_us))
-    node.multicast(Probe(nonce=nonce), everywhere=True, destination=node.id)
-
-
 def follow_move(node: Node, member: Member, datagram: Datagram, source: Endpoint) -> bool:
     """It is heard from a new address, and by multicast no longer from the one that we know: its answer will tell where it is.
     (A host with several addresses is heard from all of them, and a source address proves nothing.) Whether it moved."""
@@ -135,33 +86,9 @@ def follow_move(node: Node, member: Member, datagram: Datagram, source: Endpoint
         moved = source != member.endpoint and node.now_us - member.endpoint_seen_us > 2 * every_us
     else:
         moved = member.would_move(source, node.now_us) and not isinstance(datagram.body, Probe | ProbeAck)
-    if moved and earns_probe(node, datagram.body, source):
-        probe(node, member.node, member.session, source)
+    if moved and challenging.earns_probe(node, datagram.body, source):
+        challenging.probe(node, member.node, member.session, source)
     return moved
-
-
-def answer_probe(node: Node, header: Header, endpoint: Endpoint, message: Probe) -> None:
-    """To a stranger, or from a new address, with a challenge of ours: its answer tells as much as that to a probe."""
-    if header.destination != node.id:  # asked of all, it would be answered by all
-        node.drop("other-destination")
-        return
-    member = node.members.find(header.source, header.session)
-    is_known = header.source == node.id or (member is not None and not member.would_move(endpoint, node.now_us))
-    nonce = 0 if is_known else _open_challenge(node, header.source, header.session)
-    _acknowledge(node, header, endpoint, echo=message.nonce, nonce=nonce)
-
-
-def answer_challenge(node: Node, header: Header, endpoint: Endpoint, ack: ProbeAck) -> None:
-    """Of somebody who has just proven himself, and knows us less well."""
-    if ack.nonce:
-        _acknowledge(node, header, endpoint, echo=ack.nonce, nonce=0)
-
-
-def _acknowledge(node: Node, header: Header, endpoint: Endpoint, *, echo: int, nonce: int) -> None:
-    member = node.members.get(header.source)
-    returns = 0 if member is None else member.returns(node.now_us) + (member.session != header.session)
-    body = ProbeAck(echo=echo, nonce=nonce, name=node.settings.name, version=node.settings.version, returns=returns)
-    node.send_to(body, node=header.source, endpoint=endpoint)
 
 
 def note_returns(node: Node, ack: ProbeAck) -> None:
@@ -181,7 +108,7 @@ def on_stranger(node: Node, datagram: Datagram, source: Endpoint) -> Member | No
     if isinstance(body, ProbeAck):
         return _verify(node, datagram, body, source)
     if isinstance(body, Probe):
-        answer_probe(node, header, source, body)
+        challenging.answer_probe(node, header, source, body)
         return None
     if node.is_large and isinstance(body, Report | Survey | Resign):
         _on_heard_of(node, header, body, source)
@@ -196,8 +123,8 @@ def on_stranger(node: Node, datagram: Datagram, source: Endpoint) -> Member | No
         return None
     if header.multicast:
         _note_unanswered(node, header.source, source)
-    if earns_probe(node, body, source):
-        probe(node, header.source, header.session, source)
+    if challenging.earns_probe(node, body, source):
+        challenging.probe(node, header.source, header.session, source)
     return None
 
 
@@ -230,26 +157,13 @@ def verify_hearsay(node: Node, count: int) -> bool:
     waiting = [m for m in node.hearsay.alive(node.now_us) if m.asked_us < 0 or node.now_us - m.asked_us > SECOND]
     for listed in waiting[:count]:
         listed.asked_us = node.now_us
-        probe(node, listed.node, listed.session, listed.endpoint)
+        challenging.probe(node, listed.node, listed.session, listed.endpoint)
     return bool(waiting)
 
 
 def misses_somebody(node: Node, leader: Member) -> bool:
     """The leader counts more than this node has ever heard of."""
     return len(node.members.alive()) + len(node.hearsay) + 1 < leader.alive and node.is_large
-
-
-def earns_probe(node: Node, body: Body, source: Endpoint) -> bool:
-    """Only an announcement is larger than a probe: of all others it takes three from one address (protocol.md 3.4)."""
-    if isinstance(body, Announce):
-        return True
-    count = node.earning.pop(source, 0) + 1
-    if count >= _EARNS_PROBE:
-        return True
-    while len(node.earning) >= _EARNING_MAX:
-        del node.earning[next(iter(node.earning))]
-    node.earning[source] = count
-    return False
 
 
 def _is_live_leader(node: Node, header: Header) -> bool:
@@ -269,7 +183,7 @@ def ask_voters(node: Node) -> None:
     """Each voter's answer tells what it has promised."""
     for member in node.members.alive():
         if member.name in node.settings.voters and not _has_moved(node, member):
-            probe(node, member.node, member.session, member.endpoint)
+            challenging.probe(node, member.node, member.session, member.endpoint)
 
 
 def _has_moved(node: Node, member: Member) -> bool:
@@ -282,7 +196,7 @@ def _has_moved(node: Node, member: Member) -> bool:
 def look_for_contact(node: Node) -> None:
     """Ask whom I heard last whether they hear me."""
     for member in sorted(node.members.alive(), key=lambda m: -m.heard_us)[:_LOOK_AT]:
-        probe(node, member.node, member.session, member.endpoint)
+        challenging.probe(node, member.node, member.session, member.endpoint)
 
 
 def hears_nobody(node: Node) -> bool:
@@ -304,22 +218,9 @@ def _note_unanswered(node: Node, target: NodeId, source: Endpoint) -> None:
         node.unanswered[target] = (node.now_us, source)
 
 
-def answered(node: Node, header: Header, ack: ProbeAck) -> Challenge | None:
-    """The question that this answers. None if there is none, or it was asked too long ago to prove that its sender is there:
-    the first answer to it may have been lost, and recorded."""
-    challenge = node.challenges.take(header.source, header.session, echo=ack.echo)
-    if challenge is None:
-        node.drop("unasked")
-        return None
-    if node.now_us - challenge.sent_us > node.timing.contact_us:
-        node.drop("late")
-        return None
-    return challenge
-
-
 def _verify(node: Node, datagram: Datagram, ack: ProbeAck, source: Endpoint) -> Member | None:
     header = datagram.header
-    challenge = answered(node, header, ack)
+    challenge = challenging.answered(node, header, ack)
     if challenge is None:
         return None
     note_returns(node, ack)
@@ -349,7 +250,7 @@ def _verify(node: Node, datagram: Datagram, ack: ProbeAck, source: Endpoint) -> 
     node.hearsay.drop(member.node)
     if member.node in node.unanswered:
         member.multicast_us = node.unanswered.pop(member.node)[0]  # or it would get our announcements by unicast, too
-    answer_challenge(node, header, source, ack)
+    challenging.answer_challenge(node, header, source, ack)
     member.update(header, source=source, now_us=node.now_us)
     for other in node.members.alive():
         if other is not member and other.endpoint == source:  # the same host under a new id: its state was lost
@@ -367,7 +268,7 @@ def _is_gone(node: Node, former: Member, source: Endpoint, asked_us: int) -> boo
         return True
     last = node.challenges.get(former.node, former.session)
     if last is None or last.sent_us < former.heard_us:
-        probe(node, former.node, former.session, former.endpoint)
+        challenging.probe(node, former.node, former.session, former.endpoint)
         return False
     return asked_us - last.sent_us >= node.timing.round_trip_us
 

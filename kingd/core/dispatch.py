@@ -4,6 +4,7 @@ A datagram that is no word of a verified session, or of an ended one, counts for
 is. What its message means is in the topics' modules."""
 
 from kingd.core import (
+    challenging,
     claiming,
     contact,
     following,
@@ -105,7 +106,7 @@ def _note(node: Node, member: Member, datagram: Datagram, source: Endpoint) -> N
     granted = node.promise.is_held_by(member.session) and node.promise.is_live(node.now_us)
     leads = header.role is Role.LEADER and node.leader.node in (NOBODY, node.id)
     if leads and not granted and not moved:  # it is asked at one address: where it was heard last
-        contact.probe(node, member.node, member.session, member.endpoint)  # a round trip, then handover.meet_leader
+        challenging.probe(node, member.node, member.session, member.endpoint)  # a round trip, then handover.meet_leader
 
 
 def _learn_terms(node: Node, member: Member) -> None:
@@ -131,12 +132,12 @@ def _dispatch(node: Node, member: Member, datagram: Datagram, source: Endpoint) 
             member.name, member.version, member.tags = body.name, body.version, body.tags
             member.interval_us = max(body.interval_ms, 100) * MS
             if source.is_better_than(member.endpoint):
-                contact.probe(node, member.node, member.session, source)  # its answer makes it the endpoint
+                challenging.probe(node, member.node, member.session, source)  # its answer makes it the endpoint
         case Heartbeat() as body:
             handover.on_successor_leads(node, member)
             following.on_heartbeat(node, member, body, sequence=sequence)
         case Probe() as body:
-            contact.answer_probe(node, datagram.header, source, body)
+            challenging.answer_probe(node, datagram.header, source, body)
             claiming.ask_again(node, member)
         case ProbeAck() as body:
             _on_probe_ack(node, member, datagram.header, body, source)
@@ -169,14 +170,14 @@ def _dispatch(node: Node, member: Member, datagram: Datagram, source: Endpoint) 
 
 
 def _on_probe_ack(node: Node, member: Member, header: Header, ack: ProbeAck, source: Endpoint) -> None:
-    challenge = contact.answered(node, header, ack)
+    challenge = challenging.answered(node, header, ack)
     if challenge is None:
         return
     node.note_contact(member, challenge.sent_us)
     if member.would_move(source, node.now_us):
         member.move(source, node.now_us)
     contact.note_returns(node, ack)
-    contact.answer_challenge(node, header, source, ack)
+    challenging.answer_challenge(node, header, source, ack)
     seeking.learn(node)
     handover.meet_leader(node, member)
 

@@ -5,7 +5,7 @@ its favour, and never acts under that ballot again. The resignation is the ticke
 followers, to that successor only. A follower that outranks the leader starts at Ready by itself; of two leaders
 that meet, the outranked one starts at Resign."""
 
-from kingd.core import claiming, contact, following, readiness
+from kingd.core import challenging, claiming, contact, following, readiness
 from kingd.core.effect import EventKind
 from kingd.core.members import Member, State
 from kingd.core.message import NO_BALLOT, NOBODY, Ballot, Offer, Ready, Reason, Resign, Role, SessionId, Ticket
@@ -119,7 +119,7 @@ def _all_silent(node: Node, ready: Ready) -> bool:
 
 
 def _is_silent(node: Node, member: Member) -> bool:
-    contact.probe(node, member.node, member.session, member.endpoint)
+    challenging.probe(node, member.node, member.session, member.endpoint)
     asked = node.challenges.get(member.node, member.session)
     return (
         asked is not None

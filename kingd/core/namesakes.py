@@ -2,7 +2,7 @@
 
 One of the two keeps the id. The other is silent until its namesake is gone, and says so in its status."""
 
-from kingd.core import contact
+from kingd.core import challenging
 from kingd.core.endpoint import Endpoint
 from kingd.core.members import Challenge
 from kingd.core.message import Datagram, Probe, ProbeAck, Reason, Role, SessionId
@@ -18,14 +18,14 @@ def on_namesake(node: Node, datagram: Datagram, source: Endpoint) -> None:
     header, body = datagram.header, datagram.body
     if isinstance(body, Probe):
         if not node.duplicate:
-            contact.answer_probe(node, header, source, body)
+            challenging.answer_probe(node, header, source, body)
         return
     if isinstance(body, ProbeAck):
         if node.challenges.take(node.id, node.session, echo=body.echo) is not None:
             _on_proven(node, header.role, header.session, source)
         return
     last = node.challenges.get(node.id, node.session)
-    if node.duplicate or not contact.earns_probe(node, body, source):
+    if node.duplicate or not challenging.earns_probe(node, body, source):
         return
     if last is None or node.now_us - last.sent_us >= node.timing.challenge_us:
         nonce = node.rng.getrandbits(64)
@@ -56,5 +56,5 @@ def on_namesake_time(node: Node) -> None:
         node.namesake_at_us = NEVER
         node.join(Reason.JOINED)
         return
-    contact.probe_namesake(node)
+    challenging.probe_namesake(node)
     node.namesake_at_us = node.now_us + _EVERY_US

@@ -2,7 +2,7 @@
 
 A roster is a hint: its entries are probed like any stranger, or noted as hearsay."""
 
-from kingd.core import contact
+from kingd.core import challenging
 from kingd.core.endpoint import Endpoint
 from kingd.core.members import Member, State, announce_interval_us
 from kingd.core.message import NOBODY, Role, Roster, RosterEntry
@@ -52,4 +52,4 @@ def on_roster(node: Node, member: Member, roster: Roster, source: Endpoint) -> N
             interval_us = announce_interval_us(node.size)
             node.hearsay.note_entry(entry, source.interface, interval_us=interval_us, now_us=node.now_us)
         else:
-            contact.probe(node, entry.node, entry.session, Endpoint(entry.host, entry.port, source.interface))
+            challenging.probe(node, entry.node, entry.session, Endpoint(entry.host, entry.port, source.interface))

@@ -4,7 +4,7 @@ docs/protocol.md 4.7. The obituary is written, and signed, while its session liv
 it. It ends exactly this session for ever, so it needs no clock, and an old one is worth nothing. It can be wrong all
 the same (a forger where there is no key): then the session answers a question that was asked afterwards."""
 
-from kingd.core import claiming, contact, following, handover
+from kingd.core import challenging, claiming, contact, following, handover
 from kingd.core.effect import EventKind, Will
 from kingd.core.endpoint import Endpoint
 from kingd.core.members import Member, State
@@ -84,9 +84,11 @@ def ask(node: Node, member: Member, datagram: Datagram, source: Endpoint) -> Non
     """A session that is dead is heard: perhaps what it sent before; perhaps it thinks the same of this one."""
     node.drop("obituary")
     if isinstance(datagram.body, Probe):
-        contact.answer_probe(node, datagram.header, source, datagram.body)
+        challenging.answer_probe(node, datagram.header, source, datagram.body)
     if not contact.follow_move(node, member, datagram, source):
-        contact.probe(node, member.node, member.session, member.endpoint)  # which it has proven; the source it has not
+        challenging.probe(
+            node, member.node, member.session, member.endpoint
+        )  # which it has proven; the source it has not
 
 
 def is_refuted(node: Node, member: Member, body: Body) -> bool:

@@ -4,7 +4,7 @@ import itertools
 
 import pytest
 
-from kingd.core import contact
+from kingd.core import challenging
 from kingd.core.effect import Effect, EventKind, Send
 from kingd.core.endpoint import Endpoint
 from kingd.core.members import MEMBERS_MAX, Member
@@ -50,7 +50,7 @@ def test_challenge_in_an_answer_is_met_once_and_only_if_the_answer_was_asked_for
     if known:
         bench.meet(peer)
         bench.advance_ms(300)
-        contact.probe(bench.node, NodeId(60), SessionId(6000), peer.endpoint)
+        challenging.probe(bench.node, NodeId(60), SessionId(6000), peer.endpoint)
         bench.node.out.clear()
     else:
         bench.hear(peer, Announce(name="box60", version="0", interval_ms=1000), multicast=True)
