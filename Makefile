@@ -31,7 +31,7 @@ help:
 	@echo 'make format       let ruff lay out the code'
 	@echo 'make coverage     unit tests, and which branches of the election they do not reach'
 	@echo 'make sim SEEDS=N  N runs of the simulator on all processors, up to the first that fails; for many runs:'
-	@echo '                  [START=K] [KEEP_GOING=1] tells what fails and goes on, [COMPILED=1] compiles it first (by mypyc)'
+	@echo '                  [START=K] [KEEP_GOING=1] tells what fails and goes on, [COMPILED=1] compiles it first (by mypyc), [ONLY=adversary|mixed|quorum]'
 	@echo 'make model        every order of events of small clusters; MORE=T: for T ticks longer'
 	@echo 'make chaos MINUTES=n [MODE=quorum] [PROFILE=fast] [SEED=n]  random faults on real daemons, and a picture of it (root)'
 	@echo 'make deb          Debian packages in dist/'
@@ -101,7 +101,7 @@ coverage: .venv/for-tests
 .PHONY: sim
 sim: $(if $(COMPILED),.venv/for-tests,.venv/for-use)
 	@.venv/bin/python -m $(if $(COMPILED),tests.sim.compiled,kingd.sim) --start $(START) --seeds $(SEEDS) \
-		$(if $(KEEP_GOING),--keep-going)
+		$(if $(KEEP_GOING),--keep-going) $(if $(ONLY),--mode $(ONLY))
 
 .PHONY: chaos
 chaos: .venv/for-tests

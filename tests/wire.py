@@ -22,7 +22,7 @@ from scapy.fields import (
 )
 from scapy.packet import Packet, bind_layers
 
-LEAST_SIZE = {1: 288, 3: 280, 13: 280}  # 3.4
+LEAST_SIZE = {1: 304, 3: 296, 13: 296}  # 3.4
 _ZERO_KEY = bytes(32)
 
 
@@ -52,6 +52,7 @@ class Kingd(Packet):  # type: ignore[misc] # scapy is not typed
         XLongField("source", 0),
         XLongField("destination", 0),
         XLongField("session", 0),
+        XLongField("receiver", 0),
         LongField("sequence", 1),
         LongField("leader_term", 0),
         XLongField("leader_node", 0),
@@ -60,6 +61,8 @@ class Kingd(Packet):  # type: ignore[misc] # scapy is not typed
         ShortField("priority", 100),
         ShortField("reserved", 0),
         IntField("voters", 0),
+        IntField("generation", 0),
+        IntField("wanted", 0),
         ByteField("role", 1),
         ByteField("key", 0),
         ByteField("mode", 1),
@@ -122,6 +125,7 @@ class ProbeAck(Packet):  # type: ignore[misc]
         XLongField("echo", 0),
         XLongField("nonce", 0),
         ByteField("returns", 0),
+        IntField("hold_ms", 0),
         *_text("host"),
         *_text("software"),
     ]
@@ -252,6 +256,6 @@ def finish(packet: Packet, *, secret: bytes | None = None) -> bytes:
     data += bytes(max(0, LEAST_SIZE.get(data[3], 0) - trailer - len(data)))
     data[6:8] = (len(data) + trailer).to_bytes(2, "big")
     if secret is not None:
-        data[89] = key_id(secret)
+        data[105] = key_id(secret)
         data += mac(bytes(data), secret)
     return bytes(data) + mac(bytes(data), _ZERO_KEY)

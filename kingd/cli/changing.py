@@ -72,10 +72,21 @@ def reload(ask: Ask, as_json: bool) -> int:
     def verb() -> int:
         answer = call(ask.path, "Reload", timeout_s=ask.timeout_s)
         applied, needs_restart = texts(answer, "applied"), texts(answer, "needs_restart")
+        pending = texts(answer, "pending")
         if as_json:
             print(json.dumps(answer))
         else:
-            print(clean(f"changed: {', '.join(applied)}" if applied else "nothing changed"))
+            print(
+                clean(
+                    f"changed: {', '.join(applied)}"
+                    if applied
+                    else "nothing changed yet"
+                    if pending
+                    else "nothing changed"
+                )
+            )
+        for each in pending:
+            say(clean(f"accepted, and not in force yet: {each}"))
         if needs_restart:
             say(clean(f"takes effect only after a restart of kingd: {', '.join(needs_restart)}"))
         return OK

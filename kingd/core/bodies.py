@@ -85,7 +85,7 @@ _U8 = struct.Struct("!B")
 _U64 = struct.Struct("!Q")
 _ANNOUNCE = struct.Struct("!IB")
 _HEARTBEAT = struct.Struct("!IBHI")
-_PROBE_ACK = struct.Struct("!QQB")
+_PROBE_ACK = struct.Struct("!QQBI")
 _CLAIM = struct.Struct("!QIBBIB")
 _TICKET = struct.Struct("!QQQQQ")
 _GRANT = struct.Struct("!QIB")
@@ -156,12 +156,12 @@ def _pull_probe(r: Reader) -> Probe:
 
 
 def _pack_probe_ack(m: ProbeAck) -> bytes:
-    return _PROBE_ACK.pack(m.echo, m.nonce, m.returns) + _text(m.name) + _text(m.version)
+    return _PROBE_ACK.pack(m.echo, m.nonce, m.returns, m.hold_ms) + _text(m.name) + _text(m.version)
 
 
 def _pull_probe_ack(r: Reader) -> ProbeAck:
-    echo, nonce, returns = r.take(_PROBE_ACK)
-    return ProbeAck(echo=echo, nonce=nonce, returns=returns, name=r.text(), version=r.text())
+    echo, nonce, returns, hold_ms = r.take(_PROBE_ACK)
+    return ProbeAck(echo=echo, nonce=nonce, returns=returns, hold_ms=hold_ms, name=r.text(), version=r.text())
 
 
 def _pack_claim(m: Claim) -> bytes:

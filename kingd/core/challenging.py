@@ -7,7 +7,7 @@ from kingd.core.endpoint import Endpoint
 from kingd.core.members import Challenge
 from kingd.core.message import Announce, Body, Header, NodeId, Probe, ProbeAck, SessionId
 from kingd.core.node import Node
-from kingd.core.timing import SECOND
+from kingd.core.timing import MS, SECOND
 
 _STRANGERS_PER_SECOND = 500  # 450 hosts that start together stay below it
 _EARNING_MAX = 1024
@@ -16,29 +16,36 @@ _EARNS_PROBE = 3  # datagrams: a probe has 280 bytes, and no datagram has less t
 
 def probe(node: Node, target: NodeId, session: SessionId, endpoint: Endpoint) -> None:
     """Challenge a session, unless it was a moment ago."""
-    nonce = _challenge(node, target, session)
+    nonce = _challenge(node, target, session, endpoint)
     if nonce:
-        node.send_to(Probe(nonce=nonce), node=target, endpoint=endpoint)
+        node.send_to(Probe(nonce=nonce), node=target, session=session, endpoint=endpoint)
 
 
-def _challenge(node: Node, target: NodeId, session: SessionId) -> int:
-    """What the session has to echo; 0 = it was asked a moment ago, or too many strangers are."""
-    last = node.challenges.get(target, session)
-    if last is not None and node.now_us - last.sent_us < node.timing.challenge_us:
+def _challenge(node: Node, target: NodeId, session: SessionId, endpoint: Endpoint) -> int:
+    """What the session has to echo; 0 = it was asked there a moment ago, or too many strangers are."""
+    is_stranger = node.members.find(target, session) is None
+    last = _asked_of_late(node, target, session)
+    if last is not None and (last.endpoint == endpoint or not is_stranger):
         return 0
-    if node.members.find(target, session) is None and not _may_probe_stranger(node):
+    if is_stranger and not _may_probe_stranger(node):
         return 0
+    if last is not None:  # who says its words again, from elsewhere, must not use up the question
+        last.endpoint = endpoint
+        return last.nonce
     nonce = node.rng.getrandbits(64) or 1
-    node.challenges.put(target, session, Challenge(nonce, node.now_us))
+    node.challenges.put(target, session, Challenge(nonce, node.now_us, endpoint))
     return nonce
 
 
-def _open_challenge(node: Node, target: NodeId, session: SessionId) -> int:
+def _open_challenge(node: Node, target: NodeId, session: SessionId, endpoint: Endpoint) -> int:
     """The question of a moment ago once more, for it may have been lost; else a new one."""
+    last = _asked_of_late(node, target, session)
+    return last.nonce if last is not None else _challenge(node, target, session, endpoint)
+
+
+def _asked_of_late(node: Node, target: NodeId, session: SessionId) -> Challenge | None:
     last = node.challenges.get(target, session)
-    if last is not None and node.now_us - last.sent_us < node.timing.challenge_us:
-        return last.nonce
-    return _challenge(node, target, session)
+    return last if last is not None and node.now_us - last.sent_us < node.timing.challenge_us else None
 
 
 def _may_probe_stranger(node: Node) -> bool:
@@ -64,7 +71,7 @@ def answer_probe(node: Node, header: Header, endpoint: Endpoint, message: Probe)
         return
     member = node.members.find(header.source, header.session)
     is_known = header.source == node.id or (member is not None and not member.would_move(endpoint, node.now_us))
-    nonce = 0 if is_known else _open_challenge(node, header.source, header.session)
+    nonce = 0 if is_known else _open_challenge(node, header.source, header.session, endpoint)
     _acknowledge(node, header, endpoint, echo=message.nonce, nonce=nonce)
 
 
@@ -77,8 +84,15 @@ def answer_challenge(node: Node, header: Header, endpoint: Endpoint, ack: ProbeA
 def _acknowledge(node: Node, header: Header, endpoint: Endpoint, *, echo: int, nonce: int) -> None:
     member = node.members.get(header.source)
     returns = 0 if member is None else member.returns(node.now_us) + (member.session != header.session)
-    body = ProbeAck(echo=echo, nonce=nonce, name=node.settings.name, version=node.settings.version, returns=returns)
-    node.send_to(body, node=header.source, endpoint=endpoint)
+    body = ProbeAck(
+        echo=echo,
+        nonce=nonce,
+        name=node.settings.name,
+        version=node.settings.version,
+        returns=returns,
+        hold_ms=-(-node.hold_us // MS),
+    )
+    node.send_to(body, node=header.source, session=header.session, endpoint=endpoint)
 
 
 def earns_probe(node: Node, body: Body, source: Endpoint) -> bool:

@@ -6,7 +6,7 @@ grants for it count for nothing."""
 
 from dataclasses import replace
 
-from kingd.core import quorum
+from kingd.core import quorum, voters
 from kingd.core.effect import Persist
 from kingd.core.members import Member, State
 from kingd.core.message import (
@@ -26,6 +26,7 @@ from kingd.core.message import (
 )
 from kingd.core.node import Node
 from kingd.core.pending import Campaign
+from kingd.core.settings import Voters
 from kingd.core.timing import MS, NEVER
 
 _CEILING_AHEAD = 2  # terms made durable ahead of need: no disk stands in the way of a failover
@@ -59,8 +60,13 @@ def start(
             node.become(Role.CANDIDATE)
             node.votes.clear()
             node.lease_until_us = 0
-    if prepare or term <= node.ceiling:
+    if prepare or _is_durable(node, term):
         _ask(node)
+
+
+def _is_durable(node: Node, term: Term) -> bool:
+    """What a claim for this term needs: the term, and the list by which a voter gives itself its own vote."""
+    return term <= node.ceiling and (not node.is_voter or voters.may_vote(node))
 
 
 def _stays(node: Node, reason: Reason) -> bool:
@@ -69,21 +75,23 @@ def _stays(node: Node, reason: Reason) -> bool:
 
 
 def keep_ceiling_ahead(node: Node) -> None:
-    if not node.learned:
+    if node.is_blank:
         return  # a ceiling on the disk would say that it knows what it promised
     low = node.term_seen + _CEILING_AHEAD > node.ceiling_asked
     if low:
         node.ceiling_asked = Term(node.term_seen + _CEILING_BLOCK)
         node.ceiling_asked_us = node.now_us
-    if low or node.leader.term > node.term_saved or node.hold_wanted_us > node.hold_asked_us:
+    listed = node.voters != (node.voters_asked or Voters())
+    if low or listed or node.leader.term > node.term_saved or node.hold_wanted_us > node.hold_asked_us:
+        node.voters_asked = node.voters
         node.term_saved = max(node.term_saved, node.leader.term)
         node.hold_asked_us = node.hold_wanted_us
-        node.out.append(Persist(node.ceiling_asked, node.term_saved, node.hold_asked_us))
+        node.out.append(Persist(node.ceiling_asked, node.term_saved, node.hold_asked_us, node.voters))
 
 
 def on_persisted(node: Node) -> None:
     campaign = node.campaign
-    if campaign is not None and campaign.started_us == NEVER and campaign.claim.term <= node.ceiling:
+    if campaign is not None and campaign.started_us == NEVER and _is_durable(node, campaign.claim.term):
         _ask(node)
 
 
@@ -173,7 +181,7 @@ def on_grant(node: Node, member: Member, grant: Grant) -> None:
     campaign.refused.discard(member.node)
     campaign.answered.add(member.node)
     if not grant.prepare:
-        quorum.note_vote(node, member, until_us=campaign.sent_us + campaign.claim.lease_ms * MS)
+        quorum.note_vote(node, member, sent_us=campaign.sent_us, lease_us=campaign.claim.lease_ms * MS)
     if _is_answered(node, campaign):
         _decide(node, campaign)
 

@@ -1,6 +1,6 @@
 """Datagram <-> bytes. docs/protocol.md 3 has the layout as tables.
 
-Big-endian; header 92 bytes, body by type, padding, 16 or 32 bytes of MACs; never more than 1232 bytes (the UDP
+Big-endian; header 108 bytes, body by type, padding, 16 or 32 bytes of MACs; never more than 1232 bytes (the UDP
 payload that every IPv6 path takes, RFC 8200 5). `decode` raises `DecodeError` and nothing else, whatever the bytes;
 bytes behind a known body are ignored, so that a later minor version may append fields."""
 
@@ -15,6 +15,7 @@ from kingd.core.message import (
     Role,
     SessionId,
     Term,
+    VoterList,
 )
 from kingd.core.seal import MAC_SIZE, NO_KEY, Seal
 
@@ -22,17 +23,17 @@ DATAGRAM_SIZE_MAX = 1232
 VERSION = 0x10  # major.minor as two nibbles: another major is another language
 
 _MAGIC = b"Kg"
-_HEADER = struct.Struct("!2sBBHHQQQQQQQQQHHIBBBB")
+_HEADER = struct.Struct("!2sBBHHQQQQQQQQQQHHIIIBBBB")
 _HEADER_LENGTH_AT = slice(6, 8)
 SOURCE_AT, DESTINATION_AT = slice(16, 24), slice(24, 32)
-SESSION_AT, SEQUENCE_AT = slice(32, 40), slice(40, 48)
+SESSION_AT, SEQUENCE_AT = slice(32, 40), slice(48, 56)
 ALIVE_AT = slice(_HEADER.size + 5, _HEADER.size + 7)  # of a heartbeat
-_KEY_AT = 18  # among the header's fields
+_KEY_AT = 21  # among the header's fields
 DATAGRAM_SIZE_MIN = _HEADER.size + MAC_SIZE
 _CLUSTER = struct.Struct("!8xQ")
 # What a stranger's datagram earns is smaller than it, or as large (docs/protocol.md 3.4): a type that is not here earns less
 # than its header.
-SIZE_MIN = {1: 288, 3: 280, 13: 280}
+SIZE_MIN = {1: 304, 3: 296, 13: 296}
 _MULTICAST = 1 << 0  # flags
 _ELIGIBLE, _BLANK = 1 << 0, 1 << 1  # mode bits
 _ROLES = tuple(Role)  # by number: they are consecutive
@@ -59,12 +60,14 @@ def encode(datagram: Datagram, seal: Seal) -> bytes:
         h.source,
         h.destination,
         h.session,
+        h.receiver,
         h.sequence,
         *h.leader,
         *h.floor,
         h.priority,
         0,
-        h.voters,
+        *h.voters,
+        h.wanted,
         h.role,
         seal.key_id,
         (_ELIGIBLE if h.eligible else 0) | (_BLANK if h.blank else 0),
@@ -120,8 +123,10 @@ def _check_envelope(data: bytes, *, cluster: int) -> None:
 
 
 def _header(fields: tuple[int, ...]) -> Header:
-    flags, _, cluster, source, destination, session, sequence = fields[3:10]
-    leader_term, leader_node, floor_term, floor_node, priority, _, voters, role, _, mode, _ = fields[10:]
+    flags, _, cluster, source, destination, session, receiver, sequence = fields[3:11]
+    leader_term, leader_node, floor_term, floor_node, priority, _, digest, generation, wanted, role, _, mode, _ = (
+        fields[11:]
+    )
     if role >= len(_ROLES) or source == 0 or session == 0 or sequence == 0:
         raise DecodeError("header")
     return Header(
@@ -129,13 +134,15 @@ def _header(fields: tuple[int, ...]) -> Header:
         source=NodeId(source),
         destination=NodeId(destination),
         session=SessionId(session),
+        receiver=SessionId(receiver),
         sequence=sequence,
         leader=Ballot(Term(leader_term), NodeId(leader_node)),
         floor=Ballot(Term(floor_term), NodeId(floor_node)),
         priority=priority,
         role=_ROLES[role],
         eligible=bool(mode & _ELIGIBLE),
-        voters=voters,
+        voters=VoterList(digest, generation),
+        wanted=wanted,
         blank=bool(mode & _BLANK),
         multicast=bool(flags & _MULTICAST),
     )

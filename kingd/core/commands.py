@@ -5,7 +5,7 @@ time (handover.py), and `settle` says how it ended."""
 
 from dataclasses import replace
 
-from kingd.core import claiming, handover, preempting, quorum
+from kingd.core import claiming, handover, preempting, voters
 from kingd.core.effect import EventKind, HandedOver
 from kingd.core.message import NOBODY, Reason, Role
 from kingd.core.node import Node
@@ -27,8 +27,9 @@ class StepDownError(Exception):
 def configure(node: Node, settings: Settings) -> None:
     before, node.settings = node.settings, replace(settings, cluster=node.settings.cluster)
     node.detector.configure(settings.timing)
-    if (before.voters, before.timing) != (settings.voters, settings.timing):
-        quorum.on_configured(node, before)
+    if before.timing != settings.timing:
+        voters.restart_votes(node)
+    voters.step(node)
     if node.role is not Role.JOINING:
         node.announce_at_us = min(node.announce_at_us, node.now_us)
     if before.priority != settings.priority:

@@ -8,6 +8,7 @@ from kingd.core.effect import EventKind
 from kingd.core.endpoint import Endpoint
 from kingd.core.members import ANNOUNCE_FIRST_US, MEMBERS_MAX, Member, State, announce_interval_us
 from kingd.core.message import (
+    NO_SESSION,
     NOBODY,
     Announce,
     Datagram,
@@ -21,6 +22,7 @@ from kingd.core.message import (
     Report,
     Resign,
     Role,
+    SessionId,
     Survey,
 )
 from kingd.core.node import Node
@@ -58,20 +60,20 @@ def _say_who_i_am(node: Node, interval_us: int) -> None:
     )
     alone = not node.members.alive()
     node.multicast(body, everywhere=True, broadcast=alone and node.settings.broadcast)
-    for target, endpoint in _unicast_copies(node, alone=alone):
-        node.send_to(body, node=target, endpoint=endpoint)
+    for target, session, endpoint in _unicast_copies(node, alone=alone):
+        node.send_to(body, node=target, session=session, endpoint=endpoint)
     if node.role is Role.JOINING and node.announced < 2:
         challenging.probe_namesake(node)
 
 
-def _unicast_copies(node: Node, *, alone: bool) -> list[tuple[NodeId, Endpoint]]:
+def _unicast_copies(node: Node, *, alone: bool) -> list[tuple[NodeId, SessionId, Endpoint]]:
     """Who would miss the multicast: configured and remembered peers that are no members yet, and members that we hear by
     unicast only, so that they may well hear us by unicast only."""
     known = {m.endpoint[:2] for m in node.members.alive()}
-    seeds = [(NOBODY, e) for e in node.settings.seeds if alone or e[:2] not in known]
+    seeds = [(NOBODY, NO_SESSION, e) for e in node.settings.seeds if alone or e[:2] not in known]
     deaf_us = 3 * announce_interval_us(node.size)
     deaf = [
-        (m.node, m.endpoint)
+        (m.node, m.session, m.endpoint)
         for m in node.members.alive()
         if m.multicast_us < 0 or node.now_us - m.multicast_us > deaf_us
     ]
@@ -114,7 +116,7 @@ def on_stranger(node: Node, datagram: Datagram, source: Endpoint) -> Member | No
         _on_heard_of(node, header, body, source)
         return None
     if isinstance(body, Heartbeat) and _is_live_leader(node, header):
-        hear_foreign_leader(node, lonely=body.lonely, voters=header.voters)
+        hear_foreign_leader(node, lonely=body.lonely, proven=False)
     if isinstance(body, Announce) and not must_verify(node, header, body):
         interval_us = min(
             max(body.interval_ms * MS, announce_interval_us(node.size)), announce_interval_us(MEMBERS_MAX)
@@ -134,7 +136,7 @@ def _on_heard_of(node: Node, header: Header, body: Report | Survey | Resign, sou
         survey.on_report(node, header, body)
     elif isinstance(body, Survey):
         if header.destination == node.id:  # asked of all, it would be answered by all
-            survey.on_survey(node, header.source, source, body)
+            survey.on_survey(node, header, source, body)
     elif body.leaving:
         node.hearsay.drop(header.source, header.session)
 
@@ -146,7 +148,7 @@ def must_verify(node: Node, header: Header, body: Announce) -> bool:
         or node.role in (Role.LEADER, Role.CANDIDATE)
         or header.role in (Role.LEADER, Role.CANDIDATE)
         or node.members.get(header.source) is not None  # its old session is to be replaced
-        or body.name in node.settings.voters
+        or body.name in node.voters.names
         or node.is_next(node.rank)
         or (header.eligible and node.is_next((-header.priority, header.source)))
     )
@@ -182,7 +184,7 @@ def _is_live_leader(node: Node, header: Header) -> bool:
 def ask_voters(node: Node) -> None:
     """Each voter's answer tells what it has promised."""
     for member in node.members.alive():
-        if member.name in node.settings.voters and not _has_moved(node, member):
+        if member.name in node.voters.names and not _has_moved(node, member):
             challenging.probe(node, member.node, member.session, member.endpoint)
 
 
@@ -205,9 +207,11 @@ def hears_nobody(node: Node) -> bool:
     return node.now_us - max(heard_us, node.stranger_us) > 3 * announce_interval_us(node.size)
 
 
-def hear_foreign_leader(node: Node, *, lonely: bool, voters: int) -> None:
-    if node.in_quorum_mode and not voters:
-        return  # whoever leads without a quorum stands in nobody's way
+def hear_foreign_leader(node: Node, *, lonely: bool, proven: bool) -> None:
+    """`proven`: by a round trip of late. What is not may have been recorded long ago, and in quorum mode it is not needed: the
+    voters' promises say who may lead."""
+    if node.in_quorum_mode and not proven:
+        return
     if not node.hears_foreign_leader():
         node.foreign_since_us = node.now_us
     node.foreign_us, node.foreign_lonely = node.now_us, lonely
@@ -243,6 +247,7 @@ def _verify(node: Node, datagram: Datagram, ack: ProbeAck, source: Endpoint) -> 
         endpoint=source,
         heard_us=node.now_us,
         contact_us=challenge.sent_us,
+        hold_us=ack.hold_ms * MS,
         interval_us=announce_interval_us(node.size),  # which it learns only now
     )
     member.window.accept(header.sequence)

@@ -15,12 +15,14 @@ from kingd.core import (
     rosters,
     seeking,
     survey,
+    voters,
     voting,
     will,
 )
 from kingd.core.endpoint import Endpoint
 from kingd.core.members import Member, State
 from kingd.core.message import (
+    NO_SESSION,
     NOBODY,
     Ack,
     Announce,
@@ -58,10 +60,18 @@ def receive(node: Node, datagram: Datagram, source: Endpoint) -> None:
     elif header.destination not in (NOBODY, node.id):
         if not header.multicast:  # a starting node asks by multicast whether somebody has its id
             node.drop("other-destination")
+    elif not is_for_this_session(node, header):
+        node.drop("other-session")
     elif max(header.leader.term, header.floor.term, _term_in(datagram)) > min(node.term_seen + TERM_JUMP_MAX, TERM_MAX):
         node.drop("term")
     else:
         _receive_from_other(node, datagram, source)
+
+
+def is_for_this_session(node: Node, header: Header) -> bool:
+    """What is said to one node is said to the session that its sender knows, and means nothing to any other: nobody has to
+    remember which of its questions a recorded answer would fit. What is said to everybody names nobody."""
+    return header.receiver == (NO_SESSION if header.destination == NOBODY else node.session)
 
 
 def _receive_from_other(node: Node, datagram: Datagram, source: Endpoint) -> None:
@@ -88,7 +98,7 @@ def _receive_from_other(node: Node, datagram: Datagram, source: Endpoint) -> Non
         return
     if header.sequence == member.window.newest:
         _note(node, member, datagram, source)
-    elif isinstance(datagram.body, Announce | Heartbeat):
+    elif isinstance(datagram.body, Announce | Heartbeat | Roster):
         node.drop("late")  # what it was has been superseded by what it is; a question or an answer still counts
         return
     _dispatch(node, member, datagram, source)
@@ -100,7 +110,10 @@ def _note(node: Node, member: Member, datagram: Datagram, source: Endpoint) -> N
     contact.revive(node, member)
     moved = contact.follow_move(node, member, datagram, source)
     leading.note_rival(node, member, header)
+    lists = (member.voters, member.wanted)
     member.update(header, source=source, now_us=node.now_us)
+    if lists != (member.voters, member.wanted):
+        voters.step(node)
     _learn_terms(node, member)
     leading.raise_term(node, member)
     granted = node.promise.is_held_by(member.session) and node.promise.is_live(node.now_us)
@@ -117,6 +130,7 @@ def _learn_terms(node: Node, member: Member) -> None:
 
 def _on_verified(node: Node, member: Member) -> None:
     _learn_terms(node, member)
+    voters.step(node)
     promise = node.promise
     if promise.ballot.node == member.node and promise.session != member.session and promise.is_live(node.now_us):
         following.leader_gone(node, Reason.LEADER_CRASHED)  # its host has a new session: the one that led is dead
@@ -160,7 +174,7 @@ def _dispatch(node: Node, member: Member, datagram: Datagram, source: Endpoint) 
         case Ready() as body:
             handover.on_ready(node, member, body)
         case Survey() as body:
-            survey.on_survey(node, member.node, member.endpoint, body)
+            survey.on_survey(node, datagram.header, member.endpoint, body)
         case Report() as body:
             survey.on_report(node, datagram.header, body)
         case Roster() as body:
@@ -174,6 +188,7 @@ def _on_probe_ack(node: Node, member: Member, header: Header, ack: ProbeAck, sou
     if challenge is None:
         return
     node.note_contact(member, challenge.sent_us)
+    member.hold_us = ack.hold_ms * MS
     if member.would_move(source, node.now_us):
         member.move(source, node.now_us)
     contact.note_returns(node, ack)

@@ -8,6 +8,7 @@ from enum import StrEnum
 
 from kingd.core.endpoint import Endpoint
 from kingd.core.message import Datagram, NodeId, Reason, Role, Term
+from kingd.core.settings import Voters
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,12 +39,14 @@ class Persist:
     """Make these durable (off the loop), then call `Core.persisted(ceiling)`: no claim goes above a ceiling that is not.
 
     `term` is that of the newest leadership followed: what a later session of this node follows is not below it. `hold_us`
-    is the longest promise that this node may give: a later session gives none for so long.
+    is the longest promise that this node may give: a later session gives none for so long. `voters` is the list in force,
+    with which a later session begins.
     """
 
     ceiling: Term
     term: Term
     hold_us: int = 0
+    voters: Voters | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,7 @@ from kingd.core import (
     quorum,
     survey,
     timers,
+    voters,
     will,
 )
 from kingd.core.effect import Effect, EventKind
@@ -34,7 +35,7 @@ from kingd.core.message import (
 from kingd.core.node import Node
 from kingd.core.promise import Promise
 from kingd.core.publishing import Publisher, event
-from kingd.core.settings import Settings
+from kingd.core.settings import Settings, Voters
 from kingd.core.status import Status, status
 from kingd.core.timing import MS, NEVER, promise_us
 
@@ -53,14 +54,19 @@ class Core:
         ceiling: Term,
         term: Term = Term(0),
         hold_us: int = 0,
+        in_force: Voters | None = None,
     ) -> None:
         """What earlier sessions of this node made durable: `ceiling`, above which this one claims; `term`, of the
-        newest leadership that they followed: this one follows none below it; and `hold_us`, the longest promise that they may
-        have given: a voter gives none for so long."""
+        newest leadership that they followed: this one follows none below it; `hold_us`, the longest promise that they may
+        have given: a voter gives none for so long; and `in_force`, the list of voters (None: there was none),
+        with which this session begins, unless quorum mode is switched on or off."""
         assert node_id != NOBODY
         assert session != 0
-        votes = settings.name in settings.voters
-        wait_us = max(hold_us, promise_us(settings.timing.lease_us)) if votes else 0
+        listed = in_force if in_force and bool(in_force.names) == bool(settings.voters) else Voters(settings.voters)
+        votes = settings.name in listed.names
+        own_us = max(hold_us, promise_us(settings.timing.lease_us))
+        wait_us = own_us if votes else 0
+        knows = votes and ceiling > 0 and hold_us > 0  # what its earlier sessions have promised
         self.node = Node(
             settings=settings,
             id=node_id,
@@ -76,8 +82,12 @@ class Core:
             hold_us=hold_us,
             hold_wanted_us=wait_us,
             hold_asked_us=hold_us,
-            learned=ceiling > 0 or not votes,
-            learn_from_us=now_us + wait_us,
+            voters=listed,
+            voters_saved=in_force,
+            voters_asked=in_force,
+            learned=knows,
+            blank_since_us=now_us,
+            learn_from_us=now_us + max(own_us, promise_us(settings.timing.vote_us)),
             listed_us=now_us,
         )
         self.node.sweep_at_us = now_us
@@ -91,6 +101,15 @@ class Core:
     def deadline_us(self) -> int:
         """When `tick` is due."""
         return self._deadline_us
+
+    def refusal(self, wanted: tuple[str, ...]) -> str | None:
+        """Why this list of voters can never be the next one, or None."""
+        return voters.refusal(self.node, wanted)
+
+    @property
+    def obstacle(self) -> str | None:
+        """What the list of voters that was configured waits for, or None if it is in force."""
+        return voters.obstacle(self.node)
 
     def status(self, now_us: int) -> Status:
         return status(self.node, now_us)
@@ -125,8 +144,12 @@ class Core:
         dispatch.receive(self.node, datagram, source)
         return self._end()
 
-    def persisted(self, ceiling: Term, *, hold_us: int = 0, now_us: int) -> list[Effect]:
+    def persisted(
+        self, ceiling: Term, *, hold_us: int = 0, in_force: Voters | None = None, now_us: int
+    ) -> list[Effect]:
+        """These are durable now, as `Persist` asked for."""
         self._begin(now_us)
+        self.node.voters_saved = in_force or self.node.voters_saved
         self.node.hold_us = max(self.node.hold_us, hold_us)
         self.node.ceiling = max(self.node.ceiling, ceiling)
         claiming.on_persisted(self.node)

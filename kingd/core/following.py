@@ -26,16 +26,26 @@ def on_heartbeat(node: Node, leader: Member, beat: Heartbeat, *, sequence: int) 
     leader.lease_ms = beat.lease_ms
     if not is_my_leader(node, leader, ballot):
         # A follower stays loyal: leaders settle it among themselves.
-        contact.hear_foreign_leader(node, lonely=beat.lonely, voters=leader.voters)
+        proven = bool(leader.voters.digest) and _is_proven(node, leader)
+        contact.hear_foreign_leader(node, lonely=beat.lonely, proven=proven)
         return
     if beat.lonely:
         # When it is lost, nobody is to lead beside it with no grant.
-        contact.hear_foreign_leader(node, lonely=True, voters=leader.voters)
+        contact.hear_foreign_leader(node, lonely=True, proven=False)
         ask(node, leader)  # it hears nobody; perhaps it hears me
+        return
+    if node.is_voter and not _is_proven(node, leader):
+        ask(node, leader)  # only its answer renews: a heartbeat may have been held back since long ago
         return
     node.counted = beat.alive
     node.detector.expect(beat.interval_ms * MS)
     _renew(node, leader, ballot, sequence=sequence)
+
+
+def _is_proven(node: Node, leader: Member) -> bool:
+    """Whether an answer of its, or the beginning of this leadership, is recent enough: four pings may have been lost."""
+    limit_us = max(node.timing.contact_us, 4 * _ping_interval_us(node))
+    return node.now_us - max(leader.contact_us, node.followed_us) <= limit_us
 
 
 def is_my_leader(node: Node, leader: Member, ballot: Ballot) -> bool:
@@ -134,10 +144,15 @@ def _prove_later(node: Node) -> None:
         alone = len(node.members.alive()) == 1
         wait_us = node.timing.ping_us * (1 if alone else 2)  # others in the line prove it as well
     else:
-        interval_us = max(SECOND, node.size * SECOND // PINGS_PER_SECOND)
+        interval_us = _ping_interval_us(node)
         wait_us = node.jitter(interval_us * 3 // 4, interval_us * 5 // 4)
     node.prove_at_us = node.now_us + wait_us
     node.ping_at_us = min(node.prove_at_us, _next_question(node))
+
+
+def _ping_interval_us(node: Node) -> int:
+    """Of those who are not in the line of succession."""
+    return max(SECOND, node.size * SECOND // PINGS_PER_SECOND)
 
 
 def knows_all(node: Node, leader: Member) -> bool:

@@ -278,13 +278,13 @@ def meet_leader(node: Node, other: Member) -> None:
     ballot = other.leader
     if other.role is not Role.LEADER or ballot.node != other.node or node.duplicate:
         return
-    if node.in_quorum_mode and not other.voters:
+    if node.in_quorum_mode and not other.voters.digest:
         return  # it leads in a mode in which others may lead beside it
     if node.role is Role.LEADER:
         if node.in_quorum_mode:
             return  # the lease of one of the two is over, and it is about to notice
         if (
-            (other.voters or other.rank < node.rank)
+            (other.voters.digest or other.rank < node.rank)
             and node.handover is None
             and node.campaign is None
             and other.eligible
@@ -295,7 +295,7 @@ def meet_leader(node: Node, other: Member) -> None:
     if node.followed() is not None and node.promise.is_live(node.now_us):
         return
     if node.is_voter and (
-        not node.learned or (node.promise.is_live(node.now_us) and not node.promise.is_held_by(other.session))
+        node.is_blank or (node.promise.is_live(node.now_us) and not node.promise.is_held_by(other.session))
     ):
         return  # the promise is not free
     if ballot < node.promise.ballot:

@@ -70,7 +70,7 @@ def on_ack(node: Node, voter: Member, ack: Ack) -> None:
     if node.role is not Role.LEADER or sent_us is None:
         return
     node.note_contact(voter, sent_us)
-    quorum.note_vote(node, voter, until_us=sent_us + node.timing.lease_us)
+    quorum.note_vote(node, voter, sent_us=sent_us, lease_us=node.timing.lease_us)
 
 
 def on_lease_over(node: Node) -> None:

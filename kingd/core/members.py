@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from kingd.core.endpoint import Endpoint
-from kingd.core.message import NO_BALLOT, NOBODY, Ballot, Header, NodeId, Role, SessionId
+from kingd.core.message import NO_BALLOT, NO_VOTERS, NOBODY, Ballot, Header, NodeId, Role, SessionId, VoterList
 from kingd.core.timing import MS, SECOND
 
 MEMBERS_MAX = 4096
@@ -70,9 +70,11 @@ class Member:
     priority: int = 0
     role: Role = Role.JOINING
     eligible: bool = False
-    voters: int = 0  # digest of its list of voters
+    voters: VoterList = NO_VOTERS
+    wanted: int = 0  # digest of the one in its configuration
     voters_us: int = 0  # since when it has that list, as far as this node has heard
     blank: bool = False  # a voter that does not know what it has promised before
+    hold_us: int = 0  # the longest promise that it may have given as a voter, when it was last asked
     lease_ms: int = 0  # of a leader or candidate: how long it counts on a promise
     leader: Ballot = NO_BALLOT
     floor: Ballot = NO_BALLOT
@@ -113,6 +115,7 @@ class Member:
         self.eligible = header.eligible
         if self.voters != header.voters:
             self.voters, self.voters_us = header.voters, now_us
+        self.wanted = header.wanted
         self.blank = header.blank
         self.leader = header.leader
         self.floor = header.floor
@@ -140,6 +143,7 @@ class Challenge:
 
     nonce: int
     sent_us: int
+    endpoint: Endpoint | None = None  # where it went last
 
 
 class Challenges:

@@ -18,12 +18,23 @@ Term = NewType("Term", int)
 """u64: grows with every leadership (the fencing token). 0 = none yet."""
 
 NOBODY = NodeId(0)
+NO_SESSION = SessionId(0)
 
 SEQUENCE_MAX = (1 << 64) - 1
 """Of an obituary: the last word of its session."""
 
 SILENT_MAX = 8
 """More members than these silent to a successor: it is the successor that is cut off."""
+
+
+class VoterList(NamedTuple):
+    """Which list of voters a node has: votes count only between equal ones. docs/protocol.md 8."""
+
+    digest: int  # u32 of the names; 0 = availability mode
+    generation: int  # u32: how many lists there were before it, as far as who has it knows
+
+
+NO_VOTERS = VoterList(0, 0)
 
 
 class Ballot(NamedTuple):
@@ -72,19 +83,21 @@ class Reason(IntEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Header:
-    """The first 92 bytes of every datagram."""
+    """The first 108 bytes of every datagram."""
 
     cluster: int  # u64, BLAKE2b of the cluster's name
     source: NodeId
     destination: NodeId  # NOBODY = whoever hears it
     session: SessionId
+    receiver: SessionId = NO_SESSION  # of the destination: what is said to one session means nothing to a later one
     sequence: int  # u64, from 1, per session; a retransmission takes a new one
     leader: Ballot  # whom the sender follows or that it leads; NO_BALLOT = nobody
     floor: Ballot  # highest ballot it has promised: a leader below it must raise its term
     priority: int  # u16
     role: Role
     eligible: bool  # may it lead now?
-    voters: int = 0  # u32 digest of its list of voters; 0 = availability mode
+    voters: VoterList = NO_VOTERS
+    wanted: int = 0  # u32 digest of the list of voters in its configuration, which may not be in force yet
     blank: bool = False  # a voter that does not know what it has promised before (quorum.py)
     multicast: bool = False  # this copy went to a group (or by broadcast)
 
@@ -124,6 +137,7 @@ class ProbeAck:
     name: str
     version: str
     returns: int  # how often the prober came back with a new session of late (flap damping)
+    hold_ms: int = 0  # u32, the longest promise that it may have given as a voter
     nonce: int = 0  # a challenge in turn, where the prober is not known; 0 = none
 
 

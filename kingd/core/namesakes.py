@@ -30,7 +30,7 @@ def on_namesake(node: Node, datagram: Datagram, source: Endpoint) -> None:
     if last is None or node.now_us - last.sent_us >= node.timing.challenge_us:
         nonce = node.rng.getrandbits(64)
         node.challenges.put(node.id, node.session, Challenge(nonce, node.now_us))
-        node.send_to(Probe(nonce=nonce), node=node.id, endpoint=source)
+        node.send_to(Probe(nonce=nonce), node=node.id, session=header.session, endpoint=source)
 
 
 def _on_proven(node: Node, role: Role, session: SessionId, source: Endpoint) -> None:

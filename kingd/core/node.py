@@ -22,6 +22,7 @@ from kingd.core.members import (
 )
 from kingd.core.message import (
     NO_BALLOT,
+    NO_SESSION,
     NOBODY,
     Ballot,
     Body,
@@ -34,10 +35,11 @@ from kingd.core.message import (
     SessionId,
     Term,
     Ticket,
+    VoterList,
 )
 from kingd.core.pending import Campaign, Handover, Inquiry, Prepared, Yielded
 from kingd.core.promise import Promise
-from kingd.core.settings import Settings
+from kingd.core.settings import Settings, Voters, digest_of
 from kingd.core.timing import MS, NEVER, SECOND, Timing, promise_us
 
 _ECHOES_MAX = 1024
@@ -65,16 +67,19 @@ class Node:
     ceiling: Term  # highest term that this node may claim: durable
     claimed: Term  # no session of this node has claimed above it
     ceiling_asked: Term  # what was asked to be made durable ...
+    voters: Voters  # the list in force; the one that is wanted is in the settings (voters.py)
     ceiling_asked_us: int = 0  # ... and when
     hold_us: int = 0  # longest promise that this node may give as a voter: durable
     hold_wanted_us: int = 0  # what it was asked for
     hold_asked_us: int = 0  # what was asked to be made durable
     learned: bool = True  # a voter: knows what its earlier sessions may have promised (quorum.learn)
     new_sessions: set[tuple[NodeId, SessionId]] = field(default_factory=set)  # heard to be blank, while this node is
+    blank_since_us: int = 0  # since when it does not ...
     learn_from_us: int = 0  # ... and hears it from others not before this
     votes: dict[NodeId, int] = field(default_factory=dict)  # voter -> until when it has promised to this node
     listed_us: int = 0  # since when this node has its list of voters and its timing
-    former_lists: set[int] = field(default_factory=set)  # digests of the lists of voters that this session had before
+    voters_saved: Voters | None = None  # ... as the disk holds it
+    voters_asked: Voters | None = None  # ... as the disk was asked to hold it
     lease_until_us: int = 0  # a majority's promises last so long
     term_saved: Term = Term(0)  # of the newest leadership that was followed, as the disk was asked to hold it
 
@@ -202,11 +207,20 @@ class Node:
 
     @property
     def in_quorum_mode(self) -> bool:
-        return bool(self.settings.voters)
+        return bool(self.voters.names)
 
     @property
     def is_voter(self) -> bool:
-        return self.settings.name in self.settings.voters
+        return self.settings.name in self.voters.names
+
+    @property
+    def is_blank(self) -> bool:
+        """A voter that does not know what it has promised before."""
+        return self.is_voter and not self.learned
+
+    @property
+    def voter_list(self) -> VoterList:
+        return self.voters.id
 
     @property
     def rank(self) -> tuple[int, int]:
@@ -372,33 +386,51 @@ class Node:
 
     # -- saying --------------------------------------------------------------------------------------------------------
 
-    def datagram(self, body: Body, *, destination: NodeId = NOBODY, multicast: bool = False) -> Datagram:
+    def datagram(
+        self,
+        body: Body,
+        *,
+        destination: NodeId = NOBODY,
+        receiver: SessionId = NO_SESSION,
+        multicast: bool = False,
+    ) -> Datagram:
         self.sequence += 1
-        return Datagram(self.header(self.sequence, destination=destination, multicast=multicast), body)
+        header = self.header(self.sequence, destination=destination, receiver=receiver, multicast=multicast)
+        return Datagram(header, body)
 
-    def header(self, sequence: int, *, destination: NodeId = NOBODY, multicast: bool = False) -> Header:
+    def header(
+        self,
+        sequence: int,
+        *,
+        destination: NodeId = NOBODY,
+        receiver: SessionId = NO_SESSION,
+        multicast: bool = False,
+    ) -> Header:
         return Header(
             cluster=self.settings.cluster,
             source=self.id,
             destination=destination,
             session=self.session,
+            receiver=receiver,
             sequence=sequence,
             leader=self.leader,
             floor=self.promise.ballot,
             priority=self.priority,
             role=self.role,
             eligible=self.eligible,
-            voters=self.settings.voters_digest,
-            blank=not self.learned,
+            voters=self.voter_list,
+            wanted=digest_of(self.settings.voters),
+            blank=self.is_blank,
             multicast=multicast,
         )
 
     def send(self, body: Body, to: Member) -> int:
         """Unicast to a member; the sequence number it went out with."""
-        return self.send_to(body, node=to.node, endpoint=to.endpoint)
+        return self.send_to(body, node=to.node, session=to.session, endpoint=to.endpoint)
 
-    def send_to(self, body: Body, *, node: NodeId, endpoint: Endpoint) -> int:
-        self.out.append(Send(self.datagram(body, destination=node), endpoint))
+    def send_to(self, body: Body, *, node: NodeId, session: SessionId, endpoint: Endpoint) -> int:
+        """Unicast to that session of that node (or to whoever is there)."""
+        self.out.append(Send(self.datagram(body, destination=node, receiver=session), endpoint))
         return self.sequence
 
     def multicast(

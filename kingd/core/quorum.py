@@ -1,43 +1,42 @@
 """Quorum mode: who votes, how long a leadership is proven, and what a voter may promise after a start. docs/protocol.md 8.
 
-With `Settings.voters` set, to lead is to hold the promises of a majority of the named hosts, each exclusive and
+With voters, to lead is to hold the promises of a majority of the named hosts, each exclusive and
 timed: a *lease*. A voter's promise lasts longer than the leader counts on it, whatever their clocks do within RHO, so
 no two sessions lead at one instant (leases: Gray and Cheriton, SOSP 1989). Without voters every function here gives the
 answer that leaves availability mode as it is."""
 
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import replace
 
+from kingd.core import voters
 from kingd.core.members import Member, State
-from kingd.core.message import NOBODY, Ballot, Claim, Header, NodeId, Role, Term
+from kingd.core.message import NOBODY, Ballot, Claim, Header, NodeId, Term
 from kingd.core.node import Node
-from kingd.core.settings import Settings
 from kingd.core.timing import MS, promise_us
+from kingd.core.voters import majority
 
 _NEW_SESSIONS_MAX = 1024
-
-
-def majority(voters: int) -> int:
-    return voters // 2 + 1
 
 
 # -- the leader's side: votes, and the lease that they prove --------------------------------------------------------
 
 
-def note_vote(node: Node, voter: Member, *, until_us: int) -> None:
-    """`voter` promised, in answer to what was sent a lease before `until_us`."""
-    if not node.settings.voters or voter.voters != node.settings.voters_digest:
+def note_vote(node: Node, voter: Member, *, sent_us: int, lease_us: int) -> None:
+    """`voter` promised, in answer to what was sent then. What took too long counts for nothing: so that nobody gains a lease by
+    the promise of a voter that has lost its state since, and has asked what the others promised (`learn`)."""
+    if node.now_us - sent_us > node.timing.vote_us:
         return
-    node.votes[voter.node] = max(node.votes.get(voter.node, 0), until_us)
+    if not node.in_quorum_mode or voter.voters != node.voter_list:
+        return
+    node.votes[voter.node] = max(node.votes.get(voter.node, 0), sent_us + lease_us)
     extend_lease(node)
 
 
 def extend_lease(node: Node) -> None:
     """The lease lasts as long as a majority has promised. It never shrinks: what was proven stays proven."""
-    if node.settings.voters:
+    if node.in_quorum_mode:
         untils = sorted(_untils(node), reverse=True)
-        need = majority(len(node.settings.voters))
+        need = majority(len(node.voters.names))
         if len(untils) >= need:
             node.lease_until_us = max(node.lease_until_us, untils[need - 1])
 
@@ -47,10 +46,10 @@ def _untils(node: Node) -> Iterable[int]:
     names = _names(node)
     for voter, until_us in node.votes.items():
         member = node.members.get(voter)
-        if member is not None and member.name in node.settings.voters and names[member.name] == 1:
+        if member is not None and member.name in node.voters.names and names[member.name] == 1:
             yield until_us
     own = not node.promise.is_live(node.now_us) or node.promise.is_held_by(node.session)
-    if node.is_voter and own and names[node.settings.name] == 1:
+    if node.is_voter and not node.is_blank and own and names[node.settings.name] == 1 and voters.may_vote(node):
         yield node.now_us + node.timing.lease_us
 
 
@@ -64,22 +63,22 @@ def _names(node: Node) -> Counter[str]:
 
 def has_lease(node: Node, now_us: int) -> bool:
     """Whether this node, if it leads, may say so at `now_us`. Always, in availability mode."""
-    return not node.settings.voters or now_us < node.lease_end_us
+    return not node.in_quorum_mode or now_us < node.lease_end_us
 
 
 def is_majority(node: Node, members: Iterable[NodeId]) -> bool:
     """Whether these, and this node if it votes, are a majority of the voters."""
     names = {m.name for n in members if (m := node.members.get(n)) is not None and _is_voter(node, m)}
-    if node.is_voter:
+    if node.is_voter and not node.is_blank:
         names.add(node.settings.name)
     hosts = _names(node)
-    return sum(1 for name in names if hosts[name] == 1) >= majority(len(node.settings.voters))
+    return sum(1 for name in names if hosts[name] == 1) >= majority(len(node.voters.names))
 
 
 def is_possible(node: Node, *, without: Iterable[NodeId]) -> bool:
     """Whether the others could still be a majority."""
     names = {m.name for n in without if (m := node.members.get(n)) is not None and _is_voter(node, m)}
-    count = len(node.settings.voters)
+    count = len(node.voters.names)
     return count - len(names) >= majority(count)
 
 
@@ -91,7 +90,7 @@ def may_promise(node: Node, claim: Claim) -> bool:
     the claimant asks again."""
     if not node.is_voter:
         return True
-    if not node.learned:
+    if node.is_blank or not (claim.prepare or voters.may_vote(node)):
         return False
     node.hold_wanted_us = max(node.hold_wanted_us, promise_us(claim.lease_ms * MS))
     node.term_seen = Term(max(node.term_seen, claim.term))
@@ -100,7 +99,7 @@ def may_promise(node: Node, claim: Claim) -> bool:
 
 def may_renew(node: Node, leader: Member) -> bool:
     """Whether a heartbeat may prolong the promise by as much as its leader counts on."""
-    if not node.is_voter or not node.learned or leader.lease_ms == 0:
+    if not node.is_voter or node.is_blank or leader.lease_ms == 0 or not voters.may_vote(node):
         return False
     node.hold_wanted_us = max(node.hold_wanted_us, promise_us(leader.lease_ms * MS))
     return node.hold_wanted_us <= node.hold_us
@@ -111,7 +110,7 @@ def learn(node: Node) -> bool:
     enough others have told, after those promises are over: of any majority that elected a leader with its vote, one is
     among so many. Where this session met a majority of new ones, itself included, and nobody else, the cluster begins.
     Whether it has learned."""
-    count = len(node.settings.voters)
+    count = len(node.voters.names)
     voters = [m for m in node.members.alive() if _is_voter(node, m)]
     new = node.new_sessions
     begins = len(voters) + 1 >= majority(count) and all((m.node, m.session) in new for m in voters)
@@ -122,6 +121,9 @@ def learn(node: Node) -> bool:
         or len(others) + 1 >= count
         or (begins and len(others) + 1 >= majority(count))
     ):
+        return False
+    # Of a majority that elects with its vote one is among these, and has told for how long it may have promised.
+    if node.now_us < node.blank_since_us + max((m.hold_us for m in others), default=0):
         return False
     node.learned = True
     new.clear()
@@ -134,8 +136,13 @@ def learn(node: Node) -> bool:
 
 def note_blank(node: Node, header: Header) -> None:
     """That session has promised nothing before this moment, and none before it has: it may elect before this node's own start
-    is over. (It says so in all that it sends; what was forged stays unless its session is proven.)"""
-    if not node.learned and header.blank and len(node.new_sessions) < _NEW_SESSIONS_MAX:
+    is over. It counts only if it was said to this session: what was said to everybody may be of long ago."""
+    if (
+        node.is_blank
+        and header.blank
+        and header.receiver == node.session
+        and len(node.new_sessions) < _NEW_SESSIONS_MAX
+    ):
         node.new_sessions.add((header.source, header.session))
 
 
@@ -146,20 +153,8 @@ def turn_us(node: Node) -> int:
     return node.turn_us() + node.timing.round_trip_us // 10
 
 
-def on_configured(node: Node, former: Settings) -> None:
-    """Another list, or another lease: what was proven by the old one stays proven, and only new votes count for more."""
-    node.former_lists.add(former.voters_digest)
-    node.votes.clear()
-    node.echoes.clear()
-    node.listed_us = node.now_us
-    if node.is_voter:
-        node.hold_wanted_us = max(node.hold_wanted_us, promise_us(node.timing.lease_us))
-    else:
-        node.learned = True  # what it may have promised counts no more: before it votes again, others elect without it
-
-
 def _is_voter(node: Node, member: Member) -> bool:
-    return member.name in node.settings.voters and member.voters == node.settings.voters_digest
+    return member.name in node.voters.names and member.voters == node.voter_list
 
 
 # -- what users are told ----------------------------------------------------------------------------------------------
@@ -177,13 +172,13 @@ def reachable(node: Node, now_us: int) -> int:
 
 def hears_majority(node: Node) -> bool:
     """Whether a claim can be won at all, as far as this node hears: a minority asks in vain, and uses up terms."""
-    return not node.in_quorum_mode or reachable(node, node.now_us) >= majority(len(node.settings.voters))
+    return not node.in_quorum_mode or reachable(node, node.now_us) >= majority(len(node.voters.names))
 
 
 def problems(node: Node) -> list[str]:
     """In sentences."""
     alive = node.members.alive()
-    other_list = sorted(m.name for m in alive if m.voters != node.settings.voters_digest)
+    other_list = sorted(m.name for m in alive if m.voters != node.voter_list)
     found = []
     if other_list:
         found.append(
@@ -194,50 +189,12 @@ def problems(node: Node) -> list[str]:
         names = [m.name for m in alive] + [node.settings.name]
         found.extend(
             f"two hosts are called {name}, which is a voter: neither of them counts. Give one another name (--name)"
-            for name in sorted(set(names) & set(node.settings.voters))
+            for name in sorted(set(names) & set(node.voters.names))
             if names.count(name) > 1
         )
-    if not node.learned:
+    if node.is_blank:
         found.append(
             "this voter has no record of what it promised before (a new host, or its state was lost): it votes when enough "
             "other voters tell"
         )
     return found
-
-
-def unsafe_step(node: Node, voters: tuple[str, ...]) -> str | None:
-    """Why the list must not become this one now, or None. Majorities of two lists that differ by one name share a voter;
-    those of others need not."""
-    now = set(node.settings.voters)
-    changed = sorted(now ^ set(voters))
-    if not changed:
-        return None
-    if not now or not voters:
-        return "quorum mode cannot be switched on or off while kingd runs: stop kingd on all hosts, then start it with the list"
-    if len(changed) > 1:
-        return f"more than one voter would change ({', '.join(changed)}): add or remove one, reload on all hosts, then the next"
-    present, following = node.settings.voters_digest, replace(node.settings, voters=voters).voters_digest
-    lists = {m.name: m.voters for m in node.members.alive()}
-    staying = sorted(now - {node.settings.name} - set(changed))
-    is_begun = following not in node.former_lists and any(lists.get(name) == following for name in staying)
-    for name in staying:
-        if name not in lists and not is_begun:
-            return f"{name} is not heard, so that it cannot say which list it has: wait until it is back, or remove it first"
-        if name in lists and lists[name] != present and not (is_begun and lists[name] == following):
-            return f"{name} has another list still: reload kingd there, then here"
-    if not is_begun and not _has_elected(node):
-        return "no leader has led by the present list for long enough: wait until one does (kingctl leader), then again"
-    return None
-
-
-def _has_elected(node: Node) -> bool:
-    """Whether a majority of the present list has promised to a leader of its own: else the list after it may share no voter
-    with any majority that has. A leader that was elected by the list before leads for a lease at most."""
-    leader = node.followed()
-    if node.role is Role.LEADER:
-        since_us, lease_us = node.listed_us, node.timing.lease_us
-    elif leader is not None and leader.voters == node.settings.voters_digest:
-        since_us, lease_us = leader.voters_us, max(node.timing.lease_us, leader.lease_ms * MS)
-    else:
-        return False
-    return node.now_us - since_us > 2 * lease_us

@@ -6,11 +6,11 @@ from kingd.core.node import Node
 
 
 def on_join_time(node: Node) -> None:
-    if node.now_us < node.learn_from_us and not node.learned:
+    if node.now_us < node.learn_from_us and node.is_blank:
         node.join_at_us = node.learn_from_us
         return
     learn(node)
-    if not node.learned:
+    if node.is_blank:
         contact.ask_voters(node)
         # In between it may ask who moved, at the new address.
         node.join_at_us = node.now_us + 2 * node.timing.challenge_us
@@ -20,7 +20,7 @@ def on_join_time(node: Node) -> None:
 
 def learn(node: Node) -> None:
     """A voter without history was told something: perhaps it knows enough now."""
-    if not node.learned and quorum.learn(node) and node.role is Role.JOINING:
+    if node.is_blank and quorum.learn(node) and node.role is Role.JOINING:
         node.seek(None, delay_us=node.turn_us())
 
 

@@ -5,6 +5,7 @@ from functools import lru_cache
 from hashlib import blake2b
 
 from kingd.core.endpoint import Endpoint
+from kingd.core.message import VoterList
 from kingd.core.timing import Timing
 
 
@@ -14,6 +15,21 @@ class Preempt:
 
     enabled: bool = True
     wait_us: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Voters:
+    """A list of voters in force. Each step to another list makes the generation larger, so that a list which comes back is
+    told from the same one of before."""
+
+    names: tuple[str, ...] = ()  # sorted; empty: availability mode
+    generation: int = 0
+    before: "Voters | None" = None  # the list before, to go back to while nothing has been promised by this one
+
+    @property
+    def id(self) -> VoterList:
+        """As datagrams name it."""
+        return VoterList(digest_of(self.names), self.generation)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,17 +45,15 @@ class Settings:
     tags: tuple[tuple[str, str], ...] = ()
     seeds: tuple[Endpoint, ...] = ()  # configured peers and those remembered: announced to by unicast
     broadcast: bool = True  # announce by IPv4 broadcast too while alone
-    voters: tuple[str, ...] = ()  # names, sorted; empty: availability mode
+    voters: tuple[
+        str, ...
+    ] = ()  # names, sorted, as they are wanted (which are in force: voters.py); empty: availability mode
     mesh_max: int = 32  # up to so many members everybody verifies everybody; tests make it small
-
-    @property
-    def voters_digest(self) -> int:
-        """u32, 0 = availability mode: votes count only between nodes that have the same list."""
-        return _digest(self.voters)
 
 
 @lru_cache(maxsize=64)
-def _digest(voters: tuple[str, ...]) -> int:
+def digest_of(voters: tuple[str, ...]) -> int:
+    """u32 that stands for these names; 0 = availability mode."""
     if not voters:
         return 0
     raw = blake2b("\0".join(voters).encode(), digest_size=4, person=b"kingd-voters").digest()

@@ -5,12 +5,13 @@ far: after a stall a question may be answered before any timer has fired."""
 
 from dataclasses import dataclass
 
-from kingd.core import quorum
+from kingd.core import quorum, voters
 from kingd.core.effect import Peer
 from kingd.core.members import Member, State
 from kingd.core.message import NO_BALLOT, NOBODY, Ballot, Reason, Role, Term
 from kingd.core.node import Node
 from kingd.core.timing import MS, SECOND
+from kingd.core.voters import majority
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,7 +54,7 @@ def status(node: Node, now_us: int) -> Status:
         ineligible_reason=node.ineligible_reason,
         alive=alive,
         dead=sum(1 for m in node.members if m.state is State.DEAD) + len(node.hearsay) - heard_of,
-        voters=node.settings.voters,
+        voters=node.voters.names,
         voters_reachable=reachable,
         quorum_ok=ballot.node != NOBODY or _may_elect(node, reachable, reason),
         problems=tuple(_problems(node, now_us)),
@@ -61,7 +62,7 @@ def status(node: Node, now_us: int) -> Status:
 
 
 def _may_elect(node: Node, reachable: int, reason: Reason) -> bool:
-    enough = reachable >= quorum.majority(len(node.settings.voters))
+    enough = reachable >= majority(len(node.voters.names))
     return not node.in_quorum_mode or (enough and reason is not Reason.QUORUM_LOST)
 
 
@@ -101,6 +102,9 @@ def _problems(node: Node, now_us: int) -> list[str]:
         for who in sorted(_unanswering(node, now_us))
     )
     found.extend(quorum.problems(node))
+    waits_for = voters.obstacle(node)
+    if waits_for is not None:
+        found.append(f"the list of quorum.voters in the configuration is not in force yet: {waits_for}")
     found.extend(
         f"{m.name} lives, though an obituary said that it had died: somebody forges them (is there a cluster key?), or the "
         "guardian there is at fault. Its obituaries are not believed any more"

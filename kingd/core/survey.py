@@ -5,7 +5,7 @@ from kingd.core.effect import Surveyed, SurveyRow
 from kingd.core.endpoint import Endpoint
 from kingd.core.hearsay import Listed
 from kingd.core.members import Member, State
-from kingd.core.message import Header, NodeId, Report, Survey, Term
+from kingd.core.message import Header, Report, Survey, Term
 from kingd.core.node import Node
 from kingd.core.pending import Inquiry
 from kingd.core.timing import MS, NEVER
@@ -42,16 +42,16 @@ def on_timer(node: Node) -> None:
     batch, inquiry.queue = inquiry.queue[:_BATCH], inquiry.queue[_BATCH:]
     for asked in batch:
         inquiry.waiting[asked.node] = node.now_us
-        node.send_to(Survey(nonce=inquiry.nonce), node=asked.node, endpoint=asked.endpoint)
+        node.send_to(Survey(nonce=inquiry.nonce), node=asked.node, session=asked.session, endpoint=asked.endpoint)
     pause_us = _BATCH_EVERY_US if inquiry.queue else _AGAIN_US if inquiry.rounds < _ROUNDS else _GIVE_UP_US
     node.survey_at_us = node.now_us + pause_us
 
 
-def on_survey(node: Node, asker: NodeId, endpoint: Endpoint, message: Survey) -> None:
+def on_survey(node: Node, asker: Header, endpoint: Endpoint, message: Survey) -> None:
     """Whoever asks is told: the answer is no longer than the question."""
     leader = node.peer(node.leader.node)
     report = Report(echo=message.nonce, name=node.settings.name, leader_name=leader.name if leader else "")
-    node.send_to(report, node=asker, endpoint=endpoint)
+    node.send_to(report, node=asker.source, session=asker.session, endpoint=endpoint)
 
 
 def on_report(node: Node, header: Header, report: Report) -> None:

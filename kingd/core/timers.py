@@ -17,6 +17,7 @@ from kingd.core import (
     readiness,
     seeking,
     survey,
+    voters,
 )
 from kingd.core.effect import Stopped, Will
 from kingd.core.message import Reason, Role
@@ -36,6 +37,10 @@ def _on_ping_time(node: Node) -> None:
 
 def _on_sweep_time(node: Node) -> None:
     contact.sweep(node)
+    voters.step(node)
+    if node.is_blank and node.role is not Role.JOINING:  # a host that has become a voter while it runs
+        contact.ask_voters(node)
+        seeking.learn(node)
     node.will_role = None  # others may be next by now
     if node.role is Role.SEEKING:
         seeking.look_around(node)

@@ -23,8 +23,9 @@ def reading_us(answers: int) -> int:
 
 
 def promise_us(lease_us: int) -> int:
-    """How long a voter promises for a lease that is counted from before it was asked: longer, by any two clocks."""
-    return -(-lease_us * (100 + _RHO_PERCENT) // (100 - _RHO_PERCENT)) + _SLACK_US
+    """How long a voter promises for a lease that is counted from before it was asked: longer, by any two clocks; in whole
+    milliseconds, as it is told to others."""
+    return -(-lease_us * (100 + _RHO_PERCENT) // ((100 - _RHO_PERCENT) * MS)) * MS + _SLACK_US
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,6 +83,12 @@ class Timing:
         """Quorum mode: how long a leader counts on a promise that a voter gave or renewed. Two timeouts: a stall that costs
         no leadership in availability mode costs none here."""
         return 2 * self.leader_timeout_us
+
+    @property
+    def vote_us(self) -> int:
+        """Quorum mode: how long a vote may take, from the question to its answer; the longest claim fits into it. The same on
+        all hosts, whatever their timing: who has forgotten its promises relies on it."""
+        return SECOND // 2
 
     @property
     def ask_after_us(self) -> int:

@@ -12,11 +12,14 @@ from kingd.core.timing import MS, reading_us
 
 
 def on_claim(node: Node, claimant: Member, claim: Claim) -> None:
-    if claimant.voters != node.settings.voters_digest:
+    if claimant.voters != node.voter_list:
         node.drop("voters")  # who counts differently must not count this one
         return
     if Ballot(claim.term, claimant.node) <= claimant.resigned:
         node.drop("resigned")  # its resignation has overtaken it: a promise would wait for nobody
+        return
+    if not claim.prepare and claimant.role not in (Role.CANDIDATE, Role.LEADER):
+        node.drop("stale-claim")  # a newer word of its says that it asks no more: a promise would wait for nobody
         return
     answer = _judge(node, claimant, claim)
     if answer is None or (isinstance(answer, Grant) and not quorum.may_promise(node, claim)):

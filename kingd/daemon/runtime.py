@@ -120,6 +120,7 @@ class Runtime:
             ceiling=Term(store.ceiling),
             term=Term(store.term),
             hold_us=store.hold_us,
+            in_force=store.voters,
         )
         self.journal = Journal()
         self.refusals = Refusals()
@@ -145,6 +146,7 @@ class Runtime:
         # A thread that holds the interpreter and waits for a processor holds up the loop: they run before others as well.
         self._loop.set_default_executor(ThreadPoolExecutor(initializer=self._prefer))
         self._stopped = asyncio.Event()
+        self._writing = asyncio.Lock()
         self._loop.set_exception_handler(self._on_exception)
         server = ControlServer(self._service, path=self.config.control.socket, group=self.config.control.group)
         await server.start()
@@ -201,7 +203,7 @@ class Runtime:
             node = self.core.node
             try:
                 self._store.save(
-                    node.term_seen if node.learned else Term(0), node.promise.ballot.term, node.hold_wanted_us
+                    Term(0) if node.is_blank else node.term_seen, node.promise.ballot.term, node.hold_wanted_us
                 )
             except OSError as error:
                 _log.warning("the state folder could not be written at the end: %s", error)
@@ -342,9 +344,14 @@ class Runtime:
         node = self.core.node
         if node.is_large and not node.in_quorum_mode and wanted.ceiling <= node.ceiling:  # no claim waits for it
             await asyncio.sleep(random.uniform(0, _SPREAD_S))
+        async with self._writing:
+            await self._write(wanted)
+
+    async def _write(self, wanted: Persist) -> None:
+        """Until it is done: in the order in which it was wanted, for a list of voters has none of its own."""
         while True:
             try:
-                await asyncio.to_thread(self._store.save, wanted.ceiling, wanted.term, wanted.hold_us)
+                await asyncio.to_thread(self._store.save, wanted.ceiling, wanted.term, wanted.hold_us, wanted.voters)
             except OSError as error:
                 self._disk = (
                     f"the state folder cannot be written ({error}): this node must not lead until it can; retrying"
@@ -356,7 +363,9 @@ class Runtime:
             self._disk = ""
             if self.core.node.unfit:
                 self.perform(self.core.set_unfit("", now_us=now_us()))
-            self.perform(self.core.persisted(wanted.ceiling, hold_us=wanted.hold_us, now_us=now_us()))
+            self.perform(
+                self.core.persisted(wanted.ceiling, hold_us=wanted.hold_us, in_force=wanted.voters, now_us=now_us())
+            )
             return
 
     def _publish(self, event: Event) -> None:

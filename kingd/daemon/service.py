@@ -9,7 +9,6 @@ from typing import Protocol
 
 from kingd.config import Config, ConfigError, apply_live, changed_keys, needs_restart
 from kingd.control.service import JsonObject, ServiceError
-from kingd.core import quorum
 from kingd.core.commands import StepDownError
 from kingd.core.effect import Effect, Event, EventKind, HandedOver, Surveyed
 from kingd.core.election import Core
@@ -157,9 +156,9 @@ class ControlService:
             new, seal = daemon.reread()
         except ConfigError as error:
             raise ServiceError("BadConfig", str(error)) from None
-        unsafe = quorum.unsafe_step(daemon.core.node, tuple(sorted(new.quorum.voters)))
-        if unsafe is not None:
-            raise ServiceError("BadConfig", f"quorum.voters: {unsafe}")
+        refusal = daemon.core.refusal(tuple(sorted(new.quorum.voters)))
+        if refusal is not None:
+            raise ServiceError("BadConfig", f"quorum.voters: {refusal}")
         changed = changed_keys(daemon.config, new)
         waiting = [key for key in changed if needs_restart(key)]
         applied = [key for key in changed if not needs_restart(key)]
@@ -167,9 +166,13 @@ class ControlService:
             applied.append("security.key_file")  # the same file with other keys in it, or one that was not there before
         daemon.reconfigure(apply_live(daemon.config, new), seal)
         _log.info("reloaded: %s", ", ".join(applied) or "nothing changed that works without a restart")
+        pending = [f"quorum.voters: {obstacle}"] if (obstacle := daemon.core.obstacle) is not None else []
+        if pending:
+            _log.info("not in force yet: %s", "; ".join(pending))
+            applied = [key for key in applied if key != "quorum.voters"]
         if waiting:
             _log.warning("these need a restart to take effect: %s", ", ".join(waiting))
-        return {"version": 1, "applied": applied, "needs_restart": waiting}
+        return {"version": 1, "applied": applied, "needs_restart": waiting, "pending": pending}
 
 
 def _answer(future: asyncio.Future[JsonObject], answer: JsonObject) -> None:

@@ -19,14 +19,17 @@ import stat
 import threading
 from binascii import crc32
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple, TypeGuard
 
 from kingd.core.endpoint import Endpoint
 from kingd.core.message import NodeId
+from kingd.core.settings import Voters
 
 PEERS_MAX = 64  # enough to find any cluster again; the rest is learned from the first that answers
 _FORMAT = 1
+_VOTERS = "voters.json"
 _CORRUPT_KEPT = 3  # evidence for a person; more of it would only fill the disk
 _SIZE_MAX = 64 << 10  # of a file that is read; ours are far smaller
 _U64 = 1 << 64
@@ -52,6 +55,7 @@ class Store:
         self.ceiling = state.ceiling
         self.term = state.term
         self.hold_us = state.hold_us
+        self.voters = _read_voters(folder, warnings)
         self.writable = False
         self.warnings = warnings
         self._folder = folder
@@ -79,8 +83,8 @@ class Store:
             )
         return store
 
-    def save(self, ceiling: int, term: int, hold_us: int) -> None:
-        """Blocking (fsync): for a worker thread. Never lowers any. OSError: they are not durable."""
+    def save(self, ceiling: int, term: int, hold_us: int, voters: Voters | None = None) -> None:
+        """Blocking (fsync): for a worker thread. Never lowers any number. OSError: they are not durable."""
         assert all(0 <= value < _U64 for value in (ceiling, term, hold_us))
         with self._writing:
             if not self._readable:  # an identity that may be good again tomorrow is not overwritten
@@ -89,6 +93,9 @@ class Store:
             state = _State(self.node_id, max(ceiling, self.ceiling), max(term, self.term), max(hold_us, self.hold_us))
             self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)  # it may have been removed under us
             _replace(self._folder / "state.json", _encode(state), durable=True)
+            if voters is not None and voters != self.voters:
+                _replace(self._folder / _VOTERS, _encode_voters(voters), durable=True)
+                self.voters = voters
             self.ceiling, self.term, self.hold_us = state.ceiling, state.term, state.hold_us
             self.writable = True
 
@@ -244,6 +251,39 @@ def _decode(data: bytes) -> _State:
     if document.get("crc") != _checksum(state):
         raise ValueError("its checksum is wrong")
     return state
+
+
+def _encode_voters(voters: Voters) -> bytes:
+    document = {"format": _FORMAT, **_voters_as_json(voters)}
+    if voters.before is not None:
+        document["before"] = _voters_as_json(voters.before)
+    return f"{json.dumps(document)}\n".encode()
+
+
+def _voters_as_json(voters: Voters) -> dict[str, object]:
+    return {"voters": voters.names, "generation": voters.generation}
+
+
+def _voters_of(document: dict[str, object]) -> Voters:
+    names, generation = document["voters"], document["generation"]
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names) or not _is_u64(generation):
+        raise ValueError("a value is missing or wrong")
+    return Voters(tuple(sorted(names)), generation)
+
+
+def _read_voters(folder: Path, warnings: list[str]) -> Voters | None:
+    """The list that was in force. None: there was none, or it was removed to begin with that of the configuration."""
+    try:
+        document = json.loads(_read(folder / _VOTERS))
+        before = _voters_of(document["before"]) if "before" in document else None
+        return replace(_voters_of(document), before=before)
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except (OSError, ValueError, LookupError, TypeError, RecursionError) as error:
+        warnings.append(
+            f"{folder / _VOTERS} is not believed ({error}): the list of voters is that of the configuration"
+        )
+        return None
 
 
 def _is_u64(value: object) -> TypeGuard[int]:

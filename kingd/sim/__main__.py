@@ -43,7 +43,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--keep-going", action="store_true", help="with --seeds: tell each failure in a line, and go on"
     )
-    parser.add_argument("--mode", choices=list(Mode), help="with --seeds: only those that drew this mode")
+    parser.add_argument("--mode", choices=list(Mode), help="with --seeds: only those that drew this")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, metavar="J", help="with --seeds: processes")
     parser.add_argument(
         "--runs", type=int, default=_RUNS_MAX, metavar="N", help=f"with --shrink: at most N runs (default {_RUNS_MAX})"

@@ -20,7 +20,8 @@ from kingd.core.message import Announce, Ballot, Datagram, NodeId, Probe, Role, 
 from kingd.core.repeats import Repeats
 from kingd.core.seal import Seal, cluster_id
 from kingd.core.settings import Settings
-from kingd.core.timing import NEVER, SECOND
+from kingd.core.timing import NEVER, SECOND, Timing
+from kingd.sim.adversary import Adversary
 from kingd.sim.checker import Checker
 from kingd.sim.exclusion import Exclusion
 from kingd.sim.host import Clock, Host, Labour
@@ -58,6 +59,7 @@ class Cluster:
         self.watch: Callable[[Host, Datagram, bool], None] | None = (
             None  # who handles which datagram; whether it sends it
         )
+        self.adversary: Adversary | None = None  # see `eavesdrop`
         ids = self.rng.sample(range(1, 1 << 32), len(settings))
         self.hosts = [Host(i, s, NodeId(n)) for i, (s, n) in enumerate(zip(settings, ids, strict=True))]
         self.said = 0  # datagrams: one multicast is one
@@ -73,6 +75,14 @@ class Cluster:
         """Let processors take time from now on."""
         self.labour = labour
         self._free_us = [self.now_us] * labour.shared if labour is not None else []
+
+    def eavesdrop(self, luck: int) -> None:
+        """Let somebody hear all, and say it again, from now on."""
+        self.adversary = Adversary(random.Random(luck), len(self.hosts), self._say_again)
+
+    def _say_again(self, speaker: int, target: int, multicast: bool, datagram: Datagram, delay_us: int) -> None:
+        data = encode(datagram, self.seal) if self.encodes else datagram
+        self.network.put(data, source=speaker, target=target, multicast=multicast, at_us=self.now_us + delay_us)
 
     # -- faults and commands -----------------------------------------------------------------------------------
 
@@ -95,6 +105,7 @@ class Cluster:
             ceiling=host.ceiling,
             term=host.term,
             hold_us=host.hold_us,
+            in_force=host.voters,
         )
         host.backlog.clear()
         host.pending_disk.clear()
@@ -145,7 +156,7 @@ class Cluster:
         assert host.core is None
         host.node_id = NodeId(self.rng.randrange(1, 1 << 32))
         host.ceiling = host.term = Term(0)
-        host.hold_us = 0
+        host.hold_us, host.voters = 0, None
 
     def pause(self, host: Host, *, until_us: int) -> None:
         self.note(host, f"pause for {(until_us - self.now_us) / 1e3:.0f} ms")
@@ -161,11 +172,18 @@ class Cluster:
         self.enter(host, lambda core: core.stop(now_us=self.local_us(host)))
 
     def set_voters(self, host: Host, voters: tuple[str, ...]) -> None:
-        """In its configuration, and in the core if it runs; as an operator who does not ask whether the step is safe."""
+        """In its configuration, and in the core if it runs: it comes into force when that is safe."""
         host.settings = replace(host.settings, voters=voters)
         self.note(host, f"voters {' '.join(voters)}")
         if host.core is not None:
             settings = replace(host.core.node.settings, voters=voters)
+            self.enter(host, lambda core: core.configure(settings, now_us=self.local_us(host)))
+
+    def set_timing(self, host: Host, timing: Timing) -> None:
+        host.settings = replace(host.settings, timing=timing)
+        self.note(host, f"timing {timing}")
+        if host.core is not None:
+            settings = replace(host.core.node.settings, timing=timing)
             self.enter(host, lambda core: core.configure(settings, now_us=self.local_us(host)))
 
     def set_priority(self, host: Host, priority: int) -> None:
@@ -288,8 +306,9 @@ class Cluster:
         """As `daemon/runtime.py` does: who cannot write must not lead, and tries again."""
         now_us = self.local_us(host)
         if host.disk_fails:
-            host.pending_disk.append((self.now_us + _DISK_RETRY_US, order, state))
-            host.pending_disk.sort(key=_order)
+            again_us = self.now_us + _DISK_RETRY_US
+            waiting = [(max(at_us, again_us), number, each) for at_us, number, each in host.pending_disk]
+            host.pending_disk[:] = [(again_us, order, state), *waiting]
             if not host.unwritable:
                 self.note(host, "cannot write its state")
                 host.unwritable = True
@@ -299,7 +318,10 @@ class Cluster:
         if host.unwritable:
             host.unwritable = False
             self.enter(host, lambda core: core.set_unfit("", now_us=now_us))
-        self.enter(host, lambda core: core.persisted(state.ceiling, hold_us=state.hold_us, now_us=now_us))
+        self.enter(
+            host,
+            lambda core: core.persisted(state.ceiling, hold_us=state.hold_us, in_force=state.voters, now_us=now_us),
+        )
 
     def _deliver(self) -> None:
         source, target, multicast, data = self.network.pop()
@@ -381,6 +403,9 @@ class Cluster:
         self.exclusion.after(host, self.now_us)
         for effect in effects:
             if isinstance(effect, Send | Multicast):
+                if self.adversary is not None:
+                    target = self._index.get(effect.to.host) if isinstance(effect, Send) else None
+                    self.adversary.hear(host.index, target, effect.datagram)
                 if self.labour is not None:
                     self._work(host, self.labour.sent_us)
                 if self.watch is not None:
@@ -416,8 +441,9 @@ class Cluster:
                 host.will = effect
             case Persist():
                 self._writes += 1
-                host.pending_disk.append((self.now_us + host.disk_us, self._writes, effect))
-                host.pending_disk.sort(key=_order)
+                # One after the other: a list of voters has no order of its own.
+                last_us = host.pending_disk[-1][0] if host.pending_disk else 0
+                host.pending_disk.append((max(last_us, self.now_us + host.disk_us), self._writes, effect))
             case Event():
                 self._on_event(host, effect)
             case Surveyed():
@@ -530,10 +556,6 @@ class Cluster:
 
     def host(self, name: str) -> Host:
         return next(h for h in self.hosts if h.name == name)
-
-
-def _order(write: tuple[int, int, Persist]) -> tuple[int, int]:
-    return write[:2]
 
 
 def hosts(*priorities: int, **changes: Any) -> list[Settings]:

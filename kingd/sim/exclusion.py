@@ -20,7 +20,7 @@ class Exclusion:
     def after(self, host: Host, now_us: int) -> None:
         """Something has entered the core of `host`."""
         core = host.core
-        if core is None or core.node.role is not Role.LEADER or not core.node.settings.voters:
+        if core is None or core.node.role is not Role.LEADER or not core.node.in_quorum_mode:
             return
         rivals = [h for h in self._hosts if h is not host and h.role is Role.LEADER]
         ballot = core.node.ballot

@@ -3,21 +3,24 @@
 import random
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 
-from kingd.core import quorum
 from kingd.core.commands import StepDownError
 from kingd.core.effect import Effect
 from kingd.core.election import Core
+from kingd.core.settings import Voters
 from kingd.core.timing import MS, SECOND
+from kingd.core.voters import majority
 from kingd.sim.cluster import WILL_AT_US, Cluster
 from kingd.sim.host import DISK_US, Host
 from kingd.sim.network import Link
-from kingd.sim.options import Options, clock
-from kingd.sim.schedule import Fault
+from kingd.sim.options import Options, clock, timing
+from kingd.sim.schedule import LOSS, ON_LEADER, TIMING, Fault
 
 _RELOAD_AGAIN_US = 100 * MS
-_ON_LINKS = ("partition", "one_way", "deaf", "mute", "multicast_cut", "unicast_cut")
+_TYPED_WRONG, _TAKEN_BACK = 0.25, 0.5  # so many edits of lists are, or less than so many
+_ON_LINKS = ("cut_leader", "partition", "one_way", "deaf", "mute", "multicast_cut", "unicast_cut")
 
 
 class Faults:
@@ -29,10 +32,15 @@ class Faults:
         self._repairs: list[tuple[int, int, Callable[[], None]]] = []
         self._count = 0
         self._wanted = options.voters
+        self._timings_ms = options.timings_ms
+        self._edits: Counter[int] = Counter()  # of each host's list of voters
         self.rumours_us = 0  # when the last false obituary has arrived
         self._broken: dict[int, tuple[str, set[Link]]] = {}  # fault -> which kind of traffic, over which links
         self._on_host: dict[str, Callable[[Host, Fault, random.Random], object]] = {
             "crash": self._crash,
+            "crash_leader": self._crash,
+            TIMING: self._timing,
+            LOSS: self._loss,
             "kill": self._kill,
             "false_obituary": self._false_obituary,
             "power": self._power,
@@ -75,6 +83,8 @@ class Faults:
 
     def _break(self, fault: Fault) -> None:
         host, rng = self.cluster.hosts[fault.host], random.Random(fault.luck)
+        if fault.kind in ON_LEADER:
+            host = next(iter(self.cluster.leaders()), host)
         if fault.kind in _ON_LINKS:
             self._cut(fault, self._links(fault.kind, host, rng))
         elif fault.kind == "clog":
@@ -93,6 +103,8 @@ class Faults:
         others = [h for h in hosts if h is not host]
         if not others:
             return set()
+        if kind == "cut_leader":
+            return {link for h in others for link in ((h.index, host.index), (host.index, h.index))}
         if kind == "deaf":
             return {(h.index, host.index) for h in others}
         if kind == "mute":
@@ -175,6 +187,23 @@ class Faults:
         self._start_later(host, fault, rng)
         return True
 
+    def _loss(self, host: Host, fault: Fault, rng: random.Random) -> bool:
+        """A voter is set up anew, perhaps with other timing, and the leader is cut off before it has renewed its promise."""
+        leader = next(iter(self.cluster.leaders()), None)
+        if leader is None or leader is host or not self._may_forget(host):
+            return False
+        self.cluster.crash(host)
+        self.cluster.forget(host)
+        heartbeat_ms, leader_timeout_ms = rng.choice(self._timings_ms)
+        self.cluster.set_timing(host, timing(heartbeat_ms, leader_timeout_ms))
+        self.later(rng.randint(0, 300 * MS), partial(self._start, host))
+        self._cut(replace(fault, kind="cut_leader"), self._links("cut_leader", leader, rng))
+        return True
+
+    def _start(self, host: Host) -> None:
+        if host.core is None:
+            self.cluster.start(host)
+
     def _may_forget(self, host: Host) -> bool:
         """Quorum mode assumes that of any majority of the voters one remembers what it promised, by each list that somebody
         has; and that no voter forgets between a change of the list and the first leader by the new one, for it may be
@@ -191,11 +220,11 @@ class Faults:
         assert host.core is not None
         node = host.core.node
         led_us = self.cluster.local_us(host) - node.listed_us
-        return host.settings.voters == self._wanted and led_us > 2 * node.timing.lease_us
+        return node.voters.names == self._wanted and led_us > 2 * node.timing.lease_us
 
     def _is_remembered(self, host: Host, voters: tuple[str, ...]) -> bool:
         remember = [h for h in self.cluster.hosts if h.name in voters and h.ceiling > 0 and h is not host]
-        return len(remember) >= len(voters) - quorum.majority(len(voters)) + 1
+        return len(remember) >= len(voters) - majority(len(voters)) + 1
 
     def _start_later(self, host: Host, fault: Fault, rng: random.Random) -> None:
         port = rng.randint(1024, 65535) if rng.random() < 0.3 else host.port
@@ -225,30 +254,46 @@ class Faults:
     def _priority(self, host: Host, _: Fault, rng: random.Random) -> None:
         self.cluster.set_priority(host, rng.choice((0, 50, 100, 150, 200)))
 
-    def _voters(self, _: Host, fault: Fault, rng: random.Random) -> bool:
-        """One name more or less; the next change only once every host has this one."""
-        voters = self._wanted
-        if not voters or any(host.settings.voters != voters for host in self.present):
-            return False
-        if any(host.name in voters and host.ceiling == 0 for host in self.present):
+    def _voters(self, host: Host, fault: Fault, rng: random.Random) -> bool:
+        """An operator writes another list into all configurations: one name more or less than the list in force, or that list
+        again. Or a mistyped one into one of them, and takes it back."""
+        present = self._in_force(self.present)
+        if not present or any(h.name in present and h.ceiling == 0 for h in self.present):
             return False  # it has forgotten what it promised, and was not told yet
-        names = [host.name for host in self.cluster.hosts]
-        changed = {rng.choice(names)} ^ set(voters)
-        if not changed:
-            return False
-        self._wanted = tuple(sorted(changed))
-        for host in self.present:
-            self.later(rng.randint(0, fault.lasts_us), partial(self._reload, host, self._wanted))
+        names = [h.name for h in self.cluster.hosts]
+        changed = tuple(sorted({rng.choice(names)} ^ set(present)))
+        kind = rng.random()
+        if kind < _TYPED_WRONG:
+            self._edits[host.index] += 1
+            self._reload(host, changed or present, self._edits[host.index])
+            self.later(fault.lasts_us, partial(self._edit, host, present))
+            return True
+        self._wanted = present if kind < _TAKEN_BACK or not changed else changed
+        for each in self.present:
+            self.later(rng.randint(0, fault.lasts_us), partial(self._edit, each, self._wanted))
         return True
 
-    def _reload(self, host: Host, voters: tuple[str, ...]) -> None:
-        """As an operator does who waits when told to, and edits the file of a host that is down once another has taken it."""
-        if host.core is not None:
-            unsafe = quorum.unsafe_step(host.core.node, voters) is not None
-        else:
-            unsafe = all(other.settings.voters != voters for other in self.present if other.core is not None)
-        if unsafe or self.cluster.now_us < host.paused_until_us:
-            self.later(_RELOAD_AGAIN_US, partial(self._reload, host, voters))
+    def _timing(self, host: Host, _: Fault, rng: random.Random) -> None:
+        heartbeat_ms, leader_timeout_ms = rng.choice(self._timings_ms)
+        self.cluster.set_timing(host, timing(heartbeat_ms, leader_timeout_ms))
+
+    def _in_force(self, hosts: list[Host]) -> tuple[str, ...]:
+        """The list of the newest generation that one of its voters has."""
+        lists = [(_list_of(h), h.name in _list_of(h).names) for h in hosts]
+        return max(lists, key=lambda of: (of[1], of[0].generation))[0].names
+
+    def _edit(self, host: Host, voters: tuple[str, ...]) -> None:
+        self._edits[host.index] += 1
+        self._reload(host, voters, self._edits[host.index])
+
+    def _reload(self, host: Host, voters: tuple[str, ...], edit: int) -> None:
+        """As an operator does who tries again when told to wait, unless there is a later edit."""
+        if edit != self._edits[host.index]:
+            return
+        if host.core is not None and (
+            self.cluster.now_us < host.paused_until_us or host.core.refusal(voters) is not None
+        ):
+            self.later(_RELOAD_AGAIN_US, partial(self._reload, host, voters, edit))
         else:
             self.cluster.set_voters(host, voters)
 
@@ -300,13 +345,12 @@ class Faults:
         self._repairs.clear()
         self._broken.clear()
         unplugged = sorted(cluster.network.unplugged)
+        wanted = self._in_force(survivors)
         cluster.network.heal()
         for host in cluster.hosts:
             host.disk_us, host.disk_fails = DISK_US, False
-            if host.settings.voters != self._wanted:
-                if host.core is not None:
-                    cluster.crash(host)  # the operator gives up waiting, edits the file and restarts it
-                cluster.set_voters(host, self._wanted)
+            if host.settings.voters != wanted:
+                cluster.set_voters(host, wanted)
             if host.core is not None and (host not in survivors or host.core.node.stopping):
                 cluster.crash(host)
             if host.core is not None and host.paused_until_us > cluster.now_us:
@@ -316,6 +360,10 @@ class Faults:
         for host in survivors:
             if host.core is None:
                 cluster.start(host)
+
+
+def _list_of(host: Host) -> Voters:
+    return host.core.node.voters if host.core is not None else host.voters or Voters(host.settings.voters)
 
 
 def _ask_step_down(core: Core, *, to: str | None, for_us: int, now_us: int) -> list[Effect]:

@@ -7,7 +7,7 @@ from kingd.core.election import Core
 from kingd.core.endpoint import Endpoint
 from kingd.core.message import Datagram, NodeId, Role, Term
 from kingd.core.repeats import Repeats
-from kingd.core.settings import Settings
+from kingd.core.settings import Settings, Voters
 from kingd.core.timing import NEVER
 
 DISK_US = 1_000
@@ -55,6 +55,7 @@ class Host:
     ceiling: Term = Term(0)  # what its disk holds
     term: Term = Term(0)
     hold_us: int = 0
+    voters: Voters | None = None
     port: int = PORT
     _endpoint: Endpoint | None = None  # as last asked for
     paused_until_us: int = 0
@@ -91,3 +92,4 @@ class Host:
         """Durable from now on. As `daemon/store.py`: nothing is ever lowered."""
         self.ceiling, self.term = max(self.ceiling, state.ceiling), max(self.term, state.term)
         self.hold_us = max(self.hold_us, state.hold_us)
+        self.voters = state.voters or self.voters

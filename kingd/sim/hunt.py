@@ -25,7 +25,7 @@ def _chunk(seeds: range, mode: Mode | None, keeps_going: bool) -> list[Result]:
     found = []
     for seed in seeds:
         options = draw(seed)
-        if mode in (None, options.mode):
+        if mode is None or options.is_of(mode):
             found.append(run(options))
             if found[-1].outcome and not keeps_going:
                 break

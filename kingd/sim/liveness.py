@@ -6,11 +6,11 @@ it. If not, `LivenessError` says what is pending."""
 
 from collections.abc import Callable
 
-from kingd.core import quorum
 from kingd.core.effect import Event, EventKind
 from kingd.core.message import Ballot, Reason, Role
 from kingd.core.node import Node
 from kingd.core.timing import MS, SECOND, promise_us
+from kingd.core.voters import majority
 from kingd.sim.cluster import Cluster
 from kingd.sim.exclusion import says_it_leads
 from kingd.sim.host import Host
@@ -103,7 +103,7 @@ class Recovery:
 
 def has_majority(survivors: list[Host]) -> bool:
     voters = survivors[0].settings.voters
-    return len([h for h in survivors if h.name in voters]) >= quorum.majority(len(voters))
+    return len([h for h in survivors if h.name in voters]) >= majority(len(voters))
 
 
 def is_electable(survivors: list[Host]) -> bool:
@@ -114,8 +114,8 @@ def is_electable(survivors: list[Host]) -> bool:
         return True
     here = [h for h in survivors if h.name in voters]
     knowing = sum(h.core is not None and h.core.node.learned for h in here)
-    majority = quorum.majority(len(voters))
-    tells = min(majority, len(voters) - majority + 1)
+    need = majority(len(voters))
+    tells = min(need, len(voters) - need + 1)
     begins = knowing == 0 and not any(_counts_on_the_dead(h, survivors) for h in here)
     return has_majority(survivors) and (knowing >= tells or begins or len(here) == len(voters))
 
@@ -185,6 +185,9 @@ def _describe(node: Node, cluster: Cluster) -> str:
         f"promised={leader(promise.ballot)}{live} seen={node.term_seen} ceiling={node.ceiling} failures={node.failures}"
     )
     if node.in_quorum_mode:
+        words.append(
+            f"voters={'+'.join(node.voters.names)}.{node.voters.generation} wanted={'+'.join(node.settings.voters)}"
+        )
         lease_ms = (node.lease_until_us - now_us) // MS
         votes = " ".join(f"{names.get(n)}:{(until_us - now_us) // MS}" for n, until_us in node.votes.items())
         words.append(f"lease={lease_ms} ms learned={node.learned} hold={node.hold_us // MS} ms votes={votes}")

@@ -60,6 +60,12 @@ class Network:
         for delivery in deliveries:
             heapq.heappush(self._queue, delivery)
 
+    def put(self, data: Payload, *, source: int, target: int, multicast: bool, at_us: int) -> None:
+        """Arrives at that time, whatever is cut: somebody is there who says it."""
+        self.sent += 1
+        self._count += 1
+        heapq.heappush(self._queue, (at_us, self._count, source, target, multicast, data, None))
+
     def multicast(self, data: Payload, *, source: int, targets: Iterable[int], now_us: int) -> None:
         deliveries: list[_Delivery] = []
         for target in targets:

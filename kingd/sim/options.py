@@ -13,13 +13,29 @@ from kingd.core.timing import MS, SECOND, Timing
 from kingd.sim.cluster import hosts
 from kingd.sim.host import Clock
 from kingd.sim.network import Weather
-from kingd.sim.schedule import KINDS, Fault, plan
+from kingd.sim.schedule import KINDS, LOSS, ON_LEADER, TIMING, Fault, plan
 
 _T = TypeVar("_T")
 _SIZES = {1: 1, 2: 7, 3: 50, 4: 14, 5: 20, 6: 2, 7: 4, 8: 1, 9: 1}
 _TIMINGS = {(100, 500): 62, (50, 300): 15, (200, 800): 8, (10, 30): 14, (1000, 5000): 1}  # heartbeat, timeout, in ms
 _AVAILABILITY, _NEVER_BOUGHT = 0.4, 0.05  # so many runs are in availability mode, have a voter that is never there
 _IN_BYTES, _NOISY = 0.02, 0.01  # in so many runs datagrams travel as bytes, and are damaged: that costs twice the time
+_EAVESDROPPED = 0.3
+_WITH_ADVERSARY = (
+    *ON_LEADER,
+    "crash",
+    "kill",
+    "amnesia",
+    "pause",
+    "partition",
+    "deaf",
+    "unicast_cut",
+    "voters",
+    "stop",
+)
+_MIXED = 0.1
+_TIMINGS_MIXED = ((100, 500), (10, 30), (200, 1500), (1000, 5000))
+_WITH_MIXED = (TIMING, *ON_LEADER, "crash", "deaf", "mute", "voters")
 _USUAL_MS = 500
 _WAITS_US = (200 * MS, SECOND, 3 * SECOND)
 _RATE_PPM_MAX = 10_000  # 1 %: what the leases allow for
@@ -30,6 +46,8 @@ _SHORT, _MIDDLE = 0.9, 0.98  # so many runs are short, or short and middling
 class Mode(StrEnum):
     AVAILABILITY = "availability"
     QUORUM = "quorum"
+    ADVERSARY = "adversary"  # either of these, with somebody who has heard all
+    MIXED = "mixed"  # quorum mode, where the hosts' timing differs
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,15 +68,22 @@ class Options:
     mesh_max: int  # more members than these are a large cluster
     quiet_us: int  # nothing changes for so long at the end
     absent: tuple[int, ...] = ()  # hosts that never start: shrinking sends them home
+    adversary: bool = False  # somebody hears all, and says it again
+    timings_ms: tuple[tuple[int, int], ...] = ()  # of each host, where they differ: no agreement is promised then
     faults: tuple[Fault, ...] = ()
 
     @property
     def timing(self) -> Timing:
-        return Timing(heartbeat_us=self.heartbeat_ms * MS, leader_timeout_us=self.leader_timeout_ms * MS)
+        return timing(self.heartbeat_ms, self.leader_timeout_ms)
 
     @property
     def mode(self) -> Mode:
         return Mode.QUORUM if self.voters else Mode.AVAILABILITY
+
+    def is_of(self, mode: Mode) -> bool:
+        return mode is self.mode or (
+            self.adversary if mode is Mode.ADVERSARY else mode is Mode.MIXED and bool(self.timings_ms)
+        )
 
     @property
     def preempts_always(self) -> bool:
@@ -69,11 +94,11 @@ class Options:
             replace(
                 plain,
                 preempt=Preempt(enabled=wait_us is not None, wait_us=wait_us or 0),
-                timing=self.timing,
+                timing=timing(*self.timings_ms[i]) if self.timings_ms else self.timing,
                 voters=self.voters,
                 mesh_max=self.mesh_max,
             )
-            for plain, wait_us in zip(hosts(*self.priorities), self.preempts, strict=True)
+            for i, (plain, wait_us) in enumerate(zip(hosts(*self.priorities), self.preempts, strict=True))
         ]
 
     def __str__(self) -> str:
@@ -114,11 +139,53 @@ def draw(seed: int) -> Options:
             lasts_us=int(10 ** rng.uniform(4.6, 6.2) * scale),  # 40 ms .. 1.6 s
         ),
     )
+    options = _mixed(_eavesdropped(options))
     if any(
         fault.kind == "false_obituary" for fault in options.faults
     ):  # replayed in the second phase it would depose again
         return replace(options, weather=replace(weather, replay_rate=0.0))
     return options
+
+
+def _eavesdropped(options: Options) -> Options:
+    """Some runs have an adversary. It needs leaders that come and go, and come back: fewer faults, and more time. Drawn from
+    luck of its own, so that all other seeds stay what they were."""
+    rng = random.Random(f"adversary {options.seed}")
+    if rng.random() >= _EAVESDROPPED:
+        return options
+    scale = max(options.leader_timeout_ms / _USUAL_MS, 0.3)
+    safety_us = int(rng.uniform(6, 12) * SECOND * scale)
+    faults = plan(
+        rng,
+        kinds=tuple(kind for kind in _WITH_ADVERSARY if rng.random() < 0.6) or ("crash",),
+        hosts=len(options.priorities),
+        until_us=safety_us,
+        every_us=int(rng.uniform(0.3, 1.2) * SECOND * scale),
+        lasts_us=int(rng.uniform(0.3, 1.5) * SECOND * scale),
+    )
+    return replace(options, adversary=True, safety_us=safety_us, faults=faults)
+
+
+def timing(heartbeat_ms: int, leader_timeout_ms: int) -> Timing:
+    return Timing(heartbeat_us=heartbeat_ms * MS, leader_timeout_us=leader_timeout_ms * MS)
+
+
+def _mixed(options: Options) -> Options:
+    """In some runs in quorum mode hosts have different timing, and change it; some lose their state. The first of them has a
+    long lease more often than not."""
+    rng = random.Random(f"timing {options.seed}")
+    if not options.voters or rng.random() >= _MIXED:
+        return options
+    timings = tuple(rng.choice(_TIMINGS_MIXED) for _ in options.priorities)
+    faults = plan(
+        rng,
+        kinds=(LOSS, *(kind for kind in _WITH_MIXED if rng.random() < 0.4)),
+        hosts=len(timings),
+        until_us=(safety_us := int(rng.uniform(8, 24) * SECOND)),
+        every_us=int(rng.uniform(0.5, 3) * SECOND),
+        lasts_us=int(rng.uniform(0.2, 8) * SECOND),
+    )
+    return replace(options, timings_ms=timings, safety_us=safety_us, faults=faults)
 
 
 def _weighted(rng: random.Random, weights: dict[_T, int]) -> _T:

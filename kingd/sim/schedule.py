@@ -34,6 +34,9 @@ KINDS = (
     "renumber",  # its port changes
     "survey",
 )
+TIMING = "timing"  # an operator changes a host's timing; only where they differ
+LOSS = "loss"  # the leader is cut off, and another host has lost its state a moment before; there, too
+ON_LEADER = ("crash_leader", "cut_leader")  # whoever leads then; only where there is an adversary
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

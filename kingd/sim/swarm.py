@@ -74,6 +74,8 @@ class Swarm:
         self.cluster.trace, self.cluster.trace_datagrams = trace, datagrams
         for host, clock in zip(self.cluster.hosts, options.clocks, strict=True):
             host.clock = clock
+        if options.adversary:
+            self.cluster.eavesdrop(options.luck)
         self.faults = Faults(self.cluster, options)
         self.began_us = self.cluster.now_us
         self.agreed_us = 0
@@ -85,7 +87,7 @@ class Swarm:
         self.faults.run(options.faults, options.safety_us)
         self._check_tables()
         survivors = [h for h in self.faults.present if h.index in options.survivors]
-        if survivors:
+        if survivors and not options.timings_ms:
             self._recover(survivors)
 
     def _start(self, host: Host) -> None:
@@ -93,7 +95,10 @@ class Swarm:
             self.cluster.start(host)
 
     def _recover(self, survivors: list[Host]) -> None:
+        self.cluster.adversary = None  # what must follow within a bound is promised without it
         self.faults.end(survivors)
+        if self.options.voters and not any(h.core is not None and h.core.node.is_voter for h in survivors):
+            return  # nobody here can elect anybody
         self._give_somebody_a_rank(survivors)
         recovery = Recovery(self.cluster, self.options, survivors, rumours_us=self.faults.rumours_us)
         if is_electable(survivors):

@@ -154,7 +154,7 @@ class FakeService:
 
     def reload(self) -> JsonObject:
         self._record("reload", None)
-        return {"version": 1, "applied": ["priority"], "needs_restart": ["network.port"]}
+        return {"version": 1, "applied": ["priority"], "needs_restart": ["network.port"], "pending": []}
 
     def emit(self, each: JsonObject | None) -> None:
         """To every watcher; None ends their streams. On the server's loop only (`FakeKingd.do`)."""

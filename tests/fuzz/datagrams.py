@@ -15,7 +15,7 @@ from kingd.sim.checker import Checker
 from tests.fuzz.mutations import mutate
 from tests.fuzz.target import Target
 from tests.unit.scripted import CLUSTER as BENCH_CLUSTER
-from tests.unit.scripted import Bench, Peer
+from tests.unit.scripted import MY_SESSION, Bench, Peer
 from tests.unit.test_codec import BODIES, CLUSTER, HEADER
 
 REASONS = {
@@ -29,7 +29,7 @@ KEY = bytes(range(32))
 OPEN, PERMISSIVE, ENFORCE = Seal(), Seal([KEY], requires_key=False), Seal([KEY], requires_key=True)
 _ZERO = Mac(bytes(32))
 _LENGTH = slice(6, 8)
-_HEADER_SIZE, _KEY_AT, _ROLE_AT = 92, 89, 88
+_HEADER_SIZE, _KEY_AT, _ROLE_AT = 108, 105, 104
 
 
 def sealed(data: bytes, *, secret: bytes | None = None) -> bytes:
@@ -101,8 +101,8 @@ class Election(Target):
         self._bodies = [encode(Datagram(HEADER, body), OPEN)[:-MAC_SIZE] for body in BODIES]
         voters = rng.choice(((), ("box60", "box61", "me")))
         self._bench = Bench(priority=rng.choice((0, 50, 100, 200)), voters=voters, ceiling=rng.choice((0, 3)))
-        self._digest = self._bench.node.settings.voters_digest
-        self._peers = [Peer(node=60 + n, priority=rng.choice((0, 10, 100, 300)), voters=self._digest) for n in range(3)]
+        self._list = self._bench.node.voter_list
+        self._peers = [Peer(node=60 + n, priority=rng.choice((0, 10, 100, 300)), voters=self._list) for n in range(3)]
         self._repeats = Repeats()
         self._strangers = [Peer(node=200 + n) for n in range(3)]
         self._sequences = dict.fromkeys(range(300), 1000)
@@ -114,7 +114,7 @@ class Election(Target):
         bench = self._bench
         if role == "follower":
             bench.meet(self._peers[0].leads(5), *self._peers[1:])
-        elif self._digest or not bench.node.priority:
+        elif self._list.digest or not bench.node.priority:
             bench.meet(*self._peers)
             bench.advance_ms(self.rng.choice((0, 2000)))
         elif role == "leader":
@@ -138,7 +138,7 @@ class Election(Target):
         if rng.random() < 0.1 and self.data:  # the same once more, later
             data = bytearray(self.data[:-MAC_SIZE])
             if len(data) >= _HEADER_SIZE:
-                data[40:48] = (int.from_bytes(data[40:48], "big") + 1).to_bytes(9, "big")[1:]
+                data[48:56] = (int.from_bytes(data[48:56], "big") + 1).to_bytes(9, "big")[1:]
             return sealed(bytes(data))
         data = bytearray(mutate(rng.choice(self._bodies), rng, self._bodies))
         if len(data) < _HEADER_SIZE:
@@ -149,13 +149,15 @@ class Election(Target):
         self._sequences[speaker.node] += 1
         session = speaker.session + (rng.random() < 0.02)
         destination = rng.choice((0, self._bench.node.id, self._bench.node.id))
-        fields = (BENCH_CLUSTER, speaker.node, destination, session, self._sequences[speaker.node])
+        receiver = rng.choice((0, MY_SESSION, MY_SESSION)) if destination else 0
+        fields = (BENCH_CLUSTER, speaker.node, destination, session, receiver, self._sequences[speaker.node])
         for number, value in enumerate(fields):
             data[8 + 8 * number : 16 + 8 * number] = value.to_bytes(8, "big")
-        for at in (48, 56, 64, 72):  # whom it follows, what it has promised
+        for at in (56, 64, 72, 80):  # whom it follows, what it has promised
             data[at : at + 8] = rng.choice(self._telling()).to_bytes(8, "big")
         data[4:6] = rng.choice((b"\0\0", b"\0\1"))
-        data[84:88] = rng.choice((0, self._digest, self._digest)).to_bytes(4, "big")
+        digest = self._list.digest
+        data[92:96] = rng.choice((0, digest, digest)).to_bytes(4, "big")
         data[_ROLE_AT] = rng.choice((0, 1, 2, 3, 4))
         return sealed(bytes(data))
 

@@ -6,7 +6,7 @@ from contextlib import AbstractContextManager, ExitStack
 from dataclasses import replace
 from unittest.mock import patch
 
-from kingd.core import claiming, handover, leading, namesakes, quorum, timers, voting
+from kingd.core import claiming, dispatch, handover, leading, namesakes, quorum, timers, voters, voting
 from kingd.core.effect import Effect
 from kingd.core.election import Core
 from kingd.core.endpoint import Endpoint
@@ -15,7 +15,7 @@ from kingd.core.message import Ballot, Claim, Grant, NodeId, Ready, Reason, Refu
 from kingd.core.node import Node
 from kingd.core.pending import Yielded
 from kingd.core.promise import Promise
-from kingd.core.timing import Timing
+from kingd.core.timing import NEVER, Timing
 
 
 def leader_resumes_after_a_hand_over() -> AbstractContextManager[object]:
@@ -99,7 +99,7 @@ def unreachable_means_dead() -> AbstractContextManager[object]:
 
 def promise_is_shorter_than_the_lease() -> AbstractContextManager[object]:
     stack = ExitStack()
-    for module in ("node", "quorum", "election"):
+    for module in ("node", "quorum", "election", "voters"):
         stack.enter_context(patch(f"kingd.core.{module}.promise_us", lambda lease_us: lease_us // 2))
     return stack
 
@@ -108,8 +108,8 @@ def lease_counts_from_the_answer() -> AbstractContextManager[object]:
     """Not from when the question was sent."""
     note_vote = quorum.note_vote
 
-    def late(node: Node, voter: Member, *, until_us: int) -> None:
-        note_vote(node, voter, until_us=node.now_us + node.timing.lease_us)
+    def late(node: Node, voter: Member, *, sent_us: int, lease_us: int) -> None:
+        note_vote(node, voter, sent_us=node.now_us, lease_us=lease_us)
 
     return patch.object(quorum, "note_vote", late)
 
@@ -141,7 +141,7 @@ def everybody_votes() -> AbstractContextManager[object]:
     """Votes are counted, whoever casts them."""
 
     def is_majority(node: Node, members: Iterable[NodeId]) -> bool:
-        return len(set(members)) + 1 >= quorum.majority(len(node.settings.voters))
+        return len(set(members)) + 1 >= voters.majority(len(node.voters.names))
 
     def untils(node: Node) -> Iterable[int]:
         return [*node.votes.values(), node.now_us + node.timing.lease_us]
@@ -152,13 +152,20 @@ def everybody_votes() -> AbstractContextManager[object]:
     return stack
 
 
-def lists_change_without_an_election() -> AbstractContextManager[object]:
-    """The next list comes whether or not anybody was elected by the present one."""
+def voter_waits_for_its_own_promise_only() -> AbstractContextManager[object]:
+    """It may have promised to a leader with a longer lease, before it lost its state."""
+    learn = quorum.learn
 
-    def has_elected(node: Node) -> bool:
-        return True
+    def learn_at_once(node: Node) -> bool:
+        node.blank_since_us = -NEVER
+        return learn(node)
 
-    return patch.object(quorum, "_has_elected", has_elected)
+    return patch.object(quorum, "learn", learn_at_once)
+
+
+def answers_are_bound_to_no_session() -> AbstractContextManager[object]:
+    """What was said to an earlier session counts for this one."""
+    return patch.object(dispatch, "is_for_this_session", lambda node, header: True)
 
 
 # -- other rules, by scenario ---------------------------------------------------------------------------------------------

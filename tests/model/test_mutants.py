@@ -23,9 +23,9 @@ MUTANTS: dict[str, tuple[Mutant, str, str]] = {
     "lease from the time of the answer": (mutants.lease_counts_from_the_answer, "late-acks", "Q1"),
     "no hold after a start": (mutants.voter_starts_without_a_hold, "restart-voter", "Q1"),
     "ceiling lost": (mutants.voter_forgets_its_ceiling, "forget", "Q2"),
+    "another's longer promise forgotten": (mutants.voter_waits_for_its_own_promise_only, "forget-mixed", "Q1"),
     "slot not exclusive": (mutants.promise_is_not_exclusive, "plain", "Q1"),
     "everybody counted": (mutants.everybody_votes, "four-hosts", "Q2"),
-    "two lists, no election": (mutants.lists_change_without_an_election, "voters-steps", "Q1"),
 }
 
 # other rules: what is done instead, where, and the invariant that tells

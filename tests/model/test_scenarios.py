@@ -410,14 +410,13 @@ def test_084_restart_inside_a_promise() -> None:
 
 def test_088_voters_change() -> None:
     found = within("voters-change")
-    assert {s.host for s in found.happened("voters")} == {"a", "b", "c", "d"}
+    assert {s.host for s in found.happened("reload")} == {"a", "b", "c", "d"}
 
 
 def test_088_voters_change_step_by_step() -> None:
     """(a) to (a, b) to (b), and each host takes a list only where that is found to be safe."""
     found = within("voters-steps")
-    assert found.happened("reload", host="b", before="leader", after="leader")
-    assert found.saw("", "leader")
+    assert {s.host for s in found.happened("reload")} == {"a", "b"}
 
 
 def test_089_lease_changes() -> None:

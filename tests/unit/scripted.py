@@ -9,6 +9,8 @@ from kingd.core.election import Core
 from kingd.core.endpoint import Endpoint
 from kingd.core.message import (
     NO_BALLOT,
+    NO_SESSION,
+    NO_VOTERS,
     NOBODY,
     Announce,
     Ballot,
@@ -27,10 +29,11 @@ from kingd.core.message import (
     Role,
     SessionId,
     Term,
+    VoterList,
 )
 from kingd.core.node import Node
-from kingd.core.settings import Settings
-from kingd.core.timing import MS
+from kingd.core.settings import Settings, Voters
+from kingd.core.timing import MS, Timing, promise_us
 
 T = TypeVar("T")
 CLUSTER = 7
@@ -78,7 +81,8 @@ class Peer:
     leader: Ballot = NO_BALLOT
     floor: Ballot = NO_BALLOT
     eligible: bool = True
-    voters: int = 0
+    voters: VoterList = NO_VOTERS
+    wanted: int = 0  # digest of its configuration's list; 0: that of `voters`
     blank: bool = False
     sequence: int = 0
     name: str = ""
@@ -99,24 +103,33 @@ class Peer:
             node=self.node, session=self.session + 1, priority=self.priority, name=self.name, voters=self.voters
         )
 
-    def says(self, body: Body, *, to: int = ME, multicast: bool = False) -> Datagram:
+    def says(self, body: Body, *, to: int = ME, receiver: SessionId = MY_SESSION, multicast: bool = False) -> Datagram:
         self.sequence += 1
+        asks = isinstance(body, Claim) and not body.prepare and self.role is not Role.LEADER
         header = Header(
             cluster=CLUSTER,
             source=NodeId(self.node),
             destination=NOBODY if multicast else NodeId(to),
             session=SessionId(self.session),
+            receiver=NO_SESSION if multicast else receiver,
             sequence=self.sequence,
             leader=self.leader,
             floor=self.floor,
             priority=self.priority,
-            role=self.role,
+            role=Role.CANDIDATE if asks else self.role,
             eligible=self.eligible,
             voters=self.voters,
+            wanted=self.wanted or self.voters.digest,
             blank=self.blank,
             multicast=multicast,
         )
         return Datagram(header, body)
+
+
+def settings_voters(changes: dict[str, object]) -> tuple[str, ...]:
+    voters = changes.get("voters", ())
+    assert isinstance(voters, tuple)
+    return voters
 
 
 class Bench:
@@ -128,10 +141,14 @@ class Bench:
         priority: int = 100,
         ceiling: int = 0,
         hold_us: int = 0,
+        in_force: Voters | None = None,
         has_disk: bool = True,
         has_link: bool = True,
         **changes: object,
     ) -> None:
+        voters = settings_voters(changes)
+        if ceiling and voters:  # it has been one before
+            hold_us, in_force = hold_us or promise_us(Timing().lease_us), in_force or Voters(voters)
         self.now_us = 1_000_000
         self.has_disk = has_disk
         self.effects: list[Effect] = []
@@ -144,6 +161,7 @@ class Bench:
             now_us=self.now_us,
             ceiling=Term(ceiling),
             hold_us=hold_us,
+            in_force=in_force,
         )
         self.perform(self.core.links_changed(1 if has_link else 0, now_us=self.now_us))
 
@@ -160,7 +178,11 @@ class Bench:
         self.effects += effects
         for effect in effects:
             if isinstance(effect, Persist) and self.has_disk:
-                self.perform(self.core.persisted(effect.ceiling, hold_us=effect.hold_us, now_us=self.now_us))
+                self.perform(
+                    self.core.persisted(
+                        effect.ceiling, hold_us=effect.hold_us, in_force=effect.voters, now_us=self.now_us
+                    )
+                )
         return effects
 
     def deliver(self, datagram: Datagram, source: Endpoint) -> list[Effect]:

@@ -39,6 +39,7 @@ from kingd.core.message import (
     Survey,
     Term,
     Ticket,
+    VoterList,
 )
 from kingd.core.seal import MAC_SIZE, Seal, cluster_id
 
@@ -53,22 +54,24 @@ HEADER = Header(
     source=NodeId(0x0102030405060708),
     destination=NodeId(0x1112131415161718),
     session=SessionId(0x2122232425262728),
+    receiver=SessionId(0x3932333435363739),
     sequence=0x3132333435363738,
     leader=Ballot(Term(0x41), NodeId(0x42)),
     floor=Ballot(Term(0x43), NodeId(0x44)),
     priority=0x0164,
     role=Role.FOLLOWER,
     eligible=True,
-    voters=0x71727374,
+    voters=VoterList(0x71727374, 0x75),
+    wanted=0x76777879,
     blank=True,
 )
-HEADER_SIZE = 92
+HEADER_SIZE = 108
 
 # What follows magic, version, type, flags and length, which differ in the table: cluster, source, destination, session,
-# sequence, leader's ballot, floor, priority, 2 reserved, voters, role, key id, mode bits, 1 reserved.
+# receiver, sequence, leader's ballot, floor, priority, 2 reserved, voters, generation, wanted, role, key id, mode, 1 reserved.
 HEADER_HEX = (
-    "6b9d00a22b95fb98 0102030405060708 1112131415161718 2122232425262728 3132333435363738"
-    " 0000000000000041 0000000000000042 0000000000000043 0000000000000044 0164 0000 71727374 01 00 03 00"
+    "6b9d00a22b95fb98 0102030405060708 1112131415161718 2122232425262728 3932333435363739 3132333435363738"
+    " 0000000000000041 0000000000000042 0000000000000043 0000000000000044 0164 0000 71727374 00000075 76777879 01 00 03 00"
 )
 
 # kind, message, then its bytes: first eight of the header, body (zeros up to the least length follow), checksum
@@ -76,37 +79,37 @@ CASES: list[tuple[str, Body, str, str, str]] = [
     (
         "announce",
         Announce(name="box1", version="0.1.0", interval_ms=1000, tags=(("url", "http://x"), ("ö", "é"))),
-        "4b67 10 01 0000 0120",
+        "4b67 10 01 0000 0130",
         "000003e8 02 04 626f7831 05 302e312e30 03 75726c 08 687474703a2f2f78 02 c3b6 02 c3a9",
-        "c03cdfb7b464f77fcc0ecb80a0b6f816",
+        "00131505f13bd30cc90d0880d5116bf2",
     ),
     (
         "heartbeat",
         Heartbeat(interval_ms=100, lonely=True, alive=3, lease_ms=1000),
-        "4b67 10 02 0000 0077",
+        "4b67 10 02 0000 0087",
         "00000064 01 0003 000003e8",
-        "1b36009f6cd80ade71f3d880defd5899",
+        "16304ac7baa1ca31c83fa7d19009d507",
     ),
     (
         "probe",
         Probe(nonce=0x61),
-        "4b67 10 03 0000 0118",
+        "4b67 10 03 0000 0128",
         "0000000000000061",
-        "1ca5039854c14cd5ce97bcddee2eeda6",
+        "c0b2a2e2b2b2577585f139d29bbfc650",
     ),
     (
         "probe-ack",
-        ProbeAck(echo=0x61, name="box1", version="0.1.0", returns=2, nonce=0x6A),
-        "4b67 10 04 0000 0088",
-        "0000000000000061 000000000000006a 02 04 626f7831 05 302e312e30",
-        "1d0eaad62bd8a5112838ab1bb40bbeb2",
+        ProbeAck(echo=0x61, name="box1", version="0.1.0", returns=2, nonce=0x6A, hold_ms=0x6B),
+        "4b67 10 04 0000 009c",
+        "0000000000000061 000000000000006a 02 0000006b 04 626f7831 05 302e312e30",
+        "820150296a64dbe912ef76d29670a099",
     ),
     (
         "claim-prepare",
         Claim(term=Term(0x51), attempt=0x62, prepare=True, reason=Reason.LEADER_TIMEOUT, lease_ms=60),
-        "4b67 10 05 0000 007f",
+        "4b67 10 05 0000 008f",
         "0000000000000051 00000062 01 02 0000003c 00",
-        "537a9f998452add43d1c353d00a1729e",
+        "850e8fa0e2084c9b45e239eb5f3825e8",
     ),
     (
         "claim-ticket",
@@ -118,17 +121,17 @@ CASES: list[tuple[str, Body, str, str, str]] = [
                 ballot=BALLOT, session=SessionId(0x53), successor=NodeId(0x54), successor_session=SessionId(0x55)
             ),
         ),
-        "4b67 10 05 0000 00a7",
+        "4b67 10 05 0000 00b7",
         "0000000000000051 00000062 00 06 00000000 01"
         " 0000000000000051 0000000000000052 0000000000000053 0000000000000054 0000000000000055",
-        "a5565839872e2a00e6a01a69de693142",
+        "fd54d30454043dedeaad7efacadc4804",
     ),
     (
         "grant",
         Grant(term=Term(0x51), attempt=0x62, prepare=True),
-        "4b67 10 06 0000 0079",
+        "4b67 10 06 0000 0089",
         "0000000000000051 00000062 01",
-        "c4ad951cf277a659521989a7733374d2",
+        "afde56ce81d5d4b9c8cad5a5abe7b4b4",
     ),
     (
         "refuse",
@@ -141,9 +144,9 @@ CASES: list[tuple[str, Body, str, str, str]] = [
             led=True,
             remaining_ms=500,
         ),
-        "4b67 10 07 0000 0096",
+        "4b67 10 07 0000 00a6",
         "0000000000000051 00000062 00 0000000000000051 0000000000000052 0000000000000053 01 000001f4",
-        "8dc122c2f9e1ae0b1f2454afa59ee856",
+        "9bc4f469497e2a505cecc41ebe0bd77d",
     ),
     (
         "resign",
@@ -154,47 +157,47 @@ CASES: list[tuple[str, Body, str, str, str]] = [
             reason=Reason.LEADER_LEFT,
             leaving=True,
         ),
-        "4b67 10 08 0000 008e",
+        "4b67 10 08 0000 009e",
         "0000000000000051 0000000000000052 0000000000000054 0000000000000055 04 01",
-        "ed6dc3976f2a12f532e43a1909558408",
+        "12f212132d91a0f21ed85a1551ad3d6b",
     ),
     (
         "ping",
         Ping(nonce=0x63, heard=0x64, polling=True),
-        "4b67 10 09 0000 0079",
+        "4b67 10 09 0000 0089",
         "00000063 0000000000000064 01",
-        "217ed86cdff5631ea3b7f295204017ff",
+        "4fe9aee532811bfed638c10fb9c9a5f3",
     ),
-    ("pong", Pong(echo=0x63), "4b67 10 0a 0000 0070", "00000063", "b4b9cfbf0f800c99c525b39bd606a098"),
-    ("ack", Ack(sequence=0x6A), "4b67 10 11 0000 0074", "000000000000006a", "5b26cf963a58c27e21b480bdd96cce5e"),
-    ("obituary", Obituary(), "4b67 10 0f 0000 006c", "", "d41116fba3b82c8d34e5377aa937ea74"),
+    ("pong", Pong(echo=0x63), "4b67 10 0a 0000 0080", "00000063", "e9f7bb82150283abfd67fab0ce8d8cd1"),
+    ("ack", Ack(sequence=0x6A), "4b67 10 11 0000 0084", "000000000000006a", "8215c71edd4bb97809ec76ac32c49faf"),
+    ("obituary", Obituary(), "4b67 10 0f 0000 007c", "", "76ee2ace934e02d354e207e251f53b17"),
     (
         "offer",
         Offer(ballot=BALLOT, reason=Reason.HANDOVER, keep_ms=0x69),
-        "4b67 10 0b 0000 0081",
+        "4b67 10 0b 0000 0091",
         "0000000000000051 0000000000000052 05 00000069",
-        "c6396e613d4dcada4592619bc6813bd4",
+        "8131eb094f9749050561b72d8dd117e6",
     ),
     (
         "ready",
         Ready(ballot=BALLOT, reason=Reason.HIGHER_PRIORITY, silent=(NodeId(0x68), NodeId(0x69))),
-        "4b67 10 0c 0000 008e",
+        "4b67 10 0c 0000 009e",
         "0000000000000051 0000000000000052 01 02 0000000000000068 0000000000000069",
-        "d31d1fbc3223ea6e79068096287714e2",
+        "32d656b2b5ddc176758ce60eda3a4f99",
     ),
     (
         "survey",
         Survey(nonce=0x65),
-        "4b67 10 0d 0000 0118",
+        "4b67 10 0d 0000 0128",
         "0000000000000065",
-        "57ecdcd2d06373839288bc806034593a",
+        "3be2be04e4781bb6063fba5e180c5c41",
     ),
     (
         "report",
         Report(echo=0x65, name="box1", leader_name=""),
-        "4b67 10 0e 0000 007a",
+        "4b67 10 0e 0000 008a",
         "0000000000000065 04 626f7831 00",
-        "ee3abb001b8cde6acd809c30ca5c5286",
+        "27ad51723a55d10c564881e622144250",
     ),
     (
         "roster",
@@ -205,10 +208,10 @@ CASES: list[tuple[str, Body, str, str, str]] = [
             ),
             alive=0x58,
         ),
-        "4b67 10 10 0000 00a4",
+        "4b67 10 10 0000 00b4",
         "0058 02 0000000000000054 0000000000000055 155a 08 31302e302e302e31"
         " 0000000000000056 0000000000000057 155b 07 666538303a3a31",
-        "c98462dc584cdaa5f4dae8ff80421280",
+        "a529336da43770a503e809eb1e066e50",
     ),
 ]
 IDS = [case[0] for case in CASES]
@@ -255,7 +258,7 @@ def test_table_has_every_kind() -> None:
 def test_flags_and_mode_bits() -> None:
     header = replace(HEADER, multicast=True, eligible=False, destination=NOBODY, role=Role.LEADER, blank=False)
     data = encode(Datagram(header, Pong(echo=1)), SEAL)
-    assert (data[4:6].hex(), data[88:92].hex()) == ("0001", "04000000")
+    assert (data[4:6].hex(), data[104:108].hex()) == ("0001", "04000000")
     assert read(data).header == header
 
 
@@ -316,7 +319,7 @@ REFUSED: list[tuple[str, Body, Callable[[bytes], bytes], str]] = [
     ("unknown type", Pong(echo=1), changed(3, 18), "type"),
     ("type 0", Pong(echo=1), changed(3, 0), "type"),
     ("major version", Pong(echo=1), changed(2, 0x20), "version"),
-    ("no role", Pong(echo=1), changed(88, 5), "header"),
+    ("no role", Pong(echo=1), changed(104, 5), "header"),
     ("reason", Offer(ballot=BALLOT, reason=Reason.JOINED), changed(HEADER_SIZE + 16, 15), "reason"),
     ("too many tags", Announce(name="", version="", interval_ms=1), changed(HEADER_SIZE + 4, 9), "count"),
     ("roster count", Roster(entries=()), changed(HEADER_SIZE + 2, ROSTER_ENTRIES_MAX + 1), "count"),
@@ -354,7 +357,7 @@ def test_048_other_major_version_is_told_apart_before_its_bytes_are_read() -> No
     assert refusal(bytes(data)) == "version"
 
 
-@pytest.mark.parametrize("field", [slice(16, 24), slice(32, 40), slice(40, 48)], ids=["source", "session", "sequence"])
+@pytest.mark.parametrize("field", [slice(16, 24), slice(32, 40), slice(48, 56)], ids=["source", "session", "sequence"])
 def test_zero_is_nobody(field: slice) -> None:
     data = bytearray(plain(Pong(echo=1)))
     data[field] = bytes(8)
@@ -409,7 +412,7 @@ bodies: st.SearchStrategy[Body] = st.one_of(
     st.builds(Announce, name=texts, version=texts, interval_ms=u32, tags=tags),
     st.builds(Heartbeat, interval_ms=u32, lonely=st.booleans(), alive=u16),
     st.builds(Probe, nonce=u64),
-    st.builds(ProbeAck, echo=u64, name=texts, version=texts, returns=u8),
+    st.builds(ProbeAck, echo=u64, name=texts, version=texts, returns=u8, hold_ms=u32),
     st.builds(Claim, term=u64, attempt=u32, prepare=st.booleans(), reason=reasons, ticket=st.none() | tickets),
     st.builds(Grant, term=u64, attempt=u32, prepare=st.booleans()),
     st.builds(
@@ -438,7 +441,10 @@ headers = st.builds(
     source=id64,
     destination=u64,
     session=id64,
+    receiver=u64,
     sequence=id64,
+    voters=st.builds(VoterList, u32, u32),
+    wanted=u32,
     leader=ballots,
     floor=ballots,
     priority=u16,

@@ -9,7 +9,7 @@ from dataclasses import fields, replace
 from random import Random
 from typing import NamedTuple
 
-from kingd.core import contact, following, quorum
+from kingd.core import contact, following
 from kingd.core.commands import StepDownError
 from kingd.core.detector import Detector
 from kingd.core.effect import Effect, EventKind, Multicast, Persist, Send
@@ -61,6 +61,7 @@ class Host(NamedTuple):
     watch: Watch
     exported_us: int  # a lease of an earlier session on which somebody still acts
     core: Frozen  # None: does not run
+    began_us: int = ORIGIN_US  # its process, by its clock
     copied: int | None = None  # the place of the host whose state folder it has
 
     @property
@@ -208,7 +209,7 @@ class Locals:
             return self._start(ended, clock_us)
         core: Core = thaw(host.core)
         node = core.node
-        _prepare(node, clock_us)
+        _prepare(node, clock_us - host.began_us)
         self._nonces.value = node.sequence << 4
         sequence = node.sequence
         before = Before.of(node, clock_us)
@@ -244,7 +245,7 @@ class Locals:
         return core.node.lease_end_us if self.scope.exported and leads else host.exported_us
 
     def _start(self, host: Host, clock_us: int) -> Step:
-        host = host._replace(starts=host.starts + 1)
+        host = host._replace(starts=host.starts + 1, began_us=clock_us)
         self._nonces.value = 0
         core = Core(
             host.settings,
@@ -255,6 +256,7 @@ class Locals:
             ceiling=host.disk.ceiling,
             term=host.disk.term,
             hold_us=host.disk.hold_us,
+            in_force=host.disk.voters,
         )
         effects = core.links_changed(1, now_us=clock_us)
         if host.copied is not None:
@@ -275,7 +277,7 @@ class Locals:
             return disk, writing + asked
         for wish in asked:
             disk = wish
-            effects += core.persisted(wish.ceiling, hold_us=wish.hold_us, now_us=clock_us)
+            effects += core.persisted(wish.ceiling, hold_us=wish.hold_us, in_force=wish.voters, now_us=clock_us)
         return disk, ()
 
     def _settle(
@@ -379,7 +381,7 @@ def _view(host: Host, core: Core | None) -> View:
         term=term,
         exported_us=host.exported_us,
         attempt=node.campaign.claim.attempt if node.campaign is not None else None,
-        blank=not node.learned,
+        blank=node.is_blank,
         newest={m.session: m.window.newest for m in node.members},
         duplicate=node.duplicate,
     )
@@ -391,7 +393,7 @@ def _enter(core: Core, given: Input, cause: Datagram | None, disk: Persist, now_
     if given == "timer":
         return core.tick(now_us=now_us)
     if given == "disk":
-        return core.persisted(disk.ceiling, hold_us=disk.hold_us, now_us=now_us)
+        return core.persisted(disk.ceiling, hold_us=disk.hold_us, in_force=disk.voters, now_us=now_us)
     if given == "announce":
         core.node.announce_at_us = NEVER if core.node.duplicate else now_us
         return core.tick(now_us=now_us)
@@ -413,10 +415,10 @@ def _command(core: Core, fault: Fault, now_us: int) -> list[Effect]:
                 return core.step_down(to=value, for_us=0, now_us=now_us)
             except StepDownError:
                 return []
-        case "voters" | "reload":
+        case "reload":
             assert isinstance(value, tuple)
             effects = core.tick(now_us=now_us)
-            if fault.kind == "voters" or quorum.unsafe_step(core.node, value) is None:
+            if core.refusal(value) is None:
                 effects += core.configure(replace(core.node.settings, voters=value), now_us=now_us)
             return effects
         case "timeout":
@@ -439,9 +441,9 @@ def _believe(core: Core, now_us: int) -> list[Effect]:
     return effects + core.tick(now_us=now_us)
 
 
-def _prepare(node: Node, clock_us: int) -> None:
-    """Sequence numbers go by the time, so that what was sent before does not tell states apart."""
-    node.sequence = max(node.sequence, (clock_us - ORIGIN_US) // TICK_US * _PER_TICK)
+def _prepare(node: Node, age_us: int) -> None:
+    """Sequence numbers go by the time since the session began, so that what was sent before does not tell states apart."""
+    node.sequence = max(node.sequence, age_us // TICK_US * _PER_TICK)
 
 
 def _round_off(node: Node) -> list[Effect]:
@@ -457,8 +459,11 @@ def _round_off(node: Node) -> list[Effect]:
 
 
 def _silence(node: Node) -> None:
-    """No announcements but those of a meeting, and no sweeps: nobody is silent for five announcements within a scope."""
-    node.announce_at_us = node.sweep_at_us = node.namesake_at_us = NEVER
+    """No announcements but those of a meeting, and no sweeps but of who has to learn what it promised: nobody is silent for
+    five announcements within a scope."""
+    node.announce_at_us = node.namesake_at_us = NEVER
+    if not node.is_blank or node.role is Role.JOINING:
+        node.sweep_at_us = NEVER
 
 
 def _tidy(node: Node, scope: Scope, now_us: int) -> None:
@@ -469,7 +474,9 @@ def _tidy(node: Node, scope: Scope, now_us: int) -> None:
     node.unanswered.clear()
     node.earning.clear()
     node.foreign_sequences.clear()
-    if node.learned and Probe not in scope.carries:
+    if not node.is_blank:
+        node.blank_since_us = node.learn_from_us = 0
+    if not node.is_blank and Probe not in scope.carries:
         node.challenges = type(node.challenges)()
     node.detector = _tidied(node.detector, keeps_pings=Ping in scope.carries)
     if Ping not in scope.carries:
@@ -487,7 +494,7 @@ def _tidy(node: Node, scope: Scope, now_us: int) -> None:
         member.heard_us = member.multicast_us = member.endpoint_us = member.endpoint_seen_us = _ALWAYS
         member.roster_us = _ALWAYS
         member.starts.clear()
-        if node.learned:
+        if not node.is_blank:
             member.contact_us = _ALWAYS
         if Ping not in scope.carries:
             member.heard_sequence = 0

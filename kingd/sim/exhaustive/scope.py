@@ -52,7 +52,7 @@ class Fault(NamedTuple):
 
     crash: the process ends. restart: it ends and starts again, with its disk. forget: the same, and its disk is lost.
     start: a host of `copies` starts.
-    step-down (value: to whom), stop, priority (its new one), voters (its new list), reload (the same, where it is not refused),
+    step-down (value: to whom), stop, priority (its new one), reload (its new list, where it is not refused),
     timeout (its new leader timeout, in ticks): what an operator does. believe: the host is told, rightly or not, that its
     leader is dead. repeat: a datagram comes twice. stray: it comes to another host, too. poison: it comes once more, and
     names this term (value) somewhere."""
@@ -65,7 +65,6 @@ class Fault(NamedTuple):
         "step-down",
         "stop",
         "priority",
-        "voters",
         "reload",
         "timeout",
         "believe",

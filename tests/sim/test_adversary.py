@@ -1,0 +1,43 @@
+"""The adversary without the key, and hosts whose timing differs: what they are for, and that they would tell.
+
+An ACK of a former session renewed the lease of the present one (two leaders on real hosts, while a million schedules
+with single replays found nothing); a voter that had lost its state waited for its own promise, and not for the leader's."""
+
+import pytest
+
+from kingd.sim.options import Options, draw
+from kingd.sim.outcome import Outcome
+from kingd.sim.swarm import run
+from tests.model import mutants
+from tests.model.explored import Mutant
+
+pytestmark = [pytest.mark.sim, pytest.mark.timeout(600)]
+
+FOUND = {
+    "answers bound to no session": (mutants.answers_are_bound_to_no_session, "adversary", (700712, 700925, 702901)),
+    "another's longer promise forgotten": (mutants.voter_waits_for_its_own_promise_only, "timings_ms", (720420,)),
+}
+
+
+def options(seed: int, what: str) -> Options:
+    drawn = draw(seed)
+    assert drawn.voters
+    assert getattr(drawn, what)
+    return drawn
+
+
+@pytest.mark.parametrize("row", FOUND)
+def test_mutant_is_caught(row: str) -> None:
+    mutant: Mutant
+    mutant, what, seeds = FOUND[row]
+    with mutant():
+        found = [run(options(seed, what)) for seed in seeds]
+    assert any(result.outcome is Outcome.SAFETY and "Q1" in result.message for result in found), found
+
+
+@pytest.mark.parametrize("row", FOUND)
+def test_the_core_passes_where_its_mutants_are_caught(row: str) -> None:
+    _, what, seeds = FOUND[row]
+    for seed in seeds:
+        result = run(options(seed, what))
+        assert result.outcome is Outcome.OK, result
