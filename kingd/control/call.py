@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from kingd.control.service import JsonObject
 
-MESSAGE_SIZE_MAX = 65536  # our longest real call has some hundred bytes; replies may be longer
+MESSAGE_SIZE_MAX = 4096  # our longest real call has some hundred bytes; to read more costs the election time
 
 
 class Garbage(Exception):
@@ -63,7 +63,7 @@ def parse(raw: bytes) -> Call:
 
 def _object(raw: bytes) -> JsonObject:
     try:
-        # Decoded here: json.loads would guess UTF-16 and UTF-32 as well. RecursionError: sixty thousand brackets.
+        # Decoded here: json.loads would guess UTF-16 and UTF-32 as well. RecursionError: thousands of brackets.
         message: object = json.loads(raw.decode())
     except (ValueError, RecursionError):
         raise Garbage("not JSON") from None
@@ -86,11 +86,13 @@ def is_string_or_null(value: object) -> bool:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Method:
-    """`privileged`: changes state, so not for everyone. `streams`: must be called with `more`."""
+    """`privileged`: changes state, so not for everyone. `streams`: must be called with `more`. `lasts`: its answer comes
+    later."""
 
     parameters: Mapping[str, Callable[[object], bool]] = field(default_factory=dict)
     privileged: bool = False
     streams: bool = False
+    lasts: bool = False
 
 
 METHODS: Mapping[str, Mapping[str, Method]] = {
@@ -98,9 +100,9 @@ METHODS: Mapping[str, Mapping[str, Method]] = {
         "Status": Method(),
         "Members": Method(),
         "History": Method(),
-        "Survey": Method(),
+        "Survey": Method(lasts=True),
         "Watch": Method(streams=True),
-        "StepDown": Method(parameters={"to": is_string_or_null, "for_ms": is_int}, privileged=True),
+        "StepDown": Method(parameters={"to": is_string_or_null, "for_ms": is_int}, privileged=True, lasts=True),
         "SetPriority": Method(parameters={"priority": is_int}, privileged=True),
         "Reload": Method(privileged=True),
     },

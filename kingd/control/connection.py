@@ -1,23 +1,29 @@
 """One client on the control socket: bytes to calls, replies to bytes, and every limit that a client can run into.
 
-At most one call is under way per connection; what is pipelined behind it waits in a buffer of one message, then in
-the kernel. Nothing here waits for a client without a limit: a message that does not arrive whole, a reply that is
-not read and a stream that is not read each end the connection. A client's mistake never raises; an exception of
-ours goes to the loop's exception handler, which ends the daemon."""
+The server calls `serve` when it is this client's turn, and each time one step is done: a message is read and answered,
+or an answer is written. While an answer is not yet read no more is asked; what is pipelined waits in the kernel. Nothing
+here waits for a client without a limit. A client's mistake never raises; an exception of ours leaves `serve`, or goes to
+the loop's exception handler, and ends the daemon."""
 
 import asyncio
 import json
-from collections.abc import AsyncGenerator
+import select
+import socket
+from collections import deque
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import suppress
 from typing import Protocol
 
 from kingd.control.call import MESSAGE_SIZE_MAX, Call, CallError, Garbage, look_up, parse
 from kingd.control.dispatch import Dispatcher
-from kingd.control.peer import Peer, identify
+from kingd.control.peer import Peer
+from kingd.control.places import Rank, Use
 from kingd.control.service import JsonObject
 
 MESSAGE_WAIT_S = 10.0  # for a message to arrive whole, counted from the connect or from its first byte
 REPLY_WAIT_S = 10.0  # for a reply to be read
-STREAM_BACKLOG_MAX = 65536  # bytes beyond what the kernel buffers (200 KiB, some 300 events): this reader does not read
+STREAM_BACKLOG_MAX = 128  # events beyond what the kernel buffers (200 KiB, some 300 events): this reader does not read
+_POST_SIZE = 65536  # written in one step of a stream
 
 
 class Hub(Protocol):
@@ -25,191 +31,254 @@ class Hub(Protocol):
 
     dispatcher: Dispatcher
 
-    def admit(self, connection: "Connection") -> bool: ...
+    def now_s(self) -> float: ...
+    def begins(self, connection: "Connection") -> None: ...
+    def is_due(self, connection: "Connection") -> None: ...
+    def wants(self, connection: "Connection", events: int) -> None: ...
     def forget(self, connection: "Connection") -> None: ...
-    def may_watch(self) -> bool: ...
+    def admit_watcher(self, connection: "Connection") -> bool: ...
     def note(self, reason: str, peer: Peer | None) -> None: ...
 
 
-class Connection(asyncio.Protocol):
-    def __init__(self, hub: Hub) -> None:
-        self._hub = hub
-        self._loop = asyncio.get_running_loop()
-        self._transport: asyncio.Transport
-        self._peer: Peer | None = None
-        self._buffer = bytearray()
-        self._task: asyncio.Task[None] | None = None
-        self._timer: asyncio.TimerHandle | None = None
-        self._written = asyncio.Event()
-        self._written.set()
-        self._ended = False  # the client will send no more
+class Connection:
+    def __init__(self, hub: Hub, sock: socket.socket, peer: Peer, rank: Rank) -> None:
+        self.uid = peer.uid
+        self.rank = rank
+        self.served = 0
         self.is_watching = False
-        self.idle_since_s = self._loop.time()
+        self._hub = hub
+        self._socket = sock
+        self.peer = peer
+        self._inbox = bytearray()
+        self._outbox: deque[JsonObject] = deque()
+        self._unsent = memoryview(b"")  # of a reply that the kernel had no room for
+        self._task: asyncio.Task[None] | None = None
+        self._has_said_all = False  # it writes no more; some of it may still wait in the kernel
+        self._ended = False  # nothing more is to be read
+        self._closed = False
+        self._since_s = hub.now_s()  # what it does now
+        self._is_expected = True  # to send a whole message
 
     @property
-    def is_idle(self) -> bool:
-        return self._task is None
+    def fileno(self) -> int:
+        return self._socket.fileno()
 
-    # What asyncio calls.
+    @property
+    def is_privileged(self) -> bool:
+        return self.rank > Rank.ANYBODY
 
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
-        transport.set_write_buffer_limits(high=0)  # so that pause_writing means "not all of it was taken"
-        self._peer = identify(transport.get_extra_info("socket"))
-        if self._hub.admit(self):
-            self._await_message()
-        else:
-            self._send({"error": "org.kingd.Busy", "parameters": {"message": "too many clients at once; try again"}})
-            transport.close()
+    @property
+    def is_owner(self) -> bool:
+        return self.rank is Rank.OWNER
 
-    def data_received(self, data: bytes) -> None:
-        self._buffer += data
-        if self._task is None:
-            self._next()
-        elif len(self._buffer) > MESSAGE_SIZE_MAX:
-            if self.is_watching:  # we would no longer see it go away
-                self._drop("sends while it is being streamed to")
-            else:
-                self._transport.pause_reading()
+    @property
+    def use(self) -> tuple[Use, float]:
+        if self._unsent:
+            return Use.NOT_READING, self._since_s
+        return (Use.BUSY if self._task is not None or self._outbox else Use.IDLE), self._since_s
 
-    def eof_received(self) -> bool:
-        self._ended = True
-        if self.is_watching and self._task is not None:
-            self._task.cancel()
-        return self._task is not None  # the transport stays open until what was asked is answered
+    # -- one step ------------------------------------------------------------------------------------------------------
 
-    def connection_lost(self, _error: Exception | None) -> None:
-        self._stop_timer()
-        self._written.set()
-        if self._task is not None:
-            self._task.cancel()
-        self._hub.forget(self)
-
-    def pause_writing(self) -> None:
-        self._written.clear()
-
-    def resume_writing(self) -> None:
-        self._written.set()
-
-    # One message after the other.
-
-    def _next(self) -> None:
-        """Serve what is in the buffer, or wait for more of it."""
-        if b"\0" in self._buffer:
-            self._stop_timer()
-            self._task = self._loop.create_task(self._serve())
-            self._task.add_done_callback(self._served)
-        elif len(self._buffer) > MESSAGE_SIZE_MAX:
-            self._drop("a message over 64 KiB")
-        elif self._buffer and self._timer is None:
-            self._await_message()
-
-    async def _serve(self) -> None:
-        while not self._transport.is_closing():
-            end = self._buffer.find(b"\0")
-            if end < 0:
-                return
-            if end > MESSAGE_SIZE_MAX:
-                self._drop("a message over 64 KiB")
-                return
-            raw = bytes(self._buffer[:end])
-            del self._buffer[: end + 1]
-            try:
-                call = parse(raw)
-            except Garbage as garbage:
-                self._drop(str(garbage))
-                return
-            await self._answer(call)
-            await self._wait_until_read()
-            await asyncio.sleep(0)  # many pipelined calls must not keep the loop from a heartbeat
-
-    def _served(self, task: "asyncio.Task[None]") -> None:
-        self._task = None
-        self.idle_since_s = self._loop.time()
-        error = None if task.cancelled() else task.exception()
-        if error is not None:
-            self._transport.abort()
-            self._loop.call_exception_handler(
-                {"message": "the control socket's service failed", "exception": error, "task": task}
-            )
-        elif self._ended:
-            self._transport.close()
-        elif not self._transport.is_closing():
-            self._transport.resume_reading()
-            self._next()
-
-    async def _answer(self, call: Call) -> None:
+    def serve(self) -> None:
+        if self._closed:
+            return
+        self._hub.begins(self)
         try:
-            method = look_up(call)
-            assert self._peer is not None
-            await self._hub.dispatcher.authorise(method, call, self._peer)
-            if method.streams:
-                await self._stream()
-                return
-            message: JsonObject = {"parameters": await self._hub.dispatcher.reply(call)}
-        except CallError as error:
-            if error.name == "org.kingd.NotAuthorized":
-                self._hub.note("may not change anything", self._peer)
-            message = {"error": error.name, "parameters": error.parameters}
-        if not call.oneway:
-            self._send(message)
+            if self._unsent or self._outbox:
+                self._post()
+            elif self._task is not None:
+                self._look_whether_it_has_gone()
+            elif b"\0" in self._inbox or (not self._ended and self._receive()):
+                self._take_message()
+                if self._outbox:
+                    self._post()
+        except BaseException:
+            self.close()
+            raise
+        self._settle()
 
-    async def _stream(self) -> None:
-        if not self._hub.may_watch():
+    def _receive(self) -> bool:
+        """Whether there is a message."""
+        try:
+            data = self._socket.recv(MESSAGE_SIZE_MAX + 1 - len(self._inbox))
+        except BlockingIOError:
+            return False
+        except OSError:
+            data = b""
+        if not data:
+            self._ended = True
+        elif not self._inbox and not self._is_expected:
+            self._is_expected, self._since_s = True, self._hub.now_s()
+        self._inbox += data
+        return b"\0" in self._inbox
+
+    def _take_message(self) -> None:
+        end = self._inbox.index(0)
+        raw = bytes(self._inbox[:end])
+        del self._inbox[: end + 1]
+        self._is_expected, self._since_s = bool(self._inbox), self._hub.now_s()
+        try:
+            call = parse(raw)
+        except Garbage as garbage:
+            self.drop(str(garbage))
+            return
+        try:
+            self._answer(call)
+        except CallError as error:
+            self._refuse(call, error)
+
+    def _answer(self, call: Call) -> None:
+        method = look_up(call)
+        self._hub.dispatcher.authorise(method, call, self.peer)
+        if method.streams:
+            self._watch()
+        elif method.lasts:
+            self._start(self._answer_later(call))
+        else:
+            self._reply(call, {"parameters": self._hub.dispatcher.reply(call)})
+
+    async def _answer_later(self, call: Call) -> None:
+        try:
+            self._reply(call, {"parameters": await self._hub.dispatcher.reply_later(call)})
+        except CallError as error:
+            self._refuse(call, error)
+
+    def _refuse(self, call: Call, error: CallError) -> None:
+        if error.name == "org.kingd.NotAuthorized":
+            self._hub.note("may not change anything", self.peer)
+        self._reply(call, {"error": error.name, "parameters": error.parameters})
+
+    def _reply(self, call: Call, message: JsonObject) -> None:
+        if not call.oneway:
+            self._outbox.append(message)
+
+    def _watch(self) -> None:
+        if not self._hub.admit_watcher(self):
             raise CallError("org.kingd.Busy", {"message": "too many watchers at once; end some, or try again"})
         self.is_watching = True
-        events = self._hub.dispatcher.watch()
+        self._start(self._relay(self._hub.dispatcher.watch()))
+
+    async def _relay(self, events: AsyncIterator[JsonObject]) -> None:
         try:
             async for event in events:
-                self._send({"parameters": event, "continues": True})
-                if self._transport.get_write_buffer_size() > STREAM_BACKLOG_MAX:
-                    self._drop("does not read what it watches")
+                self._outbox.append({"parameters": event, "continues": True})
+                if self._unsent and len(self._outbox) > STREAM_BACKLOG_MAX:
+                    self.drop("does not read what it watches")
                     return
+                self._hub.is_due(self)
         finally:
-            self.is_watching = False
             if isinstance(events, AsyncGenerator):
                 await events.aclose()
-        # The service ended the stream: it stops, or this reader lagged. A last reply would say "complete".
-        self._transport.close()
+        self._inbox.clear()
+        self._ended = True  # the service stops, or this reader lagged. A last reply would say "complete"
 
-    async def _wait_until_read(self) -> None:
-        if not self._written.is_set():
-            try:
-                async with asyncio.timeout(REPLY_WAIT_S):
-                    await self._written.wait()
-            except TimeoutError:
-                self._drop("does not read its answer")
+    def _start(self, work: "asyncio._CoroutineLike[None]") -> None:
+        self._task = asyncio.get_running_loop().create_task(work)
+        self._task.add_done_callback(self._on_done)
 
-    def _send(self, message: JsonObject) -> None:
-        if not self._transport.is_closing():
-            self._transport.write(json.dumps(message, separators=(",", ":")).encode() + b"\0")
+    def _on_done(self, task: asyncio.Task[None]) -> None:
+        self._task = None
+        self.is_watching = False
+        error = None if task.cancelled() else task.exception()
+        if error is not None:
+            self.close()
+            asyncio.get_running_loop().call_exception_handler(
+                {"message": "the control socket's service failed", "exception": error, "task": task}
+            )
+        elif not self._closed:
+            self._hub.is_due(self)
 
-    # Limits.
+    def _look_whether_it_has_gone(self) -> None:
+        """Woken while we work for it: it has said all, and perhaps it reads no more either."""
+        poll = select.poll()
+        poll.register(self._socket, 0)
+        if poll.poll(0) or self.is_watching:
+            self.close()
+        self._has_said_all = True
 
-    def close(self) -> None:
-        self._transport.close()
+    # -- what it is told -----------------------------------------------------------------------------------------------
 
-    def abort(self) -> None:
-        self._transport.abort()
+    def _post(self) -> None:
+        """Encode what is next, and write as much as the kernel takes."""
+        if not self._unsent:
+            self._unsent = memoryview(self._next_bytes())
+            self._since_s = self._hub.now_s()
+        try:
+            sent = self._socket.send(self._unsent)
+        except BlockingIOError:
+            return
+        except OSError:  # it has gone
+            self.close()
+            return
+        self._unsent = self._unsent[sent:]
+
+    def _next_bytes(self) -> bytes:
+        data = bytearray()
+        while self._outbox and len(data) < _POST_SIZE:
+            data += encoded(self._outbox.popleft())
+        return bytes(data)
+
+    def _settle(self) -> None:
+        """What it waits for now: the kernel, or another turn."""
+        if self._closed:
+            return
+        if self._unsent:
+            self._hub.wants(self, select.EPOLLOUT)
+        elif self._outbox or (self._task is None and b"\0" in self._inbox):
+            self._hub.wants(self, 0)
+            self._hub.is_due(self)
+        elif self._task is not None:
+            self._hub.wants(self, 0 if self._has_said_all else select.EPOLLRDHUP)
+        elif self._ended:
+            self.close()
+        elif len(self._inbox) > MESSAGE_SIZE_MAX:
+            self.drop("a message over 4 KiB")
+        else:
+            self._hub.wants(self, select.EPOLLIN)
+
+    # -- limits --------------------------------------------------------------------------------------------------------
+
+    def check(self, now_s: float) -> None:
+        """End it if it has taken too long over something."""
+        waited_s = now_s - self._since_s
+        if self._unsent and not self.is_watching:
+            if waited_s > REPLY_WAIT_S:
+                self.drop("does not read its answer")
+        elif self._is_expected and self._task is None and not self._outbox and waited_s > MESSAGE_WAIT_S:
+            self.drop("no whole message in time")
+
+    def drop(self, reason: str) -> None:
+        if not self._closed:
+            self._hub.note(reason, self.peer)
+        self.close()
+
+    def turn_away(self, message: JsonObject) -> None:
+        """End it, and tell it why if it listens."""
+        if not self._unsent:
+            with suppress(OSError):
+                self._socket.send(encoded(message))
+        self.close()
 
     async def stop(self) -> None:
         """Let what is already there go out, then end."""
-        self._transport.close()
+        while not self._closed and self._outbox and not self._unsent:
+            self._post()
         task = self._task
+        self.close()
         if task is not None:
-            task.cancel()
             await asyncio.wait([task])
 
-    def _drop(self, reason: str) -> None:
-        if not self._transport.is_closing():
-            self._hub.note(reason, self._peer)
-        self._transport.abort()
+    def close(self) -> None:
+        if self._closed:
+            return
+        self._closed = True
+        self._hub.forget(self)
+        self._socket.close()
+        self._unsent = memoryview(b"")
+        self._outbox.clear()
+        if self._task is not None:
+            self._task.cancel()
 
-    def _await_message(self) -> None:
-        self._timer = self._loop.call_later(MESSAGE_WAIT_S, self._drop, "no whole message in time")
 
-    def _stop_timer(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
+def encoded(message: JsonObject) -> bytes:
+    return json.dumps(message, separators=(",", ":")).encode() + b"\0"

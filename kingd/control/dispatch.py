@@ -3,12 +3,14 @@
 Refusals leave as `CallError`. Any other exception of the service is a bug, and is not caught: the process has to
 end."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from kingd import __version__
 from kingd.control.call import METHODS, Call, CallError, Method
 from kingd.control.peer import Authority, Peer
+from kingd.control.places import Rank
 from kingd.control.service import JsonObject, Service, ServiceError
 
 STEP_DOWN_MS_MAX = 7 * 24 * 3600 * 1000  # longer than a week is `maintenance` or priority 0, not a step-down
@@ -25,45 +27,47 @@ _INFO: JsonObject = {
 class Dispatcher:
     def __init__(self, service: Service, authority: Authority) -> None:
         self._service = service
-        self._authority = authority
+        self.authority = authority
         here = Path(__file__).parent
         self._descriptions = {name: (here / f"{name}.varlink").read_text() for name in METHODS}
 
-    async def authorise(self, method: Method, call: Call, peer: Peer) -> None:
-        if method.privileged and not await self._authority.permits(peer):
-            group = self._authority.group
-            message = (
-                f"{call.method} is for root and the group {group}: use sudo, or `adduser YOU {group}` and log in again"
-            )
+    def authorise(self, method: Method, call: Call, peer: Peer) -> None:
+        if method.privileged and self.authority.rank(peer) is Rank.ANYBODY:
+            message = f"{call.method} is for root and the group of control.group: {self.authority.advice()}"
             raise CallError("org.kingd.NotAuthorized", {"message": message})
 
     def watch(self) -> AsyncIterator[JsonObject]:
         return self._service.watch()
 
-    async def reply(self, call: Call) -> JsonObject:
-        try:
-            return await self._kingd(call) if call.interface == "org.kingd" else self._introspect(call)
-        except ServiceError as error:
-            raise CallError(f"org.kingd.{error.name}", {"message": error.message}) from error
+    def reply(self, call: Call) -> JsonObject:
+        """To a method that is answered at once."""
+        if call.interface != "org.kingd":
+            return self._introspect(call)
+        with _refusals():
+            match call.method:
+                case "Status":
+                    return self._service.status()
+                case "Members":
+                    return self._service.members()
+                case "History":
+                    return self._service.history()
+                case "SetPriority":
+                    return self._service.set_priority(_int(call.parameters["priority"]))
+                case "Reload":
+                    return self._service.reload()
+                case other:
+                    raise AssertionError(other)  # look_up() let it pass, so it must be above
 
-    async def _kingd(self, call: Call) -> JsonObject:
-        match call.method:
-            case "Status":
-                return self._service.status()
-            case "Members":
-                return self._service.members()
-            case "History":
-                return self._service.history()
-            case "Survey":
-                return await self._service.survey()
-            case "StepDown":
-                return await self._step_down(call.parameters)
-            case "SetPriority":
-                return self._service.set_priority(_int(call.parameters["priority"]))
-            case "Reload":
-                return self._service.reload()
-            case other:
-                raise AssertionError(other)  # look_up() let it pass, so it must be above
+    async def reply_later(self, call: Call) -> JsonObject:
+        """To a method that takes time."""
+        with _refusals():
+            match call.method:
+                case "Survey":
+                    return await self._service.survey()
+                case "StepDown":
+                    return await self._step_down(call.parameters)
+                case other:
+                    raise AssertionError(other)
 
     async def _step_down(self, parameters: JsonObject) -> JsonObject:
         for_ms = _int(parameters["for_ms"])
@@ -80,6 +84,14 @@ class Dispatcher:
         if name not in self._descriptions:
             raise CallError("org.varlink.service.InterfaceNotFound", {"interface": name})
         return {"description": self._descriptions[name]}
+
+
+@contextmanager
+def _refusals() -> Iterator[None]:
+    try:
+        yield
+    except ServiceError as error:
+        raise CallError(f"org.kingd.{error.name}", {"message": error.message}) from error
 
 
 def _int(value: object) -> int:

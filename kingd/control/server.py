@@ -2,29 +2,45 @@
 loop.
 
 Written by hand because nobody's server does what an election daemon needs: any local user may connect, and nothing
-that such a user does may cost the loop more than a moment or the process more than a few megabytes. The limits:
+that such a user does may cost the loop more than a moment or the process more than a few megabytes. To the loop all of it
+is one descriptor (an epoll of its own) and one callback, which does no more in a turn than turnstile.py allows. The other
+limits:
 
-* connections: 128, and the one that has been idle longest makes room for a new one, so idle clients lock nobody out;
-* watchers: 64 of them, so watchers lock nobody out either;
-* bytes: 64 KiB a message, one reply at a time (connection.py).
+* connections: 128, of which 32 are kept for those who may change things, and 32 of one uid (places.py);
+* watchers: 64, of which 16 are kept, and 16 of one uid;
+* bytes: 4 KiB a message, one reply at a time (connection.py).
 
-What was refused is said in the log, once per reason and then at every power of ten.
+When these are full the hungriest user gives one up, and it is told so. What was refused is said in the log, once per
+reason and then at every power of ten.
 """
 
 import asyncio
 import logging
+import select
+import socket
+import time
 from collections import Counter
+from collections.abc import Collection
+from contextlib import suppress
 from pathlib import Path
 
-from kingd.control.connection import Connection
+from kingd.control.connection import Connection, encoded
 from kingd.control.dispatch import Dispatcher
-from kingd.control.listener import BACKLOG, Listener
-from kingd.control.peer import Authority, Peer
-from kingd.control.service import Service
+from kingd.control.listener import Listener, SocketUnusable
+from kingd.control.peer import Authority, Peer, identify
+from kingd.control.places import Places, Use
+from kingd.control.service import JsonObject, Service
+from kingd.control.turnstile import Turnstile
 
 CONNECTIONS_MAX = 128
 WATCHERS_MAX = 64
-ACCEPT_MAX = 16  # connections that asyncio takes in one turn of the loop: a flood of them must not delay a heartbeat
+CONNECTIONS = Places((96, 112, CONNECTIONS_MAX), each=32)
+WATCHERS = Places((48, 56, WATCHERS_MAX), each=16)
+ACCEPT_MAX = 32  # connections that are taken in one turn
+BEAT_S = 0.25  # how often the socket's file and the clients' limits are looked at
+_GROUP_EVERY_S = 30.0  # while the group does not exist
+_IDLE_S = 1.0
+_FIRST_LOOK_S = 0.2  # what /etc/group says is there at once, when the first client comes
 
 _log = logging.getLogger(__name__)
 
@@ -34,51 +50,150 @@ class ControlServer:
         self.dispatcher = Dispatcher(service, Authority(group))
         self.refused: Counter[str] = Counter()
         self._listener = Listener(path)
-        self._server: asyncio.Server | None = None
-        self._connections: set[Connection] = set()
+        self._door: socket.socket | None = None
+        self._connections: dict[int, Connection] = {}
+        self._due: dict[Connection, None] = {}  # has something to do without a word from the kernel
+        self._wanted: dict[int, int] = {}
+        self._held: Counter[int] = Counter()  # connections by uid
+        self._turnstile: Turnstile[Connection] = Turnstile(now_us=_now_us, used_us=_used_us)
+        self._pause: asyncio.TimerHandle | None = None
+        self._called: asyncio.Handle | None = None
+        self._beat_timer: asyncio.TimerHandle | None = None
+        self.problem = ""  # what an operator has to know about the socket
+        self._group_s = 0.0
 
     async def start(self) -> None:
         """Raises `SocketBusy`, or `SocketUnusable` with a sentence for the operator."""
-        loop = asyncio.get_running_loop()
-        listener = self._listener.open()
-        self._server = await loop.create_unix_server(lambda: Connection(self), sock=listener, backlog=ACCEPT_MAX)
-        listener.listen(BACKLOG)  # again, because asyncio has just said ACCEPT_MAX
+        self._loop = asyncio.get_running_loop()
+        self._door = self._listener.open()
+        self.look_up_group(wait_s=_FIRST_LOOK_S)
+        self._epoll = select.epoll()
+        self._epoll.register(self._door, select.EPOLLIN)
+        self._loop.add_reader(self._epoll.fileno(), self._turn)
+        self._beat()
 
     async def close(self) -> None:
         """End every connection and remove the socket. What is in the watchers' streams still goes out."""
-        if self._server is not None:
-            self._server.close()
-            self._server = None
+        if self._door is None:
+            return
+        self._loop.remove_reader(self._epoll.fileno())
+        for handle in (self._pause, self._called, self._beat_timer):
+            if handle is not None:
+                handle.cancel()
+        self._close_door()
         # A watcher's next event passes through a future, a task and a write: a few turns of the loop, no time.
         for _ in range(5):
             await asyncio.sleep(0)
-        for connection in list(self._connections):
+        for connection in list(self.connections):
             await connection.stop()
-        await asyncio.sleep(0)
-        for connection in list(self._connections):
-            connection.abort()  # it had not read everything
+        self._epoll.close()
         self._listener.close()
 
-    # The hub of connection.py.
+    @property
+    def connections(self) -> Collection[Connection]:
+        return self._connections.values()
 
-    def admit(self, connection: Connection) -> bool:
-        if len(self._connections) >= CONNECTIONS_MAX:
-            idle = [other for other in self._connections if other.is_idle]
-            if not idle:
-                self.note("too many clients", None)
-                return False
-            oldest = min(idle, key=lambda other: other.idle_since_s)
-            self._connections.discard(oldest)  # now, not when it has closed: the next one may arrive before that
-            self.note("idle, and the room was needed", None)
-            oldest.close()
-        self._connections.add(connection)
-        return True
+    def look_up_group(self, *, wait_s: float) -> None:
+        """At the start, and when the configuration is read again. Only the start may wait."""
+        self._group_s = time.monotonic()
+        self.dispatcher.authority.look_up(wait_s=wait_s)
+
+    # -- turns of the loop ---------------------------------------------------------------------------------------------
+
+    def _turn(self) -> None:
+        self._called = None
+        if self._pause is not None:
+            return
+        ready = {fd for fd, _ in self._epoll.poll(0)}
+        waiting = [self._connections[fd] for fd in ready if fd in self._connections]
+        waiting += [connection for connection in self._due if connection.fileno not in ready]
+        is_called = self._door is not None and self._door.fileno() in ready
+        rest_us = self._turnstile.turn(self._accept if is_called else _nobody_calls, waiting)
+        if rest_us:
+            self._loop.remove_reader(self._epoll.fileno())
+            self._pause = self._loop.call_later(rest_us / 1e6, self._resume)
+        elif self._due:
+            self._call()
+
+    def _resume(self) -> None:
+        self._pause = None
+        self._loop.add_reader(self._epoll.fileno(), self._turn)
+        self._turn()
+
+    def _call(self) -> None:
+        if self._called is None and self._pause is None and self._door is not None:
+            self._called = self._loop.call_soon(self._turn)
+
+    def _accept(self) -> None:
+        assert self._door is not None
+        for _ in range(ACCEPT_MAX):
+            try:
+                sock, _ = self._door.accept()
+            except (BlockingIOError, ConnectionAbortedError):
+                return
+            except OSError as error:  # no descriptors, no memory: the next beat tries again
+                self.note(f"cannot be accepted ({error.strerror})", None)
+                self._epoll.modify(self._door, 0)
+                return
+            sock.setblocking(False)
+            self._welcome(sock)
+
+    def _welcome(self, sock: socket.socket) -> None:
+        peer = identify(sock)
+        rank = self.dispatcher.authority.rank(peer)
+        if CONNECTIONS.is_full_for(rank, self._held[peer.uid]):  # as `make_room` says, at a quarter of the price
+            self.note("too many clients of one user", peer)
+            with suppress(OSError):
+                sock.send(_TOO_MANY)
+            sock.close()
+            return
+        newcomer = Connection(self, sock, peer, rank)
+        leaver = CONNECTIONS.make_room(newcomer, self.connections)
+        if leaver is not newcomer:
+            self._connections[sock.fileno()] = newcomer
+            self._held[peer.uid] += 1
+            self.wants(newcomer, select.EPOLLIN)
+        if leaver is not None:
+            self.note("the places for clients are full", leaver.peer)
+            leaver.turn_away(_full("clients", leaver))
+
+    # -- the hub of connection.py --------------------------------------------------------------------------------------
+
+    def now_s(self) -> float:
+        return self._loop.time()
+
+    def begins(self, connection: Connection) -> None:
+        self._due.pop(connection, None)
+
+    def is_due(self, connection: Connection) -> None:
+        self._due[connection] = None
+        self._call()
+
+    def wants(self, connection: Connection, events: int) -> None:
+        fd = connection.fileno
+        if fd not in self._wanted:
+            self._epoll.register(fd, events)
+        elif self._wanted[fd] != events:
+            self._epoll.modify(fd, events)
+        self._wanted[fd] = events
 
     def forget(self, connection: Connection) -> None:
-        self._connections.discard(connection)
+        fd = connection.fileno
+        self._due.pop(connection, None)
+        if self._connections.get(fd) is connection:
+            del self._connections[fd], self._wanted[fd]
+            self._held[connection.uid] -= 1
+            self._held += Counter()  # forgets who has none
+            self._epoll.unregister(fd)
 
-    def may_watch(self) -> bool:
-        return sum(other.is_watching for other in self._connections) < WATCHERS_MAX
+    def admit_watcher(self, connection: Connection) -> bool:
+        watchers = [other for other in self.connections if other.is_watching]
+        leaver = WATCHERS.make_room(connection, watchers)
+        if leaver is not None:
+            self.note("the places for watchers are full", leaver.peer)
+            if leaver is not connection:
+                leaver.turn_away(_full("watchers", leaver))
+        return leaver is not connection
 
     def note(self, reason: str, peer: Peer | None) -> None:
         self.refused[reason] += 1
@@ -86,3 +201,77 @@ class ControlServer:
         if count == 10 ** (len(str(count)) - 1):
             who = f" ({peer})" if peer is not None else ""
             _log.warning("control socket: refused a client%s: %s (%d so far)", who, reason, count)
+
+    # -- now and then --------------------------------------------------------------------------------------------------
+
+    def _beat(self) -> None:
+        self._beat_timer = self._loop.call_later(BEAT_S, self._beat)
+        now_s = self._loop.time()
+        for connection in list(self.connections):
+            connection.check(now_s)
+        self._make_room_at_quotas(now_s)
+        if not self.dispatcher.authority.knows_group and time.monotonic() - self._group_s > _GROUP_EVERY_S:
+            self.look_up_group(wait_s=0)
+        self._keep_socket()
+
+    def _make_room_at_quotas(self, now_s: float) -> None:
+        """A program that forgets to close its connections must not shut its own user out for ever."""
+        for uid, held in list(self._held.items()):
+            own = [each for each in self.connections if each.uid == uid and not each.is_owner]
+            idle = [each for each in own if each.use[0] < Use.BUSY and now_s - each.use[1] > _IDLE_S]
+            spare = sorted(idle, key=lambda each: each.use)[: max(0, held - CONNECTIONS.each * 3 // 4)]
+            for each in spare:
+                self.note("idle, and its user has too many", each.peer)
+                each.turn_away(_full("clients", each))
+
+    def _keep_socket(self) -> None:
+        """Somebody may remove its file. Who is connected stays so."""
+        assert self._door is not None
+        if self._listener.is_in_place():
+            self.problem = ""
+            self._epoll.modify(self._door, select.EPOLLIN)
+            return
+        try:
+            door = self._listener.renew()
+        except SocketUnusable as error:
+            problem = f"nobody can ask kingd any more, for its control socket was removed; trying again: {error}"
+            if problem != self.problem:
+                _log.error("%s", problem)
+            self.problem = problem
+            return
+        self._close_door()
+        self._door = door
+        self._epoll.register(door, select.EPOLLIN)
+        self.problem = ""
+        _log.warning("the control socket %s was removed by somebody: made again", self._listener.path)
+
+    def _close_door(self) -> None:
+        assert self._door is not None
+        self._epoll.unregister(self._door)
+        self._door.close()
+        self._door = None
+
+
+def _full(what: str, leaver: Connection) -> JsonObject:
+    message = f"too many {what} at once, most of them of uid {leaver.uid}: this one makes room; end some, or try again"
+    return {"error": "org.kingd.Busy", "parameters": {"message": message}}
+
+
+_TOO_MANY = encoded(
+    {
+        "error": "org.kingd.Busy",
+        "parameters": {"message": "too many clients of this user at once; end some, or try again"},
+    }
+)
+
+
+def _nobody_calls() -> None:
+    return
+
+
+def _now_us() -> int:
+    return time.monotonic_ns() // 1000
+
+
+def _used_us() -> int:
+    return time.thread_time_ns() // 1000

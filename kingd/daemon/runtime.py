@@ -134,6 +134,7 @@ class Runtime:
         self._telling: asyncio.TimerHandle | None = None
         self._leaving: asyncio.TimerHandle | None = None
         self._service = ControlService(self)
+        self._server = ControlServer(self._service, path=config.control.socket, group=config.control.group)
         self._tasks: set[asyncio.Task[None]] = set()
         self._remembered: list[Endpoint] = []
 
@@ -148,8 +149,7 @@ class Runtime:
         self._stopped = asyncio.Event()
         self._writing = asyncio.Lock()
         self._loop.set_exception_handler(self._on_exception)
-        server = ControlServer(self._service, path=self.config.control.socket, group=self.config.control.group)
-        await server.start()
+        await self._server.start()
         self._last_will.watch(self._loop)
         self._transport = self._open_transport()
         self._set_filter()
@@ -164,7 +164,7 @@ class Runtime:
         systemd.ready(self.sentence())
         await self._stopped.wait()
         systemd.stopping()
-        await self._close(server)
+        await self._close()
         return self._exit
 
     def _open_transport(self) -> Transport:
@@ -190,14 +190,14 @@ class Runtime:
         """Like add_signal_handler, which takes a module of half a MiB (kingd/daemon/lean.py) to look at `work`."""
         signal.signal(number, lambda *_: self._loop.call_soon_threadsafe(work))
 
-    async def _close(self, server: ControlServer) -> None:
+    async def _close(self) -> None:
         for task in self._tasks:
             task.cancel()
         if self._timer is not None:
             self._timer.cancel()
         self._transport.close()
         self.journal.close()
-        await server.close()
+        await self._server.close()
         if self._exit == 0:
             self._store.save_peers(self._members())
             node = self.core.node
@@ -236,6 +236,7 @@ class Runtime:
         self._last_will.leave(None, self._transport, seal)
         set_up(config.log.level, config.log.format)
         self._prefer()
+        self._server.look_up_group(wait_s=0)
         self.perform(self.core.configure(settings(config, self._resolved), now_us=now_us()))
 
     def _prefer(self) -> None:
@@ -247,7 +248,8 @@ class Runtime:
 
     def problems(self) -> list[str]:
         found = [str(problem) for problem in self._transport.problems()]
-        return [*(own for own in (self._disk, self._late, self._last_will.problem) if own), *found]
+        own = (self._disk, self._server.problem, self._late, self._last_will.problem)
+        return [*filter(None, own), *found]
 
     def _on_reload_signal(self) -> None:
         try:

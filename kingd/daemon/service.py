@@ -23,6 +23,7 @@ _log = logging.getLogger("kingd")
 
 _STEP_DOWN_LIMIT_S = 10.0
 _PRIORITY_MAX = 65535
+_SURVEY_EVERY_S = 0.2  # all of the cluster answers: whoever asks again and again shares what the others get
 _OF_THE_CHANGE = ("time", "monotonic_ns", "previous_role", "previous_leader")
 _KIND_NOW = {Role.LEADER: EventKind.ELECTED, Role.FOLLOWER: EventKind.LEADER_CHANGED, Role.JOINING: EventKind.STARTED}
 
@@ -55,6 +56,7 @@ class ControlService:
     def __init__(self, daemon: Daemon) -> None:
         self._daemon = daemon
         self._surveys: dict[int, asyncio.Future[JsonObject]] = {}
+        self._survey_at_s = 0.0  # the next one, at the earliest
         self._step_downs: list[asyncio.Future[JsonObject]] = []
 
     def status(self) -> JsonObject:
@@ -79,14 +81,20 @@ class ControlService:
         return {"version": 1, "events": self._daemon.journal.history()}
 
     async def survey(self) -> JsonObject:
-        """Whoever asks while one is under way shares its answer."""
+        """Whoever asks while one is under way, or is to come, shares its answer."""
         pending = next(iter(self._surveys.values()), None)
         if pending is None:
-            pending = asyncio.get_running_loop().create_future()
+            loop = asyncio.get_running_loop()
+            pending = loop.create_future()
             token = id(pending)
             self._surveys[token] = pending
-            self._daemon.perform(self._daemon.core.survey(token, now_us=now_us()))
+            at_s = max(loop.time(), self._survey_at_s)
+            self._survey_at_s = at_s + _SURVEY_EVERY_S
+            loop.call_at(at_s, self._begin_survey, token)
         return await asyncio.shield(pending)
+
+    def _begin_survey(self, token: int) -> None:
+        self._daemon.perform(self._daemon.core.survey(token, now_us=now_us()))
 
     def on_surveyed(self, result: Surveyed) -> None:
         _answer(self._surveys.pop(result.token), views.survey(result))

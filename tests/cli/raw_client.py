@@ -16,8 +16,18 @@ class Raw:
     def __init__(self, kingd: FakeKingd) -> None:
         self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self.socket.settimeout(PATIENCE_S)
-        self.socket.connect(str(kingd.path))
+        eventually(self._connects_to(str(kingd.path)))
         self._buffer = b""
+
+    def _connects_to(self, path: str) -> Callable[[], bool]:
+        def connects() -> bool:
+            try:
+                self.socket.connect(path)
+            except BlockingIOError:  # the queue is full, and Linux does not wait if there is a time limit
+                return False
+            return True
+
+        return connects
 
     def __enter__(self) -> "Raw":
         return self

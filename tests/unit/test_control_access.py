@@ -1,11 +1,14 @@
 """Who may change things, and the socket in the file system."""
 
-import asyncio
 import grp
 import os
 import socket
 import stat
-from collections.abc import Callable, Sequence
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -13,7 +16,10 @@ import pytest
 from kingd.control.client import CallFailed, call
 from kingd.control.listener import Listener, SocketBusy, SocketUnusable
 from kingd.control.peer import Authority, Peer, identify
+from kingd.control.places import Rank
 from tests.cli.fake_kingd import running
+from tests.cli.raw_client import PATIENCE_S, eventually
+from tests.unit.running import TOP
 
 NOBODY = 65534
 SOMEBODY = 12345
@@ -41,12 +47,11 @@ def as_user(uid: int, groups: Sequence[int], action: Callable[[], bool], *, gid:
 
 
 @pytest.fixture
-def open_folder(tmp_path: Path) -> Path:
-    """Where every user may go: pytest's own folders are closed to others."""
-    for folder in (tmp_path, *tmp_path.parents):
-        if folder.stat().st_uid == os.geteuid() and folder != Path("/"):
-            folder.chmod(folder.stat().st_mode | 0o011)
-    return tmp_path
+def open_folder() -> Iterator[Path]:
+    """Where every user may go: pytest's own folders are closed to others, anew whenever pytest starts."""
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder).chmod(0o755)
+        yield Path(folder)
 
 
 def is_allowed(path: Path, method: str, parameters: dict[str, object]) -> bool:
@@ -88,16 +93,55 @@ def test_anyone_may_read(open_folder: Path) -> None:
         assert as_user(SOMEBODY, [], lambda: call(str(path), "Status")["version"] == 1)
 
 
-def test_group_that_does_not_exist_allows_nobody(tmp_path: Path) -> None:
+def test_group_that_does_not_exist_allows_nobody() -> None:
     authority = Authority("no-such-group")
-    assert not asyncio.run(authority.permits(Peer(1, SOMEBODY, frozenset({SOMEBODY, 0}))))
+    authority.look_up(wait_s=PATIENCE_S)
+    assert authority.rank(Peer(1, SOMEBODY, frozenset({SOMEBODY, 0}))) is Rank.ANYBODY
+    assert "there is no group no-such-group here" in authority.advice()
+    assert "adduser" not in authority.advice()
+
+
+@needs_root
+def test_group_that_a_user_namespace_hides_allows_nobody_and_says_why() -> None:
+    """As systemd's PrivateUsers= does: the kernel names all groups that it does not map by one number."""
+    script = (
+        "import os; from kingd.control.peer import *\n"
+        "authority = Authority('adm'); authority.look_up(wait_s=10)\n"
+        "print(int(authority.rank(Peer(1, 12345, frozenset({65534})))), authority.advice())"
+    )
+    done = subprocess.run(
+        ["unshare", "--user", "--map-root-user", sys.executable, "-c", script],
+        cwd=TOP, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert done.stdout.startswith("0 use sudo (")
+    assert "PrivateUsers= of its unit must be off" in done.stdout
+
+
+def test_privileged_call_waits_for_no_name_service(monkeypatch: pytest.MonkeyPatch) -> None:
+    """LDAP hangs: neither a call nor what shares the executor (the disk) waits for it, and the answer is used when it comes."""
+    answers = threading.Event()
+
+    def hanging(_name: str) -> grp.struct_group:
+        answers.wait(PATIENCE_S)
+        return A_GROUP
+
+    monkeypatch.setattr(grp, "getgrnam", hanging)
+    authority = Authority("of-ldap")
+    authority.look_up(wait_s=0.01)
+    member = Peer(1, SOMEBODY, frozenset({A_GROUP.gr_gid}))
+    assert authority.rank(member) is Rank.ANYBODY
+    assert "not yet found" in authority.advice()
+    authority.look_up(wait_s=0)  # asks nobody twice at once
+    assert [thread.name for thread in threading.enumerate()].count("group") == 1
+    answers.set()
+    eventually(lambda: authority.rank(member) is Rank.GROUP)
 
 
 def test_own_user_may_change_things_but_not_the_unknown_one(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "geteuid", lambda: SOMEBODY)
-    assert asyncio.run(Authority("no-such-group").permits(Peer(1, SOMEBODY, frozenset())))
+    assert Authority("no-such-group").rank(Peer(1, SOMEBODY, frozenset())) is Rank.OWNER
     monkeypatch.setattr(os, "geteuid", lambda: NOBODY)
-    assert not asyncio.run(Authority("no-such-group").permits(Peer(1, NOBODY, frozenset())))
+    assert Authority("no-such-group").rank(Peer(1, NOBODY, frozenset())) is Rank.ANYBODY
 
 
 def test_peer_is_who_the_kernel_says() -> None:
