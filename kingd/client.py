@@ -14,9 +14,10 @@ stale. The objects that methods return as `dict` are those of `kingctl VERB --js
 Errors, all of them a `KingdError` whose text is for a person:
 
 * `DaemonNotRunning`: nobody answers at the socket, it may not be opened, or the daemon stopped while we listened;
+* `DaemonUnreachable`: it runs, and cannot be asked: its socket was removed, which it mends within a second;
 * `CallTimedOut`: the daemon did not answer in time;
 * `CallFailed`: it refused; `name` says why, for example "org.kingd.NotLeader" or "org.kingd.NotAuthorized";
-* `BadAnswer`: it is of another version and said something that this one does not understand.
+* `BadAnswer`: it said something that this version does not understand, or more than 4 MiB.
 
 A `Client` holds no connection and no state: make as many as you like, and use them from any thread.
 """
@@ -32,6 +33,7 @@ from kingd.control.client import (
     CallFailed,
     CallTimedOut,
     DaemonNotRunning,
+    DaemonUnreachable,
     JsonObject,
     KingdError,
     call,
@@ -45,6 +47,7 @@ __all__ = [
     "CallTimedOut",
     "Client",
     "DaemonNotRunning",
+    "DaemonUnreachable",
     "JsonObject",
     "KingdError",
     "Leader",

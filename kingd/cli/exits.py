@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import sys
 
-from kingd.control.client import BadAnswer, CallFailed, DaemonNotRunning, KingdError
+from kingd.control.client import BadAnswer, CallFailed, DaemonNotRunning, DaemonUnreachable, KingdError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ OK = 0
 NO = 1  # another leads; no leader; time ran out; views differ; refused
 USAGE = 2
 NOT_RUNNING = 3
-UNKNOWN = 4  # joining, no quorum, isolated, stale: this node cannot say
+UNKNOWN = 4  # joining, no quorum, isolated, stale: this node cannot say; or it runs and cannot be asked
 CONFIG = 78
 INTERRUPTED = 130
 
@@ -37,7 +37,7 @@ def attempt(verb: Callable[[], int], *, otherwise: int = NO) -> int:
         match error:
             case DaemonNotRunning():
                 return NOT_RUNNING
-            case BadAnswer() | CallFailed(name="org.kingd.Busy"):
+            case BadAnswer() | DaemonUnreachable() | CallFailed(name="org.kingd.Busy"):
                 return UNKNOWN
             case CallFailed(name="org.kingd.BadConfig"):
                 return CONFIG

@@ -61,6 +61,7 @@ def flag(answer: JsonObject, key: str) -> bool:
 
 
 def _bad(key: str, value: object) -> BadAnswer:
+    shown = "an object" if isinstance(value, dict) else "a list" if isinstance(value, list) else repr(value)[:80]
     return BadAnswer(
-        f"the daemon's answer is not understood: {key} is {value!r}; are kingctl and kingd of the same version?"
+        f"the daemon's answer is not understood: {key} is {shown}; are kingctl and kingd of the same version?"
     )

@@ -2,12 +2,13 @@
 
 `kingctl leader` runs from cron, from prompts and in front of every job that only the leader may do, so this module
 imports what a call needs and nothing else (no asyncio, typing, pathlib or dataclasses: each costs as much as all of
-the rest). Everything that can go wrong is one of the four exceptions; each text says what to do.
+the rest). Everything that can go wrong is one of the five exceptions; each text says what to do.
 """
 
 from __future__ import annotations
 
 import json
+import os
 import socket
 import time
 
@@ -17,6 +18,10 @@ if TYPE_CHECKING:
 
 JsonObject = dict[str, object]
 
+ANSWER_SIZE_MAX = 4 << 20  # bytes; a cluster of 450 hosts fills 150 KiB
+_DEPTH_MAX = 32  # of objects and lists; ours have five
+_LISTENS = "00010000"  # __SO_ACCEPTCON in /proc/net/unix
+
 
 class KingdError(Exception):
     """What every function here raises. The text is for a person."""
@@ -24,6 +29,10 @@ class KingdError(Exception):
 
 class DaemonNotRunning(KingdError):
     """Nobody answers at the socket, or we may not open it."""
+
+
+class DaemonUnreachable(KingdError):
+    """The daemon runs, but its socket's file is gone, is not its own, or may not be opened: it cannot be asked."""
 
 
 class CallTimedOut(KingdError):
@@ -50,10 +59,48 @@ def call(
     """The reply's parameters. `method` without a dot is one of `org.kingd`."""
     connection = _Connection(path, timeout_s)
     try:
-        connection.send({"method": _full(method), "parameters": parameters or {}})
-        return _parameters(connection.receive())
+        return connection.ask(method, parameters)
     finally:
         connection.close()
+
+
+class Line:
+    """A connection that is kept from call to call, and opened again when it has ended. For who asks often: it needs the
+    socket's file once only, and no place of anybody else's.
+    """
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+        self._connection: _Connection | None = None
+
+    def call(
+        self, method: str, parameters: Mapping[str, object] | None = None, *, timeout_s: float = 5.0
+    ) -> JsonObject:
+        """As `call`. A method that must not be done twice is no good here: what got no answer is asked once more."""
+        end_s = time.monotonic() + timeout_s
+        if self._connection is not None:
+            try:
+                return self._ask(method, parameters, end_s)
+            except DaemonNotRunning:  # it has ended since the last call: is there another one?
+                pass
+        self._connection = _Connection(self._path, end_s - time.monotonic())
+        return self._ask(method, parameters, end_s)
+
+    def _ask(self, method: str, parameters: Mapping[str, object] | None, end_s: float) -> JsonObject:
+        assert self._connection is not None
+        self._connection.end_s = end_s
+        try:
+            return self._connection.ask(method, parameters)
+        except CallFailed:  # an answer like another
+            raise
+        except KingdError:
+            self.close()
+            raise
+
+    def close(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
 
 
 def stream(
@@ -110,7 +157,7 @@ class _Connection:
             raise self._timed_out() from None
         except OSError as error:
             self.close()
-            raise DaemonNotRunning(_why_not(path, error)) from None
+            raise _why_not(path, error) from None
 
     def _connect(self) -> None:
         while True:
@@ -120,10 +167,14 @@ class _Connection:
             except (
                 BlockingIOError
             ):  # no room in the queue just now: Linux does not wait for it if there is a time limit
-                time.sleep(0.005)
+                time.sleep(0.001)  # often, for others may wait for the same room
 
     def close(self) -> None:
         self._socket.close()
+
+    def ask(self, method: str, parameters: Mapping[str, object] | None) -> JsonObject:
+        self.send({"method": _full(method), "parameters": parameters or {}})
+        return _parameters(self.receive())
 
     def send(self, message: JsonObject) -> None:
         raw = json.dumps(message).encode() + b"\0"
@@ -134,22 +185,18 @@ class _Connection:
         except TimeoutError:
             raise self._timed_out() from None
         except OSError:
-            raise self._gone() from None
+            return  # it has closed, and may have said why: `receive` tells
 
     def receive(self) -> JsonObject:
         searched = 0
         while (end := self._buffer.find(b"\0", searched)) < 0:
             searched = len(self._buffer)
+            if searched > ANSWER_SIZE_MAX:
+                raise BadAnswer(f"the daemon's answer is not understood: it is longer than {ANSWER_SIZE_MAX >> 20} MiB")
             self._buffer += self._more()
         raw = self._buffer[:end]
         del self._buffer[: end + 1]
-        try:
-            message: object = json.loads(raw)
-        except ValueError as error:
-            raise BadAnswer(f"the daemon's answer is not understood: {error}") from None
-        if not isinstance(message, dict):
-            raise BadAnswer("the daemon's answer is not understood: it is no object")
-        return message
+        return _object(raw)
 
     def _more(self) -> bytes:
         try:
@@ -181,12 +228,51 @@ class _Connection:
         )
 
 
-def _why_not(path: str, error: OSError) -> str:
+def _object(raw: bytearray) -> JsonObject:
+    try:
+        message: object = json.loads(raw)
+    except RecursionError:
+        raise BadAnswer("the daemon's answer is not understood: it is nested too deeply") from None
+    except ValueError as error:
+        raise BadAnswer(f"the daemon's answer is not understood: {error}") from None
+    if not isinstance(message, dict):
+        raise BadAnswer("the daemon's answer is not understood: it is no object")
+    if not _is_shallow(message, _DEPTH_MAX):  # whoever prints it, say, would run into the same limit
+        raise BadAnswer("the daemon's answer is not understood: it is nested too deeply")
+    return message
+
+
+def _is_shallow(value: object, depth: int) -> bool:
+    if not isinstance(value, dict | list):
+        return True
+    inner = value.values() if isinstance(value, dict) else value
+    return depth > 0 and all(_is_shallow(each, depth - 1) for each in inner)
+
+
+def _why_not(path: str, error: OSError) -> KingdError:
     hint = "start it (systemctl start kingd), or name another one with --socket or --instance"
+    if _is_listened_at(path):
+        return DaemonUnreachable(
+            f"kingd runs, but cannot be asked: {path}: {error.strerror or error}. If that file was removed, kingd makes it "
+            "again within a second; if it does not, its log and `systemctl status kingd` say why"
+        )
     if isinstance(error, PermissionError):
-        return f"may not open {path}: permission denied on the socket or a folder above it"
+        return DaemonNotRunning(f"may not open {path}: permission denied on the socket or a folder above it")
     if isinstance(error, FileNotFoundError):
-        return f"kingd is not running: there is no {path}; {hint}"
+        return DaemonNotRunning(f"kingd is not running: there is no {path}; {hint}")
     if isinstance(error, ConnectionRefusedError):
-        return f"kingd is not running: nobody answers at {path}; {hint}"
-    return f"kingd is not running: {path}: {error.strerror or error}; {hint}"
+        return DaemonNotRunning(f"kingd is not running: nobody answers at {path}; {hint}")
+    return DaemonNotRunning(f"kingd is not running: {path}: {error.strerror or error}; {hint}")
+
+
+def _is_listened_at(path: str) -> bool:
+    """Whether somebody listens at a socket that was made with this path, whatever has become of its file. The kernel tells
+    of the sockets of our network namespace: what runs in another one is not seen.
+    """
+    names = {path, os.path.abspath(path), os.path.realpath(path)}  # noqa: PTH100 - pathlib costs as much as all else here
+    try:
+        with open("/proc/self/net/unix", encoding="utf-8", errors="surrogateescape") as table:  # noqa: PTH123
+            rows = [line.rstrip("\n").split(maxsplit=7) for line in table]
+    except OSError:
+        return False
+    return any(len(row) == 8 and row[3] == _LISTENS and row[7] in names for row in rows)

@@ -22,7 +22,7 @@ from enum import Enum
 
 from kingd.config import DEFAULT_FILE, PROFILES, ConfigError, load
 from kingd.control.answer import section, section_or_none, text
-from kingd.control.client import DaemonNotRunning, JsonObject, KingdError, call, stream
+from kingd.control.client import DaemonNotRunning, JsonObject, KingdError, Line, stream
 from kingd.control.target import DEFAULT_SOCKET
 from kingd.daemon import systemd
 from kingd.daemon.clock import now_us
@@ -103,6 +103,7 @@ class Tenure:
 class Helper:
     def __init__(self, socket: str, times: Times) -> None:
         self._socket = socket
+        self._line = Line(socket)  # one place, for good: no other user's clients are before us
         self._tenure = Tenure(times)
         self._is_started = False
         self._stop_asked = False
@@ -163,7 +164,7 @@ class Helper:
 
     def _ask(self) -> View:
         asked_us = now_us()
-        view = _view(self._socket, timeout_s=self._tenure.patience_us(now_us=asked_us) / _SECOND)
+        view = _view(self._line, timeout_s=self._tenure.patience_us(now_us=asked_us) / _SECOND)
         self._tenure.note(view, asked_us=asked_us)
         return view
 
@@ -180,9 +181,9 @@ class Helper:
         systemd.status("waiting for leadership")
 
 
-def _view(socket: str, *, timeout_s: float) -> View:
+def _view(line: Line, *, timeout_s: float) -> View:
     try:
-        return judge(call(socket, "Status", timeout_s=timeout_s))
+        return judge(line.call("Status", timeout_s=timeout_s))
     except DaemonNotRunning:
         return View.GONE
     except KingdError:
