@@ -69,7 +69,7 @@ def _fail(code: int, *sentences: str) -> NoReturn:
 def _run(settled: "Settled", options: Options, guardian: "Guardian | None") -> int:
     from kingd.control.listener import SocketBusy, SocketUnusable
     from kingd.daemon import runtime  # asyncio and all that: not for --version
-    from kingd.daemon.store import StateBusy
+    from kingd.daemon.folder_lock import StateBusy
 
     loaded, seal = settled
     set_up(loaded.log.level, loaded.log.format)
@@ -91,7 +91,8 @@ def _in_background(options: Options, guardian: "Guardian | None") -> Iterator[No
     that a killed daemon left is written over."""
     import daemon
 
-    from kingd.daemon.store import StateBusy, Store
+    from kingd.daemon.folder_lock import StateBusy
+    from kingd.daemon.store import Store
 
     try:
         Store.open(options.state_dir).close()  # while somebody can still be told

@@ -76,6 +76,7 @@ _DISK_RETRY_S = 5.0
 # spread, for hundreds of them may share a machine or a disk.
 _SPREAD_S = 2.0
 _FLOOD_CHECK_EVERY_S = 5.0
+_STATE_CHECK_EVERY_S = 2.0
 _TELL_AFTER_S = 0.5
 # asyncio reads, and then runs timers: only who was stopped in between, or flooded, has something left to read.
 _LATE_US = 5_000
@@ -160,6 +161,7 @@ class Runtime:
         self._every(_RESOLVE_EVERY_S, self._resolve_seeds)
         self._every(_REMEMBER_EVERY_S, self._remember_peers)
         self._every(_FLOOD_CHECK_EVERY_S, self._watch_flood)
+        self._spawn(self._keep_state())
         self._feed_watchdog()
         systemd.ready(self.sentence())
         await self._stopped.wait()
@@ -248,7 +250,7 @@ class Runtime:
 
     def problems(self) -> list[str]:
         found = [str(problem) for problem in self._transport.problems()]
-        own = (self._disk, self._server.problem, self._late, self._last_will.problem)
+        own = (self._disk, self._store.problem, self._server.problem, self._late, self._last_will.problem)
         return [*filter(None, own), *found]
 
     def _on_reload_signal(self) -> None:
@@ -369,6 +371,14 @@ class Runtime:
                 self.core.persisted(wanted.ceiling, hold_us=wanted.hold_us, in_force=wanted.voters, now_us=now_us())
             )
             return
+
+    async def _keep_state(self) -> None:
+        """The folder may be removed under us. Nothing else would notice before the next term."""
+        store = self._store
+        while True:
+            await asyncio.sleep(_STATE_CHECK_EVERY_S)
+            if await asyncio.to_thread(store.is_removed):
+                await self._persist(Persist(ceiling=Term(store.ceiling), term=Term(store.term), hold_us=store.hold_us))
 
     def _publish(self, event: Event) -> None:
         wall_s = time.time()

@@ -11,8 +11,8 @@ knows what a term is for."""
 
 import contextlib
 import errno
-import fcntl
 import json
+import logging
 import os
 import socket
 import stat
@@ -26,6 +26,7 @@ from typing import NamedTuple, TypeGuard
 from kingd.core.endpoint import Endpoint
 from kingd.core.message import NodeId
 from kingd.core.settings import Voters
+from kingd.daemon.folder_lock import FolderLock, StateBusy
 
 PEERS_MAX = 64  # enough to find any cluster again; the rest is learned from the first that answers
 _FORMAT = 1
@@ -34,9 +35,7 @@ _CORRUPT_KEPT = 3  # evidence for a person; more of it would only fill the disk
 _SIZE_MAX = 64 << 10  # of a file that is read; ours are far smaller
 _U64 = 1 << 64
 
-
-class StateBusy(Exception):
-    """Another daemon works with this folder."""
+_log = logging.getLogger("kingd")
 
 
 class _State(NamedTuple):
@@ -50,7 +49,7 @@ class Store:
     """Use `Store.open`. `node_id` is durable only while `writable`; `ceiling` and `term` are the highest that are surely
     on disk."""
 
-    def __init__(self, folder: Path, lock: int | None, state: _State, *, readable: bool, warnings: list[str]) -> None:
+    def __init__(self, folder: Path, lock: FolderLock, state: _State, *, readable: bool, warnings: list[str]) -> None:
         self.node_id = state.node_id
         self.ceiling = state.ceiling
         self.term = state.term
@@ -58,6 +57,7 @@ class Store:
         self.voters = _read_voters(folder, warnings)
         self.writable = False
         self.warnings = warnings
+        self.problem = ""  # what happened to the folder since
         self._folder = folder
         self._lock = lock
         self._readable = readable
@@ -91,13 +91,33 @@ class Store:
                 raise OSError(errno.EACCES, os.strerror(errno.EACCES), str(self._folder / "state.json"))
             self.writable = False
             state = _State(self.node_id, max(ceiling, self.ceiling), max(term, self.term), max(hold_us, self.hold_us))
-            self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)  # it may have been removed under us
+            self._keep_lock()
             _replace(self._folder / "state.json", _encode(state), durable=True)
             if voters is not None and voters != self.voters:
                 _replace(self._folder / _VOTERS, _encode_voters(voters), durable=True)
                 self.voters = voters
             self.ceiling, self.term, self.hold_us = state.ceiling, state.term, state.hold_us
             self.writable = True
+
+    def is_removed(self) -> bool:
+        """Blocking. Whether the folder, or its lock, is no longer there: `save` makes both again."""
+        return self._lock.is_held and not self._lock.is_in_place()
+
+    def _keep_lock(self) -> None:
+        """OSError: another daemon has the folder now, or it cannot be made."""
+        if self._lock.is_in_place():
+            return
+        was_held = self._lock.is_held
+        try:
+            self._lock.take()
+        except StateBusy as error:
+            raise OSError(errno.EBUSY, str(error)) from None
+        if was_held:
+            self.problem = (
+                f"the state folder {self._folder} was removed while kingd ran, and made again: find out who does that, for "
+                "until then a restart at the wrong moment forgets who this node is; a restart of kingd ends this message"
+            )
+            _log.warning("%s", self.problem)
 
     def load_peers(self) -> list[Endpoint]:
         """Whom we knew before the restart. A hint from a cache: whatever is wrong with it is left out."""
@@ -115,56 +135,25 @@ class Store:
         rows = list(dict.fromkeys(endpoints))[:PEERS_MAX]
         data = json.dumps({"format": _FORMAT, "peers": rows}).encode()
         with self._writing, contextlib.suppress(OSError):
-            _replace(self._folder / "peers.json", data, durable=False)
+            if self._lock.is_in_place():
+                _replace(self._folder / "peers.json", data, durable=False)
 
     def close(self) -> None:
         """Let go of the folder. The process's end does the same."""
-        if self._lock is not None:
-            os.close(self._lock)
-            self._lock = None
+        self._lock.release()
 
 
-def _lock(folder: Path, warnings: list[str]) -> int | None:
-    """The open lock, or None where there is nothing to lock: then there is nothing to share either."""
-    with contextlib.suppress(OSError):  # what matters about the failure is found when writing
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+def _lock(folder: Path, warnings: list[str]) -> FolderLock:
+    """Not held where there is nothing to lock: then there is nothing to share either."""
+    lock = FolderLock(folder)
     try:
-        handle = _open_lock(folder)
-    except OSError:
-        return None
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        holder = _holder(folder)
-        os.close(handle)
-        raise StateBusy(
-            f"{folder} is in use by another kingd{holder}: stop that one, or give this one a folder of its own with "
-            "--state-dir"
-        ) from None
+        lock.take()
     except OSError as error:
-        warnings.append(f"{folder} cannot be locked ({error.strerror}): see to it that no other kingd works with it")
-        os.close(handle)
-        return None
-    with contextlib.suppress(OSError):  # the number is only for the sentence above
-        os.truncate(handle, 0)
-        os.pwrite(handle, f"{os.getpid()}\n".encode(), 0)
-    return handle
-
-
-def _open_lock(folder: Path) -> int:
-    try:
-        return os.open(folder / "lock", os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
-    except OSError:
-        # Read-only: two daemons with one identity are as wrong there, and a folder can be locked as well.
-        return os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-
-
-def _holder(folder: Path) -> str:
-    try:
-        pid = _read(folder / "lock").decode("ascii").strip()
-    except (OSError, ValueError):
-        return ""
-    return f" (pid {pid})" if pid.isdigit() else ""
+        if error.errno == errno.ENOLCK:
+            warnings.append(
+                f"{folder} cannot be locked ({error.strerror}): see to it that no other kingd works with it"
+            )
+    return lock
 
 
 def _read_state(folder: Path, warnings: list[str]) -> tuple[_State, bool]:

@@ -7,14 +7,15 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from kingd import __version__
-from kingd.control.client import CallFailed, JsonObject
-from tests.unit.running import TOP, Daemon, free_port, until_gone
+from kingd.control.client import CallFailed, DaemonUnreachable, JsonObject, stream
+from tests.unit.running import PATIENCE_S, TOP, Daemon, free_port, until_gone
 
 NUMBERS = itertools.count(1)
 
@@ -148,6 +149,55 @@ def test_socket_left_by_a_killed_daemon_is_replaced(daemon: Daemon) -> None:
     assert Path(daemon.socket).exists()
     daemon.start()
     daemon.until_leader("box1")
+
+
+def test_removed_state_folder_is_made_again_and_is_not_free_for_a_second_daemon(daemon: Daemon) -> None:
+    daemon.start()
+    daemon.until_leader("box1")
+    file = daemon.folder / "state" / "state.json"
+    former = json.loads(file.read_text())
+    (daemon.folder / "state").rename(daemon.folder / "moved")
+    until(lambda: any("was removed while kingd ran" in problem for problem in problems(daemon)))
+    until(file.exists)
+    assert json.loads(file.read_text())["node_id"] == former["node_id"]
+    first_socket, daemon.socket = daemon.socket, str(daemon.folder / "other.sock")
+    run = daemon.run()
+    daemon.socket = first_socket
+    assert run.returncode == 73
+    assert "is in use by another kingd" in run.stderr
+    assert "was removed while kingd ran" in daemon.stop()[1]
+
+
+def test_removed_control_socket_is_made_again(daemon: Daemon) -> None:
+    daemon.start()
+    daemon.until_leader("box1")
+    events = stream(daemon.socket, "Watch")
+    next(events)
+    Path(daemon.socket).unlink()
+    until(lambda: is_answered(daemon))
+    daemon.signal(signal.SIGTERM)
+    assert "initial" not in next(events)  # who was there is still there
+    assert "was removed by somebody: made again" in daemon.ends()[1]
+
+
+def is_answered(daemon: Daemon) -> bool:
+    try:
+        return daemon.ask("Status")["version"] == 1
+    except DaemonUnreachable:  # never that it does not run
+        return False
+
+
+def problems(daemon: Daemon) -> list[str]:
+    found = daemon.ask("Status")["problems"]
+    assert isinstance(found, list)
+    return found
+
+
+def until(condition: Callable[[], bool]) -> None:
+    end_s = time.monotonic() + PATIENCE_S
+    while not condition():
+        assert time.monotonic() < end_s
+        time.sleep(0.02)
 
 
 BROKEN = """
