@@ -93,7 +93,8 @@ class Store:
             state = _State(self.node_id, max(ceiling, self.ceiling), max(term, self.term), max(hold_us, self.hold_us))
             self._keep_lock()
             _replace(self._folder / "state.json", _encode(state), durable=True)
-            if voters is not None and voters != self.voters:
+            voters = voters or self.voters
+            if voters is not None and (voters != self.voters or not (self._folder / _VOTERS).exists()):
                 _replace(self._folder / _VOTERS, _encode_voters(voters), durable=True)
                 self.voters = voters
             self.ceiling, self.term, self.hold_us = state.ceiling, state.term, state.hold_us
