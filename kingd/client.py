@@ -8,8 +8,10 @@
     leader = Client().wait(timeout_s=30)
     connect(leader.address, fencing_token=leader.term)
 
-Every method is one blocking call over the control socket, made when it is called: nothing is cached, so nothing is
-stale. The objects that methods return as `dict` are those of `kingctl VERB --json`, documented in kingctl(1).
+Every method is one blocking call over the control socket, made when it is called: nothing is cached. An answer of
+leadership is true when the daemon gives it, and is not given out when it is older than its `valid_ms`: where this process
+was stopped for so long `leader()` is None and `is_leader()` False. To rely on it for longer, ask again.
+The objects that methods return as `dict` are those of `kingctl VERB --json`, documented in kingctl(1).
 
 Errors, all of them a `KingdError` whose text is for a person:
 
@@ -24,10 +26,11 @@ A `Client` holds no connection and no state: make as many as you like, and use t
 
 import math
 import os
+import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-from kingd.control.answer import number, section, section_or_none, text
+from kingd.control.answer import number, section_or_none, text
 from kingd.control.client import (
     BadAnswer,
     CallFailed,
@@ -40,6 +43,7 @@ from kingd.control.client import (
     stream,
 )
 from kingd.control.target import is_instance, socket_path
+from kingd.control.validity import Answer, wait
 
 __all__ = [
     "BadAnswer",
@@ -82,18 +86,18 @@ class Client:
 
     def leader(self) -> Leader | None:
         """Who leads. None: that is not known now, or nobody does; `status()` says why."""
-        status = self.status()
-        return _leader(section_or_none(status, "leader"), status)
+        answer = self._ask()
+        leader = _leader(answer)
+        return None if answer.is_over else leader
 
     def is_leader(self) -> bool:
         """Whether this host leads. False if that is not known: what only the leader may do is not done then."""
-        status = self.status()
-        node, leader = section(status, "node"), section_or_none(status, "leader")
-        return leader is not None and text(node, "role") == "leader" and leader.get("id") == node.get("id")
+        answer = self._ask()
+        return answer.is_me and not answer.is_over
 
     def status(self) -> JsonObject:
-        """{"version", "cluster", "mode", "node": {...}, "leader": {...} | None, "term", "leader_age_ms", "since",
-        "reason", "members": {"alive", "dead"}, "quorum": {...}, "strangers": [...], "problems": [...]}
+        """{"version", "cluster", "mode", "node": {...}, "leader": {...} | None, "term", "leader_age_ms", "valid_ms",
+        "since", "reason", "members": {"alive", "dead"}, "quorum": {...}, "strangers": [...], "problems": [...]}
         """
         return self._call("Status")
 
@@ -123,12 +127,12 @@ class Client:
 
     def wait(self, *, me: bool = False, timeout_s: float | None = None) -> Leader:
         """Wait until somebody leads (`me`: until this host does). `CallTimedOut` after `timeout_s`; None: never."""
-        total_s = math.inf if timeout_s is None else timeout_s
-        for event in stream(self.socket, "Watch", first_s=self.timeout_s, total_s=total_s):
-            leader = _leader(section_or_none(event, "leader"), event)
-            if leader is not None and (not me or text(event, "role") == "leader"):
+        end_s = math.inf if timeout_s is None else time.monotonic() + timeout_s
+        while True:
+            answer, _ = wait(self.socket, me=me, first_s=self.timeout_s, total_s=end_s - time.monotonic())
+            leader = _leader(answer)
+            if leader is not None and not answer.is_over:
                 return leader
-        raise BadAnswer("the daemon ended its stream of events as if there were no more")
 
     def step_down(self, to: str | None = None, *, for_s: float = 60) -> JsonObject:
         """Hand leadership over, to the member `to` or to the best; {"version", "leader": {...} | None}, once it leads.
@@ -151,11 +155,15 @@ class Client:
         """
         return self._call("Reload")
 
+    def _ask(self) -> Answer:
+        return Answer(self.socket, timeout_s=self.timeout_s)
+
     def _call(self, method: str, parameters: JsonObject | None = None) -> JsonObject:
         return call(self.socket, method, parameters, timeout_s=self.timeout_s)
 
 
-def _leader(node: JsonObject | None, answer: JsonObject) -> Leader | None:
+def _leader(answer: Answer) -> Leader | None:
+    node = answer.leader
     if node is None:
         return None
     address = node.get("address")
@@ -164,6 +172,6 @@ def _leader(node: JsonObject | None, answer: JsonObject) -> Leader | None:
         name=text(node, "name"),
         priority=number(node, "priority"),
         address=None if address is None else str(address),
-        term=number(answer, "term"),
+        term=number(answer.status, "term"),
         tags={key: str(value) for key, value in (section_or_none(node, "tags") or {}).items()},
     )

@@ -11,7 +11,8 @@ import json
 from kingd.cli.exits import NO, OK, UNKNOWN, attempt, say
 from kingd.cli.text import clean
 from kingd.control.answer import flag, number, section, section_or_none, text, texts
-from kingd.control.client import JsonObject, call
+from kingd.control.client import JsonObject
+from kingd.control.validity import Answer
 
 _CANNOT_KNOW = {
     "isolated": "this node is isolated: it reaches no other member",
@@ -31,23 +32,36 @@ def is_leader(path: str, timeout_s: float, *, verbose: bool = False) -> int:
 
 
 def _leader(path: str, timeout_s: float, form: str, tag: str) -> int:
-    status = call(path, "Status", timeout_s=timeout_s)
-    known = section_or_none(status, "leader")
+    answer = Answer(path, timeout_s=timeout_s)
+    status, known = answer.status, answer.leader
     if form == "json":
-        keys = ("version", "cluster", "leader", "term", "leader_age_ms", "since", "reason")
-        print(json.dumps({key: status.get(key) for key in keys}))
+        keys = ("version", "cluster", "leader", "term", "leader_age_ms", "valid_ms", "since", "reason")
+        print(json.dumps({key: status.get(key) for key in keys}), flush=True)
     if known is None:
         return explain_unknown(status)
+    code = OK
     match form:
         case "name":
-            print(clean(text(known, "name")))
+            print(clean(text(known, "name")), flush=True)
         case "term":
-            print(number(status, "term"))
+            print(number(status, "term"), flush=True)
         case "json":
             pass
         case _:
-            return _print_detail(known, form, tag)
-    return OK
+            code = _print_detail(known, form, tag)
+    return if_still_good(answer, code)
+
+
+def if_still_good(answer: Answer, code: int) -> int:
+    """`code`, or UNKNOWN where the answer has outlived its evidence. The last thing that a verb does: all that is written has
+    been written, and took its time."""
+    if not answer.is_over:
+        return code
+    say(
+        f"not known: the answer was good for {answer.valid_ms} ms from when it was asked for, and that is over (kingctl did "
+        "not run, or could not write, for so long): ask again"
+    )
+    return UNKNOWN
 
 
 def _print_detail(known: JsonObject, form: str, tag: str) -> int:
@@ -60,23 +74,23 @@ def _print_detail(known: JsonObject, form: str, tag: str) -> int:
             else f"{name} leads, and announces no tag {tag}"
         )
         return NO
-    print(clean(value))
+    print(clean(value), flush=True)
     return OK
 
 
 def _is_leader(path: str, timeout_s: float, verbose: bool) -> int:
-    status = call(path, "Status", timeout_s=timeout_s)
-    node, known = section(status, "node"), section_or_none(status, "leader")
+    answer = Answer(path, timeout_s=timeout_s)
+    node, known = section(answer.status, "node"), answer.leader
     if known is None:
-        code, words = unknown(status)
+        code, words = unknown(answer.status)
         code = UNKNOWN  # 1 means that another node leads
-    elif text(node, "role") == "leader" and known.get("id") == node.get("id"):
+    elif answer.is_me:
         code, words = OK, f"{text(node, 'name')} leads: it is this node"
     else:
         code, words = NO, f"{text(known, 'name')} leads, not this node ({text(node, 'name')})"
     if verbose:
         say(clean(words))
-    return code
+    return if_still_good(answer, code)
 
 
 def explain_unknown(status: JsonObject) -> int:

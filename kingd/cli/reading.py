@@ -11,6 +11,7 @@ from kingd.cli.exits import NO, OK, attempt, say
 from kingd.cli.text import age, clean, clock, facts, table
 from kingd.control.answer import flag, number, number_or_none, rows, section, section_or_none, text, texts
 from kingd.control.client import JsonObject, call
+from kingd.control.validity import Answer
 
 _json_option = click.option("--json", "as_json", is_flag=True, help="One JSON object.")
 
@@ -51,9 +52,9 @@ def status(ask: Ask, as_json: bool) -> int:
     """This node, the leader, the term, why and since when, and how old the evidence is."""
 
     def verb() -> int:
-        answer = call(ask.path, "Status", timeout_s=ask.timeout_s)
-        print(json.dumps(answer) if as_json else facts(_status_facts(answer)))
-        return OK
+        answer = Answer(ask.path, timeout_s=ask.timeout_s)
+        print(json.dumps(answer.status) if as_json else facts(_status_facts(answer.status)), flush=True)
+        return answers.if_still_good(answer, OK)
 
     return attempt(verb)
 

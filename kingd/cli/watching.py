@@ -7,9 +7,11 @@ import click
 from kingd.cli.app import Ask
 from kingd.cli.events import line
 from kingd.cli.exits import NO, OK, attempt, say
+from kingd.cli.leader import if_still_good
 from kingd.cli.text import age, clean
-from kingd.control.answer import section_or_none, text
-from kingd.control.client import CallTimedOut, JsonObject, stream
+from kingd.control import validity
+from kingd.control.answer import text
+from kingd.control.client import CallTimedOut, stream
 
 
 @click.command()
@@ -45,24 +47,16 @@ def wait(ask: Ask, any_leader: bool, me: bool, as_json: bool) -> int:
 
 
 def _wait(ask: Ask, *, me: bool, as_json: bool) -> int:
-    last: JsonObject | None = None
     try:
-        for event in stream(ask.path, "Watch", first_s=ask.timeout_s, total_s=ask.timeout_s):
-            last = event
-            leader = section_or_none(event, "leader")
-            if leader is not None and (not me or text(event, "role") == "leader"):
-                print(json.dumps(event) if as_json else clean(text(leader, "name")))
-                return OK
+        answer, event = validity.wait(ask.path, me=me, first_s=ask.timeout_s, total_s=ask.timeout_s)
     except CallTimedOut:
-        if last is None:
-            raise  # it is the daemon that does not answer
-        say(clean(f"time ran out: after {age(ask.timeout_s * 1000)} {_state(last)}"))
-    return NO
-
-
-def _state(event: JsonObject) -> str:
-    leader = section_or_none(event, "leader")
-    return "there is no leader" if leader is None else f"{text(leader, 'name')} leads, not this node"
+        leader = validity.Answer(ask.path, timeout_s=ask.timeout_s).leader  # or it is the daemon that does not answer
+        state = "there is no leader" if leader is None else f"{text(leader, 'name')} leads, not this node"
+        say(clean(f"time ran out: after {age(ask.timeout_s * 1000)} {state}"))
+        return NO
+    assert answer.leader is not None
+    print(json.dumps(event) if as_json else clean(text(answer.leader, "name")), flush=True)
+    return if_still_good(answer, OK)
 
 
 COMMANDS: list[click.Command] = [watch, wait]

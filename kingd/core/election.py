@@ -240,7 +240,7 @@ class Core:
             node.join_at_us += late_us
         if node.campaign is not None and node.campaign.started_us != NEVER:
             node.campaign.started_us += late_us
-        if node.role is Role.LEADER and not node.in_quorum_mode and node.has_stalled(node.now_us):
+        if node.role is Role.LEADER and not node.in_quorum_mode and node.now_us > node.stalls_at_us:
             leading.on_stall(node)
             self._publisher.publish(self.node)  # at once: what enters now may bring the next leader
 

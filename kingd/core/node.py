@@ -452,9 +452,10 @@ class Node:
         self.beat_us = self.now_us
         self.heartbeat_at_us = self.now_us + self.beat_every_us
 
-    def has_stalled(self, now_us: int) -> bool:
-        """As leader: it has been silent for so long that others may have replaced it."""
-        return now_us - self.beat_us > self.timing.stall_us + self.beat_every_us - self.timing.heartbeat_us
+    @property
+    def stalls_at_us(self) -> int:
+        """As leader: from then on it has been silent for so long that others may have replaced it."""
+        return self.beat_us + self.timing.stall_us + self.beat_every_us - self.timing.heartbeat_us
 
     def remember_echo(self, sequence: int) -> None:
         while len(self.echoes) >= _ECHOES_MAX:

@@ -23,6 +23,7 @@ class Status:
     leader: Peer | None
     leader_tags: tuple[tuple[str, str], ...]
     leader_age_us: int | None  # of the newest sign of life; 0 for the leader itself
+    valid_us: int | None  # how long from now on this may be believed: then somebody else may lead
     term: Term
     reason: Reason
     eligible: bool
@@ -48,6 +49,7 @@ def status(node: Node, now_us: int) -> Status:
         leader=leader,
         leader_tags=node.settings.tags if ballot.node == node.id else entry.tags if entry else (),
         leader_age_us=age_us if ballot.node != NOBODY else None,
+        valid_us=max(0, _valid_until_us(node) - now_us) if ballot.node != NOBODY else None,
         term=ballot.term or node.promise.ballot.term,
         reason=reason,
         eligible=node.eligible,
@@ -70,7 +72,7 @@ def _believed(node: Node, now_us: int) -> tuple[Role, Ballot, int, Reason]:
     if node.role is Role.LEADER:
         if not quorum.has_lease(node, now_us):
             return Role.SEEKING, NO_BALLOT, 0, Reason.QUORUM_LOST
-        if not node.in_quorum_mode and node.has_stalled(now_us):
+        if not node.in_quorum_mode and now_us > node.stalls_at_us:
             return Role.SEEKING, NO_BALLOT, 0, Reason.STALLED
         return Role.LEADER, node.ballot, 0, node.why
     if node.role is Role.FOLLOWER:
@@ -79,6 +81,13 @@ def _believed(node: Node, now_us: int) -> tuple[Role, Ballot, int, Reason]:
             return Role.SEEKING, NO_BALLOT, 0, Reason.STALLED
         return Role.FOLLOWER, node.leader, age_us, node.why
     return node.role, NO_BALLOT, 0, node.why
+
+
+def _valid_until_us(node: Node) -> int:
+    """When this node, without a further word from anybody, says "not known"."""
+    if node.role is not Role.LEADER:
+        return node.detector.evidence_us + node.detector.limit_us
+    return node.lease_end_us if node.in_quorum_mode else node.stalls_at_us
 
 
 def _problems(node: Node, now_us: int) -> list[str]:

@@ -74,6 +74,7 @@ def status(
         "leader": peer(facts.leader, here=here, tags=facts.leader_tags),
         "term": facts.term,
         "leader_age_ms": None if age_us is None else age_us // 1000,
+        "valid_ms": None if facts.valid_us is None else facts.valid_us // 1000,
         "since": since,
         "reason": facts.reason.word,
         "members": {"alive": facts.alive, "dead": facts.dead},

@@ -156,7 +156,7 @@ class Checker:
         if (
             not leads
         ):  # after a stall it asks whether it still leads, and its users are told of a loss only if it does not
-            silent = node.has_stalled(node.now_us)
+            silent = node.now_us > node.stalls_at_us
             seen.lost_us = min(seen.lost_us, node.now_us) if silent or seen.lost_us != NEVER else 0
             if node.now_us - seen.lost_us <= node.timing.handover_us:
                 return
@@ -167,7 +167,7 @@ class Checker:
             raise SafetyError(f"PROMISED: {_name(node)} claims for itself and holds {node.promise}")
         if node.role is not Role.LEADER:
             if seen.role is Role.LEADER and seen.ballot not in seen.resigned:
-                if not forced and not node.has_stalled(node.now_us):
+                if not forced and node.now_us <= node.stalls_at_us:
                     raise SafetyError(f"DEPOSED: {_name(node)} left {seen.ballot} without a word ({node.why.word})")
                 seen.resigned.add(seen.ballot)
             return

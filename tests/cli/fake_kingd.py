@@ -39,6 +39,7 @@ def status(
         "leader": leader,
         "term": 12,
         "leader_age_ms": None if leader is None else 37,
+        "valid_ms": None if leader is None else 60_000,
         "since": "2026-11-23T12:00:00.000Z",
         "reason": reason,
         "members": {"alive": 2, "dead": 1},
@@ -115,10 +116,13 @@ class FakeService:
         self.watchers: list[asyncio.Queue[JsonObject | None]] = []
         self.answer_delay_s = 0.0
         self.answered = 0
+        self.on_status: Callable[[], None] | None = None
         self.surveys = 0
 
     def status(self) -> JsonObject:
         self.answered += 1
+        if self.on_status is not None:
+            self.on_status()
         if isinstance(self.status_is, Exception):
             raise self.status_is
         return copy.deepcopy(self.status_is)

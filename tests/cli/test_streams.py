@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from kingd.cli.main import run
-from tests.cli.fake_kingd import BOX1, BOX2, FakeKingd, event, running
+from tests.cli.fake_kingd import BOX1, BOX2, FakeKingd, event, running, status
 
 
 @pytest.fixture
@@ -89,6 +89,7 @@ def test_wait_ends_at_once_if_there_is_a_leader(kingd: FakeKingd, capfd: pytest.
 
 
 def test_wait_ends_when_there_is_a_leader(kingd: FakeKingd) -> None:
+    kingd.service.status_is = status(role="leader", leader=BOX2)
     kingd.service.present = event("leader-lost", role="candidate", leader=None, initial=True)
     with start_kingctl("wait", "--me", "--timeout", "none") as child:
         while not kingd.service.watchers:
@@ -104,6 +105,7 @@ def test_wait_is_1_when_time_runs_out(
     kingd: FakeKingd, capfd: pytest.CaptureFixture[str], goal: list[str], words: str
 ) -> None:
     kingd.service.present = event("leader-lost", role="candidate", leader=None, initial=True)
+    kingd.service.status_is = status(role="candidate", leader=None)
     assert run(["wait", *goal, "--timeout", "50ms"]) == 1
     said = capfd.readouterr()
     assert (said.out, said.err) == ("", f"kingctl: time ran out: after 50 ms {words}\n")

@@ -32,6 +32,25 @@ def test_091_follower_whose_evidence_is_old_says_not_known(late_ms: int, says: s
     assert status.leader_age_us == (late_ms * MS if says else None)
 
 
+def test_answer_of_leadership_says_when_this_node_would_take_it_back() -> None:
+    """Whatever the role and the mode: believed to the last microsecond of `valid_us`, and not after it."""
+    leading, following, lease, leader = Bench(), Bench(), Bench(voters=("me",), ceiling=1), Peer(node=70).leads(5)
+    leading.become_leader(Peer(node=60, priority=10))
+    following.meet(leader)
+    following.beat(leader)
+    lease.advance(5 * SECOND)
+    limits_us = (leading.node.timing.stall_us, following.node.timing.leader_timeout_us, lease.node.timing.lease_us)
+    for bench, limit_us in zip((leading, following, lease), limits_us, strict=True):
+        now = bench.core.status(bench.now_us)
+        assert now.leader is not None
+        assert now.valid_us is not None
+        assert 0 < now.valid_us <= limit_us
+        last = bench.core.status(bench.now_us + now.valid_us - 1)
+        over = bench.core.status(bench.now_us + now.valid_us + 1)
+        assert (last.ballot, last.valid_us) == (now.ballot, 1)
+        assert (over.leader, over.valid_us) == (None, None)
+
+
 def test_091_suspended_follower_names_its_leader_again_only_after_a_word_of_it() -> None:
     bench, leader = Bench(), Peer(node=70).leads(5)
     bench.meet(leader)

@@ -412,7 +412,7 @@ def rows(answer: JsonObject, key: str) -> list[dict[str, object]]:
 def test_fields_of_status(pair: Daemon) -> None:
     status = pair.ask("Status")
     assert keys(status) == {
-        *("version", "cluster", "mode", "node", "leader", "term", "leader_age_ms", "since", "reason"),
+        *("version", "cluster", "mode", "node", "leader", "term", "leader_age_ms", "valid_ms", "since", "reason"),
         *("members", "quorum", "strangers", "problems", "rejected", "security"),
     }
     assert (status["version"], status["cluster"], status["mode"]) == (1, pair.cluster, "availability")
@@ -428,6 +428,7 @@ def test_fields_of_status(pair: Daemon) -> None:
     assert len(str(node["id"])) == 16
     assert isinstance(status["leader_age_ms"], int)
     assert 0 <= status["leader_age_ms"] <= 500
+    assert isinstance(status["valid_ms"], int)
     json.dumps(status)
 
 

@@ -1,0 +1,54 @@
+"""How long an answer of leadership may be used: `valid_ms` from before its question was sent, by CLOCK_BOOTTIME, which counts
+the time in which the asking process, or the whole machine, did not run. After that another host may lead.
+
+Imported by `kingctl leader`, so: nothing that takes time to import (see client.py)."""
+
+from __future__ import annotations
+
+import time
+
+from kingd.control.answer import number, section, section_or_none, text
+from kingd.control.client import JsonObject, call, stream
+
+_AGAIN_S = 0.05
+
+
+class Answer:
+    """What `Status` said, and when it was asked."""
+
+    def __init__(self, path: str, *, timeout_s: float) -> None:
+        """Asks. KingdError: there is no answer."""
+        self._asked_ns = _now_ns()
+        self.status = call(path, "Status", timeout_s=timeout_s)
+        self.leader = section_or_none(self.status, "leader")
+        self.valid_ms = 0 if self.leader is None else number(self.status, "valid_ms")
+
+    @property
+    def is_me(self) -> bool:
+        """The host that was asked leads, as it said then."""
+        node = section(self.status, "node")
+        return self.leader is not None and text(node, "role") == "leader" and self.leader.get("id") == node.get("id")
+
+    @property
+    def is_over(self) -> bool:
+        """It named a leader, and says nothing about now any more. To be asked last of all, when it is about to be used."""
+        return self.leader is not None and _now_ns() - self._asked_ns >= self.valid_ms * 1_000_000
+
+
+def wait(path: str, *, me: bool, first_s: float, total_s: float) -> tuple[Answer, JsonObject]:
+    """Until there is a leader (`me`: until the host that is asked leads), and the event that told of it. An event may have
+    waited for its reader: it only says when to ask. `CallTimedOut` after `total_s`, or no word at all for `first_s`."""
+    end_s = time.monotonic() + total_s
+    while True:
+        for event in stream(path, "Watch", first_s=first_s, total_s=max(0.0, end_s - time.monotonic())):
+            if section_or_none(event, "leader") is None or (me and text(event, "role") != "leader"):
+                continue
+            answer = Answer(path, timeout_s=first_s)
+            if answer.is_me if me else answer.leader is not None:
+                return answer, event
+            break  # it has changed since; the next stream begins with what is true now
+        time.sleep(_AGAIN_S)
+
+
+def _now_ns() -> int:
+    return time.clock_gettime_ns(time.CLOCK_BOOTTIME)
