@@ -9,7 +9,7 @@ from kingd.cli.app import Ask, duration
 from kingd.cli.exits import NO, OK, attempt, say
 from kingd.cli.text import age, clean
 from kingd.control.answer import flag, number, section_or_none, text, texts
-from kingd.control.client import call
+from kingd.control.client import CallTimedOut, call
 
 _json_option = click.option("--json", "as_json", is_flag=True, help="One JSON object.")
 
@@ -30,7 +30,13 @@ def step_down(ask: Ask, to: str | None, for_s: float, as_json: bool) -> int:
 
     def verb() -> int:
         parameters = {"to": to, "for_ms": round(for_s * 1000)}
-        answer = call(ask.path, "StepDown", parameters, timeout_s=ask.timeout_s)
+        try:
+            answer = call(ask.path, "StepDown", parameters, timeout_s=ask.timeout_s)
+        except CallTimedOut:
+            say(
+                "leadership may still move: it does when the units of kingd-leader.target have ended (see kingctl status)"
+            )
+            raise
         leader = section_or_none(answer, "leader")
         if as_json:
             print(json.dumps(answer))

@@ -111,6 +111,15 @@ class Quorum:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Target:
+    """[target]: kingd-leader.target."""
+
+    exclusive: bool = field(default=False, metadata=live(FLAG,
+        "Whether what still runs in the units of kingd-leader.target 0.75 s after leadership has ended is killed, before "
+        "another host may start its own; for quorum mode only, and a unit that needs longer to end cleanly does not get it."))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Security:
     """[security]: the cluster's key."""
 
@@ -188,6 +197,7 @@ class Config:
     network: Network = field(default_factory=Network)
     timing: Timing = field(default_factory=Timing)
     quorum: Quorum = field(default_factory=Quorum)
+    target: Target = field(default_factory=Target)
     security: Security = field(default_factory=Security)
     hooks: Hooks = field(default_factory=Hooks)
     check: Check = field(default_factory=Check)

@@ -140,6 +140,7 @@ class _Reading:
         self._check_timing(config.timing)
         self._check_tags()
         self._check_not_yet()
+        self._check_exclusive(config)
         if self._problems:
             raise ConfigError(self._problems)
         return config
@@ -167,6 +168,13 @@ class _Reading:
             what = f"tags.{first} = {as_toml(self._tags[first])}"
             why = f"there may be at most {_TAGS_MAX} tags, and these are {len(self._tags)}"
             self._problems.append(f"{self._sources[f'tags.{first}']}: {what} is not allowed: {why}")
+
+    def _check_exclusive(self, config: Config) -> None:
+        if config.target.exclusive and not config.quorum.voters and "quorum.voters" not in self._refused:
+            self._problems.append(
+                f"{self._sources['target.exclusive']}: target.exclusive = true needs quorum.voters: without a list of "
+                "voters two hosts may lead at once, and each starts the units; name the hosts that vote, or leave it out"
+            )
 
     def _check_not_yet(self) -> None:
         for path, asked_for, sentence in _NOT_YET:

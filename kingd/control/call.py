@@ -102,6 +102,8 @@ METHODS: Mapping[str, Mapping[str, Method]] = {
         "History": Method(),
         "Survey": Method(lasts=True),
         "Watch": Method(streams=True),
+        "Drain": Method(privileged=True, streams=True),
+        "Drained": Method(privileged=True),
         "StepDown": Method(parameters={"to": is_string_or_null, "for_ms": is_int}, privileged=True, lasts=True),
         "SetPriority": Method(parameters={"priority": is_int}, privileged=True),
         "Reload": Method(privileged=True),

@@ -131,7 +131,7 @@ class Connection:
         method = look_up(call)
         self._hub.dispatcher.authorise(method, call, self.peer)
         if method.streams:
-            self._watch()
+            self._watch(call)
         elif method.lasts:
             self._start(self._answer_later(call))
         else:
@@ -152,11 +152,11 @@ class Connection:
         if not call.oneway:
             self._outbox.append(message)
 
-    def _watch(self) -> None:
+    def _watch(self, call: Call) -> None:
         if not self._hub.admit_watcher(self):
             raise CallError("org.kingd.Busy", {"message": "too many watchers at once; end some, or try again"})
         self.is_watching = True
-        self._start(self._relay(self._hub.dispatcher.watch()))
+        self._start(self._relay(self._hub.dispatcher.stream(call)))
 
     async def _relay(self, events: AsyncIterator[JsonObject]) -> None:
         try:

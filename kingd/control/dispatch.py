@@ -36,8 +36,8 @@ class Dispatcher:
             message = f"{call.method} is for root and the group of control.group: {self.authority.advice()}"
             raise CallError("org.kingd.NotAuthorized", {"message": message})
 
-    def watch(self) -> AsyncIterator[JsonObject]:
-        return self._service.watch()
+    def stream(self, call: Call) -> AsyncIterator[JsonObject]:
+        return self._service.drain() if call.method == "Drain" else self._service.watch()
 
     def reply(self, call: Call) -> JsonObject:
         """To a method that is answered at once."""
@@ -55,6 +55,8 @@ class Dispatcher:
                     return self._service.set_priority(_int(call.parameters["priority"]))
                 case "Reload":
                     return self._service.reload()
+                case "Drained":
+                    return self._service.drained()
                 case other:
                     raise AssertionError(other)  # look_up() let it pass, so it must be above
 

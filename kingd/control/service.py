@@ -40,9 +40,16 @@ class Service(Protocol):
     def watch(self) -> AsyncIterator[JsonObject]:
         """The present state as an event with "initial": true, then every change. A reader that lags is cut off."""
 
+    def drain(self) -> AsyncIterator[JsonObject]:
+        """{"version": 1, "draining": bool, "exclusive": bool}, now and whenever it changes. While anybody is served this, a
+        hand-over of a daemon that goes on running waits for `drained`."""
+
+    def drained(self) -> JsonObject:
+        """{"version": 1}."""
+
     async def step_down(self, *, to: str | None, for_ms: int) -> JsonObject:
         """Hand leadership over; {"version": 1, "leader": {...} | null} once another leads. NotLeader, NoSuccessor,
-        UnknownMember.
+        UnknownMember, TimedOut.
         """
 
     def set_priority(self, priority: int) -> JsonObject:

@@ -6,7 +6,7 @@ time (handover.py), and `settle` says how it ended."""
 from dataclasses import replace
 
 from kingd.core import claiming, handover, preempting, voters
-from kingd.core.effect import EventKind, HandedOver
+from kingd.core.effect import Draining, EventKind, HandedOver
 from kingd.core.message import NOBODY, Reason, Role
 from kingd.core.node import Node
 from kingd.core.publishing import event
@@ -77,14 +77,47 @@ def step_down(node: Node, *, to: str | None, for_us: int) -> None:
             raise StepDownError("NoSuccessor", f"{to} is not eligible to lead (see `kingctl members`)")
         node.refused_handover.pop(target.node, None)
     node.abstain_for_us = for_us
-    if not handover.begin(node, Reason.STEP_DOWN, to=target):
+    if not handover.begin(node, Reason.STEP_DOWN, to=target, keep_us=for_us if target else 0):
         raise StepDownError("NoSuccessor", "no other member is alive, eligible and in contact with this node")
     node.stepping_down = True
 
 
+def set_drains(node: Node, on: bool) -> None:
+    """Whether anything here is to be ended before a hand-over. (One that waits for it goes on waiting.)"""
+    node.drains = on
+
+
+def drained(node: Node) -> None:
+    """It has ended: now the hand-over."""
+    drain = node.drain
+    if drain is None or drain.done:
+        return
+    drain.done = True
+    if not handover.begin(node, drain.reason, to=drain.to, keep_us=drain.keep_us) and not node.eligible:
+        handover.resign(node, drain.reason)
+
+
+def on_drain_over(node: Node) -> None:
+    """It does not end. Better one leader whose services hang than the next one beside them, so leadership is kept; who must
+    not lead goes all the same."""
+    drain = node.drain
+    assert drain is not None
+    if not node.eligible:
+        drained(node)
+        return
+    node.drain = None
+    if drain.to is not None:
+        node.refuse_handover(drain.to.node)
+    if node.stepping_down:
+        node.out.append(HandedOver(None, drained=False))
+        node.stepping_down = False
+
+
 def stop(node: Node) -> None:
+    """Waits for nothing: what runs because this node leads was ended before, or ends with the process."""
     if node.stopping:
         return
+    node.drain = None
     node.out.append(event(node, EventKind.STOPPING, former_role=node.role, former=node.leader.node))
     node.stopping = True
     if node.role is Role.LEADER:
@@ -101,12 +134,17 @@ def settle(node: Node) -> None:
     resigned = node.role is not Role.LEADER and node.yielded is None
     if node.stopping and not node.stopped and node.stop_at_us == NEVER and resigned:
         node.stop_at_us = node.now_us
+    if node.drain is not None and node.drain.done and node.handover is None:
+        node.drain = None  # nobody took it
+    if node.drain_told != (node.drain is not None):
+        node.drain_told = not node.drain_told
+        node.out.append(Draining(node.drain_told))
     if not node.stepping_down:
         return
     if node.role is Role.FOLLOWER:
         node.out.append(HandedOver(node.peer(node.leader.node)))
         node.stepping_down = False
-    elif node.handover is None and node.yielded is None:
+    elif node.handover is None and node.yielded is None and node.drain is None:
         node.out.append(HandedOver(None))
         node.stepping_down = False
 

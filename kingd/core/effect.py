@@ -118,10 +118,20 @@ class Surveyed:
 
 
 @dataclass(frozen=True, slots=True)
+class Draining:
+    """On: end what runs because this node leads, then call `Core.drained`; it leads until then. Off: that is over, one way or
+    another: if this node still leads, all may run again."""
+
+    on: bool
+
+
+@dataclass(frozen=True, slots=True)
 class HandedOver:
-    """The answer to `Core.step_down`: `to` leads now (or None: nobody took it in time, and this node goes on or seeks)."""
+    """The answer to `Core.step_down`: `to` leads now (or None: nobody took it in time, and this node goes on or seeks).
+    Not `drained`: what runs because this node leads did not end in time, so that nobody was asked."""
 
     to: Peer | None
+    drained: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,4 +139,4 @@ class Stopped:
     """`Core.stop` is done: goodbye was said, the process may end."""
 
 
-Effect = Send | Multicast | Rejoin | Persist | Will | Event | Surveyed | HandedOver | Stopped
+Effect = Send | Multicast | Rejoin | Persist | Will | Event | Surveyed | Draining | HandedOver | Stopped

@@ -193,6 +193,18 @@ class Core:
         commands.step_down(self.node, to=to, for_us=for_us)
         return self._end()
 
+    def set_drains(self, on: bool, *, now_us: int) -> list[Effect]:
+        """Whether anything runs here because this node leads, which is to be ended (`Draining`) before it hands over."""
+        self._begin(now_us)
+        commands.set_drains(self.node, on)
+        return self._end()
+
+    def drained(self, *, now_us: int) -> list[Effect]:
+        """It has ended."""
+        self._begin(now_us)
+        commands.drained(self.node)
+        return self._end()
+
     def survey(self, token: int, *, now_us: int) -> list[Effect]:
         """Ask every member for its view; `Surveyed` has the answers."""
         self._begin(now_us)

@@ -5,7 +5,7 @@ its favour, and never acts under that ballot again. The resignation is the ticke
 followers, to that successor only. A follower that outranks the leader starts at Ready by itself; of two leaders
 that meet, the outranked one starts at Resign."""
 
-from kingd.core import challenging, claiming, contact, following, readiness
+from kingd.core import challenging, claiming, contact, draining, following, readiness
 from kingd.core.effect import EventKind
 from kingd.core.members import Member, State
 from kingd.core.message import NO_BALLOT, NOBODY, Ballot, Offer, Ready, Reason, Resign, Role, SessionId, Ticket
@@ -20,16 +20,20 @@ KEEP_MS_MAX = 0xFFFFFFFF
 # -- the leader
 
 
-def begin(node: Node, reason: Reason, *, to: Member | None = None, leaving: bool = False) -> bool:
-    """Look for a successor, best rank first, and offer. False if there is none."""
+def begin(node: Node, reason: Reason, *, to: Member | None = None, leaving: bool = False, keep_us: int = 0) -> bool:
+    """Look for a successor, best rank first, and offer; who stays ends before that what runs because it leads. False if there
+    is nobody."""
     assert node.role is Role.LEADER
-    best = next(iter(successors(node)), None)
+    found = [m for m in successors(node) if to in (None, m)]
+    if found and not leaving and draining.holds_up(node, reason, to=to, keep_us=keep_us):
+        node.handover = None
+        return True
+    best = next(iter(found), None)
     if leaving and best is not None and node.campaign is None and readiness.is_ready(node, best):
         resign(node, reason, to=best, leaving=True)
         return True
-    node.handover = Handover(reason=reason, leaving=leaving)
+    node.handover = Handover(reason=reason, leaving=leaving, keep_us=keep_us)
     if to is not None:
-        node.handover.keep_us = node.abstain_for_us
         node.handover.tried = {m.node for m in node.members if m is not to}
     return _offer_next(node)
 
@@ -98,9 +102,10 @@ def on_ready(node: Node, member: Member, ready: Ready) -> None:
             resign(node, handover.reason, to=member, leaving=handover.leaving)
     elif ready.reason is Reason.LEADER_LEFT and not ready.silent:
         readiness.note(node, member)
-    elif _may_preempt(node, member, ready.reason):
-        mine = Reason.PREEMPTED if ready.reason is Reason.HIGHER_PRIORITY else ready.reason
-        resign(node, ready.reason, to=member, mine=mine)
+    elif node.drain is not None or not _may_preempt(node, member, ready.reason):
+        return
+    elif not draining.holds_up(node, ready.reason, to=member):
+        resign(node, ready.reason, to=member)
 
 
 def _may_preempt(node: Node, member: Member, reason: Reason) -> bool:
@@ -128,10 +133,8 @@ def _is_silent(node: Node, member: Member) -> bool:
     )
 
 
-def resign(
-    node: Node, reason: Reason, *, to: Member | None = None, leaving: bool = False, mine: Reason | None = None
-) -> None:
-    """The end of this leadership, now. `reason` is what the others are told, `mine` what this node's own event says."""
+def resign(node: Node, reason: Reason, *, to: Member | None = None, leaving: bool = False) -> None:
+    """The end of this leadership, now."""
     raised = node.campaign is not None and not node.campaign.claim.prepare
     assert not (raised and to is not None), "its ticket would name a ballot that is about to be replaced"
     ballot = Ballot(node.campaign.claim.term, node.id) if raised and node.campaign else node.ballot
@@ -146,7 +149,8 @@ def resign(
         node.abstain_until_us = node.now_us + node.abstain_for_us
     node.campaign = None
     node.promise.release()
-    node.seek(mine or reason, delay_us=node.timing.handover_us)
+    mine = Reason.PREEMPTED if reason is Reason.HIGHER_PRIORITY else reason
+    node.seek(mine, delay_us=node.timing.handover_us)
     if to is not None:
         ticket = Ticket(ballot=ballot, session=node.session, successor=to.node, successor_session=to.session)
         node.yielded = Yielded(ticket=ticket, reason=reason, leaving=leaving, since_us=node.now_us)

@@ -37,7 +37,7 @@ from kingd.core.message import (
     Ticket,
     VoterList,
 )
-from kingd.core.pending import Campaign, Handover, Inquiry, Prepared, Yielded
+from kingd.core.pending import Campaign, Drain, Handover, Inquiry, Prepared, Yielded
 from kingd.core.promise import Promise
 from kingd.core.settings import Settings, Voters, digest_of
 from kingd.core.timing import MS, NEVER, SECOND, Timing, promise_us
@@ -93,6 +93,9 @@ class Node:
     _third_until_us: int = 0  # ... as looked up for so long
     challenges: Challenges = field(default_factory=Challenges)
     campaign: Campaign | None = None
+    drains: bool = False  # something here runs because this node leads, and is ended before a hand-over (draining)
+    drain: Drain | None = None
+    drain_told: bool = False  # what the driver was told last: whether to end it
     handover: Handover | None = None
     yielded: Yielded | None = None
     prepared: Prepared | None = None  # leader: who said so; follower: what it has asked last
@@ -186,6 +189,10 @@ class Node:
     @property
     def offer_at_us(self) -> int:
         return NEVER if self.handover is None else self.handover.due_us(self.timing)
+
+    @property
+    def drain_over_us(self) -> int:
+        return NEVER if self.drain is None or self.drain.done else self.drain.over_us
 
     @property
     def yielded_at_us(self) -> int:
@@ -470,15 +477,18 @@ class Node:
 
     def end_handover(self, leader: NodeId) -> None:
         """Somebody leads after this node resigned. If it is not the one that got the ticket, that one gets none for a
-        while.
-        """
+        while."""
         yielded, self.yielded = self.yielded, None
         if yielded is None:
             return
         successor = yielded.ticket.successor
         if leader == successor:
             self.refused_handover.pop(successor, None)
-            return
+        else:
+            self.refuse_handover(successor)
+
+    def refuse_handover(self, successor: NodeId) -> None:
+        """What was to be given to it came to nothing: for a while, and longer each time, it is not tried again."""
         _, failures = self.refused_handover.get(successor, (0, 0))
         wait_us = min(_REFUSED_US << min(failures, 10), _REFUSED_US_MAX)
         self.refused_handover[successor] = (self.now_us + wait_us, failures + 1)
@@ -496,7 +506,7 @@ class Node:
                 member.rival = False
             self.ballot = NO_BALLOT
             self.heartbeat_at_us = NEVER
-            self.handover = None
+            self.handover = self.drain = None
             self.echoes.clear()  # what proved the old leadership proves no new one
         if role is not Role.FOLLOWER:
             self.ping_at_us = self.preempt_at_us = NEVER

@@ -40,6 +40,17 @@ class Campaign:
 
 
 @dataclass(slots=True)
+class Drain:
+    """A hand-over that waits until what runs because this node leads has ended."""
+
+    reason: Reason
+    to: Member | None  # nobody else
+    keep_us: int  # see Handover
+    over_us: int  # it waits no longer
+    done: bool = False  # it has ended: the hand-over is under way
+
+
+@dataclass(slots=True)
 class Handover:
     """Leader's side of stepping aside, until it resigned."""
 

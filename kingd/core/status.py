@@ -120,6 +120,11 @@ def _problems(node: Node, now_us: int) -> list[str]:
         for m in node.members
         if m.distrusted
     )
+    if node.drain is not None:
+        found.append(
+            f"leadership is handed over ({node.drain.reason.word}) when what runs here because this host leads has ended "
+            "(systemctl list-dependencies kingd-leader.target): waiting for it, for 30 s at most"
+        )
     leader = node.followed()
     if leader is not None and _is_polled(node, leader, now_us):
         found.append(

@@ -8,6 +8,7 @@ from operator import attrgetter
 
 from kingd.core import (
     claiming,
+    commands,
     contact,
     following,
     handover,
@@ -67,6 +68,7 @@ TIMERS: dict[str, Handler] = {
     "namesake_at_us": namesakes.on_namesake_time,
     "claim_at_us": claiming.on_timer,
     "lease_over_at_us": leading.on_lease_over,
+    "drain_over_us": commands.on_drain_over,
     "offer_at_us": handover.on_offer_timer,
     "yielded_at_us": handover.on_yielded_timer,
     "survey_at_us": survey.on_timer,

@@ -32,6 +32,7 @@ from kingd.core.codec import (
     prologue,
 )
 from kingd.core.effect import (
+    Draining,
     Effect,
     Event,
     EventKind,
@@ -312,6 +313,8 @@ class Runtime:
                     self._publish(effect)
                 case Surveyed():
                     self._service.on_surveyed(effect)
+                case Draining():
+                    self._service.on_draining()
                 case HandedOver():
                     self._service.on_handed_over(effect)
                 case Stopped():

@@ -10,10 +10,12 @@ from typing import Protocol
 from kingd.config import Config, ConfigError, apply_live, changed_keys, needs_restart
 from kingd.control.service import JsonObject, ServiceError
 from kingd.core.commands import StepDownError
+from kingd.core.draining import DRAIN_US_MAX
 from kingd.core.effect import Effect, Event, EventKind, HandedOver, Surveyed
 from kingd.core.election import Core
 from kingd.core.message import Role
 from kingd.core.seal import Seal
+from kingd.core.timing import SECOND
 from kingd.daemon import views
 from kingd.daemon.clock import now_us
 from kingd.daemon.journal import Journal
@@ -21,9 +23,13 @@ from kingd.daemon.refusals import Refusals
 
 _log = logging.getLogger("kingd")
 
-_STEP_DOWN_LIMIT_S = 10.0
+_STEP_DOWN_LIMIT_S = 10.0 + DRAIN_US_MAX / SECOND
 _PRIORITY_MAX = 65535
 _SURVEY_EVERY_S = 0.2  # all of the cluster answers: whoever asks again and again shares what the others get
+_STILL_RUNS = (
+    "the units of kingd-leader.target did not end within 30 s, so this host leads on: see which one it is (systemctl "
+    "list-dependencies kingd-leader.target, systemctl status), end it, then step down again"
+)
 _OF_THE_CHANGE = ("time", "monotonic_ns", "previous_role", "previous_leader")
 _KIND_NOW = {Role.LEADER: EventKind.ELECTED, Role.FOLLOWER: EventKind.LEADER_CHANGED, Role.JOINING: EventKind.STARTED}
 
@@ -58,6 +64,7 @@ class ControlService:
         self._surveys: dict[int, asyncio.Future[JsonObject]] = {}
         self._survey_at_s = 0.0  # the next one, at the earliest
         self._step_downs: list[asyncio.Future[JsonObject]] = []
+        self._drainers: set[asyncio.Queue[JsonObject]] = set()
 
     def status(self) -> JsonObject:
         now, daemon = now_us(), self._daemon
@@ -125,6 +132,43 @@ class ControlService:
         former = {key: daemon.changed[key] for key in _OF_THE_CHANGE if key in daemon.changed}
         return shown | former | {"initial": True}
 
+    async def drain(self) -> AsyncIterator[JsonObject]:
+        core, told = self._daemon.core, asyncio.Queue[JsonObject]()
+        self._drainers.add(told)
+        self._daemon.perform(core.set_drains(True, now_us=now_us()))
+        try:
+            yield self._target()
+            while True:
+                yield await told.get()
+        finally:
+            self._drainers.discard(told)
+            if not self._drainers and not core.node.stopped:
+                self._daemon.perform(core.set_drains(False, now_us=now_us()))
+
+    def _target(self) -> JsonObject:
+        daemon = self._daemon
+        return {
+            "version": 1,
+            "draining": daemon.core.node.drain is not None,
+            "exclusive": daemon.config.target.exclusive,
+        }
+
+    def _tell_drainers(self) -> None:
+        for told in self._drainers:
+            told.put_nowait(self._target())
+
+    def on_draining(self) -> None:
+        node = self._daemon.core.node
+        if node.drain is not None:
+            _log.info("handing over (%s) when what runs because this host leads has ended", node.drain.reason.word)
+        elif node.role is Role.LEADER:
+            _log.warning("the hand-over came to nothing: this host leads on, and what it runs may start again")
+        self._tell_drainers()
+
+    def drained(self) -> JsonObject:
+        self._daemon.perform(self._daemon.core.drained(now_us=now_us()))
+        return {"version": 1}
+
     async def step_down(self, *, to: str | None, for_ms: int) -> JsonObject:
         daemon = self._daemon
         try:
@@ -145,7 +189,10 @@ class ControlService:
         leader = views.peer(facts.leader, here=self._daemon.here(), tags=facts.leader_tags) if result.to else None
         pending, self._step_downs = self._step_downs, []
         for future in pending:
-            _answer(future, {"version": 1, "leader": leader})
+            if result.drained:
+                _answer(future, {"version": 1, "leader": leader})
+            elif not future.done():
+                future.set_exception(ServiceError("TimedOut", _STILL_RUNS))
 
     def set_priority(self, priority: int) -> JsonObject:
         if not 0 <= priority <= _PRIORITY_MAX:
@@ -173,6 +220,7 @@ class ControlService:
         if seal.key_ids != daemon.seal.key_ids and "security.key_file" not in applied:
             applied.append("security.key_file")  # the same file with other keys in it, or one that was not there before
         daemon.reconfigure(apply_live(daemon.config, new), seal)
+        self._tell_drainers()
         _log.info("reloaded: %s", ", ".join(applied) or "nothing changed that works without a restart")
         pending = [f"quorum.voters: {obstacle}"] if (obstacle := daemon.core.obstacle) is not None else []
         if pending:

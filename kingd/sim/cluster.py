@@ -13,7 +13,19 @@ from typing import Any
 
 from kingd.core.bodies import DecodeError
 from kingd.core.codec import DATAGRAM_SIZE_MAX, decode, encode
-from kingd.core.effect import Effect, Event, HandedOver, Multicast, Persist, Rejoin, Send, Stopped, Surveyed, Will
+from kingd.core.effect import (
+    Draining,
+    Effect,
+    Event,
+    HandedOver,
+    Multicast,
+    Persist,
+    Rejoin,
+    Send,
+    Stopped,
+    Surveyed,
+    Will,
+)
 from kingd.core.election import Core
 from kingd.core.endpoint import Endpoint
 from kingd.core.message import Announce, Ballot, Datagram, NodeId, Probe, Role, SessionId, Term
@@ -453,7 +465,7 @@ class Cluster:
             case Stopped():
                 self.note(host, "stopped")
                 self._end(host)
-            case Rejoin():
+            case Rejoin() | Draining():
                 pass
 
     def _end(self, host: Host) -> None:

@@ -148,6 +148,13 @@ class FakeService:
         finally:
             self.watchers.remove(events)
 
+    async def drain(self) -> AsyncIterator[JsonObject]:
+        yield {"version": 1, "draining": False, "exclusive": False}
+
+    def drained(self) -> JsonObject:
+        self._record("drained", None)
+        return {"version": 1}
+
     async def step_down(self, *, to: str | None, for_ms: int) -> JsonObject:
         self._record("step_down", (to, for_ms))
         return {"version": 1, "leader": BOX1}

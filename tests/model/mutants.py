@@ -63,11 +63,9 @@ def ticket_is_given_while_the_lease_counts() -> AbstractContextManager[object]:
     to anybody: this is the same with the leader itself as the client.)"""
     resign = handover.resign
 
-    def leads_on(
-        node: Node, reason: Reason, *, to: Member | None = None, leaving: bool = False, mine: Reason | None = None
-    ) -> None:
+    def leads_on(node: Node, reason: Reason, *, to: Member | None = None, leaving: bool = False) -> None:
         if to is None:
-            resign(node, reason, to=to, leaving=leaving, mine=mine)
+            resign(node, reason, to=to, leaving=leaving)
             return
         node.handover = None
         node.multicast(

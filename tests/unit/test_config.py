@@ -57,6 +57,12 @@ def test_no_configuration_at_all_gives_what_the_contract_promises(main: Path) ->
     assert (config.hooks.dir, config.hooks.timeout_us) == (Path("/etc/kingd/hooks.d"), 30_000_000)
 
 
+def test_exclusive_needs_a_list_of_voters(main: Path) -> None:
+    assert read(main, '[target]\nexclusive = true\n[quorum]\nvoters = ["a"]').target.exclusive
+    with pytest.raises(ConfigError, match=r"kingd.toml:2: target.exclusive = true needs quorum.voters"):
+        read(main, "[target]\nexclusive = true")
+
+
 def test_the_example_of_the_contract_is_the_default(main: Path) -> None:
     """All keys of INTERFACE.md 2, as written there."""
     toml = """
@@ -76,6 +82,8 @@ def test_the_example_of_the_contract_is_the_default(main: Path) -> None:
         leader_timeout = "500ms"
         [quorum]
         voters = []
+        [target]
+        exclusive = false
         [security]
         key_file = ""
         mode = "auto"
@@ -473,7 +481,7 @@ def test_name_is_made_from_any_host_name(main: Path, monkeypatch: pytest.MonkeyP
     assert read(main, f'name = "{name}"').name == name
 
 
-LIVE = ["priority", "preempt", "timing.", "quorum.", "hooks.", "check.", "log.", "security.", "tags"]
+LIVE = ["priority", "preempt", "timing.", "quorum.", "target.", "hooks.", "check.", "log.", "security.", "tags"]
 
 
 @pytest.mark.parametrize("path", KEYS)
