@@ -1,111 +1,65 @@
 """The helper behind kingd-leader.service: keeps kingd-leader.target started while this host leads.
 
-In: what the daemon answers to Status over its control socket; Watch only says when to ask. Out: `systemctl start` of
+In: what the daemon answers to Status over its control socket (Watch only says when to ask), and what Drain tells: that
+leadership is to be handed over when all has ended here, and whether `target.exclusive` is set. Out: `systemctl start` of
 the target, and `systemctl stop` of it and of all that it wants, for a unit with no more than WantedBy= must end too.
 
-The rules are in `Tenure`: it starts late (the former leader's units may still be stopping) and stops early (at the
-first no, or when nobody has said yes for a while: a hung daemon cannot say that it was deposed). When systemd stops
-this process it waits until the units have ended, and systemd stops kingd only after that, so a planned stop releases
-leadership last. Not promised: that two parts of a LAN that is cut do not each run the units (docs/protocol.md 1).
+The rules and their times are in tenure.py, the units in target_units.py. When systemd stops this process it waits until the
+units have ended, and systemd stops kingd only after that, so a planned stop releases leadership last. Not promised: that two
+parts of a LAN that is cut do not each run the units, unless there is a list of voters (docs/guarantees.md).
 """
 
 import logging
 import os
 import select
 import signal
-import subprocess
 import sys
 import threading
 import time
 from dataclasses import dataclass
-from enum import Enum
 
-from kingd.config import DEFAULT_FILE, PROFILES, ConfigError, load
-from kingd.control.answer import section, section_or_none, text
-from kingd.control.client import DaemonNotRunning, JsonObject, KingdError, Line, stream
+from kingd.config import DEFAULT_FILE, ConfigError, load
+from kingd.control.answer import flag, number, section, section_or_none, text
+from kingd.control.client import DaemonNotRunning, JsonObject, KingdError, Line, call, stream
 from kingd.control.target import DEFAULT_SOCKET
-from kingd.daemon import systemd
+from kingd.daemon import systemd, target_units
 from kingd.daemon.clock import now_us
 from kingd.daemon.log import set_up
+from kingd.daemon.target_units import TARGET
+from kingd.daemon.tenure import DEAD_BY_US, DRAIN_KILL_US, KILL_AFTER_US, Said, Tenure, View
 
-TARGET = "kingd-leader.target"
-HELPER = "kingd-leader.service"
 _SECOND = 1_000_000
-_IDLE_US = 1 * _SECOND  # without news; well below WatchdogSec=
+_IDLE_US = 1 * _SECOND  # without news; well below the watchdog's time
+_ASK_US = 100_000
+_PATIENCE_US = 500_000  # for one answer, at most
 _AGAIN_S = 0.2
+_NEVER = 1 << 62
+# While exclusive units run: a helper that hangs is killed, and systemd has ended the units in time all the same.
+_WATCHDOG_US, _WATCHDOG_EXCLUSIVE_US = 5 * _SECOND, 900_000
+_RELEASE_GRACE_S = 0.5
 
 _log = logging.getLogger("kingd.leader-target")
 
 
-class View(Enum):
-    """What the daemon says when it is asked."""
+@dataclass(frozen=True, slots=True)
+class Told:
+    """By Drain."""
 
-    LEADS = "this host leads"
-    FOLLOWS = "this host does not lead"
-    UNSURE = "the daemon gave no clear answer"
-    GONE = "the daemon is not running"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Times:
-    """Measured in leader timeouts: after one of them the others elect somebody else, at the earliest."""
-
-    ask_us: int
-    limit_us: int  # of the age of the last yes
-    settle_us: int  # of uninterrupted leadership before the target is started
-
-    @classmethod
-    def of(cls, leader_timeout_us: int) -> "Times":
-        return cls(
-            ask_us=max(leader_timeout_us // 4, 50_000),
-            limit_us=max(2 * leader_timeout_us, _SECOND),
-            settle_us=max(3 * leader_timeout_us, _SECOND * 3 // 2),
-        )
-
-
-class Tenure:
-    """Whether the target is to be up, from what the daemon said and when it was asked. Knows no clock."""
-
-    def __init__(self, times: Times) -> None:
-        self.times = times
-        self._since_us: int | None = None
-        self._confirmed_us = 0
-        self._settled = False
-
-    @property
-    def is_leading(self) -> bool:
-        return self._since_us is not None
-
-    def note(self, view: View, *, asked_us: int) -> None:
-        """`asked_us`: when the question went out, for the answer is as old as that."""
-        if view is View.LEADS:
-            self.expire(now_us=asked_us)
-            self._since_us = asked_us if self._since_us is None else self._since_us
-            self._confirmed_us = asked_us
-            self._settled = self._settled or asked_us - self._since_us >= self.times.settle_us
-        elif view is not View.UNSURE:
-            self._since_us, self._settled = None, False
-
-    def expire(self, *, now_us: int) -> None:
-        if self._since_us is not None and now_us - self._confirmed_us > self.times.limit_us:
-            self._since_us, self._settled = None, False
-
-    def is_up(self, *, now_us: int) -> bool:
-        self.expire(now_us=now_us)
-        return self._settled
-
-    def patience_us(self, *, now_us: int) -> int:
-        """How long an answer may take before it makes no difference any more."""
-        left_us = self._confirmed_us + self.times.limit_us - now_us
-        return max(left_us, 1_000) if self.is_leading else self.times.limit_us
+    draining: bool
+    exclusive: bool
 
 
 class Helper:
-    def __init__(self, socket: str, times: Times) -> None:
+    def __init__(self, socket: str) -> None:
         self._socket = socket
         self._line = Line(socket)  # one place, for good: no other user's clients are before us
-        self._tenure = Tenure(times)
+        self._tenure = Tenure()
+        self._told: Told | None = None  # None: no hand-over would wait for us now
+        self._exclusive = False
         self._is_started = False
+        self._ending: list[str] = []  # units that were told to stop, and have not ended
+        self._kill_us = _NEVER  # when they are killed
+        self._is_late = False  # they run on, and another host may start its own
         self._stop_asked = False
         self._woken, self._waker = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
 
@@ -114,20 +68,18 @@ class Helper:
         signal.set_wakeup_fd(self._waker, warn_on_full_buffer=False)
         signal.signal(signal.SIGTERM, self._on_signal)
         signal.signal(signal.SIGINT, self._on_signal)
-        threading.Thread(target=self._listen, daemon=True).start()
+        for listen in (self._listen, self._tend):
+            threading.Thread(target=listen, daemon=True).start()
         systemd.ready("waiting for leadership")
-        while not self._stop_asked:
-            self._follow()
+        while self._is_started or self._ending or not self._stop_asked:
+            self._turn()
             systemd.watchdog()
             select.select([self._woken], [], [], self._pause_us() / _SECOND)
-            self._drain()
-        systemd.stopping()
-        if self._is_started:
-            # If the daemon is dead there is no leadership to hold on to, and nothing to wait for.
-            self._stop("stopping", wait=self._ask() is View.LEADS)
+            self._empty_pipe()
 
     def _on_signal(self, number: int, frame: object) -> None:
         self._stop_asked = True
+        systemd.stopping()
 
     def _listen(self) -> None:
         """Any change, and the end of the daemon, wakes the loop. It asks for itself what is true."""
@@ -139,101 +91,150 @@ class Helper:
                 self._wake()
                 time.sleep(_AGAIN_S)
 
+    def _tend(self) -> None:
+        while True:
+            try:
+                for told in stream(self._socket, "Drain"):
+                    self._told = Told(draining=flag(told, "draining"), exclusive=flag(told, "exclusive"))
+                    self._wake()
+            except KingdError:
+                self._told = None
+                self._wake()
+                time.sleep(_AGAIN_S)
+
     def _wake(self) -> None:
         try:
             os.write(self._waker, b".")
         except BlockingIOError:  # it will wake anyway
             return
 
-    def _drain(self) -> None:
+    def _empty_pipe(self) -> None:
         try:
             os.read(self._woken, 4096)
         except BlockingIOError:
             return
 
     def _pause_us(self) -> int:
-        return self._tenure.times.ask_us if self._tenure.is_leading else _IDLE_US
+        return _ASK_US if self._tenure.is_leading or self._ending else _IDLE_US
 
-    def _follow(self) -> None:
-        view = self._ask()
-        should_run = self._tenure.is_up(now_us=now_us())
-        if should_run and not self._is_started:
-            self._start()
-        elif self._is_started and not should_run:
-            self._stop(view.value, wait=False)
+    def _turn(self) -> None:
+        told = self._told
+        if told is not None and told.exclusive != self._exclusive:
+            self._exclusive = told.exclusive
+            systemd.watchdog_within(_WATCHDOG_EXCLUSIVE_US if told.exclusive else _WATCHDOG_US)
+        said = self._ask()
+        leads = self._tenure.is_up(now_us=now_us())
+        is_draining = told is not None and told.draining
+        should_run = leads and not is_draining and not self._stop_asked
+        if self._is_started and not should_run:
+            why = "this host is to hand over" if is_draining and leads else "stopping" if leads else said.view.value
+            self._stop(why, leads=leads)
+        if self._ending:
+            self._see_them_end(leads=leads)
+        if not self._is_started and not self._ending:
+            if should_run:
+                self._start()
+            elif is_draining:
+                self._say_drained()
 
-    def _ask(self) -> View:
+    def _ask(self) -> Said:
         asked_us = now_us()
-        view = _view(self._line, timeout_s=self._tenure.patience_us(now_us=asked_us) / _SECOND)
-        self._tenure.note(view, asked_us=asked_us)
-        return view
+        left_us = self._tenure.left_us(now_us=asked_us) if self._tenure.is_leading else _PATIENCE_US
+        timeout_us = min(left_us, _ASK_US if self._ending else _PATIENCE_US)
+        said = _view(self._line, timeout_s=timeout_us / _SECOND)
+        if said.view is View.LEADS and self._told is None:
+            said = Said(view=View.UNSURE)  # a hand-over would not wait for us
+        self._tenure.note(said, asked_us=asked_us, now_us=now_us())
+        return said
 
     def _start(self) -> None:
         _log.info("this host leads: starting %s", TARGET)
-        systemctl("start", "--no-block", TARGET)
+        target_units.start()
         self._is_started = True
         systemd.status(f"{TARGET} is started")
 
-    def _stop(self, why: str, *, wait: bool) -> None:
+    def _stop(self, why: str, *, leads: bool) -> None:
         _log.info("stopping %s: %s", TARGET, why)
-        release(wait=wait)
-        self._is_started = False
-        systemd.status("waiting for leadership")
+        self._kill_us = now_us() + DRAIN_KILL_US if leads and not self._stop_asked else _NEVER
+        self._ending = target_units.stop()
+        self._is_started = self._is_late = False
+        systemd.status("waiting for the units to end")
+
+    def _see_them_end(self, *, leads: bool) -> None:
+        self._ending = target_units.running(self._ending)
+        if not self._ending:
+            systemd.status("waiting for leadership")
+            return
+        now = now_us()
+        if not leads:
+            self._kill_us = min(self._kill_us, self._tenure.ended_us + KILL_AFTER_US)
+            self._tell_if_late(now)
+        if self._exclusive and now >= self._kill_us:
+            _log.warning("killing what has not ended: %s", ", ".join(self._ending))
+            target_units.kill(self._ending)
+
+    def _tell_if_late(self, now: int) -> None:
+        if self._exclusive and not self._is_late and now >= self._tenure.ended_us + DEAD_BY_US:
+            self._is_late = True
+            _log.critical("killed, and still there while another host may start its own: %s", ", ".join(self._ending))
+
+    def _say_drained(self) -> None:
+        """Again at each turn, until the daemon says that it is over."""
+        try:
+            call(self._socket, "Drained", timeout_s=_PATIENCE_US / _SECOND)
+        except KingdError as error:
+            _log.warning("the daemon does not hear that all has ended here: %s", error)
 
 
-def _view(line: Line, *, timeout_s: float) -> View:
+def _view(line: Line, *, timeout_s: float) -> Said:
     try:
         return judge(line.call("Status", timeout_s=timeout_s))
     except DaemonNotRunning:
-        return View.GONE
+        return Said(view=View.GONE)
     except KingdError:
-        return View.UNSURE
+        return Said(view=View.UNSURE)
 
 
-def judge(status: JsonObject) -> View:
+def judge(status: JsonObject) -> Said:
     """A leader that stalled for a moment says so by naming nobody: that is no answer yet."""
     node, leader = section(status, "node"), section_or_none(status, "leader")
-    if text(node, "role") != "leader":
-        return View.FOLLOWS
-    return View.LEADS if leader is not None and leader.get("id") == node.get("id") else View.UNSURE
+    if leader is None and status.get("reason") == "stalled":
+        return Said(view=View.UNSURE)
+    if leader is None or text(node, "role") != "leader" or leader.get("id") != node.get("id"):
+        return Said(view=View.FOLLOWS)
+    valid_us = number(status, "valid_ms") * 1000
+    return Said(view=View.LEADS, valid_us=valid_us, quorum=text(status, "mode") == "quorum")
 
 
-def release(*, wait: bool) -> None:
-    units = [TARGET, *wanted(systemctl("show", *(f"--property={name}" for name in _PULLED), TARGET))]
-    systemctl("stop", *([] if wait else ["--no-block"]), *units)
-
-
-# What starts or stops with a target, all to be named: what only says WantedBy= is not stopped with it by systemd, and
-# for what says PartOf= `systemctl stop` does not wait.
-_PULLED = ("Wants", "Requires", "BindsTo", "ConsistsOf", "RequiredBy", "BoundBy")
-
-
-def wanted(shown: str) -> list[str]:
-    """The units in the answer of `systemctl show`."""
-    names = {name for line in shown.splitlines() for name in line.partition("=")[2].split()}
-    return sorted(names - {HELPER, TARGET})
-
-
-def systemctl(*arguments: str) -> str:
-    """What it printed. CalledProcessError ends this process, and systemd starts the next one."""
-    return subprocess.run(["/usr/bin/systemctl", *arguments], check=True, stdout=subprocess.PIPE, text=True).stdout
+def release(*, exclusive: bool, grace_s: float) -> None:
+    """The helper has ended, and left running what it had started: returns when that has ended."""
+    if not exclusive:
+        target_units.stop(wait=True)
+        return
+    end_s = time.monotonic() + grace_s
+    units = target_units.stop()
+    while units := target_units.running(units):
+        if time.monotonic() >= end_s:
+            target_units.kill(units)
+        time.sleep(_ASK_US / _SECOND / 2)
 
 
 def main() -> int:
     arguments = sys.argv[1:]
-    if arguments == ["--release"]:
-        release(wait=False)
-        return 0
-    if arguments:
+    if arguments not in ([], ["--release"]):
         sys.exit("usage: leader-target [--release]")
     set_up("info", "auto")
-    socket, leader_timeout_us = DEFAULT_SOCKET, PROFILES["lan"][1]
+    socket, exclusive = DEFAULT_SOCKET, False
     try:
         config = load(main=DEFAULT_FILE, explicit=False, overrides={})
-        socket, leader_timeout_us = str(config.control.socket), config.timing.leader_timeout_us
+        socket, exclusive = str(config.control.socket), config.target.exclusive
     except ConfigError as error:  # kingd will not start with it either, or runs on with what it read before
         _log.warning("going by the defaults: %s", error)
-    Helper(socket, Times.of(leader_timeout_us)).run()
+    if arguments:
+        hung = os.environ.get("SERVICE_RESULT") == "watchdog"  # systemd.exec(5): then the time is used up already
+        release(exclusive=exclusive, grace_s=0.0 if hung else _RELEASE_GRACE_S)
+    else:
+        Helper(socket).run()
     return 0
 
 

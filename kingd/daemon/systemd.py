@@ -30,6 +30,11 @@ def watchdog() -> None:
     _notify("WATCHDOG=1")
 
 
+def watchdog_within(limit_us: int) -> None:
+    """From now on `watchdog` has to come so often, whatever the unit's file says."""
+    _notify(f"WATCHDOG_USEC={limit_us}", "WATCHDOG=1")
+
+
 def watchdog_interval_us() -> int | None:
     """Within which time `watchdog` is expected, or None; call it twice as often."""
     interval, pid = os.environ.get("WATCHDOG_USEC", ""), os.environ.get("WATCHDOG_PID", "")

@@ -71,6 +71,9 @@ class Lab:
     def inside(self, *command: str) -> list[str]:
         return ["nsenter", f"--target={self.init}", "--mount", "--net", "--pid", "--", *command]
 
+    def run(self, *command: str) -> str:
+        return call(self.inside(*command))
+
     def close(self) -> None:
         self._holder.kill()
         self._holder.communicate()
