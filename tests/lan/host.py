@@ -1,5 +1,6 @@
 """One host of a test network: a namespace, and a real daemon in it that is started, stopped, killed and asked."""
 
+import contextlib
 import json
 import os
 import signal
@@ -165,6 +166,22 @@ class Host:
             [_BIN / "kingctl", *arguments], capture_output=True, text=True, timeout=timeout_s, check=False,
             env={**_environment(), "KINGCTL_SOCKET": str(self.socket)},
         )  # fmt: skip
+
+    def kingctl_that_cannot_write(self, *arguments: str) -> "tuple[subprocess.Popen[bytes], int]":
+        """Both of its streams go to a pipe that is full. With the end from which that is read: what it waits for."""
+        ours, theirs = os.pipe()
+        os.set_blocking(theirs, False)
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                os.write(theirs, bytes(4096))
+        os.set_blocking(theirs, True)  # of the pipe's end, which it shares with us
+        child = subprocess.Popen(
+            [_BIN / "kingctl", *arguments], stdin=subprocess.DEVNULL, stdout=theirs, stderr=theirs,
+            env={**_environment(), "KINGCTL_SOCKET": str(self.socket)},
+        )  # fmt: skip
+        os.close(theirs)
+        until(lambda: "pipe_write" in Path(f"/proc/{child.pid}/wchan").read_text(), what="kingctl waits to write")
+        return child, ours
 
     # -- what is known of it from outside ------------------------------------------------------------------------------
 

@@ -2,6 +2,7 @@
 time, and what they said is judged: two leaders at one instant, or a term that goes back, fail it (tests/chaos/checker.py).
 """
 
+import os
 import shutil
 import signal
 import time
@@ -14,7 +15,7 @@ from tests.chaos.checker import Outcome, judge
 from tests.chaos.history import History, Setting
 from tests.chaos.observed import Observed
 from tests.lan.control import EventView
-from tests.lan.host import Host, until
+from tests.lan.host import LIMIT_S, Host, until
 from tests.lan.network import Lan
 from tests.lan.test_identity import FULL, READ_ONLY, copy_state
 from tests.lan.test_stalls import ceiling, free_disk, set_priority, stall_disk
@@ -185,6 +186,20 @@ def test_066_leader_stopped_for_longer_than_its_lease(lan: Lan, trio: Trio) -> N
     a.signal(signal.SIGSTOP)
     lan.until_led_by("b", [b, c])
     time.sleep(2)
+    a.signal(signal.SIGCONT)
+    lan.until_led_by("a")
+
+
+@pytest.mark.parametrize("verb", [["is-leader", "-v"], ["leader"], ["wait", "--me"]])
+def test_kingctl_with_an_answer_of_another_time(lan: Lan, trio: Trio, verb: list[str]) -> None:
+    """It was told that this host leads, and comes to say so when another one does."""
+    a, b, c = trio
+    child, unread = a.kingctl_that_cannot_write(*verb)
+    a.signal(signal.SIGSTOP)
+    lan.until_led_by("b", [b, c])
+    with os.fdopen(unread, "rb") as reader:
+        said = reader.read()
+    assert (child.wait(LIMIT_S), b"not known: the answer was good for" in said) == (4, True)
     a.signal(signal.SIGCONT)
     lan.until_led_by("a")
 

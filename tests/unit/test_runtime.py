@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -469,3 +470,22 @@ def test_fields_of_watch_and_history(pair: Daemon) -> None:
         assert keys(row) == EVENT | ({"member"} if "member" in str(row["event"]) else set())
     sequence = [row["seq"] for row in history]
     assert sequence == list(range(1, len(sequence) + 1))
+
+
+# -- what runs because this host leads
+
+
+def test_hand_over_waits_for_who_has_something_to_end(pair: Daemon, daemons: list[Daemon]) -> None:
+    """Two daemons, and in the place of the helper of kingd-leader.target this test."""
+    leader = daemons[0]
+    told = stream(leader.socket, "Drain", first_s=PATIENCE_S)
+    assert next(told) == {"version": 1, "draining": False, "exclusive": False}
+    with ThreadPoolExecutor(1) as pool:
+        stepped = pool.submit(leader.ask, "StepDown", for_ms=60_000)
+        assert next(told)["draining"] is True
+        assert {row["leader"] for row in rows(pair.ask("Survey"), "nodes")} == {"box1"}
+        assert "step-down" in str(leader.ask("Status")["problems"])
+        assert not stepped.done()
+        leader.ask("Drained")
+        assert "box2" in str(stepped.result(PATIENCE_S)["leader"])
+    assert next(told)["draining"] is False
