@@ -24,7 +24,7 @@ def begin(node: Node, reason: Reason, *, to: Member | None = None, leaving: bool
     """Look for a successor, best rank first, and offer; who stays ends before that what runs because it leads. False if there
     is nobody."""
     assert node.role is Role.LEADER
-    found = [m for m in successors(node) if to in (None, m)]
+    found = [m for m in successors(node) if to is None or m is to]
     if found and not leaving and draining.holds_up(node, reason, to=to, keep_us=keep_us):
         node.handover = None
         return True
