@@ -70,12 +70,12 @@ class Kingd(Packet):  # type: ignore[misc] # scapy is not typed
     ]
 
 
-def _text(name: str) -> list[object]:
-    return [FieldLenField(f"{name}_size", None, fmt="B", length_of=name), _string(name)]
+def _text(name: str, default: bytes = b"") -> list[object]:
+    return [FieldLenField(f"{name}_size", None, fmt="B", length_of=name), _string(name, default)]
 
 
-def _string(name: str) -> object:
-    return StrLenField(name, b"", length_from=lambda packet: getattr(packet, f"{name}_size"))
+def _string(name: str, default: bytes) -> object:
+    return StrLenField(name, default, length_from=lambda packet: getattr(packet, f"{name}_size"))
 
 
 class Part(Packet):  # type: ignore[misc]
@@ -90,7 +90,7 @@ class Tag(Part):
 
 
 class Entry(Part):
-    fields_desc = [XLongField("node", 0), XLongField("session", 0), ShortField("port", 5466), *_text("host")]
+    fields_desc = [XLongField("node", 0), XLongField("session", 0), ShortField("port", 5466), *_text("host", b"::")]
 
 
 class Node(Part):
@@ -101,8 +101,8 @@ class Announce(Packet):  # type: ignore[misc]
     fields_desc = [
         IntField("interval_ms", 1000),
         FieldLenField("tags_count", None, fmt="B", count_of="tags"),
-        *_text("host"),
-        *_text("software"),
+        *_text("host", b"m"),
+        *_text("software", b"1"),
         PacketListField("tags", [], Tag, count_from=lambda packet: packet.tags_count),
     ]
 
@@ -126,8 +126,8 @@ class ProbeAck(Packet):  # type: ignore[misc]
         XLongField("nonce", 0),
         ByteField("returns", 0),
         IntField("hold_ms", 0),
-        *_text("host"),
-        *_text("software"),
+        *_text("host", b"m"),
+        *_text("software", b"1"),
     ]
 
 
@@ -211,7 +211,7 @@ class Survey(Packet):  # type: ignore[misc]
 
 
 class Report(Packet):  # type: ignore[misc]
-    fields_desc = [XLongField("echo", 0), *_text("host"), *_text("leader")]
+    fields_desc = [XLongField("echo", 0), *_text("host", b"m"), *_text("leader")]
 
 
 class Obituary(Packet):  # type: ignore[misc]

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
+from kingd.core import grammar
+
 _UNITS_US = {"us": 1, "ms": 1_000, "s": 1_000_000, "m": 60_000_000, "h": 3_600_000_000}
 
 
@@ -47,7 +49,7 @@ def choice(*words: str) -> Kind:
     return _that("one of " + ", ".join(f'"{word}"' for word in words), lambda value: value in words)
 
 
-def text(allowed: str, pattern: str) -> Kind:
+def text(allowed: str, pattern: str | re.Pattern[str]) -> Kind:
     return _that(allowed, lambda value: isinstance(value, str) and re.fullmatch(pattern, value) is not None)
 
 
@@ -133,12 +135,7 @@ def _peer(value: object) -> str:
     return value
 
 
-def _is_tag(value: object) -> bool:
-    # Printable, for it is shown in other people's terminals.
-    return isinstance(value, str) and value.isprintable() and len(value.encode()) <= 64
-
-
-NAME = text("1 to 63 of a-z A-Z 0-9 . _ -", r"[A-Za-z0-9._-]{1,63}")
+NAME = text(grammar.NAME_IN_WORDS, grammar.NAME)
 INTERFACE = text("an interface's name of 1 to 15 characters", r"(?!\.\.?$)[^\s/:\0]{1,15}")
 PEER = Kind('"HOST", "HOST:PORT" or "[IPV6]:PORT"', _peer)
 PREEMPT = Kind('"always", "never" or a duration up to "24h" (units us, ms, s, m, h)', _preempt)
@@ -149,5 +146,4 @@ ARGUMENT = text("a string without NUL", r"[^\0]*")
 # A socket's address has 108 bytes, the last of them NUL: unix(7).
 SOCKET = file_path("a path of at most 107 bytes", size_max=107)
 GROUP_NAME = text("a group's name, or empty", r"[A-Za-z0-9._-]{0,32}")
-TAG = _that("a string of printable characters, at most 64 bytes", _is_tag)
-TAG_NAME = re.compile(r"[A-Za-z0-9._-]{1,32}")
+TAG = _that(grammar.TAG_IN_WORDS, lambda value: isinstance(value, str) and grammar.is_tag(value))

@@ -9,7 +9,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from kingd.config.keys import KEYS, PROFILES, Config, Timing, as_toml, config_of, key_of, table_path, values_of
-from kingd.config.kinds import TAG_NAME, duration_text
+from kingd.config.kinds import duration_text
+from kingd.core.grammar import TAG_NAME, TAG_NAME_IN_WORDS
 
 COMMAND_LINE = "command line"
 DEFAULT_FILE = Path("/etc/kingd/kingd.toml")
@@ -239,7 +240,7 @@ def _unknown(path: str, raw: object) -> str:
     if path in _TABLES:
         return f"{path} = {as_toml(raw)} is not allowed: it must be a table, [{path}]"
     if table.partition(".")[0] == "tags":
-        return f"{path} = {as_toml(raw)} is not allowed: a tag's name must be 1 to 32 of a-z A-Z 0-9 . _ -"
+        return f"{path} = {as_toml(raw)} is not allowed: a tag's name must be {TAG_NAME_IN_WORDS}"
     near = _nearest(path, name)
     if near:
         return f"{path} = {as_toml(raw)} is not a key of kingd: did you mean {near}?"

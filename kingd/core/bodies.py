@@ -7,6 +7,7 @@ number out of range or a text that is none is a `DecodeError`.
 import struct
 from collections.abc import Callable
 
+from kingd.core.grammar import ADDRESS, NAME, TAG_NAME, VERSION, is_tag
 from kingd.core.message import (
     SILENT_MAX,
     Ack,
@@ -65,7 +66,8 @@ class Reader:
         self._at = end
         return values
 
-    def text(self) -> str:
+    def text(self, fits: Callable[[str], object]) -> str:
+        """A text that `fits` the grammar of what it is to be."""
         (size,) = self.take(_U8)
         end = self._at + size
         if size > TEXT_SIZE_MAX or end > len(self._data):
@@ -76,8 +78,8 @@ class Reader:
             text = raw.decode()
         except UnicodeDecodeError:
             raise DecodeError("text") from None
-        if not text.isprintable():
-            raise DecodeError("text")  # it ends up on terminals and in logs
+        if not fits(text):
+            raise DecodeError("text")
         return text
 
 
@@ -131,10 +133,9 @@ def _pull_announce(r: Reader) -> Announce:
     interval_ms, count = r.take(_ANNOUNCE)
     if count > TAGS_MAX:
         raise DecodeError("count")
-    name, version = r.text(), r.text()
-    return Announce(
-        name=name, version=version, interval_ms=interval_ms, tags=tuple((r.text(), r.text()) for _ in range(count))
-    )
+    name, version = r.text(NAME.fullmatch), r.text(VERSION.fullmatch)
+    tags = tuple((r.text(TAG_NAME.fullmatch), r.text(is_tag)) for _ in range(count))
+    return Announce(name=name, version=version, interval_ms=interval_ms, tags=tags)
 
 
 def _pack_heartbeat(m: Heartbeat) -> bytes:
@@ -161,7 +162,8 @@ def _pack_probe_ack(m: ProbeAck) -> bytes:
 
 def _pull_probe_ack(r: Reader) -> ProbeAck:
     echo, nonce, returns, hold_ms = r.take(_PROBE_ACK)
-    return ProbeAck(echo=echo, nonce=nonce, returns=returns, hold_ms=hold_ms, name=r.text(), version=r.text())
+    name, version = r.text(NAME.fullmatch), r.text(VERSION.fullmatch)
+    return ProbeAck(echo=echo, nonce=nonce, returns=returns, hold_ms=hold_ms, name=name, version=version)
 
 
 def _pack_claim(m: Claim) -> bytes:
@@ -299,7 +301,11 @@ def _pack_report(m: Report) -> bytes:
 
 def _pull_report(r: Reader) -> Report:
     (echo,) = r.take(_U64)
-    return Report(echo=echo, name=r.text(), leader_name=r.text())
+    return Report(echo=echo, name=r.text(NAME.fullmatch), leader_name=r.text(_is_name_or_none))
+
+
+def _is_name_or_none(text: str) -> bool:
+    return not text or NAME.fullmatch(text) is not None
 
 
 def _pack_roster(m: Roster) -> bytes:
@@ -317,7 +323,7 @@ def _pull_roster(r: Reader) -> Roster:
 
 def _pull_roster_entry(r: Reader) -> RosterEntry:
     node, session, port = r.take(_ROSTER_ENTRY)
-    return RosterEntry(node=NodeId(node), session=SessionId(session), port=port, host=r.text())
+    return RosterEntry(node=NodeId(node), session=SessionId(session), port=port, host=r.text(ADDRESS.fullmatch))
 
 
 def _pull_obituary(_: Reader) -> Obituary:

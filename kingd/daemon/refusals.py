@@ -20,6 +20,7 @@ _MEANING = {
     "bad-key": "it is signed with a key that is not ours (see security.key_file on both hosts)",
     "unsigned": "it is not signed, and this host wants a key (see security.key_file and security.mode on that host)",
     "damaged": "its checksum is wrong: damaged on the way, or forged",
+    "text": "a name, version, tag or address in it is none that a configuration could have: forged, or a mistake over there",
     "version": "it speaks another major version of the protocol",
 }
 _NOT_UNDERSTOOD = "not a kingd datagram that this version understands"

@@ -32,6 +32,7 @@ class Identity:
 
     def __init__(self, node: int, session: int, *, sequence: int = 1, **header: int) -> None:
         self.node = node
+        self.name = "mole"
         self.session = session
         self._sequences = itertools.count(sequence)
         self.header = header
@@ -76,8 +77,10 @@ class Adversary:
 
     # -- who he says he is ---------------------------------------------------------------------------------------------
 
-    def invent(self, **header: int) -> Identity:
-        return Identity(self.rng.getrandbits(63) + 1, self.rng.getrandbits(63) + 1, **header)
+    def invent(self, *, name: str = "mole", **header: int) -> Identity:
+        me = Identity(self.rng.getrandbits(63) + 1, self.rng.getrandbits(63) + 1, **header)
+        me.name = name
+        return me
 
     def overhear(self, host: Host, *, for_s: float = 0.5) -> Identity:
         """That host as it is: its id, its session, and a sequence number that it has not come to yet."""
@@ -137,7 +140,7 @@ class Adversary:
         heard = wire.Kingd(data)
         me = self._lives.get(heard.destination)
         if me is not None:
-            ack = wire.ProbeAck(echo=heard.payload.nonce, host=b"mole", software=b"6.6.6")
+            ack = wire.ProbeAck(echo=heard.payload.nonce, host=me.name.encode(), software=b"6.6.6")
             self.send(self.bytes_of(me.says(ack, destination=heard.source)), source)
 
 

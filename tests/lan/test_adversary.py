@@ -98,6 +98,23 @@ def test_forged_leader_without_the_key_gets_no_answer_to_anything(lan: Lan, secr
         assert why == {"bad-key"}
 
 
+def test_name_that_would_be_something_else_in_a_command_line(lan: Lan) -> None:
+    """Without a key anybody may be a member, and lead: but under a name that is one. `ssh $(kingctl leader)` runs nothing of
+    his, and an answer is never an empty line."""
+    trio = cluster(lan, "off")
+    with Adversary(lan) as adversary, undisturbed(lan, trio):
+        for name in ("-oProxyCommand=touch${IFS}pwn", "", "-", "a b", "$(id)", "é"):
+            me = adversary.invent(name=name, priority=HIGHEST, role=1)
+            adversary.live_as(me)
+            announce = wire.Announce(host=name.encode(), software=b"6.6.6")
+            for _ in range(3):
+                for target in (GROUP, *trio):
+                    for body in (announce, BEAT, wire.Ping(nonce=1)):
+                        adversary.send(adversary.bytes_of(me.says(body)), target)
+                time.sleep(0.3)
+        assert rejected(trio, "text") > 50
+
+
 # -- in the name of the leader
 
 

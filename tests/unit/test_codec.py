@@ -7,6 +7,7 @@ import pytest
 from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
+from kingd.core import grammar
 from kingd.core.bodies import ROSTER_ENTRIES_MAX, TAGS_MAX, TEXT_SIZE_MAX, DecodeError
 from kingd.core.codec import DATAGRAM_SIZE_MAX, DATAGRAM_SIZE_MIN, SIZE_MIN, decode, encode
 from kingd.core.message import (
@@ -78,10 +79,10 @@ HEADER_HEX = (
 CASES: list[tuple[str, Body, str, str, str]] = [
     (
         "announce",
-        Announce(name="box1", version="0.1.0", interval_ms=1000, tags=(("url", "http://x"), ("ö", "é"))),
+        Announce(name="box1", version="0.1.0", interval_ms=1000, tags=(("url", "http://x"), ("o", "é"))),
         "4b67 10 01 0000 0130",
-        "000003e8 02 04 626f7831 05 302e312e30 03 75726c 08 687474703a2f2f78 02 c3b6 02 c3a9",
-        "00131505f13bd30cc90d0880d5116bf2",
+        "000003e8 02 04 626f7831 05 302e312e30 03 75726c 08 687474703a2f2f78 01 6f 02 c3a9",
+        "cd83bd3de9a0f294eb7d24ee57e4b14b",
     ),
     (
         "heartbeat",
@@ -315,6 +316,10 @@ def changed(offset: int, value: int) -> Callable[[bytes], bytes]:
     return lambda data: data[:offset] + bytes([value]) + data[offset + 1 :]
 
 
+def entry(host: str) -> RosterEntry:
+    return RosterEntry(node=NodeId(1), session=SessionId(1), host=host, port=1)
+
+
 REFUSED: list[tuple[str, Body, Callable[[bytes], bytes], str]] = [
     ("unknown type", Pong(echo=1), changed(3, 18), "type"),
     ("type 0", Pong(echo=1), changed(3, 0), "type"),
@@ -329,12 +334,45 @@ REFUSED: list[tuple[str, Body, Callable[[bytes], bytes], str]] = [
     (
         "text runs off the end",
         Announce(name="", version="", interval_ms=1),
-        lambda d: d[:HEADER_SIZE] + b"\0\0\0\1\1" + (b"\x40" + b"A" * 64) * 2 + b"\x40" + b"A" * 48,
+        lambda d: d[:HEADER_SIZE] + b"\0\0\0\1\1" + (b"\x3f" + b"A" * 63) * 2 + b"\x40" + b"A" * 50,
         "truncated",
     ),
     ("not UTF-8", Report(echo=1, name="a", leader_name=""), changed(HEADER_SIZE + 9, 0xFF), "text"),
     ("escape character", Report(echo=1, name="a", leader_name=""), changed(HEADER_SIZE + 9, 0x1B), "text"),
     ("line break", Report(echo=1, name="a", leader_name=""), changed(HEADER_SIZE + 9, 0x0A), "text"),
+    *(
+        (f"{what} {text!r}", body, lambda data: data, "text")
+        for text in ("", "-oProxyCommand=x", "-", ".", "..", ".a", "a b", "$(id)", "a;b", "a\u202eb", "ö", "n" * 64)
+        for what, body in (
+            ("announced name", Announce(name=text, version="1", interval_ms=1)),
+            ("answered name", ProbeAck(echo=1, name=text, version="1", returns=0)),
+            ("reported name", Report(echo=1, name=text, leader_name="")),
+            ("reported leader", Report(echo=1, name="a", leader_name=text)),
+            ("name of a tag", Announce(name="a", version="1", interval_ms=1, tags=((text, "x"),))),
+        )
+        if text or what != "reported leader"  # who has none says so
+    ),
+    *(
+        (f"{what} {text!r}", body, lambda data: data, "text")
+        for text in ("", "-1", "1 2", "1$(id)", "1\n")
+        for what, body in (
+            ("announced version", Announce(name="a", version=text, interval_ms=1)),
+            ("answered version", ProbeAck(echo=1, name="a", version=text, returns=0)),
+        )
+    ),
+    *(
+        (
+            f"tag {text!r}",
+            Announce(name="a", version="1", interval_ms=1, tags=(("k", text),)),
+            lambda data: data,
+            "text",
+        )
+        for text in ("-x", "a\x1bb", "a\nb", "a\u202eb")
+    ),
+    *(
+        (f"address {text!r}", Roster(entries=(entry(text),)), lambda data: data, "text")
+        for text in ("", "-", "box1", "localhost", "fe80::1%eth0", "10.0.0.1 ", "a/b")
+    ),
     ("no body", Pong(echo=1), lambda d: d[:HEADER_SIZE], "truncated"),
     ("ticket missing", Claim(term=Term(1), attempt=1), changed(HEADER_SIZE + 18, 1), "truncated"),
     ("lease of a claim", Claim(term=Term(1), attempt=1), changed(HEADER_SIZE + 14, 1), "lease"),
@@ -401,18 +439,20 @@ u64 = st.integers(0, (1 << 64) - 1)
 id64 = st.integers(1, (1 << 64) - 1)
 ballots = st.builds(Ballot, u64, u64)
 reasons = st.sampled_from(Reason)
-texts = st.text(st.characters(codec="utf-8", exclude_categories=["C", "Z"]), max_size=TEXT_SIZE_MAX).filter(
-    lambda text: len(text.encode()) <= TEXT_SIZE_MAX and text.isprintable()
-)
-tags = st.lists(st.tuples(texts.filter(lambda t: len(t.encode()) <= 32), texts), max_size=TAGS_MAX).map(tuple)
+texts = st.text(st.characters(codec="utf-8", exclude_categories=["C", "Z"]), max_size=TEXT_SIZE_MAX)
+names = st.from_regex(grammar.NAME, fullmatch=True)
+versions = st.from_regex(grammar.VERSION, fullmatch=True)
+tag_names = st.from_regex(grammar.TAG_NAME, fullmatch=True)
+tags = st.lists(st.tuples(tag_names, texts.filter(grammar.is_tag)), max_size=TAGS_MAX).map(tuple)
 tickets = st.builds(Ticket, ballot=ballots, session=u64, successor=u64, successor_session=u64)
-entries = st.builds(RosterEntry, node=u64, session=u64, host=texts.filter(lambda t: len(t.encode()) <= 45), port=u16)
+addresses = st.ip_addresses().map(str)
+entries = st.builds(RosterEntry, node=u64, session=u64, host=addresses, port=u16)
 
 bodies: st.SearchStrategy[Body] = st.one_of(
-    st.builds(Announce, name=texts, version=texts, interval_ms=u32, tags=tags),
+    st.builds(Announce, name=names, version=versions, interval_ms=u32, tags=tags),
     st.builds(Heartbeat, interval_ms=u32, lonely=st.booleans(), alive=u16),
     st.builds(Probe, nonce=u64),
-    st.builds(ProbeAck, echo=u64, name=texts, version=texts, returns=u8, hold_ms=u32),
+    st.builds(ProbeAck, echo=u64, name=names, version=versions, returns=u8, hold_ms=u32),
     st.builds(Claim, term=u64, attempt=u32, prepare=st.booleans(), reason=reasons, ticket=st.none() | tickets),
     st.builds(Grant, term=u64, attempt=u32, prepare=st.booleans()),
     st.builds(
@@ -432,7 +472,7 @@ bodies: st.SearchStrategy[Body] = st.one_of(
     st.builds(Offer, ballot=ballots, reason=reasons, keep_ms=u32),
     st.builds(Ready, ballot=ballots, reason=reasons, silent=st.lists(u64, max_size=8).map(tuple)),
     st.builds(Survey, nonce=u64),
-    st.builds(Report, echo=u64, name=texts, leader_name=texts),
+    st.builds(Report, echo=u64, name=names, leader_name=names | st.just("")),
     st.builds(Roster, entries=st.lists(entries, max_size=ROSTER_ENTRIES_MAX).map(tuple), alive=u16),
 )
 headers = st.builds(
@@ -513,17 +553,17 @@ def test_052_hostile_bodies_under_a_valid_checksum(datagram: Datagram, data: st.
 
 # -- sizes
 
-LONGEST = "é" * (TEXT_SIZE_MAX // 2)
+LONGEST_NAME, LONGEST_VERSION, LONGEST_TAG = "n" * 63, "1" * TEXT_SIZE_MAX, "é" * (TEXT_SIZE_MAX // 2)
 
 
 @pytest.mark.parametrize(
     "body",
     [
-        Announce(name=LONGEST, version=LONGEST, interval_ms=1, tags=(("k" * 32, LONGEST),) * TAGS_MAX),
+        Announce(name=LONGEST_NAME, version=LONGEST_VERSION, interval_ms=1, tags=(("k" * 32, LONGEST_TAG),) * TAGS_MAX),
         Roster(
             entries=(RosterEntry(node=NodeId(1), session=SessionId(1), host="f" * 45, port=1),) * ROSTER_ENTRIES_MAX
         ),
-        Report(echo=1, name=LONGEST, leader_name=LONGEST),
+        Report(echo=1, name=LONGEST_NAME, leader_name=LONGEST_NAME),
     ],
     ids=["announce", "roster", "report"],
 )
@@ -537,14 +577,15 @@ def test_whoever_sends_nothing_believable_gets_less_than_he_sent(seal: Seal) -> 
     unsigned, earn a probe, which may be signed; a probe earns an answer."""
     announce = len(encode(Datagram(HEADER, Announce(name="", version="", interval_ms=1000)), SEAL))
     probe = len(encode(Datagram(HEADER, Probe(nonce=1)), seal))
-    ack = len(encode(Datagram(HEADER, ProbeAck(echo=1, name=LONGEST, version=LONGEST, returns=255, nonce=1)), seal))
+    longest = ProbeAck(echo=1, name=LONGEST_NAME, version=LONGEST_VERSION, returns=255, nonce=1)
+    ack = len(encode(Datagram(HEADER, longest), seal))
     assert ack < probe < announce
     assert probe < 3 * DATAGRAM_SIZE_MIN
     assert {1: announce, 3: probe}.items() <= SIZE_MIN.items()
 
 
-@given(name=texts, leader_name=texts)
-@example(name=LONGEST, leader_name=LONGEST)
+@given(name=names, leader_name=names)
+@example(name=LONGEST_NAME, leader_name=LONGEST_NAME)
 @settings(max_examples=30)
 def test_051_report_is_never_larger_than_its_survey(name: str, leader_name: str) -> None:
     survey = encode(Datagram(HEADER, Survey(nonce=1)), SIGNING)
