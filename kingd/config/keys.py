@@ -69,8 +69,8 @@ class Network:
     """[network]: where this node is heard and hears."""
 
     interfaces: tuple[str, ...] = field(default=(), metadata=fixed(strings(INTERFACE, most=32),
-        "Names of the interfaces to use, empty = every one that is up, can multicast and is not loopback; one too few "
-        "and the nodes behind it are not seen, one too many and strangers see this node."))
+        "Names of the interfaces to use, empty = every one that is up and is not loopback; one too few and the nodes "
+        "behind it are not seen, one too many and strangers see this node. One without multicast (a VPN) needs peers."))
     port: int = field(default=5466, metadata=fixed(whole(1, 65535),
         "UDP port of the group, and of this daemon's own address where it is free; nodes with another one never meet."))
     group4: str = field(default="239.255.54.66", metadata=fixed(GROUP4,

@@ -178,6 +178,7 @@ class Runtime:
             group4=network.group4,
             group6=network.group6,
             broadcast=network.broadcast,
+            peers=bool(self._seeds or self._resolved),
             on_datagram=self._on_datagram,
             on_refused=self._on_refused,
             on_links_changed=self._on_links_changed,

@@ -3,8 +3,9 @@
 In: the names of `network.interfaces` (none = choose). Out: a list of `Link`, sorted, so that two scans of an
 unchanged host are equal and a change is a difference of sets.
 
-Invariant: at most one link per (interface, family) is `primary`, and only primary links multicast; the others exist
-because a peer may only be able to reach that address.
+Every interface that is up and has an address carries unicast. Invariant: at most one link per (interface, family) is
+`primary`, and only primary links speak to everybody, by multicast where the interface can (a VPN such as WireGuard
+cannot); the others exist because a peer may only be able to reach that address.
 
 Addresses come from netifaces, flags from an ioctl on a socket: both see the network namespace of this process,
 which /sys shows only if it was mounted in that namespace. Whether a link can be opened is not known here (see
@@ -15,7 +16,7 @@ import fcntl
 import socket
 import struct
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import netifaces
@@ -44,7 +45,8 @@ class Link:
     address: str
     prefix: int
     broadcast: str | None  # directed broadcast address, IPv4 only
-    primary: bool  # the one address of this interface and family that multicasts
+    primary: bool  # the one address of this interface and family that speaks to everybody
+    can_multicast: bool = True  # the interface can
 
     def __str__(self) -> str:
         return f"{self.interface} ({self.address})"
@@ -107,9 +109,7 @@ def address_bits(host: str) -> bytes:
 def _is_suitable(name: str, flags: int, wanted: Sequence[str]) -> bool:
     if not (flags & _IFF_UP and flags & _IFF_RUNNING):
         return False
-    if wanted:
-        return name in wanted
-    return bool(flags & _IFF_MULTICAST) and not flags & _IFF_LOOPBACK
+    return name in wanted if wanted else not flags & _IFF_LOOPBACK
 
 
 def _flags(name: str) -> int | None:
@@ -136,9 +136,11 @@ def _links_of(name: str, labels: Sequence[str], flags: int) -> Iterator[Link]:
         if error.errno not in _VANISHED:  # such as no file descriptor left: that must not look like a lost interface
             raise
         return
-    yield from _links4(name, ifindex, addresses, has_broadcast=bool(flags & _IFF_BROADCAST))
+    links = [*_links4(name, ifindex, addresses, has_broadcast=bool(flags & _IFF_BROADCAST))]
     if not flags & _IFF_LOOPBACK or _can_multicast6(ifindex):
-        yield from _links6(name, ifindex, addresses)
+        links += _links6(name, ifindex, addresses)
+    can_multicast = bool(flags & (_IFF_MULTICAST | _IFF_LOOPBACK))  # loopback does not say so, and can
+    yield from (replace(link, can_multicast=can_multicast) for link in links)
 
 
 def _addresses(labels: Sequence[str]) -> dict[int, list[dict[str, str]]]:

@@ -25,6 +25,7 @@ class Operation(Enum):
     SCAN = "listing the network interfaces"
     NETLINK = "watching for interface changes"
     CHOOSE = "using a configured interface"
+    FIND = "finding other hosts"
     OPEN = "opening the address"
     JOIN = "joining the multicast group"
     LISTEN_BROADCAST = "listening for broadcasts"
@@ -52,6 +53,7 @@ _STILL_WORKS = {
     Operation.SCAN: "the addresses known so far stay in use; tried again every second",
     Operation.NETLINK: "changes are noticed within seconds instead of at once",
     Operation.CHOOSE: "other interfaces go on; it is used as soon as it is ready",
+    Operation.FIND: "waiting for another host to speak first",
     Operation.OPEN: "other addresses and interfaces go on; tried again every second",
     Operation.JOIN: "unicast and broadcast still work here; tried again every second",
     Operation.LISTEN_BROADCAST: "multicast and unicast still work here; tried again every second",
@@ -114,6 +116,15 @@ def unused(interface: str, why: str) -> Problem:
     """A configured interface that gives no link."""
     text = f"{interface} (network.interfaces): not in use: {why}; {_STILL_WORKS[Operation.CHOOSE]}"
     return Problem(None, Operation.CHOOSE, "ENODEV", text, subject=f"{interface}: {why}")
+
+
+def nobody_to_greet(interfaces: list[str]) -> Problem:
+    """No interface that is up can speak to everybody, and nobody is named."""
+    text = (
+        f"{', '.join(interfaces)}: up, but without multicast, and network.peers names nobody: list the addresses of the other hosts "
+        f"in network.peers and restart kingd; {_STILL_WORKS[Operation.FIND]}"
+    )
+    return Problem(None, Operation.FIND, "ENODEV", text, subject=",".join(interfaces))
 
 
 def too_many(limit: int, total: int) -> Problem:

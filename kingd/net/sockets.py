@@ -45,6 +45,7 @@ class Ports:
     group4: str
     group6: str
     broadcast: bool
+    peers: bool  # whether somebody is known who can be greeted by unicast
 
 
 Address = tuple[str, int] | tuple[str, int, int, int]
@@ -63,6 +64,8 @@ class OpenLink:
         self.group: socket.socket | None = None
         self.broadcast: socket.socket | None = None
         self._joined = False
+        # Where nobody can be found nobody is alone: it takes a word from outside before such a link counts.
+        self.is_of_use = ports.peers or link.can_multicast or (ports.broadcast and link.broadcast is not None)
         self.port: int = self.unicast.getsockname()[1]
         self.endpoint = Endpoint(link.address, self.port, link.interface)
         self.group_host = ports.group4 if link.family == 4 else ports.group6
@@ -82,7 +85,7 @@ class OpenLink:
         """Open and join what is still missing. True if nothing is."""
         if not self.link.primary:
             return True
-        joined = self._joined or _attempt(self._join, Operation.JOIN, worked, failed)
+        joined = self._joined or not self.link.can_multicast or _attempt(self._join, Operation.JOIN, worked, failed)
         if self._ports.broadcast and self.link.broadcast and self.broadcast is None:
             return _attempt(self._listen_broadcast, Operation.LISTEN_BROADCAST, worked, failed) and joined
         return joined

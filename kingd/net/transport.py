@@ -22,7 +22,7 @@ from functools import partial
 from kingd.core.endpoint import Endpoint
 from kingd.net.filter import Filter, detach
 from kingd.net.links import Link, address_bits, is_link_local, why_unused
-from kingd.net.problems import Operation, Problem, Problems, describe, too_many, unused
+from kingd.net.problems import Operation, Problem, Problems, describe, nobody_to_greet, too_many, unused
 from kingd.net.sockets import Address, OpenLink, Ports
 from kingd.net.watch import Watch
 
@@ -53,17 +53,18 @@ class Transport:
         group4: str,
         group6: str,
         broadcast: bool,
+        peers: bool = False,
         on_datagram: Callable[[bytes, Endpoint, bool], None],
         on_refused: Callable[[Endpoint], None],
         on_links_changed: Callable[[int], None],
         on_problem: Callable[[Problem], None],
     ) -> None:
-        """`on_datagram` gets the data, its source, and whether it came by multicast or broadcast; `on_refused` where a
+        """`peers`: somebody is known who can be greeted by unicast. `on_datagram` gets the data, its source, and whether it came by multicast or broadcast; `on_refused` where a
         datagram of ours went, if that host says that nobody listens there."""
         self._filter: Filter | None = None
         self._group_filter: Filter | None = None
         self._interfaces = tuple(interfaces)
-        self._ports = Ports(port=port, group4=group4, group6=group6, broadcast=broadcast)
+        self._ports = Ports(port=port, group4=group4, group6=group6, broadcast=broadcast, peers=peers)
         self._on_datagram = on_datagram
         self._on_refused = on_refused
         self._on_links_changed = on_links_changed
@@ -103,7 +104,7 @@ class Transport:
         served: set[str] = set()
         for opened in self._primary():
             link = opened.link
-            if everywhere or link.interface not in served:
+            if link.can_multicast and (everywhere or link.interface not in served):
                 sent = self._transmit(opened, data, opened.group_host, self._ports.port, Operation.MULTICAST)
                 served |= {link.interface} if sent else set()
             if broadcast and self._ports.broadcast and link.broadcast:
@@ -115,7 +116,7 @@ class Transport:
         targets: dict[OpenLink, list[Address]] = {}
         served: set[str] = set()
         for opened in self._primary():
-            if group and opened.link.interface not in served:
+            if group and opened.link.can_multicast and opened.link.interface not in served:
                 served.add(opened.link.interface)
                 targets[opened] = [opened.group_address]
         for endpoint in to:
@@ -191,7 +192,14 @@ class Transport:
         if list(self._links) != before or not self._announced:
             self._announced = True
             self._problems.cleared(None, Operation.UNICAST)  # "no link of that family" may be over
-            self._on_links_changed(len(self._links))
+            self._count()
+
+    def _count(self) -> None:
+        """How many links there are by which somebody can be reached."""
+        useful = sum(opened.is_of_use for opened in self._links.values())
+        names = sorted({link.interface for link in self._links})
+        self._problems.replace(Operation.FIND, [nobody_to_greet(names)] if names and not useful else [])
+        self._on_links_changed(useful)
 
     def _open(self, link: Link) -> bool:
         try:
@@ -302,6 +310,9 @@ class Transport:
                 return count
             if self._problems:
                 self._problems.worked(opened.link, Operation.RECEIVE)
+            if not opened.is_of_use:
+                opened.is_of_use = True
+                self._count()
             self._on_datagram(data, Endpoint(address[0], address[1], opened.link.interface), is_multicast)
         return limit
 

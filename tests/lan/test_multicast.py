@@ -46,6 +46,36 @@ def test_093_mcast_ageout_of_all(lan: Lan, trio: Trio) -> None:
     lan.until_led_by("a")
 
 
+def test_interfaces_that_cannot_multicast_at_all(lan: Lan) -> None:
+    """As WireGuard's and many clouds': with `network.peers` all agree, a leader dies, all agree again."""
+    hosts = lan.ranked(3, config=_SEEDS)
+    for host in hosts:
+        host.namespace.ip("link set dev eth0 multicast off")
+    lan.start()
+    lan.until_led_by("a")
+    assert [host.status()["members"]["alive"] for host in hosts] == [3, 3, 3]
+    hosts[0].kill()
+    lan.until_led_by("b")
+    hosts[0].start()
+    lan.until_led_by("a")
+
+
+def test_host_without_multicast_and_peers_waits_for_one_that_names_it(lan: Lan) -> None:
+    """It says what is missing, and leads nobody; another one's `peers` are enough for both."""
+    a = lan.host("a", priority=20, config="[network]\nbroadcast = false\n")
+    b = lan.host("b", priority=10, config=_SEEDS)
+    for host in (a, b):
+        host.namespace.ip("link set dev eth0 multicast off")
+    a.start()
+    until(lambda: a.status_or_none() is not None)
+    until(lambda: "network.peers names nobody" in a.problems(), what=a.summary)
+    assert "eth0: up, but without multicast" in a.problems()
+    assert (a.status()["node"]["role"], a.leader()) == ("joining", None)
+    b.start()
+    lan.until_led_by("a")
+    until(lambda: "network.peers" not in a.problems(), what=a.summary)
+
+
 def test_multicast_dead_from_the_start_with_seeds(lan: Lan) -> None:
     """Neither multicast nor broadcast, but `network.peers`: all agree, a leader dies, all agree again."""
     lan.drop(MULTICAST)
