@@ -14,6 +14,7 @@ import signal
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from itertools import islice
 from pathlib import Path
 
 from kingd import __version__
@@ -79,6 +80,7 @@ _SPREAD_S = 2.0
 _FLOOD_CHECK_EVERY_S = 5.0
 _STATE_CHECK_EVERY_S = 2.0
 _TELL_AFTER_S = 0.5
+_ASKED_MAX = 16  # members whose way to us tells our address: it is looked up for each event
 # asyncio reads, and then runs timers: only who was stopped in between, or flooded, has something left to read.
 _LATE_US = 5_000
 _LEADERSHIP = (
@@ -407,8 +409,11 @@ class Runtime:
         systemd.status(self.sentence())
 
     def here(self) -> str | None:
-        endpoints = self._transport.local_endpoints()
-        return str(endpoints[0]) if endpoints else None
+        """This node's own address: the one by which members know it, or knew it."""
+        known = self.core.node.members
+        asked = islice(known.alive() or known, _ASKED_MAX)
+        endpoint = self._transport.own_endpoint(member.endpoint for member in asked)
+        return None if endpoint is None else str(endpoint)
 
     def sentence(self) -> str:
         facts = self.core.status(now_us())

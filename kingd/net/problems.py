@@ -121,8 +121,8 @@ def unused(interface: str, why: str) -> Problem:
 def nobody_to_greet(interfaces: list[str]) -> Problem:
     """No interface that is up can speak to everybody, and nobody is named."""
     text = (
-        f"{', '.join(interfaces)}: up, but without multicast, and network.peers names nobody: list the addresses of the other hosts "
-        f"in network.peers and restart kingd; {_STILL_WORKS[Operation.FIND]}"
+        f"{', '.join(interfaces)}: up, but without multicast, and network.peers names nobody: list the addresses of the other "
+        f"hosts in network.peers and restart kingd; {_STILL_WORKS[Operation.FIND]}"
     )
     return Problem(None, Operation.FIND, "ENODEV", text, subject=",".join(interfaces))
 

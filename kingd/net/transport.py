@@ -16,13 +16,14 @@ import errno
 import itertools
 import socket
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 
 from kingd.core.endpoint import Endpoint
 from kingd.net.filter import Filter, detach
-from kingd.net.links import Link, address_bits, is_link_local, why_unused
+from kingd.net.links import Link, why_unused
 from kingd.net.problems import Operation, Problem, Problems, describe, nobody_to_greet, too_many, unused
+from kingd.net.routing import own, route
 from kingd.net.sockets import Address, OpenLink, Ports
 from kingd.net.watch import Watch
 
@@ -59,8 +60,8 @@ class Transport:
         on_links_changed: Callable[[int], None],
         on_problem: Callable[[Problem], None],
     ) -> None:
-        """`peers`: somebody is known who can be greeted by unicast. `on_datagram` gets the data, its source, and whether it came by multicast or broadcast; `on_refused` where a
-        datagram of ours went, if that host says that nobody listens there."""
+        """`peers`: somebody is known who can be greeted by unicast. `on_datagram` gets the data, its source, and whether it
+        came by multicast or broadcast; `on_refused` where a datagram of ours went, if that host says that nobody listens."""
         self._filter: Filter | None = None
         self._group_filter: Filter | None = None
         self._interfaces = tuple(interfaces)
@@ -93,7 +94,7 @@ class Transport:
 
     def send(self, data: bytes, to: Endpoint) -> None:
         """Unicast. What cannot be sent is a `Problem`, and lost like any datagram."""
-        opened = self._route(to)
+        opened = route(self._links.values(), to)
         if opened is not None:
             self._transmit(opened, data, to.host, to.port, Operation.UNICAST)
         elif self._links:  # else everybody knows: no network at all
@@ -120,9 +121,9 @@ class Transport:
                 served.add(opened.link.interface)
                 targets[opened] = [opened.group_address]
         for endpoint in to:
-            route = self._route(endpoint)
-            if route is not None:
-                targets.setdefault(route, []).append(route.address(endpoint.host, endpoint.port))
+            way = route(self._links.values(), endpoint)
+            if way is not None:
+                targets.setdefault(way, []).append(way.address(endpoint.host, endpoint.port))
         return [(o.link.family == 6, o.source, o.link.ifindex, tuple(addresses)) for o, addresses in targets.items()]
 
     def drain(self, limit: int = 2048) -> int:
@@ -168,8 +169,14 @@ class Transport:
 
     def local_endpoints(self) -> list[Endpoint]:
         """Our unicast endpoints, primary IPv4 ones first."""
-        ordered = sorted(self._links.values(), key=lambda opened: (opened.link.family, not opened.link.primary))
-        return [opened.endpoint for opened in ordered]
+        return [opened.endpoint for opened in self._ordered()]
+
+    def own_endpoint(self, members: Iterable[Endpoint]) -> Endpoint | None:
+        """The one of ours by which most of these know us. None: there is no link."""
+        return own(self._ordered(), members)
+
+    def _ordered(self) -> list[OpenLink]:
+        return sorted(self._links.values(), key=lambda opened: (opened.link.family, not opened.link.primary))
 
     def problems(self) -> list[Problem]:
         """What is wrong now, each thing once."""
@@ -258,14 +265,6 @@ class Transport:
     def _primary(self) -> list[OpenLink]:
         return [opened for opened in self._links.values() if opened.link.primary]
 
-    def _route(self, to: Endpoint) -> OpenLink | None:
-        """The link to send from: of that interface if it is still there, on the peer's network, of the same scope."""
-        # Nothing for what is no numeric address: handed to the kernel as a name, it would wait for DNS.
-        size = len(address_bits(to.host))
-        candidates = [opened for opened in self._links.values() if len(address_bits(opened.link.address)) == size]
-        there = [opened for opened in candidates if opened.link.interface == to.interface]
-        return min(there or candidates, key=lambda opened: _distance(opened.link, to.host), default=None)
-
     def _transmit(self, opened: OpenLink, data: bytes, host: str, port: int, operation: Operation) -> bool:
         address: Address = opened.address(host, port)
         error = opened.send(data, address)
@@ -336,8 +335,3 @@ class Transport:
     def _report(self, problem: Problem) -> None:
         self._watch.hurry()
         self._on_problem(problem)
-
-
-def _distance(link: Link, host: str) -> tuple[bool, bool]:
-    """Smaller is better: on the same network, then of the same scope (fe80::/10 or not)."""
-    return not link.contains(host), is_link_local(link.address) != is_link_local(host)

@@ -146,3 +146,42 @@ def test_two_daemons_on_one_host_and_two_hosts(lan: Lan) -> None:
     lan.power_off(b)
     beside.kill()
     lan.until_led_by("a")
+
+
+def with_docker(host: Host) -> None:
+    """A bridge of containers, with the address that it has on every host."""
+    host.namespace.ip(
+        "link add docker0 type bridge", "link add container type veth peer name inside",
+        "link set container master docker0 up", "link set inside addrgenmode none up",
+        "address add 172.17.0.1/16 brd + dev docker0", "link set docker0 up",
+    )  # fmt: skip
+
+
+def test_all_say_the_same_address_where_each_has_a_docker0(lan: Lan) -> None:
+    """Of each host, itself included, also once it is alone: the address by which others reach it."""
+    hosts = lan.ranked(3)
+    for host in hosts:
+        with_docker(host)
+    lan.start()
+    lan.until_led_by("a")
+    wanted = {host.name: f"{host.address}:5466" for host in hosts}
+    for asked in hosts:
+        assert {name: row["address"] for name, row in asked.members().items()} == wanted
+        assert asked.status()["node"]["address"] == wanted[asked.name]
+        assert asked.kingctl("leader", "--address").stdout.strip() == wanted["a"]
+        events = [event["leader"]["address"] for event in asked.events() if event["leader"] is not None]
+        assert events[-1] == wanted["a"]
+    a, b, c = hosts
+    b.kill()
+    c.kill()
+    until(lambda: a.status()["members"]["alive"] == 1, what=a.summary)
+    assert a.status()["node"]["address"] == wanted["a"]
+
+
+def test_address_of_a_host_that_is_alone_is_the_one_on_its_way_out(lan: Lan) -> None:
+    a = lan.host("a")
+    with_docker(a)
+    a.namespace.ip("route add default via 10.77.0.254 dev eth0")
+    lan.start()
+    lan.until_led_by("a")
+    assert a.kingctl("leader", "--address").stdout.strip() == f"{a.address}:5466"
