@@ -1,12 +1,14 @@
-"""`python -m benchmarks.flood`: what a flood at the leader costs a cluster that requires a key, beside the same without one.
+"""`python -m benchmarks.flood`: what floods at the leader cost a cluster that requires a key, beside the same without one.
 
-As root. Three hosts and an attacker are network namespaces on one bridge; a fifth hears the leader's heartbeats, with the
-kernel's time stamps. The attacker would have a machine of his own; here he shares the processors. So he runs on one of them
-only, and he and, before him, the daemons at real-time priority: whatever else the machine does counts for nothing.
+As root. Three hosts, all of them voters, and an attacker are network namespaces on one bridge; a fifth hears the leader's
+heartbeats, with the kernel's time stamps. The attacker would have a machine of his own; here he shares the processors. So
+he runs on one of them only, and he and, before him, the daemons at real-time priority: whatever else the machine does
+counts for nothing.
 """
 
 import argparse
 import os
+import random
 import socket
 import struct
 import subprocess
@@ -17,8 +19,9 @@ from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 
+from benchmarks.attacks import ATTACKS, Heard
 from benchmarks.measured import Measured, machine
-from tests.lan.capture import PORT
+from tests.lan.capture import PORT, Capture
 from tests.lan.host import Host
 from tests.lan.network import GROUP, Lan
 
@@ -31,8 +34,7 @@ _TICKS = os.sysconf("SC_CLK_TCK")
 
 @dataclass(frozen=True, kw_only=True)
 class Run:
-    junk: int
-    bad: int
+    sent: dict[str, int]
     seconds: float
     changes: int
     gaps: Measured
@@ -43,8 +45,7 @@ class Run:
     def column(self) -> list[str]:
         statistics = self.gaps.statistics
         return [
-            f"{self.junk / self.seconds:,.0f}",
-            f"{self.bad / self.seconds:,.0f}",
+            f"{sum(self.sent.values()) / self.seconds:,.0f}",
             str(self.changes),
             str(len(self.gaps.values)),
             *(f"{statistics[name]:.1f}" for name in ("median", "p95", "max")),
@@ -55,8 +56,7 @@ class Run:
 
 
 ROWS = (
-    "junk, datagrams/s",
-    "good checksum and bad signature, datagrams/s",
+    "datagrams/s",
     "changes of leader told by any host",
     "heartbeats heard",
     "gap between heartbeats, median, ms",
@@ -105,37 +105,41 @@ class Ear:
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.flood", description="What a flood costs.")
     parser.add_argument("--seconds", type=float, default=30)
-    parser.add_argument("--junk", type=int, default=50_000, metavar="N", help="a second [%(default)s]")
-    parser.add_argument("--bad", type=int, default=20_000, metavar="N", help="a second [%(default)s]")
+    parser.add_argument("--rate", type=int, default=50_000, metavar="N", help="a second [%(default)s]")
+    parser.add_argument(
+        "attacks", nargs="*", metavar="ATTACK", help=f"of {', '.join(ATTACKS)} [all of them, one by one]"
+    )
     options = parser.parse_args()
-    columns = [_run(options.seconds, junk, bad).column() for junk, bad in ((0, 0), (options.junk, options.bad))]
-    print(f"{machine()}; {options.seconds:g} s each; three hosts, mode enforce; the flood goes to the leader\n")
-    print("| | no flood | flood |\n|---|---:|---:|")
+    names = options.attacks or list(ATTACKS)
+    columns = [_run(options.seconds, options.rate, name).column() for name in ("", *names)]
+    print(f"{machine()}; {options.seconds:g} s each; three voters, mode enforce; the flood goes to the leader\n")
+    print(f"| | no flood | {' | '.join(names)} |\n|---|{'---:|' * len(columns)}")
     for row, *cells in zip(ROWS, *columns, strict=True):
         print(f"| {row} | {' | '.join(cells)} |")
     return 0
 
 
-def _run(seconds: float, junk: int, bad: int) -> Run:
+def _run(seconds: float, rate: int, attack: str) -> Run:
     with Lan() as lan:
         leader, follower, _ = _hosts(lan)
+        lan.until_led_by(leader.name)
+        heard = _listen(lan, leader, follower)
         ear, attacker = Ear(lan, leader), lan.host("attacker")
         try:
             lan.until_led_by(leader.name)
             time.sleep(2)  # the start is over
             before_ns, ticks, refused = time.monotonic_ns(), [_ticks(leader), _ticks(follower)], _refused(leader)
             ear.at_ns.clear()
-            sent = _flood(attacker, leader, seconds, junk, bad)
+            sent = _flood(attacker, leader, seconds, rate, attack, heard)
             passed_s = (time.monotonic_ns() - before_ns) / 1e9
-            heard = list(ear.at_ns)
+            beats = list(ear.at_ns)
             busy = [
                 100 * (_ticks(host) - then) / _TICKS / passed_s
                 for host, then in zip((leader, follower), ticks, strict=True)
             ]
-            gaps = [(after - before) / 1e6 for before, after in pairwise(heard)]
+            gaps = [(after - before) / 1e6 for before, after in pairwise(beats)]
             return Run(
-                junk=sent[0],
-                bad=sent[1],
+                sent=sent,
                 seconds=seconds,
                 changes=len(lan.changes(before_ns)),
                 gaps=Measured(system="kingd", row="gap", unit="ms", values=gaps),
@@ -147,13 +151,32 @@ def _run(seconds: float, junk: int, bad: int) -> Run:
             ear.close()
 
 
+def _listen(lan: Lan, leader: Host, voter: Host) -> Heard:
+    """What the attacker has heard of a voter, before and after it was restarted."""
+    said = []
+    for _ in range(2):
+        with Capture(lan.switch) as capture:
+            lan.until_led_by(leader.name)
+            lan.until_complete()
+            time.sleep(2)
+        said.append(capture.payloads(source=voter))
+        if len(said) == 1:
+            voter.restart()
+            _prefer(voter)
+    return Heard(int(leader.status()["node"]["id"], 16), *said)
+
+
 def _hosts(lan: Lan) -> list[Host]:
-    config = _with_key(lan.folder / "cluster.key")
+    config = _with_key(lan.folder / "cluster.key") + '\n[quorum]\nvoters = ["a", "b", "c"]'
     hosts = [lan.host(name, priority=priority, config=config) for name, priority in (("a", 30), ("b", 20), ("c", 10))]
     lan.start()
     for host in hosts:
-        os.sched_setscheduler(host.pid, os.SCHED_RR, os.sched_param(_PRIORITY))
+        _prefer(host)
     return hosts
+
+
+def _prefer(host: Host) -> None:
+    os.sched_setscheduler(host.pid, os.SCHED_RR, os.sched_param(_PRIORITY))
 
 
 def _with_key(file: Path) -> str:
@@ -162,14 +185,16 @@ def _with_key(file: Path) -> str:
     return f'[security]\nmode = "enforce"\nkey_file = "{file}"'
 
 
-def _flood(attacker: Host, leader: Host, seconds: float, junk: int, bad: int) -> list[int]:
-    if not junk and not bad:
+def _flood(attacker: Host, leader: Host, seconds: float, rate: int, attack: str, heard: Heard) -> dict[str, int]:
+    if not attack:
         time.sleep(seconds)
-        return [0, 0]
-    flooder = [sys.executable, "-m", "benchmarks.flooder", leader.address, str(seconds), str(junk), str(bad)]
+        return {}
+    file = attacker.folder / "datagrams"
+    file.write_text("\n".join(data.hex() for data in ATTACKS[attack](random.Random(1), heard)), encoding="ascii")
+    flooder = [sys.executable, "-m", "benchmarks.flooder", leader.address, str(seconds), str(file), str(rate)]
     alone = ["taskset", "--cpu-list", str(max(os.sched_getaffinity(0))), "chrt", "--rr", "1"]
     done = subprocess.run(attacker.namespace.command(*alone, *flooder), check=True, capture_output=True, text=True)
-    return [int(number) for number in done.stdout.split()]
+    return {attack: int(done.stdout)}
 
 
 def _refused(host: Host) -> int:

@@ -24,6 +24,7 @@ VERSION = 0x10  # major.minor as two nibbles: another major is another language
 
 _MAGIC = b"Kg"
 _HEADER = struct.Struct("!2sBBHHQQQQQQQQQQHHIIIBBBB")
+ADDRESSING = struct.Struct("!4xH10xQQQQQ")  # of the header: flags, source, destination, session, receiver, sequence
 _HEADER_LENGTH_AT = slice(6, 8)
 SOURCE_AT, DESTINATION_AT = slice(16, 24), slice(24, 32)
 SESSION_AT, SEQUENCE_AT = slice(32, 40), slice(48, 56)

@@ -22,6 +22,7 @@ from kingd.core import (
 )
 from kingd.core.effect import Effect, EventKind
 from kingd.core.endpoint import Endpoint
+from kingd.core.glance import Glance, glance
 from kingd.core.message import (
     NOBODY,
     Ballot,
@@ -136,6 +137,10 @@ class Core:
         following.renew(node, leader, promise.led)
         self._deadline_us = timers.next_us(node, others_us=self._others_us)
         return True
+
+    def glance(self, data: bytes, *, by_group: bool) -> Glance:
+        """Whether this is worth reading. Nothing is believed, and nothing happens, but that it is counted if not."""
+        return glance(self.node, data, by_group=by_group)
 
     # -- what comes in ---------------------------------------------------------------------------------------------------
 

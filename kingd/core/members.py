@@ -42,6 +42,11 @@ class ReplayWindow:
         self.newest = 0
         self._seen = 0  # bit i: newest - i was seen
 
+    def has(self, sequence: int) -> bool:
+        """Was it seen, or is it too old to tell? Changes nothing."""
+        behind = self.newest - sequence
+        return behind >= _WINDOW or (behind >= 0 and bool(self._seen & 1 << behind))
+
     def accept(self, sequence: int) -> bool:
         ahead = sequence - self.newest
         if ahead > 0:

@@ -51,9 +51,14 @@ def _addressees(node: Node) -> tuple[bool, tuple[Endpoint, ...]]:
     return leads, tuple(dict.fromkeys(m.endpoint for m in addressees))
 
 
+def is_heeded(member: Member) -> bool:
+    """It has gone, and another obituary says nothing new."""
+    return member.state is State.LEFT or member.obituary_us >= 0
+
+
 def on_obituary(node: Node, member: Member) -> None:
     """That session is dead. Nobody waits for it, and what was promised to it is free."""
-    if member.state is State.LEFT or member.obituary_us >= 0:
+    if is_heeded(member):
         return
     if member.distrusted:
         node.drop("obituary")

@@ -26,6 +26,7 @@ from kingd.core.codec import (
     DATAGRAM_SIZE_MAX,
     DATAGRAM_SIZE_MIN,
     DESTINATION_AT,
+    SEQUENCE_AT,
     SESSION_AT,
     SOURCE_AT,
     decode,
@@ -48,6 +49,7 @@ from kingd.core.effect import (
 )
 from kingd.core.election import Core
 from kingd.core.endpoint import Endpoint
+from kingd.core.glance import Glance
 from kingd.core.message import Role, SessionId, Term
 from kingd.core.repeats import Repeats
 from kingd.core.seal import Seal, cluster_id
@@ -79,6 +81,7 @@ _DISK_RETRY_S = 5.0
 _SPREAD_S = 2.0
 _FLOOD_CHECK_EVERY_S = 5.0
 _STATE_CHECK_EVERY_S = 2.0
+_RENEW_FILTER_S = 0.5
 _TELL_AFTER_S = 0.5
 _ASKED_MAX = 16  # members whose way to us tells our address: it is looked up for each event
 # asyncio reads, and then runs timers: only who was stopped in between, or flooded, has something left to read.
@@ -263,8 +266,24 @@ class Runtime:
         except ServiceError as error:
             _log.error("reload: nothing was changed: %s", error.message)
 
-    def _on_datagram(self, data: bytes, source: Endpoint, _multicast: bool) -> None:
+    def _on_datagram(self, data: bytes, source: Endpoint, by_group: bool) -> None:
         now = now_us()
+        match self.core.glance(data, by_group=by_group):
+            case Glance.MEMBER:
+                self._read(data, source, now)
+            case Glance.STRANGER if self._floodgate.admits_stranger(now):
+                began_ns = time.thread_time_ns()
+                self._read(data, source, now)
+                self._floodgate.spend(time.thread_time_ns() - began_ns)
+            case Glance.STRANGER:
+                self.core.node.drop("flood")
+                self._on_judged(self._floodgate.refused(now))
+            case Glance.USELESS:
+                self._on_judged(self._floodgate.refused(now))
+            case Glance.COPY:
+                self._on_judged(self._floodgate.copied(now))
+
+    def _read(self, data: bytes, source: Endpoint, now: int) -> None:
         found = self._repeats.find(data, self._seal)
         if found is not None and self.core.repeat(*found, source=source, now_us=now):
             self._arm()
@@ -273,8 +292,7 @@ class Runtime:
             datagram = decode(data, cluster=self.core.node.settings.cluster, seal=self._seal)
         except DecodeError as error:
             self.refusals.note(error.reason, source, now_us=now)
-            if self._floodgate.refused(now):
-                self._on_flood_changed()
+            self._on_judged(self._floodgate.refused(now))
             return
         self._repeats.remember(data, datagram)
         self.perform(self.core.receive(datagram, source=source, now_us=now))
@@ -456,7 +474,10 @@ class Runtime:
             self._spawn(asyncio.to_thread(self._store.save_peers, members))
 
     def _watch_flood(self) -> None:
-        if self._floodgate.rest(now_us()):
+        self._on_judged(self._floodgate.rest(now_us()))
+
+    def _on_judged(self, changed: bool) -> None:
+        if changed:
             self._on_flood_changed()
 
     def _set_filter(self) -> None:
@@ -467,14 +488,28 @@ class Runtime:
         own_id, own_session = node.id.to_bytes(8, "big"), node.session.to_bytes(8, "big")
         own = ((SOURCE_AT.start, own_id), (SESSION_AT.start, own_session))
         to = (DESTINATION_AT.start, own_id)
+        sessions = (SESSION_AT.start, SEQUENCE_AT.start, self._news()) if flood else None
         self._transport.filter(
-            Filter(fixed, size_min=size_min, size_max=size_max, samples=True) if flood else None,
-            Filter(fixed, size_min=size_min, size_max=size_max, to=to, own=own, samples=flood),
+            Filter(fixed, size_min=size_min, size_max=size_max, samples=True, sessions=sessions) if flood else None,
+            Filter(fixed, size_min=size_min, size_max=size_max, to=to, own=own, samples=flood, sessions=sessions),
         )
+
+    def _news(self) -> list[tuple[bytes, int]]:
+        """Whose words are news, and from which number on: the leader's first, for only so many fit into a filter."""
+        node = self.core.node
+        known = sorted(node.members.alive(), key=lambda member: (member.node != node.leader.node, member.rank))
+        return [(member.session.to_bytes(8, "big"), member.window.newest) for member in known]
+
+    def _renew_filter(self) -> None:
+        """What was new a moment ago may be what is replayed now; and members come."""
+        if self._floodgate.closed:
+            self._set_filter()
+            self._loop.call_later(_RENEW_FILTER_S, self._renew_filter)
 
     def _on_flood_changed(self) -> None:
         self._set_filter()
         if self._floodgate.closed:
+            self._loop.call_later(_RENEW_FILTER_S, self._renew_filter)
             _log.warning(
                 "a flood of foreign datagrams: the kernel drops them now, but for a sample (see kingctl status)"
             )

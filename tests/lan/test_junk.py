@@ -1,6 +1,7 @@
 """Datagrams that are none of ours, or not any more: the daemons lead on, stay small, and say what they refused."""
 
 import random
+import socket
 import time
 from collections.abc import Iterator
 from dataclasses import replace
@@ -8,10 +9,10 @@ from typing import NamedTuple
 
 import pytest
 
-from kingd.core.codec import decode, encode
+from kingd.core.codec import DESTINATION_AT, decode, encode
 from kingd.core.message import Announce, Datagram, NodeId, SessionId
 from kingd.core.seal import Seal, cluster_id
-from tests.lan.capture import Capture, replay
+from tests.lan.capture import PORT, Capture, replay
 from tests.lan.host import Host, until
 from tests.lan.network import GROUP, Lan
 
@@ -123,6 +124,33 @@ def test_099_replay_all_to_a_fresh_node_alone(lan: Lan, traffic: list[bytes]) ->
         assert fresh.leader() in (None, "fresh")
         time.sleep(0.2)
     lan.until_led_by("fresh", limit_s=5)
+
+
+def test_flood_of_replays_is_a_flood(lan: Lan, traffic: list[bytes]) -> None:
+    """What was recorded is as good for a flood as junk: the kernel drops it before it wakes the leader, what the others
+    say arrives meanwhile, and who is new gets in when it is over."""
+    a, *_ = lan.running
+    stranger = lan.host("stranger")
+    to_a = [data for data in traffic if data[DESTINATION_AT] == bytes.fromhex(a.status()["node"]["id"])]
+    assert to_a
+    start_ns = time.monotonic_ns()
+    until(lambda: _flooded(a, stranger, to_a), what=lambda: a.log)
+    for _ in range(5):
+        replay(stranger, to_a[-1:] * 2000, to=a)
+    lan.until_led_by("a")
+    assert not lan.changes(start_ns)
+    lan.host("d", priority=1).start()
+    until(lambda: len(a.members()) == 4, limit_s=40, what=a.summary)
+    assert "the flood of foreign datagrams is over" in a.log
+    assert not lan.changes(start_ns, lan.running[:3])
+
+
+def _flooded(host: Host, stranger: Host, said: list[bytes]) -> bool:
+    """Without a word from the host in between, unlike `replay`: so many at once."""
+    with stranger.namespace.inside(lambda: socket.socket(socket.AF_INET, socket.SOCK_DGRAM)) as sender:
+        for number in range(6_000):
+            sender.sendto(said[number % len(said)], (host.address, PORT))
+    return "a flood of foreign datagrams" in host.log
 
 
 def test_flood_of_strangers_keeps_every_table_bounded(lan: Lan, traffic: list[bytes]) -> None:

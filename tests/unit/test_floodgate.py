@@ -48,3 +48,46 @@ def test_next_flood_closes_it_again() -> None:
     for begin_us in (0, 100 * SECOND):
         assert len(refuse(gate, per_second=10_000, from_us=begin_us)) == 1
         assert gate.rest(begin_us + 12 * SECOND)
+
+
+def admitted(gate: Floodgate, *, from_us: int, cost_us: int) -> int:
+    """How many of 100,000 strangers in a second."""
+    count = 0
+    for now_us in range(from_us, from_us + SECOND, 10):
+        if gate.admits_stranger(now_us):
+            gate.spend(cost_us * 1000)
+            count += 1
+    return count
+
+
+def test_strangers_get_a_fifth_of_the_time_and_little_of_it_in_a_flood() -> None:
+    gate = Floodgate()
+    assert admitted(gate, from_us=SECOND, cost_us=50) * 50 in range(199_000, 202_000)
+    assert admitted(gate, from_us=2 * SECOND, cost_us=1) == 100_000  # one each 10 us
+    refuse(gate, per_second=50_000, from_us=3 * SECOND)
+    assert gate.closed
+    assert admitted(gate, from_us=5 * SECOND, cost_us=50) * 50 in range(49_000, 52_000)
+
+
+def test_one_that_costs_more_than_all_there_is_is_one() -> None:
+    gate = Floodgate()
+    assert gate.admits_stranger(SECOND)
+    gate.spend(10**12)
+    assert not gate.admits_stranger(SECOND + 1)
+    assert gate.admits_stranger(2 * SECOND)
+
+
+def test_copies_that_the_network_makes_are_no_flood_and_do_not_keep_it_closed() -> None:
+    gate = Floodgate()
+    assert not any(gate.copied(now_us) for now_us in range(0, 5 * SECOND, SECOND // 4_900))
+    refuse(gate, per_second=50_000, from_us=6 * SECOND)
+    assert gate.closed
+    for now_us in range(7 * SECOND, 20 * SECOND, SECOND // 200):
+        gate.copied(now_us)
+    assert gate.rest(20 * SECOND)
+
+
+def test_copies_by_the_thousand_are_a_flood() -> None:
+    gate = Floodgate()
+    assert sum(gate.copied(now_us) for now_us in range(0, SECOND, SECOND // 50_000)) == 1
+    assert gate.closed

@@ -74,6 +74,7 @@ def member(node: int, *, session: int = 0, priority: int = 100, heard_us: int = 
 def test_replay_window(heard: list[int], sequence: int, accepted: bool) -> None:
     window = ReplayWindow()
     assert all(window.accept(number) for number in heard)
+    assert window.has(sequence) is not accepted
     assert window.accept(sequence) is accepted
 
 

@@ -11,6 +11,7 @@ from kingd.core.codec import (
     DATAGRAM_SIZE_MAX,
     DATAGRAM_SIZE_MIN,
     DESTINATION_AT,
+    SEQUENCE_AT,
     SESSION_AT,
     SOURCE_AT,
     encode,
@@ -144,3 +145,39 @@ def test_what_is_not_ours_passes_outside_a_flood(pair: Pair) -> None:
         assert arrived(pair, data[:2048], times=20) == 20
     group_filter(samples=True).attach(pair[1])
     assert 5 <= arrived(pair, flipped(8), times=2000) <= 80
+
+
+def flood_filter(*known: tuple[int, int]) -> Filter:
+    sessions = [(session.to_bytes(8, "big"), newest) for session, newest in known]
+    return Filter(
+        prologue(CLUSTER),
+        size_min=DATAGRAM_SIZE_MIN,
+        size_max=DATAGRAM_SIZE_MAX,
+        samples=True,
+        sessions=(SESSION_AT.start, SEQUENCE_AT.start, sessions),
+    )
+
+
+def numbered(session: int, sequence: int) -> bytes:
+    header = replace(DATAGRAM.header, session=SessionId(session), sequence=sequence)
+    return encode(replace(DATAGRAM, header=header), Seal())
+
+
+def test_in_a_flood_what_is_new_of_a_known_session_passes_and_of_the_rest_a_sample(pair: Pair) -> None:
+    known = [(MY_SESSION + n, newest) for n, newest in enumerate((7, 1 << 32, (5 << 32) + 9, (1 << 64) - 2, 1))]
+    flood_filter(*known).attach(pair[1])
+    for session, newest in known:
+        for sequence in (newest + 1, (1 << 64) - 1):
+            assert arrived(pair, numbered(session, sequence), times=20) == 20
+        for sequence in (newest, max(newest - (1 << 32), 1), 1):
+            assert arrived(pair, numbered(session, sequence), times=500) < 40
+    for bit in range(3, 64):  # nearly a known one
+        assert arrived(pair, numbered(MY_SESSION ^ 1 << bit, 1 << 40), times=20) < 8
+    assert 5 <= arrived(pair, numbered(1, 1 << 40), times=2000) <= 80
+
+
+def test_filter_of_a_large_cluster_fits_into_the_kernel(pair: Pair) -> None:
+    """Of those that do not fit a sample passes."""
+    flood_filter(*((MY_SESSION + n, 7) for n in range(4000))).attach(pair[1])
+    assert arrived(pair, numbered(MY_SESSION, 8), times=20) == 20
+    assert arrived(pair, numbered(MY_SESSION + 3000, 8), times=500) < 40
