@@ -184,7 +184,8 @@ def _survey_table(nodes: list[JsonObject]) -> str:
 
 def _survey_row(node: JsonObject) -> list[object]:
     if not flag(node, "ok"):
-        return [node.get("name"), node.get("priority"), None, None, "dead: no answer"]
+        claims = "no answer, and says that it leads" if node.get("leader") else "dead: no answer"
+        return [node.get("name"), node.get("priority"), node.get("leader"), node.get("term") or None, claims]
     rtt_ms = number_or_none(node, "rtt_ms")
     answer = f"{rtt_ms:.1f} ms" if rtt_ms else "this node"
     return [node.get("name"), node.get("priority"), node.get("leader"), node.get("term"), answer]
@@ -192,7 +193,8 @@ def _survey_row(node: JsonObject) -> list[object]:
 
 def _verdict(nodes: list[JsonObject], *, agree: bool) -> str:
     alive = [node for node in nodes if flag(node, "ok")]
-    views = sorted({str(node["leader"]) if node.get("leader") else "nobody" for node in alive})
+    heard = [node for node in nodes if flag(node, "ok") or node.get("leader")]
+    views = sorted({str(node["leader"]) if node.get("leader") else "nobody" for node in heard})
     silent = f"; {len(nodes) - len(alive)} did not answer" if len(nodes) > len(alive) else ""
     if agree:
         return f"{len(alive)} alive, all say that {' or '.join(views)} leads{silent}"

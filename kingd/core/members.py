@@ -74,6 +74,7 @@ class Member:
     heard_us: int
     priority: int = 0
     role: Role = Role.JOINING
+    role_us: int = 0  # since when, as far as this node has heard
     eligible: bool = False
     voters: VoterList = NO_VOTERS
     wanted: int = 0  # digest of the one in its configuration
@@ -116,7 +117,8 @@ class Member:
     def update(self, header: Header, *, source: Endpoint, now_us: int) -> None:
         self.heard_us = now_us
         self.priority = header.priority
-        self.role = header.role
+        if self.role is not header.role:
+            self.role, self.role_us = header.role, now_us
         self.eligible = header.eligible
         if self.voters != header.voters:
             self.voters, self.voters_us = header.voters, now_us

@@ -5,13 +5,15 @@ far: after a stall a question may be answered before any timer has fired."""
 
 from dataclasses import dataclass
 
-from kingd.core import quorum, voters
+from kingd.core import quorum, silence, voters
 from kingd.core.effect import Peer
 from kingd.core.members import Member, State
 from kingd.core.message import NO_BALLOT, NOBODY, Ballot, Reason, Role, Term
 from kingd.core.node import Node
 from kingd.core.timing import MS, SECOND
 from kingd.core.voters import majority
+
+_ASKED_OF_LATE_US = 10 * SECOND
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,6 +112,7 @@ def _problems(node: Node, now_us: int) -> list[str]:
         f"{who} is heard by multicast but does not answer: unicast UDP between us is blocked (a firewall?)"
         for who in sorted(_unanswering(node, now_us))
     )
+    found.extend(silence.problems(node, now_us))
     found.extend(quorum.problems(node))
     waits_for = voters.obstacle(node)
     if waits_for is not None:
@@ -144,7 +147,7 @@ def _unanswering(node: Node, now_us: int) -> set[str]:
         for m in node.members.alive()
         if now_us - m.multicast_us < 3 * m.interval_us
         and now_us - m.contact_us > max(contact_us, 3 * m.interval_us)
-        and (_proves_contact(node, m) or _was_asked(node, m))
+        and (_proves_contact(node, m) or _was_asked(node, m, now_us))
     }
 
 
@@ -153,9 +156,10 @@ def _proves_contact(node: Node, member: Member) -> bool:
     return node.role is Role.LEADER or member is node.followed()
 
 
-def _was_asked(node: Node, member: Member) -> bool:
+def _was_asked(node: Node, member: Member, now_us: int) -> bool:
+    """Of late: a question that nobody has repeated since says nothing about today."""
     challenge = node.challenges.get(member.node, member.session)
-    return challenge is not None and challenge.sent_us > member.contact_us
+    return challenge is not None and challenge.sent_us > max(member.contact_us, now_us - _ASKED_OF_LATE_US)
 
 
 def _is_polled(node: Node, leader: Member, now_us: int) -> bool:

@@ -1,6 +1,7 @@
 """Every member asked live for its own view: the seed's DEBUG. Who does not answer three questions in half a second is
 not ok. Of many members some are asked after the others: 450 answers at once would not fit into a socket."""
 
+from kingd.core import silence
 from kingd.core.effect import Surveyed, SurveyRow
 from kingd.core.endpoint import Endpoint
 from kingd.core.hearsay import Listed
@@ -87,17 +88,19 @@ def _finish(node: Node, inquiry: Inquiry) -> None:
         ok=True,
         rtt_us=0,
     )
-    others = [inquiry.rows.get(asked.node) or _silent(asked) for asked in inquiry.asked]
+    rivals = {rival.node: rival.leader.term for rival in silence.rivals(node, node.now_us)}
+    others = [inquiry.rows.get(asked.node) or _silent(asked, claims=rivals.get(asked.node)) for asked in inquiry.asked]
     node.out.append(Surveyed(inquiry.token, (mine, *others)))
 
 
-def _silent(asked: Member | Listed) -> SurveyRow:
+def _silent(asked: Member | Listed, *, claims: Term | None) -> SurveyRow:
+    """`claims`: the term in which it says that it leads, to whoever hears it."""
     return SurveyRow(
         node=asked.node,
         name=asked.name,
         priority=asked.priority,
-        leader_name="",
-        term=Term(0),
+        leader_name="" if claims is None else asked.name,
+        term=claims or Term(0),
         ok=False,
         rtt_us=None,
     )

@@ -4,6 +4,7 @@ import time
 
 from kingd.config import Config
 from kingd.control.service import JsonObject
+from kingd.core import silence
 from kingd.core.effect import Event, Peer, Surveyed
 from kingd.core.election import Core
 from kingd.core.hearsay import Listed
@@ -88,10 +89,10 @@ def status(
 
 def members(core: Core, facts: Status, *, here: str | None, now_us: int) -> JsonObject:
     node = core.node
-    leader = facts.ballot.node
+    leaders = {facts.ballot.node, *(rival.node for rival in silence.rivals(node, now_us))}
     rows: list[tuple[tuple[int, int], JsonObject]] = [(node.rank, _self_row(node, facts, here))]
     for m in node.members:
-        role = "leader" if m.node == leader else "follower" if m.role is Role.LEADER else _ROLES[m.role]
+        role = "leader" if m.node in leaders else "follower" if m.role is Role.LEADER else _ROLES[m.role]
         row: JsonObject = {
             "id": node_id(m.node),
             "name": m.name,
@@ -138,8 +139,8 @@ def _self_row(node: Node, facts: Status, here: str | None) -> JsonObject:
 
 
 def survey(result: Surveyed) -> JsonObject:
-    """All alive members agree when they all name the same leader."""
-    leaders = {row.leader_name for row in result.rows if row.ok}
+    """All alive members agree when they all name the same leader. Who does not answer and says that it leads is alive."""
+    leaders = {row.leader_name for row in result.rows if row.ok or row.leader_name}
     nodes = [
         {
             "id": node_id(row.node),

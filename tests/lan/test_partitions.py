@@ -194,3 +194,35 @@ def test_20_percent_loss_for_a_minute(lossy: Lossy) -> None:
     lan.until_led_by("b")
     lan.hosts[0].start()
     lan.until_led_by("a")
+
+
+def test_host_that_hears_nothing_says_so_and_the_others_say_what_it_claims_to_be(lan: Lan, trio: Trio) -> None:
+    """Its firewall drops all that comes in, answers too. It leads alone; that is seen on each host, and over with the fault."""
+    a, b, c = trio
+    c.namespace.nft("table inet deaf { chain input { type filter hook input priority 0; meta l4proto udp drop; }; }")
+    until(lambda: c.leader() == "c", what=c.summary)
+    until(lambda: "nothing is heard: a, b fell silent without a word" in c.problems(), what=c.problems)
+    for host in (a, b):
+        until(lambda host=host: "c (10.77.0.3:5466) says that it leads" in host.problems(), what=host.problems)
+        assert (host.leader(), host.members()["c"]["role"], host.members()["c"]["state"]) == ("a", "leader", "alive")
+        survey = host.kingctl("survey")
+        assert survey.returncode == 1
+        assert "no answer, and says that it leads" in survey.stdout
+        assert "the views differ: 2 alive say a or c" in survey.stderr
+    c.namespace.nft("delete table inet deaf")
+    lan.until_led_by("a")
+    for host in trio:
+        until(lambda host=host: not host.problems(), what=host.problems)
+        assert host.kingctl("survey").returncode == 0
+
+
+def test_host_that_is_deaf_from_the_start_has_heard_none_of_its_peers(lan: Lan) -> None:
+    a = lan.host("a", priority=20)
+    c = lan.host("c", priority=10, config='[network]\npeers = ["10.77.0.1"]')
+    lan.start(a)
+    lan.until_led_by("a", [a])
+    c.namespace.nft("table inet deaf { chain input { type filter hook input priority 0; meta l4proto udp drop; }; }")
+    c.start()
+    until(lambda: c.status_or_none() is not None)
+    until(lambda: "none of the 1 peers that are configured" in c.problems(), what=c.problems)
+    until(lambda: "does not answer" in a.problems(), what=a.problems)
