@@ -1,14 +1,16 @@
 """Is this a flood? Counts what is refused, and says when the kernel's filter should go up and come down; and how much
 processor time goes to those whom nobody knows.
 
-Off, every refusal is seen and counted. Above `_FLOOD_PER_S` of them in a second the filter goes up; then only a
-sample arrives, and when that has been quiet for `_QUIET_US`, the filter comes down.
+Off, every refusal is seen and counted. Above `_FLOOD_PER_S` of them in a second (so many a host can count that has a
+fifth of a processor left) the filter goes up; then only a sample arrives, and when that has been quiet for `_QUIET_US`,
+the filter comes down.
 
 A datagram of a living session costs what its MACs cost, if they are wrong: whoever forges its header, and the source
 address, takes nothing from the member. All others share a part of each slice of time, a small one in a flood: beyond
 it they are not even read. A source address plays no part, for anybody can write one."""
 
-_FLOOD_PER_S = 5_000
+_FLOOD_PER_S = 2_000
+_CROWD_PER_S = 5_000  # of strangers that were not read: they may be a large cluster after a power cut
 _SAMPLE_PER_S = 4  # one in 64 arrives: 256 a second at least were sent
 _COPIES_PER_S = 300  # the network makes some, of what everybody says by IPv4 and IPv6
 _QUIET_US = 10_000_000
@@ -22,7 +24,7 @@ class Floodgate:
     def __init__(self) -> None:
         self.closed = False
         self._second_us = 0
-        self._count = self._copies = 0
+        self._count = self._copies = self._crowd = 0
         self._last_flood_us = 0
         self._slice_us = 0
         self._left_ns = _STRANGERS_NS
@@ -33,15 +35,21 @@ class Floodgate:
         self._count += 1
         return self._judge(self._count >= (_SAMPLE_PER_S if self.closed else _FLOOD_PER_S), now_us)
 
+    def turned_away(self, now_us: int) -> bool:
+        """One more stranger for whom there was no time. True if `closed` has just changed."""
+        self._begin_second(now_us)
+        self._crowd += 1
+        return self._judge(self._crowd >= (_SAMPLE_PER_S if self.closed else _CROWD_PER_S), now_us)
+
     def copied(self, now_us: int) -> bool:
         """One more that came twice, which is no fault unless there are many. True if `closed` has just changed."""
         self._begin_second(now_us)
         self._copies += 1
-        return self._judge(self._copies >= (_COPIES_PER_S if self.closed else _FLOOD_PER_S), now_us)
+        return self._judge(self._copies >= (_COPIES_PER_S if self.closed else _CROWD_PER_S), now_us)
 
     def _begin_second(self, now_us: int) -> None:
         if now_us - self._second_us >= _SECOND_US:
-            self._second_us, self._count, self._copies = now_us, 0, 0
+            self._second_us, self._count, self._copies, self._crowd = now_us, 0, 0, 0
 
     def _judge(self, is_flood: bool, now_us: int) -> bool:
         if is_flood:

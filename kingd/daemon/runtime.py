@@ -22,17 +22,7 @@ from kingd.config import Config
 from kingd.control.server import ControlServer
 from kingd.control.service import JsonObject, ServiceError
 from kingd.core.bodies import DecodeError
-from kingd.core.codec import (
-    DATAGRAM_SIZE_MAX,
-    DATAGRAM_SIZE_MIN,
-    DESTINATION_AT,
-    SEQUENCE_AT,
-    SESSION_AT,
-    SOURCE_AT,
-    decode,
-    encode,
-    prologue,
-)
+from kingd.core.codec import decode, encode
 from kingd.core.effect import (
     Draining,
     Effect,
@@ -49,7 +39,6 @@ from kingd.core.effect import (
 )
 from kingd.core.election import Core
 from kingd.core.endpoint import Endpoint
-from kingd.core.glance import Glance
 from kingd.core.message import Role, SessionId, Term
 from kingd.core.repeats import Repeats
 from kingd.core.seal import Seal, cluster_id
@@ -57,7 +46,7 @@ from kingd.core.settings import Preempt, Settings
 from kingd.core.timing import Timing
 from kingd.daemon import scheduling, systemd, views
 from kingd.daemon.clock import now_us
-from kingd.daemon.floodgate import Floodgate
+from kingd.daemon.gate import Gate
 from kingd.daemon.guardian import Guardian
 from kingd.daemon.journal import Journal
 from kingd.daemon.last_will import LastWill
@@ -65,7 +54,6 @@ from kingd.daemon.log import set_up
 from kingd.daemon.refusals import Refusals
 from kingd.daemon.service import ControlService, Settled
 from kingd.daemon.store import Store
-from kingd.net.filter import Filter
 from kingd.net.problems import Problem
 from kingd.net.seeds import numeric, parse_seed, resolve
 from kingd.net.transport import Transport
@@ -81,7 +69,6 @@ _DISK_RETRY_S = 5.0
 _SPREAD_S = 2.0
 _FLOOD_CHECK_EVERY_S = 5.0
 _STATE_CHECK_EVERY_S = 2.0
-_RENEW_FILTER_S = 0.5
 _TELL_AFTER_S = 0.5
 _ASKED_MAX = 16  # members whose way to us tells our address: it is looked up for each event
 # asyncio reads, and then runs timers: only who was stopped in between, or flooded, has something left to read.
@@ -113,7 +100,6 @@ class Runtime:
         self._store = store
         self.reread = reread
         self._seal = seal
-        self._floodgate = Floodgate()
         self._repeats = Repeats()
         self._last_will = LastWill(guardian)
         self._seeds = [parse_seed(peer, config.network.port) for peer in config.network.peers]
@@ -129,6 +115,7 @@ class Runtime:
             hold_us=store.hold_us,
             in_force=store.voters,
         )
+        self._gate = Gate(self.core)
         self.journal = Journal()
         self.refusals = Refusals()
         self.since = views.moment(time.time())
@@ -159,14 +146,14 @@ class Runtime:
         await self._server.start()
         self._last_will.watch(self._loop)
         self._transport = self._open_transport()
-        self._set_filter()
+        self._gate.guard(self._transport, self._loop)
         self._transport.start(self._loop)
         if not self._store.writable:
             self.perform(self.core.set_unfit("state-not-writable", now_us=now_us()))
         self._handle_signals()
         self._every(_RESOLVE_EVERY_S, self._resolve_seeds)
         self._every(_REMEMBER_EVERY_S, self._remember_peers)
-        self._every(_FLOOD_CHECK_EVERY_S, self._watch_flood)
+        self._every(_FLOOD_CHECK_EVERY_S, self._gate.watch)
         self._spawn(self._keep_state())
         self._feed_watchdog()
         systemd.ready(self.sentence())
@@ -268,20 +255,7 @@ class Runtime:
 
     def _on_datagram(self, data: bytes, source: Endpoint, by_group: bool) -> None:
         now = now_us()
-        match self.core.glance(data, by_group=by_group):
-            case Glance.MEMBER:
-                self._read(data, source, now)
-            case Glance.STRANGER if self._floodgate.admits_stranger(now):
-                began_ns = time.thread_time_ns()
-                self._read(data, source, now)
-                self._floodgate.spend(time.thread_time_ns() - began_ns)
-            case Glance.STRANGER:
-                self.core.node.drop("flood")
-                self._on_judged(self._floodgate.refused(now))
-            case Glance.USELESS:
-                self._on_judged(self._floodgate.refused(now))
-            case Glance.COPY:
-                self._on_judged(self._floodgate.copied(now))
+        self._gate.take(data, lambda: self._read(data, source, now), by_group=by_group, now_us=now)
 
     def _read(self, data: bytes, source: Endpoint, now: int) -> None:
         found = self._repeats.find(data, self._seal)
@@ -292,7 +266,7 @@ class Runtime:
             datagram = decode(data, cluster=self.core.node.settings.cluster, seal=self._seal)
         except DecodeError as error:
             self.refusals.note(error.reason, source, now_us=now)
-            self._on_judged(self._floodgate.refused(now))
+            self._gate.refused(now)
             return
         self._repeats.remember(data, datagram)
         self.perform(self.core.receive(datagram, source=source, now_us=now))
@@ -472,49 +446,6 @@ class Runtime:
         if members and members != self._remembered:
             self._remembered = members
             self._spawn(asyncio.to_thread(self._store.save_peers, members))
-
-    def _watch_flood(self) -> None:
-        self._on_judged(self._floodgate.rest(now_us()))
-
-    def _on_judged(self, changed: bool) -> None:
-        if changed:
-            self._on_flood_changed()
-
-    def _set_filter(self) -> None:
-        """Each host that starts asks the group whether somebody has its id, and what we send to it comes back to us: the core
-        would drop both, but a daemon that is woken for it costs a hundred times as much."""
-        node, flood = self.core.node, self._floodgate.closed
-        fixed, size_min, size_max = prologue(node.settings.cluster), DATAGRAM_SIZE_MIN, DATAGRAM_SIZE_MAX
-        own_id, own_session = node.id.to_bytes(8, "big"), node.session.to_bytes(8, "big")
-        own = ((SOURCE_AT.start, own_id), (SESSION_AT.start, own_session))
-        to = (DESTINATION_AT.start, own_id)
-        sessions = (SESSION_AT.start, SEQUENCE_AT.start, self._news()) if flood else None
-        self._transport.filter(
-            Filter(fixed, size_min=size_min, size_max=size_max, samples=True, sessions=sessions) if flood else None,
-            Filter(fixed, size_min=size_min, size_max=size_max, to=to, own=own, samples=flood, sessions=sessions),
-        )
-
-    def _news(self) -> list[tuple[bytes, int]]:
-        """Whose words are news, and from which number on: the leader's first, for only so many fit into a filter."""
-        node = self.core.node
-        known = sorted(node.members.alive(), key=lambda member: (member.node != node.leader.node, member.rank))
-        return [(member.session.to_bytes(8, "big"), member.window.newest) for member in known]
-
-    def _renew_filter(self) -> None:
-        """What was new a moment ago may be what is replayed now; and members come."""
-        if self._floodgate.closed:
-            self._set_filter()
-            self._loop.call_later(_RENEW_FILTER_S, self._renew_filter)
-
-    def _on_flood_changed(self) -> None:
-        self._set_filter()
-        if self._floodgate.closed:
-            self._loop.call_later(_RENEW_FILTER_S, self._renew_filter)
-            _log.warning(
-                "a flood of foreign datagrams: the kernel drops them now, but for a sample (see kingctl status)"
-            )
-        else:
-            _log.info("the flood of foreign datagrams is over")
 
     def _feed_watchdog(self) -> None:
         interval_us = systemd.watchdog_interval_us()

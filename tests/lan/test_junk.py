@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import pytest
 
-from kingd.core.codec import DESTINATION_AT, decode, encode
+from kingd.core.codec import DESTINATION_AT, SESSION_AT, decode, encode
 from kingd.core.message import Announce, Datagram, NodeId, SessionId
 from kingd.core.seal import Seal, cluster_id
 from tests.lan.capture import PORT, Capture, replay
@@ -86,7 +86,7 @@ def test_junk_changes_nothing(lan: Lan, traffic: list[bytes]) -> None:
         now = size_of(host)
         assert now.resident_kib - old.resident_kib < 1024
         assert now.log_lines - old.log_lines < 100
-        assert now.refused - old.refused > 4_000  # all until the flood is noticed, then a sample
+        assert now.refused - old.refused > 100  # all until the flood is noticed, then a sample
         assert stranger.address in host.log
         assert {"magic", "length", "truncated"} <= set(host.status()["rejected"])
 
@@ -132,7 +132,7 @@ def test_flood_of_replays_is_a_flood(lan: Lan, traffic: list[bytes]) -> None:
     a, *_ = lan.running
     stranger = lan.host("stranger")
     to_a = [data for data in traffic if data[DESTINATION_AT] == bytes.fromhex(a.status()["node"]["id"])]
-    assert to_a
+    to_a = [data for data in to_a if data[SESSION_AT] == to_a[-1][SESSION_AT]]  # not what earlier sessions said
     start_ns = time.monotonic_ns()
     until(lambda: _flooded(a, stranger, to_a), what=lambda: a.log)
     for _ in range(5):

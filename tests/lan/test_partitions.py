@@ -202,8 +202,8 @@ def test_host_that_hears_nothing_says_so_and_the_others_say_what_it_claims_to_be
     c.namespace.nft("table inet deaf { chain input { type filter hook input priority 0; meta l4proto udp drop; }; }")
     until(lambda: c.leader() == "c", what=c.summary)
     until(lambda: "nothing is heard: a, b fell silent without a word" in c.problems(), what=c.problems)
+    until(lambda: all("c (10.77.0.3:5466) says that it leads" in host.problems() for host in (a, b)), what=a.problems)
     for host in (a, b):
-        until(lambda host=host: "c (10.77.0.3:5466) says that it leads" in host.problems(), what=host.problems)
         assert (host.leader(), host.members()["c"]["role"], host.members()["c"]["state"]) == ("a", "leader", "alive")
         survey = host.kingctl("survey")
         assert survey.returncode == 1
@@ -211,9 +211,8 @@ def test_host_that_hears_nothing_says_so_and_the_others_say_what_it_claims_to_be
         assert "the views differ: 2 alive say a or c" in survey.stderr
     c.namespace.nft("delete table inet deaf")
     lan.until_led_by("a")
-    for host in trio:
-        until(lambda host=host: not host.problems(), what=host.problems)
-        assert host.kingctl("survey").returncode == 0
+    until(lambda: not any(host.problems() for host in trio), what=c.problems)
+    assert [host.kingctl("survey").returncode for host in trio] == [0, 0, 0]
 
 
 def test_host_that_is_deaf_from_the_start_has_heard_none_of_its_peers(lan: Lan) -> None:

@@ -13,7 +13,7 @@ def refuse(gate: Floodgate, *, per_second: int, from_us: int, seconds: float = 1
 
 def test_strangers_as_they_happen_to_be_close_nothing() -> None:
     gate = Floodgate()
-    assert refuse(gate, per_second=4_900, from_us=5 * SECOND, seconds=30) == []
+    assert refuse(gate, per_second=1_900, from_us=5 * SECOND, seconds=30) == []
     assert not gate.closed
 
 
@@ -91,3 +91,9 @@ def test_copies_by_the_thousand_are_a_flood() -> None:
     gate = Floodgate()
     assert sum(gate.copied(now_us) for now_us in range(0, SECOND, SECOND // 50_000)) == 1
     assert gate.closed
+
+
+def test_crowd_after_a_power_cut_is_no_flood_and_more_is() -> None:
+    gate = Floodgate()
+    assert not any(gate.turned_away(now_us) for now_us in range(0, 5 * SECOND, SECOND // 4_900))
+    assert sum(gate.turned_away(now_us) for now_us in range(6 * SECOND, 7 * SECOND, SECOND // 50_000)) == 1

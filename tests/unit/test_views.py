@@ -52,9 +52,10 @@ def test_peer_and_its_address() -> None:
         ((row("a", "a"), row("b", "b")), False),
         ((row("a", "a"), row("b", "")), False),
         ((row("a", ""), row("b", "")), False),
-        ((row("a", "a"), row("b", "x", ok=False)), True),
+        ((row("a", "a"), row("b", "", ok=False)), True),
+        ((row("a", "a"), row("b", "b", ok=False)), False),
     ],
-    ids=["all", "two leaders", "one knows none", "nobody knows", "the dead have no say"],
+    ids=["all", "two leaders", "one knows none", "nobody knows", "the dead have no say", "a deaf leader has"],
 )
 def test_survey_agrees_when_all_that_answered_name_the_same(rows: tuple[SurveyRow, ...], agree: bool) -> None:
     assert views.survey(Surveyed(1, rows))["agree"] is agree
