@@ -66,7 +66,7 @@ def start(
 
 def _is_durable(node: Node, term: Term) -> bool:
     """What a claim for this term needs: the term, and the list by which a voter gives itself its own vote."""
-    return term <= node.ceiling and (not node.is_voter or voters.may_vote(node))
+    return term <= node.ceiling and (not node.is_voter or node.is_blank or voters.may_vote(node))
 
 
 def _stays(node: Node, reason: Reason) -> bool:
@@ -75,17 +75,20 @@ def _stays(node: Node, reason: Reason) -> bool:
 
 
 def keep_ceiling_ahead(node: Node) -> None:
-    if node.is_blank:
-        return  # a ceiling on the disk would say that it knows what it promised
+    if node.is_blank and node.role is Role.JOINING:
+        return  # it claims nothing before it knows what it promised
     low = node.term_seen + _CEILING_AHEAD > node.ceiling_asked
     if low:
         node.ceiling_asked = Term(node.term_seen + _CEILING_BLOCK)
         node.ceiling_asked_us = node.now_us
     listed = node.voters != (node.voters_asked or Voters())
-    if low or listed or node.leader.term > node.term_saved or node.hold_wanted_us > node.hold_asked_us:
+    hold_us = (
+        node.hold_us if node.is_blank else node.hold_wanted_us
+    )  # on the disk it says that this node knows what it promised
+    if low or listed or node.leader.term > node.term_saved or hold_us > node.hold_asked_us:
         node.voters_asked = node.voters
         node.term_saved = max(node.term_saved, node.leader.term)
-        node.hold_asked_us = node.hold_wanted_us
+        node.hold_asked_us = max(node.hold_asked_us, hold_us)
         node.out.append(Persist(node.ceiling_asked, node.term_saved, node.hold_asked_us, node.voters))
 
 

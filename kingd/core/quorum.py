@@ -10,7 +10,7 @@ from collections.abc import Iterable
 
 from kingd.core import voters
 from kingd.core.members import Member, State
-from kingd.core.message import NOBODY, Ballot, Claim, Header, NodeId, Term
+from kingd.core.message import NOBODY, Ballot, Claim, Header, NodeId, Role, Term
 from kingd.core.node import Node
 from kingd.core.timing import MS, promise_us
 from kingd.core.voters import majority
@@ -125,13 +125,19 @@ def learn(node: Node) -> bool:
     # Of a majority that elects with its vote one is among these, and has told for how long it may have promised.
     if node.now_us < node.blank_since_us + max((m.hold_us for m in others), default=0):
         return False
+    term = max((m.floor.term for m in others), default=Term(0))
+    if term > node.promise.ballot.term and not _is_free(node):
+        return False  # a host that became a voter while it follows or leads: its leader raises its term, or it is free one day
     node.learned = True
     new.clear()
-    term = max((m.floor.term for m in others), default=Term(0))
     node.term_seen = max(node.term_seen, term)
     if term > node.promise.ballot.term:
         node.promise.ballot = Ballot(term, NOBODY)
     return True
+
+
+def _is_free(node: Node) -> bool:
+    return node.role in (Role.JOINING, Role.SEEKING) and not node.promise.is_live(node.now_us)
 
 
 def note_blank(node: Node, header: Header) -> None:

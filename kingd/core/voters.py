@@ -51,7 +51,8 @@ def _next(node: Node) -> Voters | str:
     present, wanted = node.voters, node.settings.voters
     shown = _shown(node, wanted)
     if wanted == present.names:
-        return replace(present, generation=max(present.generation, shown or 0))
+        newest = _shown(node, wanted, blank_too=True)
+        return replace(present, generation=max(present.generation, newest or 0))
     if present.before is not None and present.before.names == wanted:
         return present.before
     if node.settings.name not in {*wanted, *present.names}:
@@ -65,14 +66,14 @@ def _next(node: Node) -> Voters | str:
     return _why_not_open(node) or Voters(wanted, max(present.generation, newest) + 1)
 
 
-def _shown(node: Node, names: tuple[str, ...]) -> int | None:
+def _shown(node: Node, names: tuple[str, ...], *, blank_too: bool = False) -> int | None:
     """The newest generation in which a voter of this list has it, so that somebody was the first to take it rightly."""
     digest = digest_of(names)
     return max(
         (
             m.voters.generation
             for m in node.members.alive()
-            if m.name in names and m.voters.digest == digest and not m.blank
+            if m.name in names and m.voters.digest == digest and (blank_too or not m.blank)
         ),
         default=None,
     )

@@ -223,7 +223,7 @@ class Faults:
         return node.voters.names == self._wanted and led_us > 2 * node.timing.lease_us
 
     def _is_remembered(self, host: Host, voters: tuple[str, ...]) -> bool:
-        remember = [h for h in self.cluster.hosts if h.name in voters and h.ceiling > 0 and h is not host]
+        remember = [h for h in self.cluster.hosts if h.name in voters and h.hold_us > 0 and h is not host]
         return len(remember) >= len(voters) - majority(len(voters)) + 1
 
     def _start_later(self, host: Host, fault: Fault, rng: random.Random) -> None:
@@ -258,7 +258,7 @@ class Faults:
         """An operator writes another list into all configurations: one name more or less than the list in force, or that list
         again. Or a mistyped one into one of them, and takes it back."""
         present = self._in_force(self.present)
-        if not present or any(h.name in present and h.ceiling == 0 for h in self.present):
+        if not present or any(h.name in present and h.hold_us == 0 for h in self.present):
             return False  # it has forgotten what it promised, and was not told yet
         names = [h.name for h in self.cluster.hosts]
         changed = tuple(sorted({rng.choice(names)} ^ set(present)))
@@ -281,6 +281,13 @@ class Faults:
         """The list of the newest generation that one of its voters has."""
         lists = [(_list_of(h), h.name in _list_of(h).names) for h in hosts]
         return max(lists, key=lambda of: (of[1], of[0].generation))[0].names
+
+    def have_gone_back(self, hosts: list[Host]) -> bool:
+        """One of these has a list of a newer generation than the list that its voters have."""
+        lists = [_list_of(h) for h in hosts]
+        present = self._in_force(hosts)
+        newest = max((each.generation for each in lists if each.names == present), default=0)
+        return any(each.generation > newest for each in lists)
 
     def _edit(self, host: Host, voters: tuple[str, ...]) -> None:
         self._edits[host.index] += 1

@@ -99,6 +99,8 @@ class Swarm:
         self.faults.end(survivors)
         if self.options.voters and not any(h.core is not None and h.core.node.is_voter for h in survivors):
             return  # nobody here can elect anybody
+        if self.options.voters and self.faults.have_gone_back(survivors):
+            return  # one has followed to a list that the others gave back, and may have lost its way back
         self._give_somebody_a_rank(survivors)
         recovery = Recovery(self.cluster, self.options, survivors, rumours_us=self.faults.rumours_us)
         if is_electable(survivors):
