@@ -148,8 +148,7 @@ install: wheel
 	@rm -rf '$(DESTDIR)$(LIBRARY)'
 	@.venv/bin/pip --quiet --disable-pip-version-check install --target '$(DESTDIR)$(LIBRARY)' dist/kingd-*.whl
 	@.venv/bin/python -m docs.man.generate build/generated
-	@mkdir -p '$(INTO)/bin' '$(INTO)/libexec/kingd' '$(INTO)/lib/systemd/system' '$(DESTDIR)/etc/kingd/conf.d' \
-		'$(DESTDIR)/etc/kingd/hooks.d'
+	@mkdir -p '$(INTO)/bin' '$(INTO)/libexec/kingd' '$(INTO)/lib/systemd/system' '$(DESTDIR)/etc/kingd/conf.d'
 	@$(INSTALLED) __main__ >'$(INTO)/bin/kingd'
 	@$(INSTALLED) cli.main >'$(INTO)/bin/kingctl'
 	@$(INSTALLED) daemon.leader_target >'$(INTO)/libexec/kingd/leader-target'

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import NamedTuple
 
 from kingd.config.kinds import (
-    ARGUMENT,
     FLAG,
     GROUP4,
     GROUP6,
@@ -28,7 +27,6 @@ from kingd.config.kinds import (
     choice,
     duration,
     duration_text,
-    duration_us,
     file_path,
     strings,
     whole,
@@ -132,36 +130,6 @@ class Security:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Hooks:
-    """[hooks]: programs that are told who leads."""
-
-    dir: Path = field(default=Path("/etc/kingd/hooks.d"), metadata=live(file_path("a path"),
-        "Folder of the executables that are run at each change of leadership."))
-    timeout_us: int = field(default=duration_us("30s"), metadata=live(duration("100ms", "1h"),
-        "How long one hook may run before it is stopped; too short kills it in the middle of its work, too long "
-        "delays the hooks of the next change."))
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Check:
-    """[check]: a program that says whether this host is fit to lead."""
-
-    command: tuple[str, ...] = field(default=(), metadata=live(strings(ARGUMENT, most=64, unique=False),
-        "Command with its arguments that exits 0 while this host is fit to lead; empty = always fit."))
-    interval_us: int = field(default=duration_us("5s"), metadata=live(duration("100ms", "1h"),
-        "How often the command is run; too short costs processor time, too long leaves an unfit leader in place."))
-    timeout_us: int = field(default=duration_us("2s"), metadata=live(duration("10ms", "10m"),
-        "How long the command may run before it counts as failed; too short fails on a busy host, too long delays the "
-        "verdict."))
-    rise: int = field(default=2, metadata=live(whole(1, 100),
-        "Successes in a row after which an unfit host is fit again; too few and it flaps, too many and it stays out "
-        "for long."))
-    fall: int = field(default=3, metadata=live(whole(1, 100),
-        "Failures in a row after which the host is unfit; too few and one hiccup costs leadership, too many and an "
-        "unfit host leads for long."))
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Control:
     """[control]: the socket of kingctl."""
 
@@ -199,8 +167,6 @@ class Config:
     quorum: Quorum = field(default_factory=Quorum)
     target: Target = field(default_factory=Target)
     security: Security = field(default_factory=Security)
-    hooks: Hooks = field(default_factory=Hooks)
-    check: Check = field(default_factory=Check)
     control: Control = field(default_factory=Control)
     log: Log = field(default_factory=Log)
     tags: tuple[tuple[str, str], ...] = field(default=(), metadata=live(TAG,

@@ -65,12 +65,12 @@ def duration(low: str, high: str) -> Kind:
     return Kind(f'a duration from "{low}" to "{high}" (units us, ms, s, m, h)', read)
 
 
-def strings(item: Kind, *, most: int, unique: bool = True) -> Kind:
+def strings(item: Kind, *, most: int) -> Kind:
     def read(value: object) -> tuple[object, ...]:
         if not isinstance(value, list | tuple) or len(value) > most:
             raise ValueError
         items = tuple(item.read(one) for one in value)
-        if unique and len(set(items)) < len(items):
+        if len(set(items)) < len(items):
             raise ValueError("one of them is there twice")
         return items
 
@@ -142,7 +142,6 @@ PREEMPT = Kind('"always", "never" or a duration up to "24h" (units us, ms, s, m,
 GROUP4 = group(socket.AF_INET, range(224, 240), "an IPv4 multicast address, 224.0.0.0 to 239.255.255.255")
 GROUP6 = group(socket.AF_INET6, range(255, 256), "an IPv6 multicast address, ff00::/8, without a scope")
 FLAG = _that("true or false", lambda value: isinstance(value, bool))
-ARGUMENT = text("a string without NUL", r"[^\0]*")
 # A socket's address has 108 bytes, the last of them NUL: unix(7).
 SOCKET = file_path("a path of at most 107 bytes", size_max=107)
 GROUP_NAME = text("a group's name, or empty", r"[A-Za-z0-9._-]{0,32}")

@@ -5,7 +5,7 @@ import logging
 import os
 import re
 import stat
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from kingd.config.keys import KEYS, PROFILES, Config, Timing, as_toml, config_of, key_of, table_path, values_of
@@ -17,6 +17,7 @@ DEFAULT_FILE = Path("/etc/kingd/kingd.toml")
 _HEARTBEATS_MIN = 3  # one lost datagram and some jitter must never look like a dead leader
 _TAGS_MAX = 8  # they must fit in one announcement
 _FILE_SIZE_MAX = 1 << 20  # a device or a pipe by mistake must end in an error, not in all memory used
+_WORD = r"""(?:[\w-]+|"[^"]*"|'[^']*')"""  # of a dotted key
 _log = logging.getLogger("kingd.config")
 
 
@@ -28,11 +29,13 @@ class ConfigError(Exception):
         self.problems = tuple(problems)
 
 
-# What is part of the contract but not of this version: an honest no, instead of a key that does nothing. Each row goes
-# when its feature comes.
-_NOT_YET: tuple[tuple[str, Callable[[object], bool], str], ...] = (
-    ("check.command", bool, "this version does not check health yet; leave the list empty"),
-)
+# Sections that are part of the contract but not of this version: an honest no, instead of a key that does nothing. Each row
+# goes when its feature comes.
+_NOT_YET = {
+    "hooks": "this version runs no hooks yet. Take the section out; what is to run on the leader only says "
+    "WantedBy=kingd-leader.target (kingd(8)), and `kingctl watch` tells every change",
+    "check": "this version does not check health yet. Take the section out; `kingctl priority 0` keeps this host from leading",
+}
 
 
 _TABLES = [*dict.fromkeys(path.partition(".")[0] for path in KEYS if "." in path), "tags"]
@@ -140,7 +143,6 @@ class _Reading:
         config = config_of(self._values)
         self._check_timing(config.timing)
         self._check_tags()
-        self._check_not_yet()
         self._check_exclusive(config)
         if self._problems:
             raise ConfigError(self._problems)
@@ -177,26 +179,20 @@ class _Reading:
                 "voters two hosts may lead at once, and each starts the units; name the hosts that vote, or leave it out"
             )
 
-    def _check_not_yet(self) -> None:
-        for path, asked_for, sentence in _NOT_YET:
-            if path in self._values and asked_for(self._values[path]):
-                wish = f"{path} = {as_toml(self._values[path])}"
-                self._problems.append(f"{self._sources[path]}: {wish} is not possible: {sentence}")
-
 
 def _warn_of_writers(file: Path, found: os.stat_result) -> None:
-    """The configuration names programs that run with the daemon's rights: who can write it has those rights. The group is
-    as trusted as its owner made it. A warning and no refusal: a host that elects is worth more than a mode that is mended."""
+    """The configuration says who leads, and whose datagrams are believed: who can write it decides that. The group is as
+    trusted as its owner made it. A warning and no refusal: a host that elects is worth more than a mode that is mended."""
     if not stat.S_ISREG(found.st_mode):
         return  # a pipe from who starts us
     if found.st_mode & stat.S_IWOTH:
         _log.warning(
-            "%s: everybody on this host may change it (mode %04o), and with it what the daemon runs: `chmod o-w %s` mends it",
+            "%s: everybody on this host may change it (mode %04o), and with it who leads: `chmod o-w %s` mends it",
             file, stat.S_IMODE(found.st_mode), file,
         )  # fmt: skip
     if found.st_uid not in (0, os.geteuid()):
         _log.warning(
-            "%s: belongs to uid %d, who may change what the daemon runs: `chown root %s` mends it",
+            "%s: belongs to uid %d, who may change it, and with it who leads: `chown root %s` mends it",
             file,
             found.st_uid,
             file,
@@ -208,7 +204,9 @@ def _parsed(data: bytes) -> tuple[str, dict[str, object]]:
 
     if len(data) > _FILE_SIZE_MAX:
         raise ValueError(f"it is longer than {_FILE_SIZE_MAX} bytes")
-    text = data.decode()
+    if b"\0" in data:  # every other byte of it, in plain letters
+        raise ValueError("it is UTF-16 (or not text at all): save it as UTF-8")
+    text = data.decode("utf-8-sig")  # some editors begin a file with a byte-order mark, and none shows it
     return text, tomllib.loads(text)
 
 
@@ -218,41 +216,56 @@ def _flat(document: Mapping[str, object]) -> Iterator[tuple[str, object]]:
         if name in _TABLES and isinstance(value, Mapping):
             yield from ((f"{name}.{below}", inner) for below, inner in value.items())
         else:
-            # Quoted, it is a key of its own to TOML: "network.port" is not port in [network].
-            yield f'"{name}"' if "." in name else name, value
+            yield _dotted([name]), value
 
 
 def _line_numbers(text: str) -> dict[str, int]:
-    """Where each key stands, by the look of the lines; good enough for a message, and tomllib does not tell."""
+    """Where each key and each table stands first, by the look of the lines; good enough for a message, and tomllib does not
+    tell."""
     numbers: dict[str, int] = {}
-    table = ""
+    table: list[str] = []
     for number, line in enumerate(text.splitlines(), 1):
-        if header := re.match(r"\s*\[\s*([\w.-]+)\s*\]", line):
-            table = header[1] + "."
-        elif key := re.match(r"""\s*["']?([\w.-]+)["']?\s*=""", line):
-            numbers.setdefault(table + key[1], number)
+        found = re.match(rf"\s*(\[{{1,2}})?\s*({_WORD}(?:\s*\.\s*{_WORD})*)\s*[\]=]", line)
+        if found is None:
+            continue
+        words = [word.strip("\"'") for word in re.findall(_WORD, found[2])]
+        words = words if found[1] else table + words
+        table = words if found[1] else table
+        for length in range(1, len(words) + 1):
+            numbers.setdefault(_dotted(words[:length]), number)
     return numbers
 
 
+def _dotted(words: Sequence[str]) -> str:
+    # Quoted, it is a key of its own to TOML: "network.port" is not port in [network].
+    return ".".join([f'"{words[0]}"' if "." in words[0] else words[0], *words[1:]])
+
+
 def _unknown(path: str, raw: object) -> str:
-    """The sentence about a key that does not exist."""
+    """The sentence about a key, or a table, that does not exist."""
     table, _, name = path.rpartition(".")
+    if path in _NOT_YET:
+        return f"[{path}] is not possible: {_NOT_YET[path]}"
     if path in _TABLES:
         return f"{path} = {as_toml(raw)} is not allowed: it must be a table, [{path}]"
     if table.partition(".")[0] == "tags":
         return f"{path} = {as_toml(raw)} is not allowed: a tag's name must be {TAG_NAME_IN_WORDS}"
+    is_section = isinstance(raw, Mapping) and not table
+    wrong = f"[{path}] is not a section of kingd" if is_section else f"{path} = {as_toml(raw)} is not a key of kingd"
     near = _nearest(path, name)
     if near:
-        return f"{path} = {as_toml(raw)} is not a key of kingd: did you mean {near}?"
-    known = [key for key in KEYS if key.rpartition(".")[0] == table and key != "tags"]
+        return f"{wrong}: did you mean {near}?"
+    known = [] if is_section else [key for key in KEYS if key.rpartition(".")[0] == table and key != "tags"]
     if not table or not known:
-        known += [f"[{name}]" for name in _TABLES]
-    return f"{path} = {as_toml(raw)} is not a key of kingd: there are {', '.join(known)}"
+        known += [f"[{section}]" for section in _TABLES]
+    return f"{wrong}: there are {', '.join(known)}"
 
 
 def _nearest(path: str, name: str) -> str:
     """The key that was probably meant: the same word in another table, else one that is a slip away."""
     import difflib  # only who makes a mistake pays for it
+
+    path, name = path.lower(), name.lower()
 
     names = {key.rpartition(".")[2]: key for key in reversed(KEYS)} | {table: f"[{table}]" for table in _TABLES}
     if name in names:

@@ -13,7 +13,7 @@ from kingd.control.peer import Authority, Peer
 from kingd.control.places import Rank
 from kingd.control.service import JsonObject, Service, ServiceError
 
-STEP_DOWN_MS_MAX = 7 * 24 * 3600 * 1000  # longer than a week is `maintenance` or priority 0, not a step-down
+STEP_DOWN_MS_MAX = 7 * 24 * 3600 * 1000  # longer than a week is priority 0, not a step-down
 
 _INFO: JsonObject = {
     "vendor": "kingd",

@@ -15,8 +15,8 @@ _PRIORITY = os.sched_param(1)  # the lowest of the real-time ones is above all n
 
 
 def prefer(leader_timeout_us: int) -> str:
-    """Give this thread the priority that the timing needs. "", or a sentence on why it may not have it. Children (hooks) and
-    new threads begin with normal priority."""
+    """Give this thread the priority that the timing needs. "", or a sentence on why it may not have it. Children
+    and new threads begin with normal priority."""
     if leader_timeout_us >= NEEDED_BELOW_US:
         if os.sched_getscheduler(0) == _REAL_TIME:  # taken here: what somebody else has set stays
             os.sched_setscheduler(0, os.SCHED_OTHER | os.SCHED_RESET_ON_FORK, os.sched_param(0))

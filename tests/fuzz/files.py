@@ -23,7 +23,6 @@ class Configuration(Target):
         b'[timing]\nprofile = "wifi"\nheartbeat = "100ms"\nleader_timeout = "500ms"\n',
         b'[tags]\nurl = "http://box1/"\n"a-b" = "\xc3\xb6"\n[log]\nlevel = "debug"\nformat = "json"\n',
         b'[security]\nmode = "enforce"\nkey_file = "/etc/kingd/cluster.key"\n[quorum]\nvoters = []\n',
-        b'[check]\ncommand = []\ninterval = "5s"\ntimeout = "2s"\n',
     )
 
     def __init__(self, rng: random.Random) -> None:

@@ -1,9 +1,12 @@
 """The interface description is what is served: its methods, their parameters, and the shape of every answer."""
 
+import re
+
 import pytest
 
 from kingd.control.call import METHODS
 from kingd.control.service import Service
+from kingd.core.effect import EventKind
 from tests.cli.conformance import FOLDER, interface, reply_mistakes
 from tests.cli.fake_kingd import FakeService, event, status
 
@@ -23,6 +26,12 @@ def test_every_line_of_the_description_fits_a_terminal(name: str) -> None:
     text = (FOLDER / f"{name}.varlink").read_text()
     assert max(map(len, text.splitlines())) <= 130
     assert text.isascii()
+
+
+def test_description_names_the_events_that_come_and_no_others() -> None:
+    said = re.search(r"# A change\. event: (.*?)\. member:", (FOLDER / "org.kingd.varlink").read_text(), re.DOTALL)
+    assert said is not None
+    assert set(re.findall(r"[a-z-]+", said[1].replace(" or ", " "))) == set(EventKind)
 
 
 @pytest.mark.parametrize(

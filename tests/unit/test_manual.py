@@ -59,6 +59,8 @@ def test_prose_names_no_verb_or_option_that_does_not_exist() -> None:
     for text in map(plain, PROSE.values()):
         assert not set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", text)) - known - foreign
         assert not set(re.findall(r"kingctl ([a-z][a-z-]+)", text)) - set(VERBS)
+    for page in (TOP / "README.md", *TOP.glob("docs/*.md")):
+        assert not set(re.findall(r"`kingctl ([a-z][a-z-]+)", page.read_text())) - set(VERBS), page
 
 
 def test_every_key_is_in_its_page() -> None:
