@@ -15,17 +15,24 @@ from kingd.cli.exits import CONFIG, OK, say
 @click.argument("file", required=False, type=click.Path(path_type=Path))
 @click.pass_obj
 def check_config(ask: Ask, file: Path | None) -> int:
-    """Check FILE, or the configuration of this host. Exit code 78: it has mistakes, and each is named."""
+    """Check FILE, or the configuration of this host. Exit code 78: it has mistakes, and each is named.
+
+    Root is told what the user `kingd` finds, who runs the daemon: a file that this user may not read is a mistake.
+    """
     from kingd.config import DEFAULT_FILE, ConfigError, load
+    from kingd.daemon.account import DAEMON, become_daemon
     from kingd.daemon.keys import open_seal
 
     if file is None and ask.instance is not None:
         file = Path(f"/etc/kingd/{ask.instance}.toml")
+    as_daemon = become_daemon(file or DEFAULT_FILE)
     try:
         open_seal(load(main=file or DEFAULT_FILE, explicit=file is not None, overrides={}).security)
     except ConfigError as error:
         for problem in error.problems:
             say(problem)
+        if as_daemon:
+            say(f"this is what the user {DAEMON} finds, who runs the daemon")
         return CONFIG
     print("ok")
     return OK
@@ -33,7 +40,12 @@ def check_config(ask: Ask, file: Path | None) -> int:
 
 @click.command()
 def keygen() -> int:
-    """A new cluster key on stdout; copy it to /etc/kingd/cluster.key of every host, readable by nobody else."""
+    """A new cluster key on stdout.
+
+    As root, on one host:
+    `kingctl keygen | install -m 0640 -o root -g kingd /dev/stdin /etc/kingd/cluster.key`.
+    CLUSTER KEY in kingd(8) says how the other hosts get it without a gap, how a key is rolled, and how it is withdrawn.
+    """
     print(os.urandom(32).hex())
     return OK
 

@@ -123,7 +123,7 @@ class Security:
 
     key_file: Path | None = field(default=None, metadata=live(file_path("a path, or empty", optional=True),
         "File with the cluster's key; empty = /etc/kingd/cluster.key, or the systemd credential cluster.key, if there "
-        "is one."))
+        "is one. CLUSTER KEY in kingd(8) says how all hosts get it."))
     mode: str = field(default="auto", metadata=live(choice("auto", "off", "permissive", "enforce"),
         "Whether datagrams are signed: auto = enforce when a key exists, permissive = sign but accept unsigned ones, "
         "with which anybody on the LAN can still take part."))

@@ -92,7 +92,7 @@ class _Reading:
                 data = stream.read(_FILE_SIZE_MAX + 1)
         except OSError as error:
             if must_exist or not isinstance(error, FileNotFoundError):
-                self._problems.append(f"{file}: cannot be read: {error.strerror}")
+                self._problems.append(_unreadable(file, error))
             return
         try:
             text, document = _parsed(data)
@@ -113,7 +113,7 @@ class _Reading:
         except FileNotFoundError:
             return []
         except OSError as error:
-            self._problems.append(f"{folder}: cannot be read: {error.strerror}")
+            self._problems.append(_unreadable(folder, error))
             return []
         return [file for file in files if file.suffix == ".toml" and not file.name.startswith(".")]
 
@@ -178,6 +178,15 @@ class _Reading:
                 f"{self._sources['target.exclusive']}: target.exclusive = true needs quorum.voters: without a list of "
                 "voters two hosts may lead at once, and each starts the units; name the hosts that vote, or leave it out"
             )
+
+
+def _unreadable(path: Path, error: OSError) -> str:
+    """A file or a folder; nothing in them is secret."""
+    what = f"{path}: cannot be read: {error.strerror}"
+    if not isinstance(error, PermissionError):
+        return what
+    closed = next((folder for folder in reversed(path.parents) if not os.access(folder, os.X_OK)), None)
+    return f"{what}: `chmod o+rX {closed or path}` lets the daemon's user read it"
 
 
 def _warn_of_writers(file: Path, found: os.stat_result) -> None:

@@ -2,9 +2,10 @@
 
 A key file holds one key a line, 64 hex digits (`kingctl keygen` prints one), `#` begins a comment. The first signs,
 all are believed: a key is rolled by adding the new one as second line everywhere, then moving it to the front
-everywhere, then removing the old one, with a reload each time. Whatever is wrong with the file is a `ConfigError`:
-a daemon that was told to sign never runs unsigned."""
+everywhere, then removing the old one, with a reload each time: CLUSTER KEY in kingd(8). Whatever is wrong with the file is a
+`ConfigError` that holds the command which mends it: a daemon that was told to sign never runs unsigned."""
 
+import codecs
 import os
 import stat
 from pathlib import Path
@@ -47,10 +48,7 @@ def open_seal(security: Security) -> Seal:
         if security.mode == "auto":
             return Seal()
         raise ConfigError(
-            [
-                f'security.mode = "{security.mode}" needs a key, and there is none: '
-                f"`(umask 077; kingctl keygen > {DEFAULT_FILE})` makes one; copy it to every host"
-            ]
+            [f'security.mode = "{security.mode}" needs a key, and there is none: {_how_to_make(DEFAULT_FILE)}']
         )
     return Seal(_read(file), requires_key=security.mode != "permissive")
 
@@ -61,8 +59,9 @@ def _read(file: Path) -> list[bytes]:
             _check_access(file, os.fstat(stream.fileno()))
             data = stream.read(_FILE_SIZE_MAX + 1)
     except OSError as error:
-        why = f"{file}: the cluster key cannot be read ({error.strerror}): it must be a file that the daemon's user may read"
-        raise ConfigError([why]) from None
+        raise ConfigError(
+            [f"{file}: the cluster key cannot be read ({error.strerror}): {_how_to_open(file, error)}"]
+        ) from None
     if len(data) > _FILE_SIZE_MAX:
         raise ConfigError([f"{file}: is longer than {_FILE_SIZE_MAX} bytes, which no key file is"])
     return parse_keys(file, data)
@@ -79,18 +78,50 @@ def _check_access(file: Path, found: os.stat_result) -> None:
         raise ConfigError(
             [
                 f"{file}: others may read or change the cluster key (mode {stat.S_IMODE(found.st_mode):04o}): "
-                f"`chmod 0600 {file}` mends it (0640 with the group of the daemon's user is fine too); "
-                "if others were on this host, make a new key"
+                f"{_how_to_close(file, found)}; if others were on this host, make a new key"
             ]
         )
     if found.st_uid not in (0, os.geteuid()):
-        raise ConfigError([f"{file}: the cluster key belongs to uid {found.st_uid}: `chown root {file}` mends it"])
+        raise ConfigError([f"{file}: the cluster key belongs to uid {found.st_uid}: {_how_to_close(file, found)}"])
+
+
+def _how_to_open(file: Path, error: OSError) -> str:
+    """What makes it readable for this process, and for nobody else."""
+    if isinstance(error, FileNotFoundError):
+        return _how_to_make(file)
+    if not isinstance(error, PermissionError):
+        return "it must be a file that the daemon's user may read"
+    closed = next((folder for folder in reversed(file.parents) if not os.access(folder, os.X_OK)), None)
+    return f"`chmod o+x {closed}` opens the folder" if closed is not None else _how_to_close(file, None)
+
+
+def _how_to_close(file: Path, found: os.stat_result | None) -> str:
+    """Root's own file that only the daemon's group may read, or the daemon's own."""
+    if found is not None and found.st_uid == os.geteuid():
+        return f"`chmod 0600 {file}` mends it"
+    return f"`chown root:{_group()} {file} && chmod 0640 {file}` mends it"
+
+
+def _how_to_make(file: Path) -> str:
+    put = f"install -m 0640 -o root -g {_group()}"
+    return f"`kingctl keygen | {put} /dev/stdin {file}` makes one, and CLUSTER KEY in kingd(8) says how the other hosts get it"
+
+
+def _group() -> str:
+    """That of the daemon, by name if it has one."""
+    import grp  # only who makes a mistake pays for it
+
+    try:
+        return grp.getgrgid(os.getegid()).gr_name
+    except KeyError:
+        return str(os.getegid())
 
 
 def parse_keys(file: Path, data: bytes) -> list[bytes]:
     """The keys in a file of this content. ConfigError: what is none, and where."""
     keys = []
-    for number, line in enumerate(data.decode("ascii", errors="replace").splitlines(), 1):
+    text = data.removeprefix(codecs.BOM_UTF8).decode("ascii", errors="replace")
+    for number, line in enumerate(text.splitlines(), 1):
         word = line.partition("#")[0].strip()
         if not word:
             continue

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 from kingd import __version__
 from kingd.config import DEFAULT_FILE, ConfigError, load
+from kingd.daemon.account import become_daemon
 from kingd.daemon.log import set_up
 from kingd.daemon.options import Options, read
 
@@ -28,6 +29,8 @@ _log = logging.getLogger("kingd")
 def main(argv: Sequence[str], *, guardian: "Guardian | None" = None) -> NoReturn:
     _until_the_loop_runs()
     options = read(argv)
+    if options.check_config:
+        become_daemon(options.config or DEFAULT_FILE)
     settled = _load_or_exit(options)
     if options.check_config:
         sys.stdout.write("the configuration is good\n")

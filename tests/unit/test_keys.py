@@ -2,6 +2,9 @@
 never runs unsigned."""
 
 import os
+import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -11,6 +14,7 @@ from kingd.core.seal import Key, Seal
 from kingd.daemon import keys
 from tests.conftest import require
 
+TOP = Path(__file__).parents[2]
 FIRST, SECOND = "11" * 32, "2a" * 32
 FIRST_ID, SECOND_ID = Key.of(bytes.fromhex(FIRST)).id, Key.of(bytes.fromhex(SECOND)).id
 
@@ -61,7 +65,18 @@ def test_mode_in_force(nowhere: Path, mode: str, has_key: bool, found: str) -> N
 def test_mode_that_needs_a_key_says_how_to_make_one(mode: str) -> None:
     sentence = problem(Security(mode=mode))
     assert f'security.mode = "{mode}" needs a key' in sentence
-    assert "kingctl keygen >" in sentence
+    assert "`kingctl keygen | install -m 0640 -o root -g " in sentence
+
+
+def test_key_that_is_made_as_the_mistake_says_is_good(nowhere: Path) -> None:
+    """On this very host: what the sentence advises works."""
+    require(os.geteuid() == 0, "giving a file to root needs root")
+    command = re.search(r"`kingctl (keygen \| .*?)`", problem(Security(mode="enforce")))
+    assert command is not None
+    shell = f"umask 022; {sys.executable} -m kingd.cli {command[1]}"
+    subprocess.run(shell, shell=True, check=True, cwd=TOP)
+    assert keys.open_seal(Security()).mode == "enforce"
+    assert nowhere.stat().st_mode & 0o777 == 0o640
 
 
 # -- where it is looked for
@@ -121,14 +136,24 @@ def test_file_that_others_may_read_or_change_is_refused_with_the_command_that_me
     written(nowhere, mode=mode)
     sentence = problem(Security())
     assert sentence.startswith(f"{nowhere}: others may read or change the cluster key (mode {mode:04o})")
-    assert f"`chmod 0600 {nowhere}`" in sentence
+    mends(sentence)
 
 
 def test_file_of_another_user_is_refused(nowhere: Path) -> None:
     require(os.geteuid() == 0, "giving a file away needs root")
     written(nowhere)
     os.chown(nowhere, 12345, -1)
-    assert problem(Security()) == f"{nowhere}: the cluster key belongs to uid 12345: `chown root {nowhere}` mends it"
+    sentence = problem(Security())
+    assert sentence.startswith(f"{nowhere}: the cluster key belongs to uid 12345: `chown root:")
+    mends(sentence)
+
+
+def mends(sentence: str) -> None:
+    """One command, and the key is good."""
+    command = re.search(r"`(ch.*?)`", sentence)
+    assert command is not None
+    subprocess.run(command[1], shell=True, check=True)
+    assert keys.open_seal(Security()).key_ids == (FIRST_ID,)
 
 
 @pytest.mark.timeout(5)
@@ -153,7 +178,7 @@ def test_what_is_no_file_is_refused_at_once(nowhere: Path, kind: str) -> None:
         (f"{FIRST}\n{SECOND}\n", (FIRST_ID, SECOND_ID)),
         (f"{SECOND}\n{FIRST}\n", (SECOND_ID, FIRST_ID)),
         (f"# the key of rack 7\n\n  {FIRST}  # since May\n", (FIRST_ID,)),
-        (f"{FIRST}\r\n{SECOND}\r\n", (FIRST_ID, SECOND_ID)),
+        (f"\ufeff{FIRST}\r\n{SECOND}\r\n", (FIRST_ID, SECOND_ID)),
         (f"{SECOND.upper()}\n{SECOND}\n", (SECOND_ID,)),
     ],
     ids=["one", "two", "two in the other order", "comments", "from another system", "twice the same"],

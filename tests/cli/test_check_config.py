@@ -1,0 +1,64 @@
+"""What root is told of the configuration is what the daemon will find, who is another user."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.cli import etc
+
+KEY = "11" * 32 + "\n"
+CHECKS = ("kingctl check-config", "kingd --check-config")
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> Path:
+    (tmp_path / "kingd").mkdir()
+    return tmp_path
+
+
+def assert_mended(files: Path, check: str, command: str) -> None:
+    """It is refused, with the command, and good after it."""
+    told = etc.run(check, files)
+    assert (told.returncode, told.stdout) == (78, "")
+    assert f"`{command}`" in told.stderr
+    assert etc.run(f"{command} && {check}", files).returncode == 0
+
+
+def write(file: Path, text: str, mode: int) -> None:
+    file.write_text(text)
+    file.chmod(mode)
+
+
+@pytest.mark.parametrize("mode", [0o600, 0o640, 0o644])
+@pytest.mark.parametrize("check", CHECKS)
+def test_key_that_the_daemon_cannot_use_is_a_mistake_and_the_command_mends_it(
+    files: Path, check: str, mode: int
+) -> None:
+    write(files / "kingd" / "cluster.key", KEY, mode)  # root's, as `keygen >` leaves it
+    assert_mended(files, check, "chown root:kingd /etc/kingd/cluster.key && chmod 0640 /etc/kingd/cluster.key")
+
+
+@pytest.mark.parametrize("check", CHECKS)
+def test_configuration_that_the_daemon_cannot_read_is_a_mistake(files: Path, check: str) -> None:
+    write(files / "kingd" / "kingd.toml", "priority = 7\n", 0o600)
+    assert_mended(files, check, "chmod o+rX /etc/kingd/kingd.toml")
+    (files / "kingd" / "kingd.toml").chmod(0o644)
+    (files / "kingd").chmod(0o700)
+    assert_mended(files, check, "chmod o+rX /etc/kingd")
+
+
+def test_key_is_put_there_as_the_manual_says(files: Path) -> None:
+    put = "kingctl keygen | install -m 0640 -o root -g kingd /dev/stdin /etc/kingd/cluster.key"
+    done = etc.run(f"umask 022; {put} && kingctl check-config && stat --format=%a:%U:%G /etc/kingd/cluster.key", files)
+    assert (done.stdout, done.stderr) == ("ok\n640:root:kingd\n", "")
+
+
+@pytest.mark.parametrize("check", CHECKS)
+def test_without_the_daemons_user_it_is_root_who_will_read(files: Path, check: str) -> None:
+    write(files / "kingd" / "cluster.key", KEY, 0o600)
+    assert etc.run(check, files, has_account=False).returncode == 0
+
+
+def test_file_that_no_unit_reads_is_judged_by_who_asks(files: Path) -> None:
+    write(files / "other.toml", "priority = 7\n", 0o600)
+    assert etc.run(f"kingctl check-config {files}/other.toml", files).returncode == 0
