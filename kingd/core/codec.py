@@ -125,7 +125,7 @@ def _check_envelope(data: bytes, *, cluster: int) -> None:
 
 def _header(fields: tuple[int, ...]) -> Header:
     flags, _, cluster, source, destination, session, receiver, sequence = fields[3:11]
-    leader_term, leader_node, floor_term, floor_node, priority, _, digest, generation, wanted, role, _, mode, _ = (
+    leader_term, leader_node, floor_term, floor_node, priority, _, digest, generation, wanted, role, key_id, mode, _ = (
         fields[11:]
     )
     if role >= len(_ROLES) or source == 0 or session == 0 or sequence == 0:
@@ -146,4 +146,5 @@ def _header(fields: tuple[int, ...]) -> Header:
         wanted=wanted,
         blank=bool(mode & _BLANK),
         multicast=bool(flags & _MULTICAST),
+        key_id=key_id,
     )

@@ -27,6 +27,11 @@ class StepDownError(Exception):
 def configure(node: Node, settings: Settings) -> None:
     before, node.settings = node.settings, replace(settings, cluster=node.settings.cluster)
     node.detector.configure(settings.timing)
+    if (
+        before.key_id != settings.key_id
+    ):  # what was said under another key, and not answered, tells nothing about this one
+        node.key_since_us = node.now_us
+        node.unanswered.clear()
     if before.timing != settings.timing:
         voters.restart_votes(node)
     voters.step(node)

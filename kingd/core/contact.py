@@ -124,7 +124,7 @@ def on_stranger(node: Node, datagram: Datagram, source: Endpoint) -> Member | No
         node.hearsay.note(header, body, source, interval_us=interval_us, now_us=node.now_us)
         return None
     if header.multicast:
-        _note_unanswered(node, header.source, source)
+        _note_unanswered(node, header, source)
     if challenging.earns_probe(node, body, source):
         challenging.probe(node, header.source, header.session, source)
     return None
@@ -217,9 +217,9 @@ def hear_foreign_leader(node: Node, *, lonely: bool, proven: bool) -> None:
     node.foreign_us, node.foreign_lonely = node.now_us, lonely
 
 
-def _note_unanswered(node: Node, target: NodeId, source: Endpoint) -> None:
-    if target not in node.unanswered and len(node.unanswered) < _UNANSWERED_MAX:
-        node.unanswered[target] = (node.now_us, source)
+def _note_unanswered(node: Node, header: Header, source: Endpoint) -> None:
+    if header.source not in node.unanswered and len(node.unanswered) < _UNANSWERED_MAX:
+        node.unanswered[header.source] = (node.now_us, source, header.key_id)
 
 
 def _verify(node: Node, datagram: Datagram, ack: ProbeAck, source: Endpoint) -> Member | None:
@@ -290,7 +290,7 @@ def sweep(node: Node) -> None:
     # Who has just come, be it they or we, did not know how rarely the members of so large a cluster announce themselves.
     for member in node.members.bury(node.now_us, interval_us=announce_interval_us(node.size)):
         tell_of(node, EventKind.MEMBER_DEAD, member, Reason.LEADER_TIMEOUT)
-    for target, (since_us, _) in list(node.unanswered.items()):
+    for target, (since_us, _, _) in list(node.unanswered.items()):
         if node.now_us - since_us > 30 * SECOND:
             del node.unanswered[target]  # noted again if it is still heard
     for target, (until_us, _) in list(node.refused_handover.items()):

@@ -72,6 +72,7 @@ class Member:
     version: str
     endpoint: Endpoint
     heard_us: int
+    heard_since_us: int = 0  # when it was heard again after a silence
     priority: int = 0
     role: Role = Role.JOINING
     role_us: int = 0  # since when, as far as this node has heard
@@ -81,6 +82,7 @@ class Member:
     voters_us: int = 0  # since when it has that list, as far as this node has heard
     blank: bool = False  # a voter that does not know what it has promised before
     hold_us: int = 0  # the longest promise that it may have given as a voter, when it was last asked
+    key_id: int = 0  # which key signs what it says; 0 = none
     lease_ms: int = 0  # of a leader or candidate: how long it counts on a promise
     leader: Ballot = NO_BALLOT
     floor: Ballot = NO_BALLOT
@@ -115,6 +117,8 @@ class Member:
         return max(0, sum(1 for at in self.starts if now_us - at < _FLAP_US) - 1)
 
     def update(self, header: Header, *, source: Endpoint, now_us: int) -> None:
+        if now_us - self.heard_us > 3 * self.interval_us:
+            self.heard_since_us = now_us
         self.heard_us = now_us
         self.priority = header.priority
         if self.role is not header.role:
@@ -124,6 +128,7 @@ class Member:
             self.voters, self.voters_us = header.voters, now_us
         self.wanted = header.wanted
         self.blank = header.blank
+        self.key_id = header.key_id
         self.leader = header.leader
         self.floor = header.floor
         if source == self.endpoint:

@@ -169,8 +169,9 @@ class Node:
     dropped: dict[str, int] = field(default_factory=dict)  # reason -> datagrams that were decoded and not believed
     namesake_until_us: int = 0  # the namesake is taken to be there until then
     namesake: Endpoint | None = None  # where the other process with our id was heard
-    # Heard by multicast, silent to probes: since when, and where.
-    unanswered: dict[NodeId, tuple[int, Endpoint]] = field(default_factory=dict)
+    # Heard by multicast, silent to probes: since when, where, and which key signs what it says.
+    unanswered: dict[NodeId, tuple[int, Endpoint, int]] = field(default_factory=dict)
+    key_since_us: int = 0  # since when this node signs with its key: who did not answer before may do so now
 
     def __post_init__(self) -> None:
         self.detector = Detector(self.timing, self.now_us)

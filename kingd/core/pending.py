@@ -97,6 +97,7 @@ class Inquiry:
 
     token: int
     nonce: int
+    began_us: int
     asked: list[Member | Listed]
     waiting: dict[NodeId, int] = field(default_factory=dict)  # who has not answered yet: when it was last asked
     queue: list[Member | Listed] = field(default_factory=list)  # who is still to be asked in this round

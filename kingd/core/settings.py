@@ -45,9 +45,10 @@ class Settings:
     tags: tuple[tuple[str, str], ...] = ()
     seeds: tuple[Endpoint, ...] = ()  # configured peers and those remembered: announced to by unicast
     broadcast: bool = True  # announce by IPv4 broadcast too while alone
-    voters: tuple[
-        str, ...
-    ] = ()  # names, sorted, as they are wanted (which are in force: voters.py); empty: availability mode
+    key_id: int = (
+        0  # of the key that signs (seal.py); 0 = none. It tells why others may not listen, and decides nothing
+    )
+    voters: tuple[str, ...] = ()  # names, sorted, as they are wanted (in force: voters.py); empty: availability mode
     mesh_max: int = 32  # up to so many members everybody verifies everybody; tests make it small
 
 

@@ -109,8 +109,8 @@ def _problems(node: Node, now_us: int) -> list[str]:
             "(a restored backup? a reverted snapshot?). It is not trusted; terms go on above what the others know"
         )
     found.extend(
-        f"{who} is heard by multicast but does not answer: unicast UDP between us is blocked (a firewall?)"
-        for who in sorted(_unanswering(node, now_us))
+        f"{who} is heard by multicast but does not answer: {_why_silent(node, key_id)}"
+        for who, key_id in sorted(_unanswering(node, now_us))
     )
     found.extend(silence.problems(node, now_us))
     found.extend(quorum.problems(node))
@@ -137,18 +137,35 @@ def _problems(node: Node, now_us: int) -> list[str]:
     return found
 
 
-def _unanswering(node: Node, now_us: int) -> set[str]:
-    """Who is heard, and was asked in vain."""
+def _unanswering(node: Node, now_us: int) -> set[tuple[str, int]]:
+    """Who is heard, and was asked in vain under the key of now; and the key that signs what is heard."""
     members = {m.node for m in node.members.alive()}
-    strangers = {str(e) for t, (since, e) in node.unanswered.items() if now_us - since > SECOND and t not in members}
+    strangers = {
+        (str(endpoint), key_id)
+        for target, (since_us, endpoint, key_id) in node.unanswered.items()
+        if now_us - since_us > SECOND and target not in members
+    }
     contact_us = node.timing.contact_us
     return strangers | {
-        f"{m.name} ({m.endpoint})"
+        (f"{m.name} ({m.endpoint})", m.key_id)
         for m in node.members.alive()
         if now_us - m.multicast_us < 3 * m.interval_us
-        and now_us - m.contact_us > max(contact_us, 3 * m.interval_us)
+        and now_us - max(m.contact_us, m.heard_since_us, node.key_since_us) > max(contact_us, 3 * m.interval_us)
         and (_proves_contact(node, m) or _was_asked(node, m, now_us))
     }
+
+
+def _why_silent(node: Node, key_id: int) -> str:
+    own = node.settings.key_id
+    if key_id == own:
+        return "unicast UDP between us is blocked (a firewall?)"
+    if not own:
+        differs = "it signs with a cluster key and this host does not"
+    elif not key_id:
+        differs = "this host signs with a cluster key and it does not"
+    else:
+        differs = "it signs with another cluster key than this host"
+    return f"{differs}, so one of us may refuse what the other says (see CLUSTER KEY in kingd(8))"
 
 
 def _proves_contact(node: Node, member: Member) -> bool:
@@ -159,7 +176,9 @@ def _proves_contact(node: Node, member: Member) -> bool:
 def _was_asked(node: Node, member: Member, now_us: int) -> bool:
     """Of late: a question that nobody has repeated since says nothing about today."""
     challenge = node.challenges.get(member.node, member.session)
-    return challenge is not None and challenge.sent_us > max(member.contact_us, now_us - _ASKED_OF_LATE_US)
+    return challenge is not None and challenge.sent_us > max(
+        member.contact_us, node.key_since_us, now_us - _ASKED_OF_LATE_US
+    )
 
 
 def _is_polled(node: Node, leader: Member, now_us: int) -> bool:

@@ -20,7 +20,7 @@ _BATCH_EVERY_US = 10 * MS
 
 def start(node: Node, token: int) -> None:
     """One at a time: a second one asked meanwhile gets the answer of the first (the runtime sees to that)."""
-    inquiry = Inquiry(token=token, nonce=node.rng.getrandbits(64), asked=_asked(node))
+    inquiry = Inquiry(token=token, nonce=node.rng.getrandbits(64), began_us=node.now_us, asked=_asked(node))
     inquiry.waiting = {m.node: 0 for m in inquiry.asked}
     node.inquiry = inquiry
     on_timer(node)
@@ -61,6 +61,8 @@ def on_report(node: Node, header: Header, report: Report) -> None:
     if inquiry is None or report.echo != inquiry.nonce or header.source not in inquiry.waiting:
         node.drop("stale-answer")
         return
+    if (member := node.members.find(header.source, header.session)) is not None:
+        node.note_contact(member, inquiry.began_us)  # a follower whom nobody else asks proves here that it hears
     rtt_us = node.now_us - inquiry.waiting.pop(header.source)
     term = header.leader.term or header.floor.term
     inquiry.rows[header.source] = SurveyRow(

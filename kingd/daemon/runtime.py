@@ -105,7 +105,7 @@ class Runtime:
         self._seeds = [parse_seed(peer, config.network.port) for peer in config.network.peers]
         self._resolved: tuple[Endpoint, ...] = (*numeric(self._seeds), *store.load_peers())
         self.core = Core(
-            settings(config, self._resolved),
+            settings(config, self._resolved, seal),
             node_id=store.node_id,
             session=SessionId(int.from_bytes(os.urandom(8), "big") | 1),
             rng=random.Random(os.urandom(16)),
@@ -233,7 +233,7 @@ class Runtime:
         set_up(config.log.level, config.log.format)
         self._prefer()
         self._server.look_up_group(wait_s=0)
-        self.perform(self.core.configure(settings(config, self._resolved), now_us=now_us()))
+        self.perform(self.core.configure(settings(config, self._resolved, seal), now_us=now_us()))
 
     def _prefer(self) -> None:
         """In each thread."""
@@ -436,7 +436,7 @@ class Runtime:
         found = (*await resolve(self._seeds, self._loop), *self._store.load_peers())
         if found != self._resolved:
             self._resolved = found
-            self.perform(self.core.configure(settings(self.config, found), now_us=now_us()))
+            self.perform(self.core.configure(settings(self.config, found, self._seal), now_us=now_us()))
 
     def _members(self) -> list[Endpoint]:
         return [member.endpoint for member in self.core.node.members.alive()]
@@ -458,7 +458,7 @@ def _is_told_here(effect: Effect) -> bool:
     return not isinstance(effect, Send | Multicast)
 
 
-def settings(config: Config, seeds: tuple[Endpoint, ...]) -> Settings:
+def settings(config: Config, seeds: tuple[Endpoint, ...], seal: Seal) -> Settings:
     """The part of the configuration that the election cares for."""
     return Settings(
         cluster=cluster_id(config.cluster),
@@ -470,6 +470,7 @@ def settings(config: Config, seeds: tuple[Endpoint, ...]) -> Settings:
         tags=config.tags,
         seeds=seeds,
         broadcast=config.network.broadcast,
+        key_id=seal.key_id,
         voters=tuple(sorted(config.quorum.voters)),
     )
 

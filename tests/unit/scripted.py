@@ -84,6 +84,7 @@ class Peer:
     voters: VoterList = NO_VOTERS
     wanted: int = 0  # digest of its configuration's list; 0: that of `voters`
     blank: bool = False
+    key_id: int = 0
     sequence: int = 0
     name: str = ""
     endpoint: Endpoint = field(init=False)
@@ -122,6 +123,7 @@ class Peer:
             wanted=self.wanted or self.voters.digest,
             blank=self.blank,
             multicast=multicast,
+            key_id=self.key_id,
         )
         return Datagram(header, body)
 

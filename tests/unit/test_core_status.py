@@ -1,5 +1,7 @@
 """What a node says of itself, at any instant, timers or not; and commands. docs/protocol.md 6."""
 
+from dataclasses import replace
+
 import pytest
 
 from kingd.core.effect import EventKind
@@ -100,6 +102,32 @@ def test_094_neighbour_that_is_heard_by_multicast_but_does_not_answer_is_told() 
     problems = bench.core.status(bench.now_us).problems
     assert [p for p in problems if "heard by multicast but does not answer" in p and "10.0.0.60:5466" in p]
     assert bench.leader_name() is None
+
+
+@pytest.mark.parametrize(
+    ("own", "its", "why"),
+    [
+        (0, 7, "it signs with a cluster key and this host does not"),
+        (9, 7, "it signs with another cluster key than this host"),
+        (9, 0, "this host signs with a cluster key and it does not"),
+        (7, 7, "unicast UDP between us is blocked"),
+    ],
+)
+def test_neighbour_that_may_refuse_this_host_for_its_key_is_not_said_to_be_cut_off(
+    own: int, its: int, why: str
+) -> None:
+    """On the way to a first key: who has none hears all, and is heard by nobody who has it."""
+    bench, follower, stranger = Bench(key_id=own), Peer(node=60, priority=10, key_id=its), Peer(node=70, key_id=its)
+    bench.become_leader(follower)
+    for _ in range(40):
+        for peer in (follower, stranger):
+            bench.hear(peer, Announce(name=peer.name, version="0", interval_ms=1000), multicast=True)
+        bench.advance_ms(100)
+    found = [p for p in bench.core.status(bench.now_us).problems if "does not answer" in p]
+    assert ["box60" in p or "10.0.0.70" in p for p in found] == [True, True]
+    assert all(why in p for p in found), found
+    bench.perform(bench.core.configure(replace(bench.node.settings, key_id=8), now_us=bench.now_us))
+    assert [p for p in bench.core.status(bench.now_us).problems if "does not answer" in p] == []
 
 
 # -- events

@@ -1,7 +1,8 @@
 """The survey: everybody asked live, the silent ones named. docs/protocol.md 3.2."""
 
+from kingd.core import challenging
 from kingd.core.effect import Surveyed
-from kingd.core.message import NO_BALLOT, Reason, Report, Survey
+from kingd.core.message import NO_BALLOT, Announce, NodeId, Reason, Report, SessionId, Survey
 from kingd.core.timing import MS
 from tests.unit.scripted import Bench, Peer, resignation
 
@@ -56,6 +57,22 @@ def test_silent_member_is_asked_three_times_and_named_after_half_a_second() -> N
     bench.advance_ms(1)
     rows = surveyed(bench)[0].rows
     assert [(row.name, row.ok, row.rtt_us) for row in rows] == [("me", True, 0), ("box60", False, None)]
+
+
+def test_who_answers_is_not_said_to_be_cut_off() -> None:
+    """A follower asked another one in vain once, and has no cause to ask again: the survey does, and is answered."""
+    bench, leader, fellow = Bench(), Peer(node=70).leads(5), Peer(node=60, priority=10)
+    bench.meet(leader, fellow)
+    for beat in range(60):
+        bench.beat(leader)
+        bench.hear(fellow, Announce(name="box60", version="0", interval_ms=1000), multicast=True)
+        if beat == 50:
+            challenging.probe(bench.node, NodeId(60), SessionId(fellow.session), fellow.endpoint)
+        bench.advance_ms(100)
+    assert [p for p in bench.core.status(bench.now_us).problems if p.startswith("box60 ")]
+    begin(bench)
+    report(bench, fellow)
+    assert not [p for p in bench.core.status(bench.now_us).problems if p.startswith("box60 ")]
 
 
 def test_departed_member_is_not_asked() -> None:
