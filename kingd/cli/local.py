@@ -27,7 +27,9 @@ def check_config(ask: Ask, file: Path | None) -> int:
         file = Path(f"/etc/kingd/{ask.instance}.toml")
     as_daemon = become_daemon(file or DEFAULT_FILE)
     try:
-        open_seal(load(main=file or DEFAULT_FILE, explicit=file is not None, overrides={}).security)
+        open_seal(
+            load(main=file or DEFAULT_FILE, explicit=file is not None, overrides={}, instance=ask.instance).security
+        )
     except ConfigError as error:
         for problem in error.problems:
             say(problem)

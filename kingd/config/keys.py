@@ -154,7 +154,8 @@ class Config:
     """The whole configuration: every section, and the keys above them."""
 
     cluster: str = field(default="default", metadata=fixed(NAME,
-        "Name of the cluster; nodes with another one do not take part and are listed as strangers."))
+        "Name of the cluster; nodes with another one do not take part and are listed as strangers. kingd@NAME.service is in "
+        "the cluster NAME where none is named."))
     name: str = field(default_factory=host_name, metadata=fixed(NAME,
         "Name of this node, as every answer shows it; two nodes with the same one are told apart only by their ids."))
     priority: int = field(default=100, metadata=live(whole(0, 65535),

@@ -41,13 +41,14 @@ _NOT_YET = {
 _TABLES = [*dict.fromkeys(path.partition(".")[0] for path in KEYS if "." in path), "tags"]
 
 
-def load(*, main: Path | None, explicit: bool, overrides: Mapping[str, object]) -> Config:
+def load(*, main: Path | None, explicit: bool, overrides: Mapping[str, object], instance: str | None = None) -> Config:
     """The main file, then its drop-ins in lexical order, then the command line; the later wins, key by key.
 
     The drop-ins of `DIR/kingd.toml` are `DIR/conf.d/*.toml`; those of any other `DIR/NAME.toml` are
     `DIR/NAME.toml.d/*.toml`, so that an instance (kingd@NAME) never reads what was meant for the default one.
     Hidden files are left out. A missing main file is a mistake only if it was asked for (`explicit`). `overrides`
-    has dotted keys and values as in TOML (tuples and paths too); None = not given."""
+    has dotted keys and values as in TOML (tuples and paths too); None = not given. An `instance` is in the cluster of its own
+    name, unless one is named: it runs beside the default one, and two members of one cluster on a host are never wanted."""
     reading = _Reading()
     if main is not None:
         reading.read_file(main, must_exist=explicit)
@@ -56,6 +57,8 @@ def load(*, main: Path | None, explicit: bool, overrides: Mapping[str, object]) 
     for path, value in overrides.items():
         if value is not None:
             reading.take(COMMAND_LINE, path, value)
+    if instance is not None and not reading.names("cluster"):
+        reading.take(f"kingd@{instance}", "cluster", instance)
     return reading.result()
 
 
@@ -133,6 +136,9 @@ class _Reading:
             self._tags[path.removeprefix("tags.")] = value
         else:
             self._values[path] = value
+
+    def names(self, path: str) -> bool:
+        return path in self._values or path in self._refused
 
     def result(self) -> Config:
         if self._tags:

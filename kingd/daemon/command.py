@@ -20,6 +20,12 @@ from kingd.daemon.options import DEFAULT_STATE, Options
     type=click.Path(path_type=Path, readable=False),  # what is wrong with it is said with the other mistakes
     help=f"Configuration file.  [default: {DEFAULT_FILE}, if there is one]",
 )
+@click.option(
+    "--instance",
+    metavar="NAME",
+    help="The daemon of kingd@NAME.service: /etc/kingd/NAME.toml, /var/lib/kingd-NAME, /run/kingd-NAME/control.sock, and the "
+    "cluster NAME where no other is named.",
+)
 @click.option("--cluster", metavar="NAME", help="Name of the cluster to join.")
 @click.option("--name", metavar="NAME", help="Name of this node.  [default: the short host name]")
 @click.option("--priority", type=int, metavar="N", help="0..65535, higher leads; 0 never leads.")

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 from kingd import __version__
 from kingd.config import DEFAULT_FILE, ConfigError, load
+from kingd.control.target import is_instance
 from kingd.daemon.account import become_daemon
 from kingd.daemon.log import set_up
 from kingd.daemon.options import Options, read
@@ -51,8 +52,10 @@ def _until_the_loop_runs() -> None:
 def _load(options: Options) -> "Settled":
     from kingd.daemon.keys import open_seal
 
-    file = options.config
-    loaded = load(main=file or DEFAULT_FILE, explicit=file is not None, overrides=options.overrides)
+    file, instance = options.config, options.instance
+    if instance is not None and not is_instance(instance):
+        raise ConfigError([f"--instance {instance!r} is no instance name (letters, digits and . _ - :)"])
+    loaded = load(main=file or DEFAULT_FILE, explicit=file is not None, overrides=options.overrides, instance=instance)
     return loaded, open_seal(loaded.security)
 
 

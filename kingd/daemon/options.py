@@ -14,6 +14,7 @@ DEFAULT_STATE = Path("/var/lib/kingd")
 # option -> field of `Options`, and how its value is read
 _ONCE: dict[str, tuple[str, Callable[[str], object]]] = {
     "--config": ("config", Path),
+    "--instance": ("instance", str),
     "--cluster": ("cluster", str),
     "--name": ("name", str),
     "--priority": ("priority", int),
@@ -28,6 +29,7 @@ class Options(NamedTuple):
     """None and () = not given."""
 
     config: Path | None = None
+    instance: str | None = None
     cluster: str | None = None
     name: str | None = None
     priority: int | None = None
@@ -55,6 +57,17 @@ class Options(NamedTuple):
             "log.level": self.log_level,
         }
 
+    def placed(self) -> "Options":
+        """The files of an instance are its own, where none are named."""
+        if self.instance is None:
+            return self
+        state_dir = Path(f"/var/lib/kingd-{self.instance}") if self.state_dir == DEFAULT_STATE else self.state_dir
+        return self._replace(
+            config=self.config or Path(f"/etc/kingd/{self.instance}.toml"),
+            state_dir=state_dir,
+            socket=self.socket or Path(f"/run/kingd-{self.instance}/control.sock"),
+        )
+
     def absolute(self) -> "Options":
         """From the folder that we are started in: a detached daemon leaves it, and reads the configuration again later."""
         return self._replace(
@@ -72,7 +85,7 @@ def read(argv: Sequence[str]) -> Options:
         from kingd.daemon.command import read_by_click
 
         options = read_by_click(argv)
-    return options.absolute()
+    return options.placed().absolute()
 
 
 def read_plain(argv: Sequence[str]) -> Options | None:

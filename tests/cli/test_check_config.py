@@ -59,6 +59,15 @@ def test_without_the_daemons_user_it_is_root_who_will_read(files: Path, check: s
     assert etc.run(check, files, has_account=False).returncode == 0
 
 
+def test_instance_is_checked_as_its_unit_starts_it(files: Path) -> None:
+    for check in ("kingctl --instance a:b check-config", "kingd --instance a:b --check-config"):
+        assert "a:b.toml: cannot be read" in etc.run(check, files).stderr
+    write(files / "kingd" / "a:b.toml", "", 0o644)
+    for check in ("kingctl --instance a:b check-config", "kingd --instance a:b --check-config"):
+        assert 'kingd@a:b: cluster = "a:b" is not allowed' in etc.run(check, files).stderr
+    assert etc.run("kingd --instance ../x --check-config", files).returncode == 78
+
+
 def test_file_that_no_unit_reads_is_judged_by_who_asks(files: Path) -> None:
     write(files / "other.toml", "priority = 7\n", 0o600)
     assert etc.run(f"kingctl check-config {files}/other.toml", files).returncode == 0

@@ -314,7 +314,7 @@ def test_another_cluster_on_the_same_hosts(hosts: list[Host]) -> None:
     leader = agree(hosts)
     two = others(hosts, leader)
     for host in two:
-        host.write("/etc/kingd/office.toml", 'cluster = "office"\n')
+        host.write("/etc/kingd/office.toml", "")
         host.run("systemctl start kingd@office")
     until(lambda: {host.kingctl("--instance office leader") for host in two} <= {two[0].name, two[1].name}, "a leader")
     until(lambda: len({host.kingctl("--instance office leader") for host in two}) == 1, "the same leader")
@@ -322,6 +322,7 @@ def test_another_cluster_on_the_same_hosts(hosts: list[Host]) -> None:
     for host in two:
         assert host.run("ls /run/kingd-office /var/lib/kingd-office").split() >= ["/run/kingd-office:", "control.sock"]
         host.run("systemctl reload kingd@office")
+        assert json.loads(host.kingctl("--instance office status --json"))["cluster"] == "office"
 
 
 def test_units_are_hardened_and_well_formed(hosts: list[Host]) -> None:

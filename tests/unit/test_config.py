@@ -423,6 +423,27 @@ def test_instance_does_not_read_the_drop_ins_of_the_default_one(tmp_path: Path, 
     assert read(tmp_path / name, 'cluster = "web"').priority == 2
 
 
+@pytest.mark.parametrize(
+    ("toml", "given", "cluster"), [("", None, "green"), ('cluster = "blue"', None, "blue"), ("", "red", "red")]
+)
+def test_instance_is_in_a_cluster_of_its_own(tmp_path: Path, toml: str, given: str | None, cluster: str) -> None:
+    """In `default` it would be a second member on the host of kingd.service."""
+    file = tmp_path / "green.toml"
+    file.write_text(toml)
+    overrides: dict[str, object] = {"cluster": given}
+    assert load(main=file, explicit=True, overrides=overrides, instance="green").cluster == cluster
+
+
+def test_instance_whose_name_is_no_name_for_a_cluster_has_to_name_one(tmp_path: Path) -> None:
+    file = tmp_path / "a:b.toml"
+    file.write_text("")
+    with pytest.raises(ConfigError, match=r'^kingd@a:b: cluster = "a:b" is not allowed: it must be 1 to 63 of'):
+        load(main=file, explicit=True, overrides={}, instance="a:b")
+    file.write_text('cluster = "a b"')
+    with pytest.raises(ConfigError, match=r'^\S*:1: cluster = "a b" is not allowed'):  # told once
+        load(main=file, explicit=True, overrides={}, instance="a:b")
+
+
 def test_command_line_is_checked_like_a_file(main: Path) -> None:
     given: dict[str, object] = {"priority": 70000, "network.interfaces": ("a", "a"), "prority": 1, "network": 1}
     with pytest.raises(ConfigError) as caught:

@@ -10,7 +10,8 @@ from kingd.daemon.options import Options, read, read_plain
 
 PLAIN = [
     "",
-    "--config /etc/kingd/a.toml --state-dir /var/lib/kingd-a --socket /run/kingd-a/control.sock",  # kingd@a.service
+    "--instance green",  # kingd@green.service
+    "--config /etc/kingd/a.toml --state-dir /var/lib/kingd-a --socket /run/kingd-a/control.sock",
     "--config=a.toml --state-dir=here --socket=b/c",
     "--name=box1 --cluster 'two words' --priority 200 --port 007",
     "--name a --name b",
@@ -59,6 +60,15 @@ def test_paths_are_of_the_folder_that_we_are_in(tmp_path: Path, monkeypatch: pyt
         *(tmp_path / "c", tmp_path / "d"),
     )
     assert read([]) == Options()
+
+
+def test_instance_has_files_of_its_own_where_none_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KINGCTL_SOCKET", "/of/kingctl")
+    found = read(["--instance", "green"])
+    assert (str(found.config), str(found.state_dir)) == ("/etc/kingd/green.toml", "/var/lib/kingd-green")
+    assert str(found.socket) == "/run/kingd-green/control.sock"
+    named = read(["--instance", "green", "--config", "/a", "--state-dir", "/b", "--socket", "/c"])
+    assert (str(named.config), str(named.state_dir), str(named.socket)) == ("/a", "/b", "/c")
 
 
 @pytest.mark.parametrize(
