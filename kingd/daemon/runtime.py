@@ -12,7 +12,7 @@ import os
 import random
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 from pathlib import Path
@@ -121,6 +121,7 @@ class Runtime:
         self.since = views.moment(time.time())
         self.changed: JsonObject = {}
         self._disk = "" if store.writable else "; ".join(store.warnings)
+        self._waiting: tuple[str, ...] = ()  # keys whose new values need a restart
         self._late = ""  # why this process may run late on a busy host
         self._exit = 0
         self._armed_us: int | None = None
@@ -223,9 +224,10 @@ class Runtime:
     def seal(self) -> Seal:
         return self._seal
 
-    def reconfigure(self, config: Config, seal: Seal) -> None:
-        """Put the live keys of a checked configuration, and the cluster's keys, into force."""
+    def reconfigure(self, config: Config, seal: Seal, *, waiting: Sequence[str]) -> None:
+        """Put the live keys of a checked configuration, and the cluster's keys, into force. `waiting`: what a restart will."""
         self.config = config
+        self._waiting = tuple(waiting)
         if self._seal.requires_key and not seal.requires_key:
             _log.warning("unsigned datagrams are believed from now on (security: %s)", seal.mode)
         self._seal = seal
@@ -234,6 +236,7 @@ class Runtime:
         self._prefer()
         self._server.look_up_group(wait_s=0)
         self.perform(self.core.configure(settings(config, self._resolved, seal), now_us=now_us()))
+        systemd.status(self._headline())
 
     def _prefer(self) -> None:
         """In each thread."""
@@ -244,7 +247,10 @@ class Runtime:
 
     def problems(self) -> list[str]:
         found = [str(problem) for problem in self._transport.problems()]
-        own = (self._disk, self._store.problem, self._server.problem, self._late, self._last_will.problem)
+        waiting = (
+            f"changed, and in force only after a restart of kingd: {', '.join(self._waiting)}" if self._waiting else ""
+        )
+        own = (self._disk, self._store.problem, self._server.problem, self._late, self._last_will.problem, waiting)
         return [*filter(None, own), *found]
 
     def _on_reload_signal(self) -> None:
@@ -390,7 +396,7 @@ class Runtime:
         if event.kind in _LEADERSHIP:
             self.since = views.moment(wall_s)
             self.changed = shown
-            systemd.status(self.sentence())
+            systemd.status(self._headline())
         elif self._telling is None:  # 450 hosts that come together are one change of their number
             self._telling = self._loop.call_later(_TELL_AFTER_S, self._tell_systemd)
         self.journal.add(shown)
@@ -398,7 +404,11 @@ class Runtime:
 
     def _tell_systemd(self) -> None:
         self._telling = None
-        systemd.status(self.sentence())
+        systemd.status(self._headline())
+
+    def _headline(self) -> str:
+        """`systemctl reload` itself says nothing when it went well: what it left undone stands where one looks next."""
+        return self.sentence() + (f"; needs a restart: {', '.join(self._waiting)}" if self._waiting else "")
 
     def here(self) -> str | None:
         """This node's own address: the one by which members know it, or knew it."""

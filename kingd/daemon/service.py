@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import replace
 from typing import Protocol
 
@@ -52,7 +52,7 @@ class Daemon(Protocol):
     @property
     def seal(self) -> Seal: ...
     def perform(self, effects: list[Effect]) -> None: ...
-    def reconfigure(self, config: Config, seal: Seal) -> None: ...
+    def reconfigure(self, config: Config, seal: Seal, *, waiting: Sequence[str]) -> None: ...
     def here(self) -> str | None: ...
     def problems(self) -> list[str]: ...
     def sentence(self) -> str: ...
@@ -219,7 +219,7 @@ class ControlService:
         applied = [key for key in changed if not needs_restart(key)]
         if seal.key_ids != daemon.seal.key_ids and "security.key_file" not in applied:
             applied.append("security.key_file")  # the same file with other keys in it, or one that was not there before
-        daemon.reconfigure(apply_live(daemon.config, new), seal)
+        daemon.reconfigure(apply_live(daemon.config, new), seal, waiting=waiting)
         self._tell_drainers()
         _log.info("reloaded: %s", ", ".join(applied) or "nothing changed that works without a restart")
         pending = [f"quorum.voters: {obstacle}"] if (obstacle := daemon.core.obstacle) is not None else []

@@ -266,8 +266,9 @@ def test_reboot_and_return(lab: Lab, hosts: list[Host]) -> None:
 def test_reload_applies_a_good_file_and_refuses_a_bad_one(hosts: list[Host]) -> None:
     leader = agree(hosts)
     term = leader.status()["term"]
-    leader.write("/etc/kingd/kingd.toml", "priority = 300\n")
+    leader.write("/etc/kingd/kingd.toml", "priority = 300\nnetwork.broadcast = false\n")
     leader.run("systemctl reload kingd")
+    assert leader.show("kingd.service", "StatusText").endswith("; needs a restart: network.broadcast")
     assert node(leader.status())["priority"] == 300
     leader.write("/etc/kingd/kingd.toml", "priority = 300000\n")
     assert leader.attempt("systemctl reload kingd").returncode != 0

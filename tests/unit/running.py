@@ -9,6 +9,7 @@ import signal
 import socket
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -76,6 +77,15 @@ class Daemon:
 
     def until_ready(self) -> None:
         while b"READY=1" not in self.notify.recv(4096):
+            pass
+
+    def until_told(self, condition: Callable[[str], bool]) -> None:
+        """Systemd's STATUS= line is so."""
+        while not any(
+            condition(line.removeprefix("STATUS="))
+            for line in self.notify.recv(4096).decode().splitlines()
+            if line.startswith("STATUS=")
+        ):
             pass
 
     def run(self) -> subprocess.CompletedProcess[str]:

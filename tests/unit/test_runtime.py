@@ -296,6 +296,24 @@ def test_sighup_applies_a_good_file_and_keeps_leadership(daemon: Daemon) -> None
     assert "need a restart to take effect: network.broadcast" in said
 
 
+def test_reload_says_what_waits_for_a_restart_until_nothing_does(daemon: Daemon) -> None:
+    """`systemctl reload` prints nothing: `systemctl status` and `kingctl status` have it."""
+    daemon.start()
+    daemon.until_leader("box1")
+    daemon.config.write_text("priority = 150\n[network]\nbroadcast = false\n")
+    assert daemon.ask("Reload")["needs_restart"] == ["network.broadcast"]
+    daemon.until_told(lambda status: status.endswith("; needs a restart: network.broadcast"))
+    problems = daemon.ask("Status")["problems"]
+    assert isinstance(problems, list)
+    assert "changed, and in force only after a restart of kingd: network.broadcast" in problems
+    daemon.config.write_text("priority = 150\n")  # taken back
+    daemon.ask("Reload")
+    daemon.until_told(lambda status: "restart" not in status)
+    problems = daemon.ask("Status")["problems"]
+    assert isinstance(problems, list)
+    assert not [problem for problem in problems if "restart" in problem]
+
+
 def test_sighup_with_a_bad_file_changes_nothing_and_says_so(daemon: Daemon) -> None:
     daemon.start()
     daemon.until_leader("box1")
