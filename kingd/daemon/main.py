@@ -6,14 +6,14 @@ import logging
 import os
 import signal
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, NoReturn
 
 from kingd import __version__
 from kingd.config import DEFAULT_FILE, ConfigError, load
 from kingd.control.target import is_instance
 from kingd.daemon.account import become_daemon
+from kingd.daemon.foreign import ForeignFolder, refuse
 from kingd.daemon.log import set_up
 from kingd.daemon.options import Options, read
 
@@ -36,8 +36,14 @@ def main(argv: Sequence[str], *, guardian: "Guardian | None" = None) -> NoReturn
     if options.check_config:
         sys.stdout.write("the configuration is good\n")
         sys.exit(0)
-    with _in_background(options, guardian) if options.detach else nullcontext():
+    _refuse_foreign_folders(settled, options)
+    if options.detach:
+        _leave_terminal(options, guardian)
+    try:
         code = _run(settled, options, guardian)
+    finally:
+        if options.pid_file is not None:
+            options.pid_file.unlink(missing_ok=True)
     logging.shutdown()
     os._exit(code)  # not sys.exit: that waits for every thread, and one may hang in DNS where the network has just gone
 
@@ -72,6 +78,26 @@ def _fail(code: int, *sentences: str) -> NoReturn:
     sys.exit(code)
 
 
+def _refuse_foreign_folders(settled: "Settled", options: Options) -> None:
+    try:
+        refuse(options.state_dir, "--state-dir")
+        refuse(settled[0].control.socket.parent, "--socket")
+        if options.pid_file is not None:
+            refuse(options.pid_file.parent, "--pid-file")
+    except ForeignFolder as error:
+        _fail(EX_CANTCREAT, str(error))
+
+
+def _leave_terminal(options: Options, guardian: "Guardian | None") -> None:
+    from kingd.daemon.background import leave_terminal
+    from kingd.daemon.folder_lock import StateBusy
+
+    try:
+        leave_terminal(options, guardian)
+    except (StateBusy, OSError) as error:
+        _fail(EX_CANTCREAT, str(error))
+
+
 def _run(settled: "Settled", options: Options, guardian: "Guardian | None") -> int:
     from kingd.control.listener import SocketBusy, SocketUnusable
     from kingd.daemon import runtime  # asyncio and all that: not for --version
@@ -87,33 +113,3 @@ def _run(settled: "Settled", options: Options, guardian: "Guardian | None") -> i
         return runtime.run(loaded, seal, options.state_dir, reread=lambda: _load(options), guardian=guardian)
     except (StateBusy, SocketBusy, SocketUnusable) as error:
         _fail(EX_CANTCREAT, str(error))
-
-
-@contextmanager
-def _in_background(options: Options, guardian: "Guardian | None") -> Iterator[None]:
-    """Leave the terminal; what the daemon logs goes to a file in its state folder.
-
-    What excludes a second daemon is the lock of the state folder, which ends with its process. A pid file does not: one
-    that a killed daemon left is written over."""
-    import daemon
-
-    from kingd.daemon.folder_lock import StateBusy
-    from kingd.daemon.store import Store
-
-    try:
-        Store.open(options.state_dir).close()  # while somebody can still be told
-        log = (options.state_dir / "kingd.log").open("a", encoding="utf-8")
-    except (StateBusy, OSError) as error:
-        _fail(EX_CANTCREAT, str(error))
-    kept = [guardian.pipe] if guardian is not None else []
-    daemon.DaemonContext(
-        working_directory="/", umask=0o022, stdout=log, stderr=log, signal_map={}, files_preserve=kept
-    ).open()
-    pid_file = options.pid_file
-    if pid_file is not None:
-        pid_file.write_text(f"{os.getpid()}\n")
-    try:
-        yield
-    finally:
-        if pid_file is not None:
-            pid_file.unlink(missing_ok=True)
