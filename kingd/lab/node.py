@@ -25,9 +25,9 @@ class Node:
         return process if process is not None and process.is_running else None
 
     def prepare(self, profile: str) -> None:
-        """The folder and the file that is given to the daemon, so that it does not read the host's own."""
+        """The folder and the file that is given to the daemon, so that it reads nothing of the host's own, its key included."""
         self.folder.mkdir(mode=0o700)
-        (self.folder / "kingd.toml").write_text(f'[timing]\nprofile = "{profile}"\n')
+        (self.folder / "kingd.toml").write_text(f'[timing]\nprofile = "{profile}"\n[security]\nmode = "off"\n')
 
     def kill(self, number: signal.Signals) -> None:
         process = self.process  # looked at once: it may end at any moment

@@ -16,6 +16,7 @@ from kingd.control.client import call
 from kingd.lab.cluster import Cluster
 from kingd.lab.folder import LabError, root
 from kingd.lab.process import Process, load, of_child
+from tests.cli import etc
 from tests.cli.conformance import reply_mistakes
 
 NODES = ("box1", "box2", "box3")
@@ -137,6 +138,24 @@ def test_kill_and_start_one(lab: Cluster, folder: Path) -> None:
     assert Client(lab.node("box1").socket).wait(me=True, timeout_s=10).name == "box1"
     again = kingctl("lab", "start-one", "box1", folder=folder)
     assert (again.returncode, "runs already" in again.stderr) == (1, True)
+
+
+@pytest.mark.parametrize("user", ["root", "kingd"])
+def test_it_takes_nothing_from_the_host(tmp_path: Path, user: str) -> None:
+    """Not the production key, be it readable or not, and no configuration."""
+    files = tmp_path / "kingd"
+    files.mkdir()
+    (files / "cluster.key").write_text("11" * 32)
+    (files / "cluster.key").chmod(0o600)
+    (files / "kingd.toml").write_text("no = TOML")
+    lab = f"runuser -u {user} -- env KINGD_LAB_DIR=/run/lab {etc.PYTHON} -m kingd.cli"
+    done = etc.run(
+        f"install -d -o {user} -m 700 /run/lab && {lab} lab start --nodes 2 && "
+        f"{lab} --socket /run/lab/lab/box1/control.sock status --json && {lab} lab stop",
+        tmp_path,
+    )
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout.splitlines()[-1])["security"] == {"mode": "off", "keys": []}
 
 
 def test_several_are_killed_and_started_at_once(lab: Cluster, folder: Path) -> None:
