@@ -113,6 +113,17 @@ def test_bash_is_offered_what_the_command_knows(module: str, words: str, offered
     assert offered in run.stdout.splitlines()
 
 
+def test_links_of_what_is_installed_lead_to_what_is_installed() -> None:
+    """README.md and docs/*.md lie in /usr/share/doc/kingd as they do here, under their own names."""
+    packaging = TOP / "packaging" / "debian"
+    installed = {TOP / name for name in (packaging / "kingd.docs").read_text().split()} | set(TOP.glob("docs/*.md"))
+    assert "docs/*.md usr/share/doc/kingd/docs\n" in (packaging / "kingd.install").read_text()
+    assert "dh_compress --exclude=.md\n" in (packaging / "rules").read_text()
+    for page in installed:
+        links = {link.partition("#")[0] for link in re.findall(r"\]\(([^):]+\.md[^):]*)\)", page.read_text())}
+        assert {(page.parent / link).resolve() for link in links} <= installed, page
+
+
 def test_package_has_the_version_of_the_code() -> None:
     first = (TOP / "packaging" / "debian" / "changelog").read_text().splitlines()[0]
     assert first.startswith(f"kingd ({__version__}) ")
