@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.system import images
+from tests.system import images, keys
 from tests.system.lab import Host, Lab, everywhere, until
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(240)]
@@ -324,6 +324,22 @@ def test_another_cluster_on_the_same_hosts(hosts: list[Host]) -> None:
         assert host.run("ls /run/kingd-office /var/lib/kingd-office").split() >= ["/run/kingd-office:", "control.sock"]
         host.run("systemctl reload kingd@office")
         assert json.loads(host.kingctl("--instance office status --json"))["cluster"] == "office"
+
+
+def test_a_key_comes_is_rolled_and_goes_as_the_manual_says(hosts: list[Host]) -> None:
+    """Nobody is refused, and leadership stays where it is."""
+    leader = agree(hosts)
+    term = leader.status()["term"]
+    keys.on_each(hosts, keys.make_permissive, keys.put(keys.made(hosts[0])), mode="permissive", keys=1)
+    keys.on_each(hosts, keys.enforce, mode="enforce", keys=1)
+    old, new = keys.with_a_second_one(hosts[0])
+    keys.on_each(hosts, keys.put(old + new), mode="enforce", keys=2)
+    keys.on_each(hosts, keys.put(new + old), mode="enforce", keys=2)
+    keys.on_each(hosts, keys.put(new), mode="enforce", keys=1)
+    keys.on_each(hosts, keys.make_permissive, mode="permissive", keys=1)
+    keys.on_each(hosts, keys.remove, mode="off", keys=0)
+    assert (agree(hosts), leader.status()["term"]) == (leader, term)
+    assert not any(keys.refused(host) for host in hosts)
 
 
 def test_units_are_hardened_and_well_formed(hosts: list[Host]) -> None:
