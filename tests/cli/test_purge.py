@@ -7,7 +7,7 @@ import pytest
 from tests.cli import etc
 
 PURGE = "sh packaging/debian/kingd.postrm purge"
-STATE = "state.json state.json.new state.json.corrupt-1 peers.json peers.json.new lock kingd.log"
+STATE = "state.json state.json.new state.json.corrupt-1 voters.json voters.json.new peers.json peers.json.new lock kingd.log"
 LEFT = "cd / && find var/lib etc/kingd -mindepth 1 2>/dev/null | sort"
 
 
@@ -55,4 +55,4 @@ def test_what_the_daemon_leaves_is_what_purge_knows(tmp_path: Path) -> None:
     start = "kingd --detach --interface lo && until [ -S /run/kingd/control.sock ]; do sleep 0.1; done && kingctl wait"
     kill = "kill -9 $(cat /var/lib/kingd/lock)"
     done = etc.run(f"{start} >/dev/null && {kill} && ls /var/lib/kingd && {PURGE} && {LEFT}", tmp_path)
-    assert done.stdout.split() == ["kingd.log", "lock", "state.json"], done.stderr
+    assert done.stdout.split() == ["kingd.log", "lock", "state.json", "voters.json"], done.stderr
