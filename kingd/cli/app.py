@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import click
 
+from kingd import __version__
 from kingd.control.target import DEFAULT_TIMEOUT_S, is_instance, seconds, socket_path
 
 
@@ -100,5 +101,6 @@ def application() -> click.Group:
             group.add_command(command)
             command.params.extend(_common_options())
     group.params.extend(_common_options())
+    click.version_option(__version__, message="%(prog)s %(version)s", help="Print the version, and exit.")(group)
     group.add_command(lab.lab)
     return group

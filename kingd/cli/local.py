@@ -1,4 +1,4 @@
-"""check-config, keygen and version: answered without the daemon."""
+"""check-config, help, keygen and version: answered without the daemon."""
 
 import json
 import os
@@ -60,4 +60,21 @@ def version(as_json: bool) -> int:
     return OK
 
 
-COMMANDS: list[click.Command] = [check_config, keygen, version]
+@click.command("help")
+@click.argument("verb", required=False)
+@click.pass_context
+def help_(ctx: click.Context, verb: str | None) -> int:
+    """What kingctl can do, or what VERB does; the same as --help."""
+    group = ctx.find_root()
+    if verb is None:
+        click.echo(group.get_help())
+        return OK
+    assert isinstance(group.command, click.Group)
+    command = group.command.get_command(group, verb)
+    if command is None:
+        raise click.UsageError(f"No such command {verb!r}.", ctx=group)
+    click.echo(command.get_help(click.Context(command, info_name=verb, parent=group)))
+    return OK
+
+
+COMMANDS: list[click.Command] = [check_config, help_, keygen, version]

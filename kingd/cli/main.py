@@ -7,11 +7,12 @@ explains the mistake: both ways end in kingd/cli/leader.py, so they cannot disag
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import sys
 
-from kingd.cli.exits import INTERRUPTED, NO, say
+from kingd.cli.exits import INTERRUPTED, IO_ERROR, say
 from kingd.cli.leader import is_leader, leader
 from kingd.control.target import DEFAULT_TIMEOUT_S, is_instance, seconds, socket_path
 
@@ -22,17 +23,46 @@ _FORMS = ("--json", "--address", "--term")
 def main() -> int:
     # `kingctl watch | head -1` ends quietly, as other commands do.
     signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+    _occupy_closed_streams()
     try:
         code = run(sys.argv[1:])
-        if sys.stdout is not None:
-            sys.stdout.flush()
+        sys.stdout.flush()
     except KeyboardInterrupt:
         return INTERRUPTED
-    except OSError as error:  # the disk behind stdout is full, a file may not be read
-        say(str(error))
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # or Python fails once more when it flushes at the end
-        return NO
+    except (OSError, UnicodeEncodeError) as error:
+        return _fail(error)
     return code
+
+
+def _occupy_closed_streams() -> None:
+    """A stream that was closed (`>&-`) is None to Python: what is printed there goes nowhere and looks written, and the
+    control socket gets its number. A descriptor that cannot be written to takes its place, so that writing fails."""
+    for number, name in ((1, "stdout"), (2, "stderr")):
+        if getattr(sys, name) is None:
+            os.dup2(nowhere := os.open(os.devnull, os.O_RDONLY), number)
+            if nowhere != number:
+                os.close(nowhere)
+            setattr(sys, name, open(number, "w", buffering=1, closefd=False))  # noqa: SIM115
+
+
+def _fail(error: OSError | UnicodeEncodeError) -> int:
+    """The answer, or its explanation, was not written: no code that is an answer may follow."""
+    import contextlib
+
+    with contextlib.suppress(OSError):  # it may be stderr that fails
+        say(_what_failed(error))
+    for number in (1, 2):  # or Python fails once more when it flushes at the end
+        os.dup2(os.open(os.devnull, os.O_WRONLY), number)
+    return IO_ERROR
+
+
+def _what_failed(error: OSError | UnicodeEncodeError) -> str:
+    if isinstance(error, UnicodeEncodeError):
+        return f"the answer cannot be written in {error.encoding}: use a UTF-8 locale, such as LC_ALL=C.UTF-8"
+    if error.filename is not None:
+        return f"{error.filename}: {error.strerror}"
+    why = "it is closed" if error.errno == errno.EBADF else error.strerror
+    return f"the answer could not be written to standard output: {why}"
 
 
 def run(argv: list[str]) -> int:

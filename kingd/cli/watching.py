@@ -1,6 +1,11 @@
 """watch and wait: what the daemon says by itself. Nothing here polls."""
 
 import json
+import os
+import select
+import signal
+import sys
+import threading
 
 import click
 
@@ -24,6 +29,7 @@ def watch(ask: Ask, as_json: bool) -> int:
     """
 
     def verb() -> int:
+        _end_with_reader()
         for event in stream(ask.path, "Watch", first_s=ask.timeout_s):
             print(json.dumps(event) if as_json else line(event), flush=True)
         return OK
@@ -43,7 +49,20 @@ def wait(ask: Ask, any_leader: bool, me: bool, as_json: bool) -> int:
     """
     if any_leader and me:
         raise click.UsageError("choose one of --leader and --me")
+    _end_with_reader()
     return attempt(lambda: _wait(ask, me=me, as_json=as_json))
+
+
+def _end_with_reader() -> None:
+    """`watch | head -1` ends when head does: the next event, at which a write would notice, may be weeks away."""
+
+    def wait_for_it() -> None:
+        reader = select.poll()
+        reader.register(sys.stdout, 0)  # POLLERR and POLLHUP are told unasked
+        reader.poll()
+        os.kill(os.getpid(), signal.SIGPIPE)
+
+    threading.Thread(target=wait_for_it, daemon=True).start()
 
 
 def _wait(ask: Ask, *, me: bool, as_json: bool) -> int:

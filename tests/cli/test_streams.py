@@ -74,13 +74,73 @@ def test_reader_that_goes_away_ends_watch_quietly(kingd: FakeKingd) -> None:
     assert child.returncode == -signal.SIGPIPE
 
 
-def test_full_disk_is_an_error_and_no_traceback(kingd: FakeKingd) -> None:
-    for verb in (["leader"], ["status"]):
-        with Path("/dev/full").open("w") as full:
-            done = subprocess.run(
-                [sys.executable, "-m", "kingd.cli", *verb], stdout=full, stderr=subprocess.PIPE, text=True, check=False
-            )
-        assert (done.returncode, done.stderr) == (1, "kingctl: [Errno 28] No space left on device\n")
+@pytest.mark.parametrize("verb", ["watch", "watch --json", "wait --me --timeout none"])
+def test_reader_that_goes_away_ends_a_stream_without_another_event(kingd: FakeKingd, verb: str) -> None:
+    with start_kingctl(*verb.split()) as child:
+        assert child.stdout is not None
+        assert child.stderr is not None
+        while not kingd.service.watchers:
+            assert child.poll() is None
+        child.stdout.close()
+        assert child.wait(timeout=30) == -signal.SIGPIPE
+        assert child.stderr.read() == ""
+
+
+WRITING = [
+    "leader",
+    "leader --json",
+    "status",
+    "status --json",
+    "members",
+    "survey",
+    "history --json",
+    "watch",
+    "wait",
+    "priority 7",
+    "reload",
+    "version",
+    "--version",
+    "keygen",
+    "--help",
+    "leader --help",
+    "help",
+]
+
+
+def run_in_shell(line: str) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(
+        ["/bin/sh", "-c", f'"$0" -m kingd.cli {line}', sys.executable], capture_output=True, text=True, check=False
+    )
+
+
+@pytest.mark.parametrize(("stdout", "why"), [(">/dev/full", "No space left on device"), (">&-", "it is closed")])
+@pytest.mark.parametrize("verb", WRITING)
+def test_answer_that_cannot_be_written_is_74_and_a_sentence(kingd: FakeKingd, verb: str, stdout: str, why: str) -> None:
+    done = run_in_shell(f"{verb} {stdout}")
+    assert (done.returncode, done.stdout) == (74, "")
+    assert done.stderr.splitlines()[-1] == f"kingctl: the answer could not be written to standard output: {why}"
+    assert "Traceback" not in done.stderr
+
+
+def test_silent_answer_needs_no_stdout(kingd: FakeKingd) -> None:
+    assert run_in_shell("is-leader >&-").returncode == 1
+
+
+@pytest.mark.parametrize("stderr", ["2>/dev/full", "2>&-", ">&- 2>&-", "<&- >&- 2>&-"])
+@pytest.mark.parametrize("verb", ["is-leader -v", "leader --tag nonsense", "nonsense", "leader --socket /nowhere"])
+def test_explanation_that_cannot_be_written_is_74_and_does_not_turn_up_as_the_answer(
+    kingd: FakeKingd, verb: str, stderr: str
+) -> None:
+    done = run_in_shell(f"{verb} {stderr}")
+    assert (done.returncode, done.stdout, done.stderr) == (74, "", "")
+
+
+def test_answer_that_the_locale_cannot_write_is_74(kingd: FakeKingd, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTHONIOENCODING", "ascii")
+    kingd.service.status_is = status(role="follower", leader={**BOX1, "tags": {"where": "Köln"}})
+    done = run_in_shell("leader --tag where")
+    assert (done.returncode, done.stdout) == (74, "")
+    assert done.stderr == "kingctl: the answer cannot be written in ascii: use a UTF-8 locale, such as LC_ALL=C.UTF-8\n"
 
 
 def test_wait_ends_at_once_if_there_is_a_leader(kingd: FakeKingd, capfd: pytest.CaptureFixture[str]) -> None:
