@@ -185,7 +185,13 @@ def _survey_table(nodes: list[JsonObject]) -> str:
 def _survey_row(node: JsonObject) -> list[object]:
     if not flag(node, "ok"):
         claims = "no answer, and says that it leads" if node.get("leader") else "dead: no answer"
-        return [node.get("name"), node.get("priority"), node.get("leader"), node.get("term") if node.get("leader") else None, claims]
+        return [
+            node.get("name"),
+            node.get("priority"),
+            node.get("leader"),
+            node.get("term") if node.get("leader") else None,
+            claims,
+        ]
     rtt_ms = number_or_none(node, "rtt_ms")
     answer = f"{rtt_ms:.1f} ms" if rtt_ms else "this node"
     return [node.get("name"), node.get("priority"), node.get("leader"), node.get("term"), answer]

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from kingd.core import claiming, handover, preempting, voters
 from kingd.core.effect import Draining, EventKind, HandedOver
+from kingd.core.members import Member
 from kingd.core.message import NOBODY, Reason, Role
 from kingd.core.node import Node
 from kingd.core.publishing import event
@@ -73,18 +74,28 @@ def _stand_aside(node: Node, reason: Reason, *, leaving: bool = False) -> None:
 def step_down(node: Node, *, to: str | None, for_us: int) -> None:
     if node.role is not Role.LEADER:
         raise StepDownError("NotLeader", "this node does not lead")
-    target = None
-    if to is not None:
-        target = node.members.named(to)
-        if target is None or to == node.settings.name:
-            raise StepDownError("UnknownMember", f"no other live member is called {to!r} (see `kingctl members`)")
-        if target.priority == 0 or not target.eligible:
-            raise StepDownError("NoSuccessor", f"{to} is not eligible to lead (see `kingctl members`)")
-        node.refused_handover.pop(target.node, None)
+    target = None if to is None else _successor(node, to)
     node.abstain_for_us = for_us
     if not handover.begin(node, Reason.STEP_DOWN, to=target, keep_us=for_us if target else 0):
         raise StepDownError("NoSuccessor", "no other member is alive, eligible and in contact with this node")
     node.stepping_down = True
+
+
+def _successor(node: Node, to: str) -> Member:
+    """The member that is called `to`, or has this id."""
+    found = node.members.named(to) or [m for m in node.members.alive() if f"{m.node:016x}" == to]
+    if len(found) > 1 or (found and to == node.settings.name):
+        ids = ", ".join(sorted(f"{m.node:016x} ({m.endpoint})" for m in found))
+        raise StepDownError(
+            "UnknownMember", f"more than one live member is called {to!r}: name the one that you mean by its id: {ids}"
+        )
+    if not found:
+        raise StepDownError("UnknownMember", f"no other live member is called {to!r} (see `kingctl members`)")
+    target = found[0]
+    if target.priority == 0 or not target.eligible:
+        raise StepDownError("NoSuccessor", f"{to} is not eligible to lead (see `kingctl members`)")
+    node.refused_handover.pop(target.node, None)
+    return target
 
 
 def set_drains(node: Node, on: bool) -> None:

@@ -192,8 +192,8 @@ class Core:
         return self._end()
 
     def step_down(self, *, to: str | None, for_us: int, now_us: int) -> list[Effect]:
-        """Hand over to the next in rank, or to the member named; `HandedOver` says who it was. Raises StepDownError
-        (NotLeader, UnknownMember, NoSuccessor)."""
+        """Hand over to the next in rank, or to the member of that name or id; `HandedOver` says who it was. Raises
+        StepDownError (NotLeader, UnknownMember, NoSuccessor)."""
         self._begin(now_us)
         commands.step_down(self.node, to=to, for_us=for_us)
         return self._end()

@@ -206,8 +206,9 @@ class Members:
         member = self._by_node.get(node)
         return member if member is not None and member.session == session else None
 
-    def named(self, name: str) -> Member | None:
-        return next((m for m in self if m.name == name and m.state is State.ALIVE), None)
+    def named(self, name: str) -> list[Member]:
+        """Those alive who are called so. It may be more than one: nobody checks names."""
+        return [m for m in self.alive() if m.name == name]
 
     def alive(self) -> list[Member]:
         return [m for m in self if m.state is State.ALIVE]

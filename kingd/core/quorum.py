@@ -168,12 +168,27 @@ def _is_voter(node: Node, member: Member) -> bool:
 
 def reachable(node: Node, now_us: int) -> int:
     """How many voters were heard of late, this node included if it votes; in availability mode all members."""
-    alive = node.members.alive()
     if not node.in_quorum_mode:
-        return len(alive) + 1
+        return len(node.members.alive()) + 1
+    return len(_heard(node, now_us))
+
+
+def missing(node: Node, now_us: int) -> tuple[str, ...]:
+    """Voters that do not count as this node sees it: not heard of late, with another list, or two of one name."""
+    hosts = _names(node)
+    heard = {name for name in _heard(node, now_us) if hosts[name] == 1}
+    return tuple(name for name in node.voters.names if name not in heard)
+
+
+def _heard(node: Node, now_us: int) -> set[str]:
+    """The voters with the same list that were heard of late, this node included if it votes."""
     contact_us = node.timing.contact_us
-    names = {m.name for m in alive if _is_voter(node, m) and now_us - m.heard_us <= max(contact_us, 2 * m.interval_us)}
-    return len(names | ({node.settings.name} if node.is_voter else set()))
+    names = {
+        m.name
+        for m in node.members.alive()
+        if _is_voter(node, m) and now_us - m.heard_us <= max(contact_us, 2 * m.interval_us)
+    }
+    return names | ({node.settings.name} if node.is_voter else set())
 
 
 def hears_majority(node: Node) -> bool:
@@ -190,13 +205,6 @@ def problems(node: Node) -> list[str]:
         found.append(
             f"{', '.join(other_list[:4])}: another list of quorum.voters than here, so that their votes do not count: make the "
             "lists equal on all hosts, one name at a time"
-        )
-    if node.in_quorum_mode:
-        names = [m.name for m in alive] + [node.settings.name]
-        found.extend(
-            f"two hosts are called {name}, which is a voter: neither of them counts. Give one another name (--name)"
-            for name in sorted(set(names) & set(node.voters.names))
-            if names.count(name) > 1
         )
     if node.is_blank:
         found.append(

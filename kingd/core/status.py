@@ -30,10 +30,12 @@ class Status:
     reason: Reason
     eligible: bool
     ineligible_reason: str | None
+    ineligible_us: int | None  # how long it lasts still; None: eligible, or until something else changes
     alive: int
     dead: int
     voters: tuple[str, ...]
-    voters_reachable: int  # this node among them, if it votes
+    voters_reachable: int  # those that count, this node among them if it votes
+    voters_missing: tuple[str, ...]  # the others
     quorum_ok: bool  # a leader is known, or a majority is reachable: always, in availability mode
     problems: tuple[str, ...]
 
@@ -44,7 +46,8 @@ def status(node: Node, now_us: int) -> Status:
     entry = node.members.get(ballot.node)
     heard_of = len(node.hearsay.alive(now_us))
     alive = len(node.members.alive()) + heard_of + 1
-    reachable = quorum.reachable(node, now_us)
+    missing = quorum.missing(node, now_us)
+    reachable = len(node.voters.names) - len(missing) if node.in_quorum_mode else quorum.reachable(node, now_us)
     return Status(
         role=role,
         ballot=ballot,
@@ -56,10 +59,12 @@ def status(node: Node, now_us: int) -> Status:
         reason=reason,
         eligible=node.eligible,
         ineligible_reason=node.ineligible_reason,
+        ineligible_us=max(0, node.abstain_until_us - now_us) if node.ineligible_reason == "step-down" else None,
         alive=alive,
         dead=sum(1 for m in node.members if m.state is State.DEAD) + len(node.hearsay) - heard_of,
         voters=node.voters.names,
         voters_reachable=reachable,
+        voters_missing=missing,
         quorum_ok=ballot.node != NOBODY or _may_elect(node, reachable, reason),
         problems=tuple(_problems(node, now_us)),
     )
@@ -113,6 +118,7 @@ def _problems(node: Node, now_us: int) -> list[str]:
         for who, key_id in sorted(_unanswering(node, now_us))
     )
     found.extend(silence.problems(node, now_us))
+    found.extend(_shared_names(node, now_us))
     found.extend(quorum.problems(node))
     waits_for = voters.obstacle(node)
     if waits_for is not None:
@@ -135,6 +141,22 @@ def _problems(node: Node, now_us: int) -> list[str]:
             "polling it by unicast"
         )
     return found
+
+
+def _shared_names(node: Node, now_us: int) -> list[str]:
+    """Two hosts that answer to one name: nobody can tell who is meant. (One that lost its state has another id, and is two
+    hosts for a moment: only those heard just now count.)"""
+    hosts: dict[str, list[str]] = {node.settings.name: ["this one"]}
+    for m in (*node.members.alive(), *node.hearsay):
+        if m.name and now_us - m.heard_us <= 2 * m.interval_us:
+            hosts.setdefault(m.name, []).append(str(m.endpoint))
+    return [
+        f"{'two' if len(where) == 2 else len(where)} hosts are called {name} ({', '.join(sorted(where)[:4])})"
+        + (", which is a voter: none of them counts" if name in node.voters.names else "")
+        + ": give all but one another name (`name` in kingd.toml)"
+        for name, where in sorted(hosts.items())
+        if len(where) > 1
+    ]
 
 
 def _unanswering(node: Node, now_us: int) -> set[tuple[str, int]]:

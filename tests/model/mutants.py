@@ -234,7 +234,7 @@ def _obeyed_after_the_ticket(
     step_down = Core.step_down
 
     def obeys(self: Core, *, to: str | None, for_us: int, now_us: int) -> list[Effect]:
-        target = self.node.members.named(to or "")
+        target = next(iter(self.node.members.named(to or "")), None)
         if self.node.yielded is None or target is None:
             return step_down(self, to=to, for_us=for_us, now_us=now_us)
         return obey(self, self.node.yielded, target, now_us)

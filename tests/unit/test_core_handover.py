@@ -205,6 +205,23 @@ def test_026_step_down_to_nobody(to: str | None, name: str, hint: str) -> None:
     assert bench.role() is Role.LEADER
 
 
+def test_step_down_to_a_name_that_two_have_is_refused_and_an_id_is_not() -> None:
+    twins = [Peer(node=61, name="box"), Peer(node=62, name="box")]
+    bench = leading(*twins)
+    with pytest.raises(StepDownError) as caught:
+        step_down(bench, to="box")
+    assert caught.value.name == "UnknownMember"
+    assert "000000000000003d (10.0.0.61:5466), 000000000000003e (10.0.0.62:5466)" in str(caught.value)
+    step_down(bench, to="000000000000003e")
+    assert [offer.header.destination for offer in bench.datagrams() if isinstance(offer.body, Offer)] == [62]
+
+
+def test_step_down_to_a_name_that_is_this_nodes_too_is_refused() -> None:
+    bench = leading(Peer(node=61, name="me"))
+    with pytest.raises(StepDownError, match="more than one live member is called 'me'"):
+        step_down(bench, to="me")
+
+
 def test_030_successor_that_lost_its_priority_gets_no_ticket(first: Peer) -> None:
     bench = leading(first)
     step_down(bench)

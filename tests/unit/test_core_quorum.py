@@ -474,6 +474,24 @@ def test_name_that_two_hosts_have_votes_for_neither(one: Peer, two: Peer) -> Non
     assert any("two hosts are called box60" in problem for problem in bench.core.status(bench.now_us).problems)
 
 
+def test_voters_that_do_not_count_are_named(one: Peer, two: Peer) -> None:
+    """One is not heard, one has another list, two have one name."""
+    bench = started(one, two)
+    assert missing(bench) == ((), 3)
+    bench.meet(Peer(node=90, name="box60", priority=10, voters=LIST))
+    assert missing(bench) == (("box60",), 2)
+    bench = started(one)
+    assert missing(bench) == (("box70",), 2)
+    one.voters = OTHER_LIST
+    bench.beat(one)
+    assert missing(bench) == (("box60", "box70"), 1)
+
+
+def missing(bench: Bench) -> tuple[tuple[str, ...], int]:
+    status = bench.core.status(bench.now_us)
+    return status.voters_missing, status.voters_reachable
+
+
 def test_voter_that_lost_its_state_counts_again_when_its_former_vote_is_over(one: Peer, two: Peer) -> None:
     """Another id, the same name and address: not two hosts for as long as this node leads."""
     bench = elected(one, two)

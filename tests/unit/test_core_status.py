@@ -130,6 +130,43 @@ def test_neighbour_that_may_refuse_this_host_for_its_key_is_not_said_to_be_cut_o
     assert [p for p in bench.core.status(bench.now_us).problems if "does not answer" in p] == []
 
 
+# -- names that two hosts have
+
+
+def test_two_hosts_of_one_name_are_told_by_whoever_sees_them() -> None:
+    bench = Bench()
+    bench.meet(Peer(node=60, name="box"), Peer(node=61, name="box"), Peer(node=62))
+    assert bench.core.status(bench.now_us).problems == (
+        "two hosts are called box (10.0.0.60:5466, 10.0.0.61:5466): give all but one another name (`name` in kingd.toml)",
+    )
+
+
+def test_host_of_this_ones_name_is_told() -> None:
+    bench = Bench()
+    bench.meet(Peer(node=60, name="me"))
+    assert any(
+        "two hosts are called me (10.0.0.60:5466, this one)" in p for p in bench.core.status(bench.now_us).problems
+    )
+
+
+def test_host_that_came_back_without_its_state_is_not_two_for_long() -> None:
+    bench = Bench()
+    bench.meet(Peer(node=60))
+    bench.advance_ms(2100)  # two announcements
+    bench.meet(Peer(node=310, name="box60"))
+    assert not [p for p in bench.core.status(bench.now_us).problems if "hosts are called" in p]
+
+
+def test_time_that_is_left_of_a_step_down_is_told() -> None:
+    bench = Bench()
+    other = Peer(node=60, priority=10)
+    bench.become_leader(other)
+    assert bench.core.status(bench.now_us).ineligible_us is None
+    bench.node.abstain_until_us = bench.now_us + 42 * SECOND
+    status = bench.core.status(bench.now_us + 2 * SECOND)
+    assert (status.ineligible_reason, status.ineligible_us) == ("step-down", 40 * SECOND)
+
+
 # -- events
 
 
