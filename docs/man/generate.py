@@ -1,7 +1,8 @@
 """Writes the man pages, the sample configuration and the bash completion: python3 -m docs.man.generate FOLDER
 
 In: the prose beside this file (*.in), and from the code what would otherwise be said twice: verbs and options from
-click, keys from kingd.config.KEYS, answers from org.kingd.varlink. A line @NAME@ in the prose stands for one of these.
+click, keys from kingd.config.KEYS, answers from org.kingd.varlink, reasons from
+kingd.daemon.refusals. A line @NAME@ in the prose stands for one of these.
 Out: FOLDER/man, FOLDER/examples and FOLDER/completions.
 """
 
@@ -19,6 +20,7 @@ from kingd import __version__
 from kingd.cli.app import application
 from kingd.config import KEYS, Key
 from kingd.daemon.command import command as kingd
+from kingd.daemon.refusals import MEANINGS
 
 _PROSE = Path(__file__).parent
 # Keys whose default is not to be written down; by path, what the sample shows instead.
@@ -37,6 +39,7 @@ def pages() -> Iterator[tuple[str, str]]:
         "VERBS": "".join(verbs(kingctl, context, common)),
         "KEYS": "".join(keys()),
         "INTERFACE": interface(),
+        "REFUSALS": "".join(refusals()),
     }
     for file in sorted(_PROSE.glob("*.in")):
         yield file.stem, re.sub(r"@([A-Z-]+)@\n?", lambda found: parts[found[1]], file.read_text())
@@ -72,6 +75,12 @@ def keys() -> Iterator[str]:
         shown = f"{name} = {key.default}" if key.path not in _EXAMPLES else name
         yield f".TP\n.B {roff(shown)}\n{roff(key.doc)} {roff(_sentence(key.kind.allowed))}"
         yield f" {'Takes effect after a restart.' if key.needs_restart else 'A reload applies it.'}\n"
+
+
+def refusals() -> Iterator[str]:
+    """Each reason for which a datagram is refused."""
+    for reason, meaning in MEANINGS.items():
+        yield f".TP\n.B {roff(reason)}\n{roff(meaning[0].upper() + meaning[1:])}.\n"
 
 
 def sample() -> str:

@@ -15,6 +15,7 @@ from kingd.config.reading import (
     load,
     needs_restart,
 )
+from kingd.config.remarks import remarks
 
 __all__ = [
     "COMMAND_LINE",
@@ -34,4 +35,5 @@ __all__ = [
     "host_name",
     "load",
     "needs_restart",
+    "remarks",
 ]

@@ -12,6 +12,8 @@ import os
 import socket
 import time
 
+from kingd.control.target import unit
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -250,7 +252,7 @@ def _is_shallow(value: object, depth: int) -> bool:
 
 
 def _why_not(path: str, error: OSError) -> KingdError:
-    hint = "start it (systemctl start kingd), or name another one with --socket or --instance"
+    hint = f"start it (systemctl start {unit(path)}), or name another one with --socket or --instance"
     if _is_listened_at(path):
         return DaemonUnreachable(
             f"kingd runs, but cannot be asked: {path}: {error.strerror or error}. If that file was removed, kingd makes it "

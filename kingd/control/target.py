@@ -17,6 +17,12 @@ def socket_path(socket: str | None, instance: str | None) -> str:
     return f"/run/kingd-{instance}/control.sock" if instance else DEFAULT_SOCKET
 
 
+def unit(socket: str) -> str:
+    """The systemd unit whose daemon has this control socket, as far as its place tells."""
+    folder = socket.removeprefix("/run/kingd-").removesuffix("/control.sock")
+    return f"kingd@{folder}" if socket == f"/run/kingd-{folder}/control.sock" and is_instance(folder) else "kingd"
+
+
 def is_instance(name: str) -> bool:
     """A name that systemd gives to `kingd@NAME.service`, and no way to another folder."""
     return bool(name) and all(c.isascii() and (c.isalnum() or c in "._-:") for c in name) and not name.startswith(".")

@@ -58,4 +58,3 @@ class LastWill:
         self._guardian.pipe.close()
         self._guardian = None
         self.problem = _GONE
-        _log.warning("%s", _GONE)

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, NoReturn
 
 from kingd import __version__
-from kingd.config import DEFAULT_FILE, ConfigError, load
+from kingd.config import DEFAULT_FILE, ConfigError, load, remarks
 from kingd.control.target import is_instance
 from kingd.daemon.account import become_daemon
 from kingd.daemon.foreign import ForeignFolder, refuse
@@ -34,6 +34,8 @@ def main(argv: Sequence[str], *, guardian: "Guardian | None" = None) -> NoReturn
         become_daemon(options.config or DEFAULT_FILE)
     settled = _load_or_exit(options)
     if options.check_config:
+        for remark in remarks(settled[0]):
+            sys.stderr.write(f"kingd: {remark}\n")
         sys.stdout.write("the configuration is good\n")
         sys.exit(0)
     _refuse_foreign_folders(settled, options)

@@ -51,9 +51,10 @@ from kingd.daemon.guardian import Guardian
 from kingd.daemon.journal import Journal
 from kingd.daemon.last_will import LastWill
 from kingd.daemon.log import set_up
-from kingd.daemon.refusals import Refusals
+from kingd.daemon.refusals import Lately, Refusals
 from kingd.daemon.service import ControlService, Settled
 from kingd.daemon.store import Store
+from kingd.daemon.troubles import Troubles
 from kingd.net.problems import Problem
 from kingd.net.seeds import numeric, parse_seed, resolve
 from kingd.net.transport import Transport
@@ -69,6 +70,7 @@ _DISK_RETRY_S = 5.0
 _SPREAD_S = 2.0
 _FLOOD_CHECK_EVERY_S = 5.0
 _STATE_CHECK_EVERY_S = 2.0
+_STOCK_EVERY_S = 5.0
 _TELL_AFTER_S = 0.5
 _ASKED_MAX = 16  # members whose way to us tells our address: it is looked up for each event
 # asyncio reads, and then runs timers: only who was stopped in between, or flooded, has something left to read.
@@ -118,6 +120,8 @@ class Runtime:
         self._gate = Gate(self.core)
         self.journal = Journal()
         self.refusals = Refusals()
+        self._lately = Lately()
+        self._troubles = Troubles()
         self.since = views.moment(time.time())
         self.changed: JsonObject = {}
         self._disk = "" if store.writable else "; ".join(store.warnings)
@@ -156,6 +160,7 @@ class Runtime:
         self._every(_REMEMBER_EVERY_S, self._remember_peers)
         self._every(_FLOOD_CHECK_EVERY_S, self._gate.watch)
         self._spawn(self._keep_state())
+        self._every(_STOCK_EVERY_S, self._take_stock)
         self._feed_watchdog()
         systemd.ready(self.sentence())
         await self._stopped.wait()
@@ -240,10 +245,7 @@ class Runtime:
 
     def _prefer(self) -> None:
         """In each thread."""
-        if (late := scheduling.prefer(self.config.timing.leader_timeout_us)) != self._late:
-            self._late = late
-            if late:
-                _log.warning("%s", late)
+        self._late = scheduling.prefer(self.config.timing.leader_timeout_us)
 
     def problems(self) -> list[str]:
         found = [str(problem) for problem in self._transport.problems()]
@@ -252,6 +254,12 @@ class Runtime:
         )
         own = (self._disk, self._store.problem, self._server.problem, self._late, self._last_will.problem, waiting)
         return [*filter(None, own), *found]
+
+    def rejected(self) -> dict[str, int]:
+        return {**self.refusals.counts, **self.core.node.dropped}
+
+    def rejected_lately(self) -> dict[str, int]:
+        return self._lately.growth(self.rejected())
 
     def _on_reload_signal(self) -> None:
         try:
@@ -271,7 +279,7 @@ class Runtime:
         try:
             datagram = decode(data, cluster=self.core.node.settings.cluster, seal=self._seal)
         except DecodeError as error:
-            self.refusals.note(error.reason, source, now_us=now)
+            self.refusals.note(error.reason, source, data, now_us=now)
             self._gate.refused(now)
             return
         self._repeats.remember(data, datagram)
@@ -292,8 +300,16 @@ class Runtime:
     def _on_refused(self, endpoint: Endpoint) -> None:
         self.perform(self.core.refused(endpoint, now_us=now_us()))
 
-    def _on_problem(self, problem: Problem) -> None:
-        _log.warning("%s", problem)
+    def _on_problem(self, _problem: Problem) -> None:
+        self._note_problems()  # at once
+
+    def _take_stock(self) -> None:
+        self._lately.sample(self.rejected(), now_us=now_us())
+        self._note_problems()
+
+    def _note_problems(self) -> None:
+        now = now_us()
+        self._troubles.note([*self.core.status(now).problems, *self.problems()], now_us=now)
 
     def perform(self, effects: list[Effect]) -> None:  # noqa: C901 - a table that mypy checks for a forgotten kind
         """What goes to other hosts goes first: an election does not wait for a log, nor for who watches."""
@@ -364,7 +380,7 @@ class Runtime:
                 self._disk = (
                     f"the state folder cannot be written ({error}): this node must not lead until it can; retrying"
                 )
-                _log.error("%s", self._disk)
+                self._note_problems()
                 self.perform(self.core.set_unfit("state-not-writable", now_us=now_us()))
                 await asyncio.sleep(_DISK_RETRY_S)
                 continue

@@ -55,6 +55,8 @@ class Daemon(Protocol):
     def reconfigure(self, config: Config, seal: Seal, *, waiting: Sequence[str]) -> None: ...
     def here(self) -> str | None: ...
     def problems(self) -> list[str]: ...
+    def rejected(self) -> dict[str, int]: ...
+    def rejected_lately(self) -> dict[str, int]: ...
     def sentence(self) -> str: ...
 
 
@@ -65,6 +67,7 @@ class ControlService:
         self._survey_at_s = 0.0  # the next one, at the earliest
         self._step_downs: list[asyncio.Future[JsonObject]] = []
         self._drainers: set[asyncio.Queue[JsonObject]] = set()
+        self._configured_priority = daemon.config.priority  # not in force after SetPriority
 
     def status(self) -> JsonObject:
         now, daemon = now_us(), self._daemon
@@ -77,7 +80,9 @@ class ControlService:
             strangers=daemon.refusals.strangers(now),
             problems=daemon.problems(),
             security={"mode": daemon.seal.mode, "keys": list(daemon.seal.key_ids)},
-            rejected={**daemon.refusals.counts, **daemon.core.node.dropped},
+            rejected=daemon.rejected(),
+            rejected_lately=daemon.rejected_lately(),
+            configured_priority=self._configured_priority,
         )
 
     def members(self) -> JsonObject:
@@ -201,7 +206,9 @@ class ControlService:
         previous = daemon.config.priority
         daemon.config = replace(daemon.config, priority=priority)
         daemon.perform(daemon.core.set_priority(priority, now_us=now_us()))
-        _log.info("priority is %d now, was %d (by kingctl, until the daemon ends)", priority, previous)
+        _log.info(
+            "priority is %d now, was %d (by kingctl, until a reload or the end of the daemon)", priority, previous
+        )
         return {"version": 1, "priority": priority, "previous": previous, "persistent": False}
 
     def reload(self) -> JsonObject:
@@ -219,6 +226,7 @@ class ControlService:
         applied = [key for key in changed if not needs_restart(key)]
         if seal.key_ids != daemon.seal.key_ids and "security.key_file" not in applied:
             applied.append("security.key_file")  # the same file with other keys in it, or one that was not there before
+        notes = self._take_priority_back(new.priority)
         daemon.reconfigure(apply_live(daemon.config, new), seal, waiting=waiting)
         self._tell_drainers()
         _log.info("reloaded: %s", ", ".join(applied) or "nothing changed that works without a restart")
@@ -228,7 +236,17 @@ class ControlService:
             applied = [key for key in applied if key != "quorum.voters"]
         if waiting:
             _log.warning("these need a restart to take effect: %s", ", ".join(waiting))
-        return {"version": 1, "applied": applied, "needs_restart": waiting, "pending": pending}
+        for note in notes:
+            _log.warning("%s", note)
+        return {"version": 1, "applied": applied, "needs_restart": waiting, "pending": pending, "notes": notes}
+
+    def _take_priority_back(self, configured: int) -> list[str]:
+        """The configuration's is in force again."""
+        former, self._configured_priority = self._configured_priority, configured
+        live = self._daemon.config.priority
+        if live in (former, configured):
+            return []
+        return [f"priority is back to {configured} of the configuration; it was {live} by kingctl"]
 
 
 def _answer(future: asyncio.Future[JsonObject], answer: JsonObject) -> None:

@@ -54,10 +54,12 @@ def status(
     strangers: list[JsonObject],
     problems: list[str],
     rejected: dict[str, int],
+    rejected_lately: dict[str, int],
     security: dict[str, object],
+    configured_priority: int,
 ) -> JsonObject:
     node = core.node
-    age_us = facts.leader_age_us
+    age_us, ineligible_us = facts.leader_age_us, facts.ineligible_us
     return {
         "version": 1,
         "cluster": config.cluster,
@@ -66,10 +68,12 @@ def status(
             "id": node_id(node.id),
             "name": node.settings.name,
             "priority": node.priority,
+            "configured_priority": configured_priority,
             "address": here,
             "role": _ROLES[facts.role],
             "eligible": facts.eligible,
             "ineligible_reason": facts.ineligible_reason,
+            "ineligible_ms": None if ineligible_us is None else ineligible_us // 1000,
             "version": node.settings.version,
         },
         "leader": peer(facts.leader, here=here, tags=facts.leader_tags),
@@ -79,10 +83,16 @@ def status(
         "since": since,
         "reason": facts.reason.word,
         "members": {"alive": facts.alive, "dead": facts.dead},
-        "quorum": {"voters": list(facts.voters), "reachable": facts.voters_reachable, "ok": facts.quorum_ok},
+        "quorum": {
+            "voters": list(facts.voters),
+            "reachable": facts.voters_reachable,
+            "missing": list(facts.voters_missing),
+            "ok": facts.quorum_ok,
+        },
         "strangers": strangers,
         "problems": [*facts.problems, *problems],
         "rejected": rejected,
+        "rejected_lately": rejected_lately,
         "security": security,
     }
 

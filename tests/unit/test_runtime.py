@@ -3,6 +3,7 @@
 import itertools
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -333,6 +334,45 @@ def test_sighup_with_a_bad_file_changes_nothing_and_says_so(daemon: Daemon) -> N
     assert node["priority"] == 100
 
 
+def test_reload_takes_a_live_priority_back_and_says_so(daemon: Daemon) -> None:
+    daemon.start()
+    daemon.until_leader("box1")
+    daemon.ask("SetPriority", priority=200)
+    assert priorities(daemon) == (200, 100)
+    answer = daemon.ask("Reload")
+    assert answer["applied"] == ["priority"]
+    assert answer["notes"] == ["priority is back to 100 of the configuration; it was 200 by kingctl"]
+    assert priorities(daemon) == (100, 100)
+    daemon.ask("SetPriority", priority=150)
+    daemon.config.write_text("priority = 150\n")  # the file has caught up
+    assert daemon.ask("Reload")["notes"] == []
+    assert priorities(daemon) == (150, 150)
+    daemon.config.write_text("priority = 160\n")
+    assert daemon.ask("Reload")["notes"] == []
+    _, said = daemon.stop()
+    assert said.count("priority is back to 100 of the configuration; it was 200 by kingctl") == 1
+
+
+def priorities(daemon: Daemon) -> tuple[object, object]:
+    node = daemon.ask("Status")["node"]
+    assert isinstance(node, dict)
+    return node["priority"], node["configured_priority"]
+
+
+# -- what the log says of problems
+
+
+def test_copied_state_folder_is_told_in_the_log_of_who_stays_out(daemons: list[Daemon]) -> None:
+    first, copy = daemons
+    first.start()
+    first.until_leader("box1")
+    shutil.copytree(first.folder / "state", copy.folder / "state", ignore=shutil.ignore_patterns("lock"))
+    copy.start()
+    assert copy.process is not None
+    assert copy.process.stderr is not None
+    assert any("problem: node id" in line and "a copied state folder" in line for line in copy.process.stderr)
+
+
 # -- detached
 
 
@@ -432,13 +472,15 @@ def test_fields_of_status(pair: Daemon) -> None:
     status = pair.ask("Status")
     assert keys(status) == {
         *("version", "cluster", "mode", "node", "leader", "term", "leader_age_ms", "valid_ms", "since", "reason"),
-        *("members", "quorum", "strangers", "problems", "rejected", "security"),
+        *("members", "quorum", "strangers", "problems", "rejected", "rejected_lately", "security"),
     }
     assert (status["version"], status["cluster"], status["mode"]) == (1, pair.cluster, "availability")
-    assert keys(status["node"]) == {*PEER, "role", "eligible", "ineligible_reason", "version"}
+    assert keys(status["node"]) == {
+        *(*PEER, "configured_priority", "role", "eligible", "ineligible_reason", "ineligible_ms", "version")
+    }
     assert keys(status["leader"]) == {*PEER, "tags"}
     assert status["members"] == {"alive": 2, "dead": 0}
-    assert status["quorum"] == {"voters": [], "reachable": 2, "ok": True}
+    assert status["quorum"] == {"voters": [], "reachable": 2, "missing": [], "ok": True}
     assert status["strangers"] == []
     node, leader = status["node"], status["leader"]
     assert isinstance(node, dict)
