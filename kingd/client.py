@@ -6,7 +6,9 @@
         run_the_nightly_job()
 
     leader = Client().wait(timeout_s=30)
-    connect(leader.address, fencing_token=leader.term)
+    write_to(leader.tags["url"], fencing_token=leader.term)
+
+(`tags` are what the leader's configuration announces in [tags]: there a service says where it is found.)
 
 Every method is one blocking call over the control socket, made when it is called: nothing is cached. An answer of
 leadership is true when the daemon gives it, and is not given out when it is older than its `valid_ms`: where this process
@@ -65,7 +67,7 @@ class Leader:
     id: str
     name: str
     priority: int
-    address: str | None  # "10.0.0.1:5466", "[fe80::1%eth0]:5466"
+    address: str | None  # of its kingd, which speaks UDP with other kingd only: "10.0.0.1:5466", "[fe80::1%eth0]:5466"
     term: int
     tags: Mapping[str, str] = field(default_factory=dict)
 
@@ -135,21 +137,22 @@ class Client:
                 return leader
 
     def step_down(self, to: str | None = None, *, for_s: float = 60) -> JsonObject:
-        """Hand leadership over, to the member `to` or to the best; {"version", "leader": {...} | None}, once it leads.
+        """Hand leadership over, to the member of the name or id `to`, or to the best; once it leads: {"version",
+        "leader": {...} | None}.
 
         `CallFailed`: NotLeader, NoSuccessor, UnknownMember, TimedOut, NotAuthorized.
         """
         return self._call("StepDown", {"to": to, "for_ms": round(for_s * 1000)})
 
     def set_priority(self, priority: int) -> JsonObject:
-        """Until the daemon ends: {"version", "priority", "previous", "persistent": False}.
+        """Until a reload, or until the daemon ends: {"version", "priority", "previous", "persistent": False}.
 
         `CallFailed`: OutOfRange (0 to 65535), NotAuthorized.
         """
         return self._call("SetPriority", {"priority": priority})
 
     def reload(self) -> JsonObject:
-        """Read the configuration again: {"version", "applied": [keys], "needs_restart": [keys]}.
+        """Read the configuration again: {"version", "applied": [keys], "needs_restart": [keys], "notes": [sentences]}.
 
         `CallFailed`: BadConfig (nothing was changed), NotAuthorized.
         """

@@ -26,7 +26,8 @@ def duration(_ctx: click.Context, _param: click.Parameter, value: str | None) ->
     try:
         return None if value is None else seconds(value)
     except ValueError:
-        raise click.BadParameter(f"{value!r} is no duration such as 5s, 200ms, 1m or none") from None
+        hint = "such as 5s, 200ms, 1m, 2h or none (a number without a unit is seconds)"
+        raise click.BadParameter(f"{value!r} is no duration {hint}") from None
 
 
 def _remember_timeout(ctx: click.Context, param: click.Parameter, value: str | None) -> None:
@@ -66,7 +67,7 @@ def _common_options() -> list[click.Parameter]:
         click.Option(
             ["--timeout"],
             metavar="T",
-            help="How long to wait for the answer: 5s (default), 200ms, none.",
+            help="How long to wait for the answer: 5s (default), 200ms, 1m, none; seconds without a unit.",
             expose_value=False,
             callback=_remember_timeout,
         ),

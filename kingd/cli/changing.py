@@ -15,9 +15,15 @@ _json_option = click.option("--json", "as_json", is_flag=True, help="One JSON ob
 
 
 @click.command("step-down")
-@click.option("--to", metavar="NAME", help="To this member; default: to the best that may lead.")
+@click.option("--to", metavar="NAME", help="To the member of this name or id; default: to the best.")
 @click.option(
-    "--for", "for_s", callback=duration, default="60s", show_default=True, metavar="T", help="Do not lead again before."
+    "--for",
+    "for_s",
+    callback=duration,
+    default="60s",
+    show_default=True,
+    metavar="T",
+    help="Do not lead again before. 90s, 5m, 2h; seconds without a unit.",
 )
 @_json_option
 @click.pass_obj
@@ -56,7 +62,7 @@ def step_down(ask: Ask, to: str | None, for_s: float, as_json: bool) -> int:
 @_json_option
 @click.pass_obj
 def priority(ask: Ask, value: int, as_json: bool) -> int:
-    """Set this node's priority, 0 to 65535, until the daemon ends. Higher wins, 0 never leads."""
+    """Set this node's priority, 0 to 65535, until a reload or the end of the daemon. Higher wins, 0 never leads."""
 
     def verb() -> int:
         answer = call(ask.path, "SetPriority", {"priority": value}, timeout_s=ask.timeout_s)
@@ -93,6 +99,8 @@ def reload(ask: Ask, as_json: bool) -> int:
             )
         for each in pending:
             say(clean(f"accepted, and not in force yet: {each}"))
+        for note in texts(answer, "notes") if "notes" in answer else []:  # a daemon of another version has none
+            say(clean(note))
         if needs_restart:
             say(clean(f"takes effect only after a restart of kingd: {', '.join(needs_restart)}"))
         return OK

@@ -5,6 +5,7 @@ from kingd.control.answer import number, section_or_none, text
 from kingd.control.client import JsonObject
 
 HEADER = ("TIME", "TERM", "EVENT", "WHAT", "WHY")
+SPARE = ("EVENT", "TERM")  # WHAT says the first in words
 
 
 def row(event: JsonObject) -> list[object]:

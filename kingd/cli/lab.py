@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from kingd.cli.exits import NO, OK, say
-from kingd.cli.text import age, table
+from kingd.cli.text import age, table, terminal_width
 from kingd.lab.folder import DEFAULT_LAB, LabError
 
 if TYPE_CHECKING:
@@ -177,6 +177,5 @@ def _open(name: str) -> "Cluster":
 
 def _ps_table(cluster: "Cluster") -> str:
     header = ("NAME", "PRIORITY", "PID", "STATE", "ROLE", "SAYS LEADER", "TERM")
-    return table(
-        header, [(row.name, row.priority, row.pid, row.state, row.role, row.leader, row.term) for row in cluster.rows()]
-    )
+    rows = [(row.name, row.priority, row.pid, row.state, row.role, row.leader, row.term) for row in cluster.rows()]
+    return table(header, rows, spare=("PRIORITY", "PID", "TERM"), width=terminal_width())

@@ -9,8 +9,9 @@ from __future__ import annotations
 import json
 
 from kingd.cli.exits import NO, OK, UNKNOWN, attempt, say
-from kingd.cli.text import clean
-from kingd.control.answer import flag, number, section, section_or_none, text, texts
+from kingd.cli.quorum import state_words
+from kingd.cli.text import age, clean
+from kingd.control.answer import flag, number, number_or_none, section, section_or_none, text, texts
 from kingd.control.client import JsonObject
 from kingd.control.validity import Answer
 
@@ -93,6 +94,12 @@ def _is_leader(path: str, timeout_s: float, verbose: bool) -> int:
     return if_still_good(answer, code)
 
 
+def ineligible_words(node: JsonObject) -> str:
+    """Why this node may not lead, and for how long still if that is known."""
+    left_ms = number_or_none(node, "ineligible_ms")
+    return f"{node.get('ineligible_reason')}" + ("" if left_ms is None else f", for another {age(left_ms)}")
+
+
 def explain_unknown(status: JsonObject) -> int:
     code, words = unknown(status)
     say(clean(words))
@@ -107,11 +114,10 @@ def unknown(status: JsonObject) -> tuple[int, str]:
         problems = ": " + "; ".join(texts(status, "problems")) if status.get("problems") else ""
         return UNKNOWN, f"not known yet: this node is joining{problems} (kingctl wait waits for a leader)"
     if voters and not flag(quorum, "ok"):
-        reachable = number(quorum, "reachable")
-        return UNKNOWN, f"not known: no quorum, {reachable} of {len(voters)} voters reachable ({', '.join(voters)})"
+        return UNKNOWN, f"not known: {state_words(quorum, is_leader_known=False)}"
     if reason in _CANNOT_KNOW:
         return UNKNOWN, f"not known: {_CANNOT_KNOW[reason]} (kingctl status says more)"
     if not flag(node, "eligible"):
-        why = node.get("ineligible_reason")
+        why = ineligible_words(node)
         return NO, f"there is no leader now, and this node may not lead ({why}; kingctl status says more)"
     return NO, "there is no leader now: an election is under way (kingctl wait waits for its end)"

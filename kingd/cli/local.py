@@ -19,7 +19,7 @@ def check_config(ask: Ask, file: Path | None) -> int:
 
     Root is told what the user `kingd` finds, who runs the daemon: a file that this user may not read is a mistake.
     """
-    from kingd.config import DEFAULT_FILE, ConfigError, load
+    from kingd.config import DEFAULT_FILE, ConfigError, load, remarks
     from kingd.daemon.account import DAEMON, become_daemon
     from kingd.daemon.keys import open_seal
 
@@ -27,15 +27,16 @@ def check_config(ask: Ask, file: Path | None) -> int:
         file = Path(f"/etc/kingd/{ask.instance}.toml")
     as_daemon = become_daemon(file or DEFAULT_FILE)
     try:
-        open_seal(
-            load(main=file or DEFAULT_FILE, explicit=file is not None, overrides={}, instance=ask.instance).security
-        )
+        config = load(main=file or DEFAULT_FILE, explicit=file is not None, overrides={}, instance=ask.instance)
+        open_seal(config.security)
     except ConfigError as error:
         for problem in error.problems:
             say(problem)
         if as_daemon:
             say(f"this is what the user {DAEMON} finds, who runs the daemon")
         return CONFIG
+    for remark in remarks(config):
+        say(remark)
     print("ok")
     return OK
 

@@ -6,9 +6,10 @@ import click
 
 from kingd.cli import leader as answers
 from kingd.cli.app import Ask
-from kingd.cli.events import HEADER, row
+from kingd.cli.events import HEADER, SPARE, row
 from kingd.cli.exits import NO, OK, attempt, say
-from kingd.cli.text import age, clean, clock, facts, table
+from kingd.cli.quorum import state_words
+from kingd.cli.text import age, clean, clock, facts, table, terminal_width
 from kingd.control.answer import flag, number, number_or_none, rows, section, section_or_none, text, texts
 from kingd.control.client import JsonObject, call
 from kingd.control.validity import Answer
@@ -18,12 +19,14 @@ _json_option = click.option("--json", "as_json", is_flag=True, help="One JSON ob
 
 @click.command()
 @_json_option
-@click.option("--address", is_flag=True, help="Its address instead.")
+@click.option("--address", is_flag=True, help="Where its kingd listens instead (UDP).")
 @click.option("--term", is_flag=True, help="Its term instead: the fencing token.")
-@click.option("--tag", metavar="NAME", help="What it announces under NAME instead.")
+@click.option("--tag", metavar="NAME", help="Its tag NAME instead: url, port ...")
 @click.pass_obj
 def leader(ask: Ask, as_json: bool, address: bool, term: bool, tag: str | None) -> int:
     """Print the leader's name, and nothing else.
+
+    Where its service is found, the leader announces in its tags: --tag url. --address is kingd's own UDP port.
 
     Exit code 1: there is no leader, or time ran out. 4: this node cannot know (joining, no quorum, isolated, stalled).
     """
@@ -53,7 +56,8 @@ def status(ask: Ask, as_json: bool) -> int:
 
     def verb() -> int:
         answer = Answer(ask.path, timeout_s=ask.timeout_s)
-        print(json.dumps(answer.status) if as_json else facts(_status_facts(answer.status)), flush=True)
+        shown = json.dumps(answer.status) if as_json else facts(_status_facts(answer.status), width=terminal_width())
+        print(shown, flush=True)
         return answers.if_still_good(answer, OK)
 
     return attempt(verb)
@@ -100,7 +104,7 @@ def history(ask: Ask, as_json: bool) -> int:
     def verb() -> int:
         events = rows(call(ask.path, "History", timeout_s=ask.timeout_s), "events")
         if not as_json:
-            print(table(HEADER, [row(event) for event in events]))
+            print(table(HEADER, [row(event) for event in events], spare=SPARE, width=terminal_width()))
         for event in events if as_json else []:
             print(json.dumps(event))
         return OK
@@ -121,7 +125,12 @@ def _status_facts(answer: JsonObject) -> list[tuple[str, str]]:
     node, known, counts = section(answer, "node"), section_or_none(answer, "leader"), section(answer, "members")
     lines = [("node", f"{_who(node)}: {text(node, 'role')}")]
     if not flag(node, "eligible"):
-        lines.append(("", f"may not lead: {node.get('ineligible_reason')}"))
+        lines.append(("", f"may not lead: {answers.ineligible_words(node)}"))
+    configured = number_or_none(node, "configured_priority")
+    if configured not in (None, number(node, "priority")):
+        lines.append(
+            ("", f"its priority is by kingctl, until a reload or a restart; the configuration says {configured}")
+        )
     if known is None:
         lines.append(("leader", answers.unknown(answer)[1]))
     elif known.get("id") == node.get("id"):
@@ -132,16 +141,16 @@ def _status_facts(answer: JsonObject) -> list[tuple[str, str]]:
     if answer.get("since") is not None:
         lines.append(("since", f"{clock(text(answer, 'since'))}: {answer.get('reason')}"))
     lines.append(("members", f"{number(counts, 'alive')} alive, {number(counts, 'dead')} dead"))
-    lines.append(("cluster", f"{text(answer, 'cluster')}, {_mode(answer)}"))
+    lines += _cluster_facts(answer)
     lines.append(("security", _security(section(answer, "security"))))
     lines += [("problem", problem) for problem in texts(answer, "problems")]
     for stranger in rows(answer, "strangers"):
         heard = age(number_or_none(stranger, "last_seen_ms"))
         lines.append(("stranger", f"{stranger.get('address')}: {stranger.get('why')}, {heard} ago"))
-    refused = section_or_none(answer, "rejected") or {}
+    refused = section_or_none(answer, "rejected_lately")
     if refused:
         reasons = ", ".join(f"{count} {reason}" for reason, count in sorted(refused.items()))
-        lines.append(("refused", f"{reasons} (datagrams since the start)"))
+        lines.append(("refused", f"{reasons} (datagrams in the last minute; kingctl(1) explains the words)"))
     return lines
 
 
@@ -149,19 +158,24 @@ def _who(node: JsonObject) -> str:
     return f"{text(node, 'name')} ({node.get('address') or 'no address'}), priority {number(node, 'priority')}"
 
 
-def _mode(answer: JsonObject) -> str:
-    quorum = section(answer, "quorum")
-    voters = texts(quorum, "voters")
+def _cluster_facts(answer: JsonObject) -> list[tuple[str, str]]:
+    quorum, name = section(answer, "quorum"), text(section(answer, "node"), "name")
+    mode, voters = f"{text(answer, 'cluster')}, {text(answer, 'mode')} mode", texts(quorum, "voters")
     if not voters:
-        return f"{text(answer, 'mode')} mode: if the LAN is cut, each part has a leader"
-    state = "quorum" if flag(quorum, "ok") else "NO quorum"
-    reachable = f"{number(quorum, 'reachable')} of {len(voters)} voters reachable"
-    return f"{text(answer, 'mode')} mode: {state}, {reachable} ({', '.join(voters)})"
+        return [("cluster", f"{mode}: if the LAN is cut, each part has a leader")]
+    lines = [
+        ("cluster", f"{mode}; voters: {', '.join(voters)}"),
+        ("quorum", state_words(quorum, is_leader_known=answer.get("leader") is not None)),
+    ]
+    if name not in voters:
+        lines.append(("", f"{name}, this host, is not in quorum.voters: it does not vote"))
+    return lines
 
 
 def _members_table(nodes: list[JsonObject]) -> str:
     header = ("NAME", "PRIORITY", "ROLE", "STATE", "HEARD", "ADDRESS", "VERSION", "ID")
-    return table(header, [_member_row(node) for node in nodes])
+    spare = ("VERSION", "ID", "HEARD", "PRIORITY", "ADDRESS")
+    return table(header, [_member_row(node) for node in nodes], spare=spare, width=terminal_width())
 
 
 def _member_row(node: JsonObject) -> list[object]:
@@ -179,7 +193,8 @@ def _member_row(node: JsonObject) -> list[object]:
 
 
 def _survey_table(nodes: list[JsonObject]) -> str:
-    return table(("NAME", "PRIORITY", "LEADER", "TERM", "ANSWER"), [_survey_row(node) for node in nodes])
+    header = ("NAME", "PRIORITY", "LEADER", "TERM", "ANSWER")
+    return table(header, [_survey_row(node) for node in nodes], spare=("PRIORITY", "TERM"), width=terminal_width())
 
 
 def _survey_row(node: JsonObject) -> list[object]:

@@ -13,19 +13,44 @@ def clean(value: object) -> str:
     return text if text.isprintable() else "".join(c if c.isprintable() else "\ufffd" for c in text)
 
 
-def table(header: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
-    """Left-aligned columns; None is a dash."""
+def table(
+    header: Sequence[str], rows: Sequence[Sequence[object]], *, spare: Sequence[str] = (), width: int | None = None
+) -> str:
+    """Left-aligned columns; None is a dash. Where `width` is too narrow, the columns `spare` give way, the first one first."""
     cells = [list(header), *([_cell(value) for value in row] for row in rows)]
     widths = [max(len(row[i]) for row in cells) for i in range(len(header))]
+    shown = list(range(len(header)))
+    for name in spare:
+        if width is None or sum(widths[i] + 2 for i in shown) - 2 <= width:
+            break
+        shown.remove(header.index(name))
+    return "\n".join("  ".join(row[i].ljust(widths[i]) for i in shown).rstrip() for row in cells)
+
+
+def facts(pairs: Sequence[tuple[str, str]], *, width: int | None = None) -> str:
+    """One fact a line, under each other; what is longer than `width` goes on below itself."""
+    names = max(len(name) for name, _ in pairs) + 2
     return "\n".join(
-        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in cells
+        f"{(name if i == 0 else '').ljust(names)}{line}"
+        for name, value in pairs
+        for i, line in enumerate(_wrapped(clean(value), width and max(width - names, 20)))
     )
 
 
-def facts(pairs: Sequence[tuple[str, str]]) -> str:
-    """One fact a line, under each other."""
-    width = max(len(name) for name, _ in pairs)
-    return "\n".join(f"{name.ljust(width)}  {clean(value)}" for name, value in pairs)
+def _wrapped(text: str, width: int | None) -> list[str]:
+    if width is None or len(text) <= width:
+        return [text]
+    import textwrap
+
+    return textwrap.wrap(text, width, break_long_words=False, break_on_hyphens=False)
+
+
+def terminal_width() -> int | None:
+    """None: it is no terminal that reads this, and nothing is left out."""
+    import shutil
+    import sys
+
+    return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
 
 
 def age(ms: float | None) -> str:

@@ -35,6 +35,7 @@ MEANINGS = {
     "count": "it lists more than it may",
     "reason": "it names a reason that this version does not know",
     "lease": "it asks for a longer promise than anybody may ask for",
+    "flood": "strangers send more than this host looks at: not looked at (see kingctl status)",
     # understood, and not believed or of no use any more
     "duplicate-id": "this host is silent, or the sender is not believed: two use one node id (a copied state folder)",
     "other-destination": "it is meant for another node than the one that got it",

@@ -31,9 +31,11 @@ def status(
         "mode": "availability",
         "node": {
             **{key: BOX2[key] for key in ("id", "name", "priority", "address")},
+            "configured_priority": 200,
             "role": role,
             "eligible": True,
             "ineligible_reason": None,
+            "ineligible_ms": None,
             "version": "0.1.0",
         },
         "leader": leader,
@@ -43,10 +45,11 @@ def status(
         "since": "2026-11-23T12:00:00.000Z",
         "reason": reason,
         "members": {"alive": 2, "dead": 1},
-        "quorum": {"voters": [], "reachable": 2, "ok": True},
+        "quorum": {"voters": [], "reachable": 2, "missing": [], "ok": True},
         "strangers": [{"address": "10.0.0.9:5466", "why": "other-cluster", "last_seen_ms": 900}],
         "problems": [],
-        "rejected": {"other-cluster": 3},
+        "rejected": {"other-cluster": 3, "replay": 7},
+        "rejected_lately": {"other-cluster": 2},
         "security": {"mode": "enforce", "keys": [17, 4]},
         **more,
     }
@@ -165,7 +168,8 @@ class FakeService:
 
     def reload(self) -> JsonObject:
         self._record("reload", None)
-        return {"version": 1, "applied": ["priority"], "needs_restart": ["network.port"], "pending": []}
+        answer: JsonObject = {"version": 1, "applied": ["priority"], "needs_restart": ["network.port"]}
+        return answer | {"pending": [], "notes": ["so be it"]}
 
     def emit(self, each: JsonObject | None) -> None:
         """To every watcher; None ends their streams. On the server's loop only (`FakeKingd.do`)."""

@@ -8,6 +8,7 @@ import pytest
 from kingd import __version__
 from kingd.cli.main import run
 from kingd.control.service import ServiceError
+from kingd.control.target import unit
 from tests.cli.fake_kingd import FakeKingd, running
 
 
@@ -27,7 +28,9 @@ def test_changes_reach_the_daemon(kingd: FakeKingd, capfd: pytest.CaptureFixture
     assert (said.out, "not saved" in said.err) == ("priority 7 (before: 200)\n", True)
     assert run(["reload"]) == 0
     said = capfd.readouterr()
-    assert (said.out, "network.port" in said.err) == ("changed: priority\n", True)
+    assert said.out == "changed: priority\n"
+    assert said.err.splitlines()[0] == "kingctl: so be it"
+    assert "network.port" in said.err
     assert kingd.service.calls == [("step_down", ("box1", 60_000)), ("set_priority", 7), ("reload", None)]
 
 
@@ -55,6 +58,26 @@ def test_version(capfd: pytest.CaptureFixture[str]) -> None:
     assert capfd.readouterr().out == f"{__version__}\n"
 
 
+def test_version_and_help_are_where_one_looks_for_them(capfd: pytest.CaptureFixture[str]) -> None:
+    assert run(["--version"]) == 0
+    assert capfd.readouterr().out == f"kingctl {__version__}\n"
+    for argv, same in ((["help"], ["--help"]), (["help", "step-down"], ["step-down", "--help"])):
+        assert run(argv) == run(same) == 0
+        said = capfd.readouterr().out
+        assert said[: len(said) // 2] == said[len(said) // 2 :] != ""
+    assert run(["help", "nonsense"]) == 2
+    assert "No such command 'nonsense'" in capfd.readouterr().err
+
+
+def test_number_without_a_unit_is_seconds(kingd: FakeKingd, capfd: pytest.CaptureFixture[str]) -> None:
+    assert run(["step-down", "--for", "3"]) == 0
+    assert kingd.service.calls == [("step_down", (None, 3000))]
+    assert run(["step-down", "--for", "3min"]) == 2
+    assert "such as 5s, 200ms, 1m" in capfd.readouterr().err
+    assert run(["step-down", "--help"]) == 0
+    assert "seconds without a unit" in " ".join(capfd.readouterr().out.split())
+
+
 def test_check_config_names_every_mistake(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     file = tmp_path / "kingd.toml"
     file.write_text('cluster = "lan"\n')
@@ -65,6 +88,39 @@ def test_check_config_names_every_mistake(tmp_path: Path, capfd: pytest.CaptureF
     said = capfd.readouterr()
     assert (said.out, "priority" in said.err, "nonsense" in said.err, str(file) in said.err) == ("", True, True, True)
     assert run(["check-config", str(tmp_path / "missing.toml")]) == 78
+
+
+def test_check_config_says_that_this_host_does_not_vote(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "kingd.toml"
+    file.write_text('name = "box9"\nquorum.voters = ["box1", "box2", "box3"]\n')
+    assert run(["check-config", str(file)]) == 0
+    said = capfd.readouterr()
+    assert said.out == "ok\n"
+    assert "this host is called box9, which is not in quorum.voters (box1, box2, box3)" in said.err
+    file.write_text('name = "box2"\nquorum.voters = ["box1", "box2", "box3"]\n')
+    assert run(["check-config", str(file)]) == 0
+    assert capfd.readouterr() == ("ok\n", "")
+
+
+@pytest.mark.parametrize(
+    ("path", "name"),
+    [
+        ("/run/kingd/control.sock", "kingd"),
+        ("/run/kingd-green/control.sock", "kingd@green"),
+        ("/run/kingd-a/b/control.sock", "kingd"),
+        ("/tmp/control.sock", "kingd"),
+    ],
+)
+def test_unit_of_a_socket(path: str, name: str) -> None:
+    assert unit(path) == name
+
+
+def test_advice_about_an_instance_names_its_unit(
+    capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("KINGCTL_SOCKET", raising=False)
+    assert run(["--instance", "no-such-instance", "leader"]) == 3
+    assert "systemctl start kingd@no-such-instance" in capfd.readouterr().err
 
 
 def test_socket_choice(kingd: FakeKingd, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

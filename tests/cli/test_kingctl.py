@@ -1,7 +1,15 @@
 """kingctl against a daemon whose answers the test chooses: exit codes, stdout for the answer, stderr for the rest."""
 
+import contextlib
+import fcntl
 import json
+import os
+import pty
 import socket
+import struct
+import subprocess
+import sys
+import termios
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -28,7 +36,9 @@ JOINING = status(role="joining", leader=None, reason="joined", problems=["no int
 ISOLATED = status(role="candidate", leader=None, reason="isolated")
 STALLED = status(role="leader", leader=None, reason="stalled")
 NO_QUORUM = status(
-    role="candidate", leader=None, quorum={"voters": ["box1", "box2", "box3"], "reachable": 1, "ok": False}
+    role="candidate",
+    leader=None,
+    quorum={"voters": ["box1", "box2", "box3"], "reachable": 1, "missing": ["box1", "box3"], "ok": False},
 )
 
 
@@ -41,7 +51,7 @@ NO_QUORUM = status(
         (JOINING, 4, 4, "no interface is up"),
         (ISOLATED, 4, 4, "isolated"),
         (STALLED, 4, 4, "stalled"),
-        (NO_QUORUM, 4, 4, "1 of 3 voters reachable (box1, box2, box3)"),
+        (NO_QUORUM, 4, 4, "NO quorum, 1 of 3 voters reachable and 2 needed; missing: box1, box3"),
         (status(role="leader", leader=BOX1), 1, 0, "box1 leads"),  # never "yes" because of the role alone
     ],
     ids=["leader", "follower", "seeking", "joining", "isolated", "stalled", "no-quorum", "confused"],
@@ -233,7 +243,7 @@ def test_status_tells_a_person_everything(kingd: FakeKingd, capfd: pytest.Captur
         "security  enforce: signs with key 17; believes key 4 too",
         "problem   multicast does not arrive",
         "stranger  10.0.0.9:5466: other-cluster, 900 ms ago",
-        "refused   3 other-cluster (datagrams since the start)",
+        "refused   2 other-cluster (datagrams in the last minute; kingctl(1) explains the words)",
     ]
 
 
@@ -261,7 +271,7 @@ def test_status_says_who_is_believed(
     ("answer", "leader"),
     [
         (JOINING, "not known yet: this node is joining: no interface is up"),
-        (NO_QUORUM, "not known: no quorum, 1 of 3 voters reachable"),
+        (NO_QUORUM, "not known: NO quorum, 1 of 3 voters reachable"),
         (ISOLATED, "not known: this node is isolated"),
         (SEEKING, "there is no leader now"),
         (LEADER, "this node"),
@@ -275,6 +285,113 @@ def test_status_is_an_answer_in_every_state(
     said = capfd.readouterr()
     assert said.out.splitlines()[1].startswith(f"leader    {leader}")
     assert said.err == ""
+
+
+@pytest.mark.parametrize(
+    ("leader", "reachable", "missing", "ok", "words"),
+    [
+        (BOX1, 3, [], True, "quorum, 3 of 3 voters reachable"),
+        (BOX1, 2, ["box3"], True, "quorum, 2 of 3 voters reachable; missing: box3"),
+        (
+            BOX1,
+            1,
+            ["box2", "box3"],
+            True,
+            "quorum by the leader's word; from here 1 of 3 voters reachable; missing: box2, box3",
+        ),
+        (None, 2, ["box3"], True, "no leader yet, 2 of 3 voters reachable and 2 needed; missing: box3"),
+        (
+            None,
+            2,
+            ["box3"],
+            False,
+            "quorum lost, but 2 of 3 voters reachable again and 2 needed: an election is due; missing: box3",
+        ),
+        (None, 1, ["box1", "box3"], False, "NO quorum, 1 of 3 voters reachable and 2 needed; missing: box1, box3"),
+    ],
+)
+def test_status_has_numbers_that_fit_the_word(
+    kingd: FakeKingd,
+    capfd: pytest.CaptureFixture[str],
+    leader: JsonObject | None,
+    reachable: int,
+    missing: list[str],
+    ok: bool,
+    words: str,
+) -> None:
+    quorum = {"voters": ["box1", "box2", "box3"], "reachable": reachable, "missing": missing, "ok": ok}
+    kingd.service.status_is = status(role="follower", leader=leader, mode="quorum", quorum=quorum)
+    assert run(["status"]) == 0
+    lines = capfd.readouterr().out.splitlines()
+    assert "cluster   default, quorum mode; voters: box1, box2, box3" in lines
+    assert f"quorum    {words}" in lines
+
+
+def test_status_says_that_this_host_is_in_no_list(kingd: FakeKingd, capfd: pytest.CaptureFixture[str]) -> None:
+    quorum = {"voters": ["box1", "bxo2", "box3"], "reachable": 2, "missing": ["bxo2"], "ok": True}
+    kingd.service.status_is = status(role="follower", leader=BOX1, mode="quorum", quorum=quorum)
+    assert run(["status"]) == 0
+    assert "          box2, this host, is not in quorum.voters: it does not vote\n" in capfd.readouterr().out
+
+
+def test_status_says_how_long_this_node_may_not_lead(kingd: FakeKingd, capfd: pytest.CaptureFixture[str]) -> None:
+    barred = {"eligible": False, "ineligible_reason": "step-down", "ineligible_ms": 42_000}
+    node = status(role="follower", leader=BOX1)["node"]
+    assert isinstance(node, dict)
+    kingd.service.status_is = {**FOLLOWER, "node": {**node, **barred}}
+    assert run(["status"]) == 0
+    assert "          may not lead: step-down, for another 42.0 s\n" in capfd.readouterr().out
+    kingd.service.status_is = {**SEEKING, "node": {**node, **barred}}
+    assert run(["leader"]) == 1
+    assert "may not lead (step-down, for another 42.0 s;" in capfd.readouterr().err
+
+
+def test_status_says_that_the_priority_in_force_is_not_that_of_the_file(
+    kingd: FakeKingd, capfd: pytest.CaptureFixture[str]
+) -> None:
+    node = status(role="follower", leader=BOX1)["node"]
+    assert isinstance(node, dict)
+    kingd.service.status_is = {**FOLLOWER, "node": {**node, "configured_priority": 100}}
+    assert run(["status"]) == 0
+    said = capfd.readouterr().out
+    assert "its priority is by kingctl, until a reload or a restart; the configuration says 100\n" in said
+
+
+def on_a_terminal(columns: int, *argv: str) -> list[str]:
+    """What a person sees there."""
+    parent, child = pty.openpty()
+    fcntl.ioctl(child, termios.TIOCSWINSZ, struct.pack("HHHH", 50, columns, 0, 0))
+    environment = {name: value for name, value in os.environ.items() if name != "COLUMNS"}
+    subprocess.run([sys.executable, "-m", "kingd.cli", *argv], stdout=child, env=environment, check=True)
+    os.close(child)
+    said = b""
+    with contextlib.suppress(OSError):  # EIO: nobody has the other end any more
+        while data := os.read(parent, 4096):
+            said += data
+    os.close(parent)
+    return said.decode().splitlines()
+
+
+@pytest.mark.parametrize("columns", [40, 60, 80, 200])
+@pytest.mark.parametrize("verb", ["members", "survey", "history", "status"])
+def test_lines_fit_the_terminal(kingd: FakeKingd, verb: str, columns: int) -> None:
+    kingd.service.history_is = {
+        "version": 1,
+        "events": [event("elected", role="leader", leader=BOX2, previous_leader=BOX1, reason="priority-changed")],
+    }
+    lines = on_a_terminal(columns, verb)
+    too_narrow = verb == "history" and columns < 80  # the least that is said there is time, what and why
+    assert too_narrow or max(map(len, lines)) <= columns
+    if verb == "members":
+        assert (
+            lines[0].split()
+            == {
+                40: ["NAME", "ROLE", "STATE", "ADDRESS"],
+                60: ["NAME", "PRIORITY", "ROLE", "STATE", "HEARD", "ADDRESS"],
+                80: ["NAME", "PRIORITY", "ROLE", "STATE", "HEARD", "ADDRESS", "ID"],
+                200: ["NAME", "PRIORITY", "ROLE", "STATE", "HEARD", "ADDRESS", "VERSION", "ID"],
+            }[columns]
+        )
 
 
 def test_members_are_a_table(kingd: FakeKingd, capfd: pytest.CaptureFixture[str]) -> None:
