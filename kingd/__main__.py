@@ -3,9 +3,11 @@
 import sys
 
 from kingd.daemon.guardian import Guardian
+from kingd.output import occupy_closed_streams
 
 
 def main() -> None:
+    occupy_closed_streams()  # before the guardian's pipe takes the number of one
     guardian = None
     try:
         guardian = Guardian.fork()  # before the imports of the daemon: what it never had it does not keep in memory

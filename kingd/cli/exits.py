@@ -17,7 +17,6 @@ NO = 1  # another leads; no leader; time ran out; views differ; refused
 USAGE = 2
 NOT_RUNNING = 3
 UNKNOWN = 4  # joining, no quorum, isolated, stale: this node cannot say; or it runs and cannot be asked
-IO_ERROR = 74  # sysexits(3), EX_IOERR: the answer could not be written
 CONFIG = 78
 INTERRUPTED = 130
 

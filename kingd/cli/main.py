@@ -7,14 +7,13 @@ explains the mistake: both ways end in kingd/cli/leader.py, so they cannot disag
 
 from __future__ import annotations
 
-import errno
-import os
 import signal
 import sys
 
-from kingd.cli.exits import INTERRUPTED, IO_ERROR, say
+from kingd.cli.exits import INTERRUPTED
 from kingd.cli.leader import is_leader, leader
 from kingd.control.target import DEFAULT_TIMEOUT_S, is_instance, seconds, socket_path
+from kingd.output import occupy_closed_streams, unwritten
 
 _COMMON = ("--socket", "--instance", "--timeout")  # before and after the verb, each with a value
 _FORMS = ("--json", "--address", "--term")
@@ -23,46 +22,15 @@ _FORMS = ("--json", "--address", "--term")
 def main() -> int:
     # `kingctl watch | head -1` ends quietly, as other commands do.
     signal.signal(signal.SIGPIPE, signal.SIG_DFL)
-    _occupy_closed_streams()
+    occupy_closed_streams()
     try:
         code = run(sys.argv[1:])
         sys.stdout.flush()
     except KeyboardInterrupt:
         return INTERRUPTED
     except (OSError, UnicodeEncodeError) as error:
-        return _fail(error)
+        return unwritten(error, program="kingctl")
     return code
-
-
-def _occupy_closed_streams() -> None:
-    """A stream that was closed (`>&-`) is None to Python: what is printed there goes nowhere and looks written, and the
-    control socket gets its number. A descriptor that cannot be written to takes its place, so that writing fails."""
-    for number, name in ((1, "stdout"), (2, "stderr")):
-        if getattr(sys, name) is None:
-            os.dup2(nowhere := os.open(os.devnull, os.O_RDONLY), number)
-            if nowhere != number:
-                os.close(nowhere)
-            setattr(sys, name, open(number, "w", buffering=1, closefd=False))  # noqa: SIM115
-
-
-def _fail(error: OSError | UnicodeEncodeError) -> int:
-    """The answer, or its explanation, was not written: no code that is an answer may follow."""
-    import contextlib
-
-    with contextlib.suppress(OSError):  # it may be stderr that fails
-        say(_what_failed(error))
-    for number in (1, 2):  # or Python fails once more when it flushes at the end
-        os.dup2(os.open(os.devnull, os.O_WRONLY), number)
-    return IO_ERROR
-
-
-def _what_failed(error: OSError | UnicodeEncodeError) -> str:
-    if isinstance(error, UnicodeEncodeError):
-        return f"the answer cannot be written in {error.encoding}: use a UTF-8 locale, such as LC_ALL=C.UTF-8"
-    if error.filename is not None:
-        return f"{error.filename}: {error.strerror}"
-    why = "it is closed" if error.errno == errno.EBADF else error.strerror
-    return f"the answer could not be written to standard output: {why}"
 
 
 def run(argv: list[str]) -> int:

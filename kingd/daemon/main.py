@@ -16,6 +16,7 @@ from kingd.daemon.account import become_daemon
 from kingd.daemon.foreign import ForeignFolder, refuse
 from kingd.daemon.log import set_up
 from kingd.daemon.options import Options, read
+from kingd.output import unwritten
 
 if TYPE_CHECKING:
     from kingd.daemon.guardian import Guardian
@@ -29,15 +30,10 @@ _log = logging.getLogger("kingd")
 
 def main(argv: Sequence[str], *, guardian: "Guardian | None" = None) -> NoReturn:
     _until_the_loop_runs()
-    options = read(argv)
-    if options.check_config:
-        become_daemon(options.config or DEFAULT_FILE)
-    settled = _load_or_exit(options)
-    if options.check_config:
-        for remark in remarks(settled[0]):
-            sys.stderr.write(f"kingd: {remark}\n")
-        sys.stdout.write("the configuration is good\n")
-        sys.exit(0)
+    try:
+        options, settled = _begin(argv)
+    except (OSError, UnicodeEncodeError) as error:
+        sys.exit(unwritten(error, program="kingd"))
     _refuse_foreign_folders(settled, options)
     if options.detach:
         _leave_terminal(options, guardian)
@@ -48,6 +44,21 @@ def main(argv: Sequence[str], *, guardian: "Guardian | None" = None) -> NoReturn
             options.pid_file.unlink(missing_ok=True)
     logging.shutdown()
     os._exit(code)  # not sys.exit: that waits for every thread, and one may hang in DNS where the network has just gone
+
+
+def _begin(argv: Sequence[str]) -> "tuple[Options, Settled]":
+    """SystemExit: it was only a question, or a mistake, and is answered. OSError: the answer was not written."""
+    options = read(argv)
+    if options.check_config:
+        become_daemon(options.config or DEFAULT_FILE)
+    settled = _load_or_exit(options)
+    if options.check_config:
+        for remark in remarks(settled[0]):
+            sys.stderr.write(f"kingd: {remark}\n")
+        sys.stdout.write("the configuration is good\n")
+        sys.stdout.flush()
+        sys.exit(0)
+    return options, settled
 
 
 def _until_the_loop_runs() -> None:

@@ -200,3 +200,11 @@ def test_two_hosts_of_one_name(lan: Lan) -> None:
     lan.until_complete()
     until(lambda: len({json.dumps(host.status()["leader"]) for host in hosts if host.leader()}) == 1)
     assert sorted(str(host.role()) for host in hosts) == ["follower", "follower", "leader"]
+    until(lambda: all("3 hosts are called box" in host.problems() for host in hosts))
+    leader = next(host for host in hosts if host.role() == "leader")
+    refused = leader.kingctl("step-down", "--to", "box")
+    assert (refused.returncode, refused.stdout) == (1, "")
+    chosen = str(next(host for host in hosts if host is not leader).status()["node"]["id"])
+    assert chosen in refused.stderr
+    assert leader.kingctl("step-down", "--to", chosen).returncode == 0
+    until(lambda: all(chosen in json.dumps(host.status()["leader"]) for host in hosts))

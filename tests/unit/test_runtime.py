@@ -44,6 +44,16 @@ def test_version() -> None:
     assert run.stdout == f"kingd {__version__}\n"
 
 
+@pytest.mark.parametrize("stdout", [">/dev/full", ">&-"])
+@pytest.mark.parametrize("option", ["--version", "--help", "--check-config"])
+def test_answer_that_cannot_be_written_is_74_and_no_traceback(option: str, stdout: str) -> None:
+    line = f'"$0" -m kingd --config /dev/null {option} {stdout}'
+    run = subprocess.run(["/bin/sh", "-c", line, sys.executable], cwd=TOP, capture_output=True, text=True, check=False)
+    assert (run.returncode, run.stdout) == (74, "")
+    assert "kingd: the answer could not be written to standard output: " in run.stderr
+    assert "Traceback" not in run.stderr
+
+
 # -- configuration
 
 
