@@ -12,6 +12,7 @@ import os
 import random
 import signal
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
@@ -256,7 +257,7 @@ class Runtime:
         return [*filter(None, own), *found]
 
     def rejected(self) -> dict[str, int]:
-        return {**self.refusals.counts, **self.core.node.dropped}
+        return dict(Counter(self.refusals.counts) + Counter(self.core.node.dropped))
 
     def rejected_lately(self) -> dict[str, int]:
         return self._lately.growth(self.rejected())
