@@ -33,7 +33,8 @@ help:
 	@echo 'make sim SEEDS=N  N runs of the simulator on all processors, up to the first that fails; for many runs:'
 	@echo '                  [START=K] [KEEP_GOING=1] tells what fails and goes on, [COMPILED=1] compiles it first (by mypyc), [ONLY=adversary|mixed|quorum]'
 	@echo 'make model        every order of events of small clusters; MORE=T: for T ticks longer'
-	@echo 'make chaos MINUTES=n [MODE=quorum] [PROFILE=fast] [SEED=n]  random faults on real daemons, and a picture of it (root)'
+	@echo 'make chaos MINUTES=n [MODE=quorum] [PROFILE=fast] [SEED=n]  random faults on real daemons, and a picture of it (root);'
+	@echo '                  [ATTACKER=1] once more beside somebody without the key who says again what he hears'
 	@echo 'make deb          Debian packages in dist/'
 	@echo 'make wheel        for pip, in dist/'
 	@echo 'make install      on this host, without dpkg (PREFIX=/usr/local, DESTDIR=); make uninstall'
@@ -106,7 +107,8 @@ sim: $(if $(COMPILED),.venv/for-tests,.venv/for-use)
 .PHONY: chaos
 chaos: .venv/for-tests
 	@packaging/prerequisites test
-	@.venv/bin/python -m tests.chaos --minutes $(MINUTES) --mode $(MODE) $(if $(SEED),--seed $(SEED)) $(if $(PROFILE),--profile $(PROFILE))
+	@.venv/bin/python -m tests.chaos --minutes $(MINUTES) --mode $(MODE) $(if $(SEED),--seed $(SEED)) \
+		$(if $(PROFILE),--profile $(PROFILE)) $(if $(ATTACKER),--attacker)
 
 .venv/for-bench: .venv/for-use
 	@echo 'Adding what the plots need'

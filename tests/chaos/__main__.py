@@ -1,6 +1,8 @@
-"""`python -m tests.chaos [--minutes N] [--mode availability|quorum] [--seed N] [--profile lan|fast] [--out FOLDER]`:
-random faults on real daemons, judged from outside. As root, for the hosts are network namespaces. `--judge FILE...`:
-histories that were kept, all together.
+"""`python -m tests.chaos [--minutes N] [--mode availability|quorum] [--seed N] [--profile lan|fast] [--attacker]
+[--out FOLDER]`: random faults on real daemons, judged from outside. As root, for the hosts are network namespaces.
+`--attacker`: the same faults twice, the second time beside somebody without the key who says again what he hears
+(tests/lan/eavesdropper.py); and in which rounds there were more changes of leader then. `--judge FILE...`: histories that
+were kept, all together.
 
 Exits 0 if all was as promised, 1 if a daemon broke down, 2 if what must never be was (two leaders ...), 3 if what must
 come did not come in time. In the folder: history.jsonl, history.svg, and the daemons' logs.
@@ -10,6 +12,7 @@ import argparse
 import random
 import shutil
 import sys
+from bisect import bisect_left
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -25,18 +28,15 @@ HOSTS = ("a", "b", "c", "d", "e")
 
 def main() -> int:
     options = _options()
-    if not options.judge:
-        folder = options.out / f"{options.mode}-{options.seed}"
-        history = run(
-            seed=options.seed, mode=options.mode, profile=options.profile, minutes=options.minutes, folder=folder
-        )
-        save(folder / "history.jsonl", history.records())
-    histories = {path: History.of(load(path)) for path in options.judge or [folder / "history.jsonl"]}
+    paths = options.judge or [_kept(options, attacker=each) for each in [False, True][: 1 + options.attacker]]
+    histories = {path: History.of(load(path)) for path in paths}
     judged = [(history, judge(history)) for history in histories.values()]
     for path, (history, verdict) in zip(histories, judged, strict=True):
         path.with_suffix(".svg").write_text(draw(history, verdict), encoding="utf-8")
         print(f"the picture: {path.with_suffix('.svg')}")
     report(judged)
+    if options.attacker and not options.judge:
+        print("\n".join(compared(*judged)))
     return worst(verdict.outcome for _, verdict in judged)
 
 
@@ -46,23 +46,58 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--mode", choices=["availability", "quorum"], default="availability")
     parser.add_argument("--profile", choices=["lan", "fast"], default="lan", help="of the timing")
     parser.add_argument("--seed", type=int, default=random.randrange(1, 10_000))
+    parser.add_argument("--attacker", action="store_true", help="twice: alone, and beside one who replays it all")
     parser.add_argument("--out", type=Path, default=Path("build/chaos"), metavar="FOLDER")
     parser.add_argument("--judge", type=Path, nargs="+", metavar="FILE", help="judge these again, and run nothing")
     return parser.parse_args()
 
 
-def run(*, seed: int, mode: str, profile: str, minutes: float, folder: Path) -> History:
+def _kept(options: argparse.Namespace, *, attacker: bool) -> Path:
+    """The file with the history of one run."""
+    folder: Path = options.out / f"{options.mode}-{options.seed}{'-attacker' if attacker else ''}"
+    history = run(
+        seed=options.seed,
+        mode=options.mode,
+        profile=options.profile,
+        minutes=options.minutes,
+        folder=folder,
+        attacker=attacker,
+    )
+    save(folder / "history.jsonl", history.records())
+    return folder / "history.jsonl"
+
+
+def run(*, seed: int, mode: str, profile: str, minutes: float, folder: Path, attacker: bool) -> History:
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     rounds = plan.draw(seed, HOSTS, minutes=minutes)
-    print(f"seed {seed}, {mode}: {len(rounds)} rounds", flush=True)
+    print(f"seed {seed}, {mode}{', with an attacker' if attacker else ''}: {len(rounds)} rounds", flush=True)
     with Lan() as lan:
-        nemesis = Nemesis(lan, seed=seed, mode=mode, hosts=HOSTS, folder=folder, profile=profile)
+        nemesis = Nemesis(lan, seed=seed, mode=mode, hosts=HOSTS, folder=folder, profile=profile, attacker=attacker)
         with nemesis:
             nemesis.run(rounds, progress=lambda text: print(text, flush=True))
-        for host in lan.hosts:
+        if nemesis.eavesdropper is not None:
+            print(f"the attacker heard {len(nemesis.eavesdropper.recorded)}, sent {dict(nemesis.eavesdropper.sent)}")
+        for host in nemesis.hosts.values():
             (folder / f"{host.name}.log").write_text(host.log, encoding="utf-8")
         return nemesis.history()
+
+
+def compared(alone: tuple[History, Verdict], attacked: tuple[History, Verdict]) -> list[str]:
+    """The rounds in which there were more changes of leader with the attacker. (A busy machine adds some of its own.)"""
+    one, other = changes_by_round(*alone), changes_by_round(*attacked)
+    lines = [f"changes of leader: {sum(one)} without the attacker, {sum(other)} with it"]
+    for number, (before, after) in enumerate(zip(one, other, strict=False), 1):
+        if after > before:
+            lines.append(f"  round {number}: {after} instead of {before}")
+    return lines
+
+
+def changes_by_round(history: History, verdict: Verdict) -> list[int]:
+    """How many leaderships began in each."""
+    ends = [quiet.end for quiet in history.quiets]
+    began = [bisect_left(ends, one.surely_from) for one in verdict.leaderships]
+    return [began.count(number) for number in range(len(ends))]
 
 
 def report(judged: Sequence[tuple[History, Verdict]]) -> None:

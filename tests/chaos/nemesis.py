@@ -21,6 +21,7 @@ from tests.chaos.history import Complaint, Fault, History, Life, Quiet, Record, 
 from tests.chaos.observed import Observed
 from tests.chaos.plan import INTERFACE, LEADER, NETWORK, Round, Step
 from tests.lan.control import Refused, ask
+from tests.lan.eavesdropper import Eavesdropper
 from tests.lan.host import LIMIT_S, Host, until
 from tests.lan.network import Lan
 
@@ -31,12 +32,23 @@ _ADJECTIVES = {"isolate": "alone"}
 
 class Nemesis:
     def __init__(
-        self, lan: Lan, *, seed: int, mode: str, hosts: Sequence[str], folder: Path, profile: str = "lan"
+        self,
+        lan: Lan,
+        *,
+        seed: int,
+        mode: str,
+        hosts: Sequence[str],
+        folder: Path,
+        profile: str = "lan",
+        attacker: bool = False,
     ) -> None:
-        """The last host has priority 0; in quorum mode the first three vote. `folder`: for what the observer writes."""
+        """The last host has priority 0; in quorum mode the first three vote. `folder`: for what the observer writes.
+        `attacker`: all have a key, and somebody without it says again what he hears."""
         self.lan = lan
+        self.eavesdropper = Eavesdropper(lan, seed=seed) if attacker else None
         self.voters = tuple(hosts[:3]) if mode == "quorum" else ()
         config = f'[timing]\nprofile = "{profile}"\n[quorum]\nvoters = {list(self.voters)}\n'
+        config += lan.with_key(bytes(range(32))) if attacker else ""
         self.hosts = {
             name: lan.host(name, priority=0 if name == hosts[-1] else _PRIORITY_TOP - 10 * number, config=config)
             for number, name in enumerate(hosts)
@@ -52,7 +64,9 @@ class Nemesis:
         self._observed = Observed(self.hosts.values(), folder / "observed.jsonl")
 
     def __enter__(self) -> Self:
-        """All daemons run and agree, and the observer asks them."""
+        """All daemons run and agree, and the observer asks them. Who listens has heard them from their first word on."""
+        if self.eavesdropper is not None:
+            self.eavesdropper.__enter__()
         for host in self.hosts.values():
             self._start(host)
         until(self._all_answer, limit_s=_START_LIMIT_S, what="all to answer")
@@ -65,6 +79,8 @@ class Nemesis:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._observed.__exit__(kind, error, trace)
+        if self.eavesdropper is not None:
+            self.eavesdropper.__exit__(kind, error, trace)
 
     # -- the run -------------------------------------------------------------------------------------------------------
 

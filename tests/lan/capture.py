@@ -14,7 +14,7 @@ PORT = 5466
 _ETH_P_ALL = 3
 _ETH_IPV4, _ETH_IPV6 = 0x0800, 0x86DD
 _UDP = 17
-_PACKET_OUTGOING = 4
+PACKET_OUTGOING = 4
 
 
 class Packet(NamedTuple):
@@ -30,7 +30,7 @@ class Capture:
 
     def __init__(self, switch: Namespace) -> None:
         self.packets: list[Packet] = []
-        self._socket = switch.inside(_open)
+        self._socket = switch.inside(open_socket)
         self._thread = threading.Thread(target=self._read)
 
     def __enter__(self) -> Self:
@@ -50,7 +50,7 @@ class Capture:
                 frame, (interface, _, kind, *_) = self._socket.recvfrom(65536)
             except TimeoutError:
                 continue
-            if kind != _PACKET_OUTGOING and interface != "br0" and (packet := _parse(frame)) is not None:
+            if kind != PACKET_OUTGOING and interface != "br0" and (packet := _parse(frame)) is not None:
                 self.packets.append(packet)
 
     def payloads(self, *, source: Host | None = None) -> list[bytes]:
@@ -59,7 +59,8 @@ class Capture:
         return [packet.payload for packet in self.packets if address in (None, packet.source)]
 
 
-def _open() -> socket.socket:
+def open_socket() -> socket.socket:
+    """That hears every frame, in the namespace in which it is opened."""
     found = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(_ETH_P_ALL))
     found.settimeout(0.1)
     return found

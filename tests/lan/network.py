@@ -105,6 +105,13 @@ class Lan:
             host.start()
         self.until_complete()
 
+    def with_key(self, secret: bytes, mode: str = "enforce") -> str:
+        """What to add to a host's configuration."""
+        file = self.folder / "cluster.key"
+        file.touch(mode=0o600)
+        file.write_text(secret.hex(), encoding="ascii")
+        return f'[security]\nmode = "{mode}"\nkey_file = "{file}"\n'
+
     @property
     def running(self) -> list[Host]:
         return [host for host in self.hosts if host.is_running]

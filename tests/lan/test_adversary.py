@@ -30,12 +30,7 @@ HIGHEST = 0xFFFF
 
 
 def cluster(lan: Lan, mode: str) -> Trio:
-    if mode == "off":
-        return lan.trio()
-    file = lan.folder / "cluster.key"
-    file.touch(mode=0o600)
-    file.write_text(KEY.hex(), encoding="ascii")
-    return lan.trio(config=f'[security]\nmode = "{mode}"\nkey_file = "{file}"')
+    return lan.trio(config="" if mode == "off" else lan.with_key(KEY, mode))
 
 
 @contextmanager
