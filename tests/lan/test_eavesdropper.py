@@ -71,3 +71,28 @@ def test_first_words_of_a_session_that_lives(lan: Lan, trio: Trio, eavesdropper:
     assert b.leader() is c.leader() is None
     lan.heal()
     lan.until_led_by("a", trio)
+
+
+def test_heartbeats_of_a_leader_that_is_gone(lan: Lan, trio: Trio, eavesdropper: Eavesdropper) -> None:
+    """It led for long, and its host is off. The others start again, and hear it beat, as slowly as it suffices: whom they
+    cannot reach, and nobody follows, holds them up for a moment."""
+    a, b, c = trio
+    until(lambda: eavesdropper.beats(a) >= _BEATS, limit_s=120, what="to be recorded")
+    for host in trio:
+        host.kill()
+    lan.pull(a)
+    eavesdropper.tactics = {"heartbeat"}
+    lan.start(b, c)
+    lan.until_led_by("b", [b, c])
+
+
+def test_heartbeats_that_were_cut_off(lan: Lan, trio: Trio, eavesdropper: Eavesdropper) -> None:
+    """c does not hear the leader for a while, and gets its heartbeats one by one, more slowly than they were sent. When the
+    leader has died most of them are left: c does not follow it for as long as they last, but elects another with b."""
+    a, b, c = trio
+    eavesdropper.tactics = {"heartbeat"}
+    lan.split([a], [c])
+    beats = eavesdropper.beats(a) + _BEATS
+    until(lambda: eavesdropper.beats(a) >= beats, limit_s=120, what="to be recorded")
+    lan.power_off(a)
+    lan.until_led_by("b", [b, c])
