@@ -1,8 +1,8 @@
 """`python -m tests.chaos [--minutes N] [--mode availability|quorum] [--seed N] [--profile lan|fast] [--attacker]
 [--out FOLDER]`: random faults on real daemons, judged from outside. As root, for the hosts are network namespaces.
-`--attacker`: the same faults twice, the second time beside somebody without the key who says again what he hears
-(tests/lan/eavesdropper.py); and in which rounds there were more changes of leader then. `--judge FILE...`: histories that
-were kept, all together.
+`--attacker`: restarts and cuts, the same ones twice, the second time beside somebody without the key who says again what
+he hears (tests/lan/eavesdropper.py); and in which rounds there were more changes of leader then. `--judge FILE...`:
+histories that were kept, all together.
 
 Exits 0 if all was as promised, 1 if a daemon broke down, 2 if what must never be was (two leaders ...), 3 if what must
 come did not come in time. In the folder: history.jsonl, history.svg, and the daemons' logs.
@@ -55,22 +55,20 @@ def _options() -> argparse.Namespace:
 def _kept(options: argparse.Namespace, *, attacker: bool) -> Path:
     """The file with the history of one run."""
     folder: Path = options.out / f"{options.mode}-{options.seed}{'-attacker' if attacker else ''}"
+    draw = plan.draw_for_attacker if options.attacker else plan.draw
+    rounds = draw(options.seed, HOSTS, minutes=options.minutes)
     history = run(
-        seed=options.seed,
-        mode=options.mode,
-        profile=options.profile,
-        minutes=options.minutes,
-        folder=folder,
-        attacker=attacker,
+        rounds, seed=options.seed, mode=options.mode, profile=options.profile, folder=folder, attacker=attacker
     )
     save(folder / "history.jsonl", history.records())
     return folder / "history.jsonl"
 
 
-def run(*, seed: int, mode: str, profile: str, minutes: float, folder: Path, attacker: bool) -> History:
+def run(
+    rounds: Sequence[plan.Round], *, seed: int, mode: str, profile: str, folder: Path, attacker: bool = False
+) -> History:
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
-    rounds = plan.draw(seed, HOSTS, minutes=minutes)
     print(f"seed {seed}, {mode}{', with an attacker' if attacker else ''}: {len(rounds)} rounds", flush=True)
     with Lan() as lan:
         nemesis = Nemesis(lan, seed=seed, mode=mode, hosts=HOSTS, folder=folder, profile=profile, attacker=attacker)

@@ -100,6 +100,8 @@ class Nemesis:
         return History.of([*self._records, *self._observed.records, *complaints])
 
     def _run(self, one: Round) -> None:
+        if self.eavesdropper is not None:
+            self.eavesdropper.choose_tactics()
         start = time.monotonic()
         for step in one.steps:
             self._later(start + step.at_s, partial(self._begin, step))

@@ -5,7 +5,7 @@ quiet for as long as an election may take and some more. A plan names hosts, or 
 """
 
 import random
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -27,10 +27,14 @@ HOST = {
     "down": 2,  # the interface is set down on the host itself
 }
 
+RESTARTS_AND_CUTS = {"crash": 5, "kill": 2, "forget": 1, "isolate": 5, "split": 3, "deaf": 1, "mute": 1, "one-way": 1}
+"""New sessions, and hosts that hear nobody but an attacker: by these he has something to gain from what he recorded."""
+
 INTERFACE = ("unplug", "down")
 """Of those the ones that take a host off the network."""
 
 QUIET_S = 8.0
+_LISTENS_S = 10.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,15 +70,31 @@ def draw(seed: int, hosts: Sequence[str], *, minutes: float) -> list[Round]:
     return rounds
 
 
+def draw_for_attacker(seed: int, hosts: Sequence[str], *, minutes: float) -> list[Round]:
+    """What somebody waits for who has recordings: he listens first; then in each round the leader gets a new session, leads
+    again, and is cut off, among other restarts and cuts. They take `minutes` in all, as above."""
+    rng = random.Random(seed)
+    rounds = [Round(faulty_s=0, steps=(), quiet_s=_LISTENS_S)]
+    left_s = minutes * 60 - _LISTENS_S
+    while len(rounds) == 1 or left_s > QUIET_S:
+        faulty_s = rng.uniform(8, 14)
+        cut_s = rng.uniform(3, 5)
+        steps = [_step(rng, hosts, faulty_s, RESTARTS_AND_CUTS) for _ in range(rng.choice([0, 0, 1, 2, 3]))]
+        steps.append(Step(kind="crash", at_s=0, for_s=faulty_s, host=LEADER))
+        steps.append(Step(kind="isolate", at_s=cut_s, for_s=faulty_s - cut_s, host=LEADER))
+        rounds.append(Round(faulty_s=faulty_s, steps=tuple(sorted(steps, key=lambda step: step.at_s))))
+        left_s -= faulty_s + QUIET_S
+    return rounds
+
+
 def _steps(rng: random.Random, hosts: Sequence[str], faulty_s: float) -> list[Step]:
-    steps = [_step(rng, hosts, faulty_s) for _ in range(rng.choice([1, 2, 3, 4, 5, 7]))]
+    steps = [_step(rng, hosts, faulty_s, NETWORK | HOST) for _ in range(rng.choice([1, 2, 3, 4, 5, 7]))]
     # One lost state at a time: a second one before the first is mended breaks what quorum mode rests on.
     forgets = [step for step in steps if step.kind == "forget"]
     return sorted((step for step in steps if step not in forgets[1:]), key=lambda step: step.at_s)
 
 
-def _step(rng: random.Random, hosts: Sequence[str], faulty_s: float) -> Step:
-    kinds = NETWORK | HOST
+def _step(rng: random.Random, hosts: Sequence[str], faulty_s: float, kinds: Mapping[str, int]) -> Step:
     kind = rng.choices(list(kinds), weights=list(kinds.values()))[0]
     at_s = rng.uniform(0, faulty_s * 0.7)
     rest_s = faulty_s - at_s

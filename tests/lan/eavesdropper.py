@@ -24,7 +24,7 @@ from typing import NamedTuple, Self
 from tests.lan.capture import PACKET_OUTGOING, PORT, open_socket
 from tests.lan.host import Host
 from tests.lan.network import Lan
-from tests.lan.overheard import ACK, ANSWERS, HEARTBEAT, ONE, PROBE, PROBE_ACK, Number, Overheard, read
+from tests.lan.overheard import ACK, ANSWERS, HEARTBEAT, ONE, PING, PROBE, PROBE_ACK, Number, Overheard, read
 
 TACTICS = ("answer", "fresh", "heartbeat", "detour", "any")
 """In the order of above."""
@@ -35,7 +35,9 @@ _UDP = struct.Struct("!HHHH")
 _RECORDED_MAX = 300_000
 _FITS_MAX = 8  # of each question
 _WINDOW = 1024  # as many numbers of a session as a host remembers (docs/protocol.md 4.1)
+_USES = 0.4
 _FIRST = 50  # its first words: it may have been somebody else then
+_KEPT = (ACK, PING)  # each is worth something once, when it is asked for
 _FRESH_PER_S = 400
 _ALL_PER_S = 100
 _BEATS_EVERY_S = 0.45  # below each limit that a heartbeat renews
@@ -92,6 +94,10 @@ class Eavesdropper:
         for each in (self._ear, self._frames, self._own):
             each.close()
         assert self._error is None, self._error
+
+    def choose_tactics(self) -> None:
+        """All at once stand in each other's way: who hears a leader's heartbeats through him elects no other one."""
+        self.tactics = {"answer", *(tactic for tactic in TACTICS if self._rng.random() < _USES)}
 
     def beats(self, host: Host) -> int:
         """How many heartbeats of its present session he has."""
@@ -169,7 +175,9 @@ class Eavesdropper:
         for other, session in self._sessions.items():
             if other != node:
                 said = [*self._first[other, session], *self._said[other, session]]
-                self._fresh.extend((node, each) for each in said if each.destination in (0, node))
+                self._fresh.extend(
+                    (node, each) for each in said if each.destination in (0, node) and each.type not in _KEPT
+                )
 
     def _play_fresh(self) -> float:
         if self._fresh:

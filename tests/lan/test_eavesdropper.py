@@ -37,6 +37,7 @@ def test_acknowledgements_of_a_former_session(lan: Lan, trio: Trio, eavesdropper
     """The voters acknowledged heartbeats 1, 2, 3 ... of the leader's first session. In its second one it beats 1, 2, 3 ...
     again, and is cut off: what was said to the first one is the only answer that it gets."""
     a, b, c = trio
+    eavesdropper.tactics = {"answer"}
     until(lambda: eavesdropper.beats(a) >= _BEATS, limit_s=120, what="to be recorded")
     a.restart()
     lan.until_complete(trio)
