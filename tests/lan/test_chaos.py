@@ -1,4 +1,4 @@
-"""A short run of the nemesis (`make chaos`): random faults on five hosts, judged from outside."""
+"""Short runs of the nemesis (`make chaos`): random faults on five hosts, judged from outside."""
 
 from pathlib import Path
 
@@ -24,3 +24,14 @@ def test_what_an_outsider_sees_under_faults_is_as_promised(lan: Lan, mode: str, 
     assert history.faults
     assert sum(said.count for said in history.answers) > 1000
     assert len(verdict.agreed_s) == len(history.quiets) > 0
+
+
+@pytest.mark.timeout(180)
+def test_who_replays_what_he_heard_makes_no_second_leader(lan: Lan, tmp_path: Path) -> None:
+    """`make chaos MODE=quorum ATTACKER=1 SEED=1`, to the first round in which the leader starts again and is cut off."""
+    with Nemesis(lan, seed=1, mode="quorum", hosts=HOSTS, folder=tmp_path, attacker=True) as nemesis:
+        nemesis.run(plan.draw_for_attacker(1, HOSTS, minutes=0.5))
+    verdict = judge(nemesis.history())
+    assert verdict.outcome is Outcome.OK, verdict.findings
+    assert nemesis.eavesdropper is not None
+    assert nemesis.eavesdropper.sent["answer"] > 20
