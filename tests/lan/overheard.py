@@ -10,9 +10,9 @@ ACK = 17
 
 _FIELDS = (
     ("magic", "2s"), ("version", "B"), ("type", "B"), ("flags", "H"), ("length", "H"), ("cluster", "Q"),
-    ("source", "Q"), ("destination", "Q"), ("session", "Q"), ("sequence", "Q"), ("leader_term", "Q"),
+    ("source", "Q"), ("destination", "Q"), ("session", "Q"), ("receiver", "Q"), ("sequence", "Q"), ("leader_term", "Q"),
     ("leader_node", "Q"), ("floor_term", "Q"), ("floor_node", "Q"), ("priority", "H"), ("reserved", "H"),
-    ("voters", "I"), ("role", "B"), ("key", "B"), ("mode", "B"), ("reserved2", "B"),
+    ("voters", "I"), ("generation", "I"), ("wanted", "I"), ("role", "B"), ("key", "B"), ("mode", "B"), ("reserved2", "B"),
 )  # fmt: skip
 """3.1, in its order: the one place that a change of the header changes."""
 _HEADER = struct.Struct("!" + "".join(code for _, code in _FIELDS))
