@@ -141,7 +141,7 @@ class Adversary:
         me = self._lives.get(heard.destination)
         if me is not None:
             ack = wire.ProbeAck(echo=heard.payload.nonce, host=me.name.encode(), software=b"6.6.6")
-            self.send(self.bytes_of(me.says(ack, destination=heard.source)), source)
+            self.send(self.bytes_of(me.says(ack, destination=heard.source, receiver=heard.session)), source)
 
 
 _MACS: dict[str, str] = {}

@@ -284,9 +284,10 @@ def test_amplification_is_below_one(lan: Lan, mode: str) -> None:
     forged: what comes back is less. (Where a key is required nothing comes back at all: above.)"""
     a, *_ = cluster(lan, mode)
     with Adversary(lan) as adversary:
-        me = adversary.overhear(a).node
+        target = adversary.overhear(a)
+        to = {"destination": target.node, "receiver": target.session}
         for kind, body in wire.BODIES.items():
-            packets = [wire.finish(adversary.invent().says(body(), destination=me)) for _ in range(50)]
+            packets = [wire.finish(adversary.invent().says(body(), **to)) for _ in range(50)]
             sent, got = answered(adversary, packets, a)
             _log.info("%s %s: %d bytes sent, %d came back: %.3f", mode, body.__name__, sent, got, got / sent)
             assert got < sent
