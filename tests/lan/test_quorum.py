@@ -82,7 +82,8 @@ def test_016_quorum_lost(lan: Lan, trio: Trio) -> None:
     falls_silent(a)
     assert last(a, "deposed")["reason"] == "quorum-lost"
     was_told_in_turn(a, b)
-    until(lambda: a.status()["quorum"] == {"voters": ["a", "b", "c"], "reachable": 1, "ok": False}, what=a.summary)
+    alone = {"voters": ["a", "b", "c"], "missing": ["b", "c"], "reachable": 1, "ok": False}
+    until(lambda: a.status()["quorum"] == alone, what=a.summary)
     lan.steady(2)
     lan.heal()
     assert lan.until_led_by("a") > b.status()["term"] - 1 > before
@@ -390,3 +391,54 @@ def test_020_host_that_does_not_vote_may_lead(lan: Lan) -> None:
         lan.until_led_by("d")
         d.kill()
         lan.until_led_by("a")
+
+
+def wants(host: Host, *names: str) -> None:
+    """The list is written into its configuration, and read again."""
+    path = host.folder / "kingd.toml"
+    text = path.read_text()
+    before = text[text.index("voters = ") :].partition("\n")[0]
+    path.write_text(text.replace(before, f"voters = {list(names)}"))
+    done = host.kingctl("reload")
+    assert done.returncode == 0, done.stderr
+
+
+def in_force(hosts: Trio) -> list[list[str]]:
+    return [host.status()["quorum"]["voters"] for host in hosts]
+
+
+@pytest.mark.parametrize("order", [(0, 1, 2), (2, 1, 0)])
+def test_088_list_changes_and_changes_back(lan: Lan, trio: Trio, order: tuple[int, ...]) -> None:
+    """A host is replaced: its name is removed, and added again. One host after the other, and a leads all the time."""
+    changes = a_changes(trio)
+    for names in (("a", "b"), ("a", "b", "c"), ("a", "b")):
+        for number in order:
+            wants(trio[number], *names)
+        until(lambda names=names: in_force(trio) == [list(names)] * 3, what=trio[0].summary)  # type: ignore[misc] # a default binds it
+    lan.until_led_by("a", trio)
+    assert a_changes(trio) == changes
+
+
+def a_changes(hosts: Trio) -> int:
+    return len([change for change in hosts[0].changes() if change["event"] in ("elected", "deposed")])
+
+
+def test_088_mistyped_list_changes_nothing_and_is_taken_back(lan: Lan, trio: Trio) -> None:
+    a, b, c = trio
+    wants(b, "a", "b", "c", "d")
+    lan.steady(2)
+    assert in_force(trio) == [["a", "b", "c"]] * 3
+    assert any("not in force yet" in problem for problem in b.status()["problems"])
+    wants(b, "a", "b", "c")
+    assert not any("not in force yet" in problem for problem in b.status()["problems"])
+    lan.until_led_by("a", [a, b, c])
+
+
+def test_088_list_that_only_one_host_wants_survives_no_restart_of_it(lan: Lan, trio: Trio) -> None:
+    """It begins with the list that was in force, and not with the one in its file."""
+    _, b, _ = trio
+    wants(b, "a", "b")
+    b.kill()
+    b.start()
+    lan.until_led_by("a")
+    assert in_force(trio) == [["a", "b", "c"]] * 3
