@@ -41,3 +41,11 @@ def test_the_core_passes_where_its_mutants_are_caught(row: str) -> None:
     for seed in seeds:
         result = run(options(seed, what))
         assert result.outcome is Outcome.OK, result
+
+
+@pytest.mark.parametrize("seed", [50022425, 50043393, 50092502, 50135754, 50253421])
+def test_found_beside_the_adversary(seed: int) -> None:
+    """A host that became a voter while it followed, led or claimed learned a floor above its own, or never wrote its terms;
+    and a voter that had lost its state took no generation of a list from another one that had."""
+    result = run(draw(seed))
+    assert result.outcome is Outcome.OK, result
