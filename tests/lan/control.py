@@ -5,6 +5,7 @@ another of ours out. The shapes are those of docs/kingctl.1 and org.kingd.varlin
 import json
 import socket
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, TypedDict
@@ -107,10 +108,24 @@ def ask(path: Path, method: str, *, timeout_s: float = 5.0, **parameters: object
     raise ConnectionResetError(f"{path}: closed without an answer")
 
 
+def _connect(connection: socket.socket, path: Path, timeout_s: float) -> None:
+    """As kingctl does: where all places in the queue are taken, again."""
+    until_s = time.monotonic() + timeout_s
+    while True:
+        try:
+            connection.connect(str(path))
+        except BlockingIOError:
+            if time.monotonic() > until_s:
+                raise
+            time.sleep(0.001)
+        else:
+            return
+
+
 def _replies(path: Path, request: dict[str, object], timeout_s: float | None) -> Iterator[Any]:
     with socket.socket(socket.AF_UNIX) as connection:
         connection.settimeout(timeout_s)
-        connection.connect(str(path))
+        _connect(connection, path, timeout_s or 5.0)
         connection.sendall(json.dumps(request).encode() + b"\0")
         yield from _read(connection)
 
