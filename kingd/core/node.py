@@ -222,6 +222,12 @@ class Node:
         return self.settings.name in self.voters.names
 
     @property
+    def is_bound(self) -> bool:
+        """Its promise is a voter's: it votes, or may go back to a list by which it has."""
+        before = self.voters.before
+        return self.is_voter or (before is not None and self.settings.name in before.names)
+
+    @property
     def is_blank(self) -> bool:
         """A voter that does not know what it has promised before."""
         return self.is_voter and not self.learned
@@ -536,7 +542,7 @@ class Node:
     def let_go(self) -> None:
         """The leader is gone, as far as this node believes. In availability mode somebody else may have the promise now; a
         voter's belief frees nothing but what it promised to itself: it waits for the promise's end."""
-        if not self.is_voter or self.promise.is_held_by(self.session):
+        if not self.is_bound or self.promise.is_held_by(self.session):
             self.promise.release()
 
     def seek(self, reason: Reason | None, *, delay_us: int) -> None:

@@ -99,7 +99,9 @@ def may_promise(node: Node, claim: Claim) -> bool:
 
 def may_renew(node: Node, leader: Member) -> bool:
     """Whether a heartbeat may prolong the promise by as much as its leader counts on."""
-    if not node.is_voter or node.is_blank or leader.lease_ms == 0 or not voters.may_vote(node):
+    if not node.is_voter or node.is_blank or leader.lease_ms == 0:
+        return False
+    if leader.voters != node.voter_list or not voters.may_vote(node):  # by another list it counts for nothing
         return False
     node.hold_wanted_us = max(node.hold_wanted_us, promise_us(leader.lease_ms * MS))
     return node.hold_wanted_us <= node.hold_us

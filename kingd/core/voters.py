@@ -6,8 +6,7 @@ reason why not yet. A list that few want never comes into force, so that there i
 
 from dataclasses import replace
 
-from kingd.core.members import Member
-from kingd.core.message import Role, VoterList
+from kingd.core.message import Role
 from kingd.core.node import Node
 from kingd.core.settings import Voters, digest_of
 from kingd.core.timing import MS, promise_us
@@ -29,8 +28,15 @@ def refusal(node: Node, wanted: tuple[str, ...]) -> str | None:
     """Why no waiting makes this list the one in force, or None."""
     if bool(wanted) != node.in_quorum_mode:
         return "quorum mode cannot be switched on or off while kingd runs: stop kingd on all hosts, then start it with the list"
+    if node.settings.name in wanted and _shown(node, wanted) is None:
+        return _too_far(node, wanted)
+    return None
+
+
+def _too_far(node: Node, wanted: tuple[str, ...]) -> str | None:
+    """Nobody may be the first to have a list that differs by more than one name."""
     changed = sorted(set(wanted) ^ set(node.voters.names))
-    if len(changed) > 1 and node.settings.name in wanted and _shown(node, wanted) is None:
+    if len(changed) > 1:
         return (
             f"more than one voter would change ({', '.join(changed)}): add or remove one, reload on all hosts until "
             "`kingctl status` says that the list is in force, then the next"
@@ -52,11 +58,13 @@ def _next(node: Node) -> Voters | str:
     shown = _shown(node, wanted)
     if wanted == present.names:
         newest = _shown(node, wanted, blank_too=True)
-        return replace(present, generation=max(present.generation, newest or 0))
+        if not node.is_voter:
+            return present if newest is None else replace(present, generation=newest)
+        return replace(present, generation=max(present.generation, newest or 0, _past_who_went_ahead(node)))
     if present.before is not None and present.before.names == wanted:
         return present.before
     if node.settings.name not in {*wanted, *present.names}:
-        return Voters(wanted, max(present.generation, shown or 0))
+        return "one of its voters has it first" if shown is None else Voters(wanted, shown)
     is_bound = node.is_voter and node.learned  # to what it promised by the present list
     if shown is not None and shown >= present.generation + is_bound:
         return Voters(wanted, shown)
@@ -64,6 +72,21 @@ def _next(node: Node) -> Voters | str:
         return "one of the hosts that are in both lists has it first"
     newest = max((m.voters.generation for m in node.members.alive()), default=0)
     return _why_not_open(node) or Voters(wanted, max(present.generation, newest) + 1)
+
+
+def _past_who_went_ahead(node: Node) -> int:
+    """A voter has taken another list, is alone with it, and wants the present one again: it takes only what is newer. The same
+    names in a newer generation are safe for everybody."""
+    digest = digest_of(node.voters.names)
+    ahead = [
+        m.voters.generation
+        for m in node.members.alive()
+        if m.wanted == digest and m.name in node.voters.names and m.voters.digest != digest
+    ]
+    newest = max(ahead, default=-1)
+    if newest < node.voters.generation or not node.learned or _unwilling(node) or _why_not_elected(node):
+        return 0
+    return newest + 1
 
 
 def _shown(node: Node, names: tuple[str, ...], *, blank_too: bool = False) -> int | None:
@@ -83,9 +106,15 @@ def _why_not_open(node: Node) -> str | None:
     """Why this node must not be the first to have the list that is wanted, or None. Majorities of two lists that differ by one
     name share a voter. Those of three in a row need not: so a majority of the one in the middle has elected a leader first."""
     present, wanted = set(node.voters.names), node.settings.voters
-    if len(present ^ set(wanted)) > 1:
-        return refusal(node, wanted)
-    newer = sorted(m.name for m in node.members.alive() if m.name in present and m.voters > _newest_of(node, m))
+    too_far = _too_far(node, wanted)
+    if too_far:
+        return too_far
+    digest = digest_of(wanted)
+    newer = sorted(
+        m.name
+        for m in node.members.alive()
+        if m.name in present and m.voters.generation > node.voters.generation and m.voters.digest != digest
+    )
     if newer:
         return f"{', '.join(newer)} has a newer list already, which is another one: make the lists equal on all hosts"
     missing = _unwilling(node)
@@ -94,13 +123,6 @@ def _why_not_open(node: Node) -> str | None:
             f"more voters must want it: put it into the configuration of {missing}, and reload there (`kingctl reload`)"
         )
     return _why_not_elected(node)
-
-
-def _newest_of(node: Node, member: Member) -> VoterList:
-    """What this member may show, and stand in nobody's way: any list of the present generation or before, or the one that is
-    wanted here."""
-    wanted = digest_of(node.settings.voters)
-    return member.voters if member.voters.digest == wanted else VoterList(0xFFFF_FFFF, node.voters.generation)
 
 
 def _unwilling(node: Node) -> str:
@@ -121,12 +143,15 @@ def _why_not_elected(node: Node) -> str | None:
     with any majority that has. A leader that was elected by the list before leads for a lease at most."""
     leader = node.followed()
     if node.role is Role.LEADER:
-        since_us, lease_us = node.listed_us, node.timing.lease_us
+        since_us, lease_us, proven_us = node.listed_us, node.timing.lease_us, node.now_us
     elif leader is not None and leader.voters == node.voter_list:
         since_us, lease_us = leader.voters_us, max(node.timing.lease_us, leader.lease_ms * MS)
+        proven_us = (
+            node.detector.evidence_us
+        )  # the newest word of the leader, not the clock: this node may have been stopped
     else:
         return "nobody leads by the present list: it waits until somebody has for two leases (see `kingctl leader`)"
-    left_us = since_us + 2 * lease_us - node.now_us
+    left_us = since_us + 2 * lease_us - proven_us
     if left_us < 0:
         return None
     return f"a leader must have led by the present list for two leases: that takes another {left_us / 1e6:.1f} s"

@@ -206,7 +206,9 @@ class Runtime:
             node = self.core.node
             try:
                 self._store.save(
-                    Term(0) if node.is_blank else node.term_seen, node.promise.ballot.term, node.hold_wanted_us
+                    Term(0) if node.is_blank else node.term_seen,
+                    node.promise.ballot.term,
+                    node.hold_us if node.is_blank else node.hold_wanted_us,
                 )
             except OSError as error:
                 _log.warning("the state folder could not be written at the end: %s", error)
