@@ -4,7 +4,7 @@ A `Datagram` is a `Header` (the same for all: who speaks, from which session, an
 one `Body`. Only `codec.py` knows the bytes; `dispatch.py` says who knows what to do about them.
 docs/protocol.md 3."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import IntEnum
 from typing import NamedTuple, NewType
 
@@ -100,9 +100,7 @@ class Header:
     wanted: int = 0  # u32 digest of the list of voters in its configuration, which may not be in force yet
     blank: bool = False  # a voter that does not know what it has promised before (quorum.py)
     multicast: bool = False  # this copy went to a group (or by broadcast)
-    key_id: int = field(
-        default=0, compare=False
-    )  # which key signed the copy that came; 0 = none, or it was not sent yet
+    key_id: int = 0  # which key signed the copy that came; 0 = none, or it was not sent yet
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
