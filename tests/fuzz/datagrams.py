@@ -68,7 +68,7 @@ class Codec(Target):
         elif draw < 0.8:  # by somebody who can compute a checksum
             data = rng.choice(self._bare)
             if rng.random() < 0.05:
-                data = self._beat[:40] + rng.randbytes(8) + self._beat[48:]
+                data = self._beat[:48] + rng.randbytes(8) + self._beat[56:]
             self.data, trusted = sealed(mutate(data, rng, self._bare) if rng.random() < 0.9 else data), False
         else:  # by somebody who has the key
             self.data, trusted = sealed(mutate(rng.choice(self._bare), rng, self._bare), secret=KEY), True
@@ -85,7 +85,8 @@ class Codec(Target):
         assert len(self.data) <= DATAGRAM_SIZE_MAX
         assert draw >= 0.4 or self.data in self._whole, "damage that the checksum did not notice"
         assert seal is not ENFORCE or trusted or self.data in self._whole, "a forgery"
-        assert decode(encode(datagram, seal), cluster=CLUSTER, seal=seal) == datagram
+        again = replace(datagram, header=replace(datagram.header, key_id=seal.key_id))
+        assert decode(encode(datagram, seal), cluster=CLUSTER, seal=seal) == again
         return "read"
 
 
