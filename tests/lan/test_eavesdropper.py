@@ -45,7 +45,8 @@ def test_acknowledgements_of_a_former_session(lan: Lan, trio: Trio, eavesdropper
     answers = eavesdropper.sent["answer"]
     lan.split([a], [b, c])
     lan.until_led_by("b", [b, c])
-    until(lambda: eavesdropper.sent["answer"] > answers + 10, what="to be answered")
+    # It beats for a lease at most, ten times: some of the numbers are those of the first session.
+    until(lambda: eavesdropper.sent["answer"] > answers, what="to be answered")
     until(lambda: a.leader() is None, what=a.summary)
     lan.steady(2, [b, c])
     lan.heal()
