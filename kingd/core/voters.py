@@ -146,9 +146,7 @@ def _why_not_elected(node: Node) -> str | None:
         since_us, lease_us, proven_us = node.listed_us, node.timing.lease_us, node.now_us
     elif leader is not None and leader.voters == node.voter_list:
         since_us, lease_us = leader.voters_us, max(node.timing.lease_us, leader.lease_ms * MS)
-        proven_us = (
-            node.detector.evidence_us
-        )  # the newest word of the leader, not the clock: this node may have been stopped
+        proven_us = node.detector.evidence_us  # not the clock: this node may have been stopped
     else:
         return "nobody leads by the present list: it waits until somebody has for two leases (see `kingctl leader`)"
     left_us = since_us + 2 * lease_us - proven_us
