@@ -1,0 +1,115 @@
+"""Lists of voters that an adversary with time on its hands brought about. docs/protocol.md 8, rule 8.
+
+A violation of Q1 is raised by the cluster's own checker, at any instant of a run."""
+
+from dataclasses import replace
+
+from kingd.core.settings import Voters
+from kingd.core.timing import MS, SECOND
+from kingd.sim.cluster import Cluster
+from kingd.sim.exclusion import says_it_leads
+from kingd.sim.host import Host
+from tests.scenarios.world import agrees_on, settled
+
+ONE_TWO = ("box1", "box2")
+THREE = (*ONE_TWO, "box3")
+MISTYPED = (*THREE, "box33")
+
+
+def wants(host: Host, cluster: Cluster, *names: str) -> None:
+    """As `kingctl reload` does."""
+    assert host.core is not None
+    assert host.core.refusal(names) is None
+    cluster.set_voters(host, names)
+
+
+def in_force(host: Host) -> tuple[str, ...]:
+    assert host.core is not None
+    return host.core.node.voters.names
+
+
+def test_088_list_of_long_ago_that_somebody_still_shows_is_not_opened() -> None:
+    """One host took it alone, with no majority and no leader by it: two leaders when the LAN was cut."""
+    cluster = settled(40, 30, 20, 10, voters=ONE_TWO)
+    box1, box2, box3, box4 = cluster.hosts
+    cluster.set_priority(box1, 1)
+    cluster.run(5 * SECOND)
+    for names in (THREE, ("box2", "box3"), ("box2", "box3", "box4")):
+        for host in cluster.hosts:
+            wants(host, cluster, *names)
+        cluster.run(8 * SECOND)
+    cluster.crash(box1)
+    box1.voters = Voters(ONE_TWO)  # replaced long ago, it comes back as it was
+    box1.settings = replace(box1.settings, voters=ONE_TWO)
+    cluster.start(box1)
+    cluster.run(5 * SECOND)
+    cluster.set_voters(box2, ONE_TWO)
+    cluster.partition([box1, box2], [box3, box4])
+    cluster.run(10 * SECOND)
+    assert in_force(box2) == ("box2", "box3", "box4")
+
+
+def test_088_list_is_not_opened_beside_a_newer_one() -> None:
+    """Of two voters box1 took (box1), unheard; both were told to want (box2) then, and each led alone."""
+    cluster = settled(10, 20, voters=ONE_TWO)
+    box1, box2 = cluster.hosts
+    cluster.cut(box1, box2, one_way=True)
+    for host in (box2, box1):
+        wants(host, cluster, "box1")
+        cluster.run(5 * MS)
+    for host in (box2, box1):
+        wants(host, cluster, "box2")
+    cluster.network.cuts = {(box2.index, box1.index)}
+    cluster.run(700 * MS)
+    cluster.partition([box1], [box2])
+    cluster.run(10 * SECOND)
+
+
+def test_088_removed_voter_that_may_come_back_keeps_its_promise() -> None:
+    """While it was no voter a refused port freed its promise, and it voted by the list of before again."""
+    cluster = settled(30, 20, 10, voters=THREE)
+    box1, box2, box3 = cluster.hosts
+    for host in (box1, box3):
+        wants(host, cluster, *ONE_TWO)
+    cluster.run(50 * MS)
+    cluster.partition([box1], [box2])
+    cluster.run(600 * MS)
+    wants(box2, cluster, *ONE_TWO)
+    cluster.run(60 * MS)
+    assert in_force(box3) == ONE_TWO
+    cluster.partition([box1], [box3])
+    cluster.run(160 * MS)
+    for _ in range(2):
+        cluster.enter(box3, lambda core: core.refused(box1.endpoint, now_us=cluster.local_us(box3)))
+        cluster.run(20 * MS)
+    for host in (box3, box2):
+        wants(host, cluster, *THREE)
+    cluster.run(SECOND)
+
+
+def test_088_voter_that_was_not_heard_when_a_list_was_taken_back_is_not_left_behind() -> None:
+    cluster = settled(30, 20, 10, 5, voters=THREE)
+    box3 = cluster.hosts[2]
+    for host in cluster.hosts:
+        if host is not box3:
+            cluster.cut(box3, host, one_way=True)
+    for host in cluster.hosts:
+        wants(host, cluster, *MISTYPED)
+    cluster.run(300 * MS)
+    for host in cluster.hosts:
+        wants(host, cluster, *THREE)
+    cluster.run(100 * MS)
+    cluster.network.cuts.clear()
+    cluster.run(10 * SECOND)
+    assert [in_force(host) for host in cluster.hosts] == [THREE] * 4
+    cluster.crash(cluster.hosts[1])
+    agrees_on(cluster, "box1", within_s=6, among=[cluster.hosts[0], *cluster.hosts[2:]])
+
+
+def test_088_mistyped_list_on_a_leader_that_does_not_vote_changes_nothing() -> None:
+    cluster = settled(30, 20, 10, 40, voters=THREE)
+    box4 = cluster.hosts[3]
+    wants(box4, cluster, *MISTYPED)
+    cluster.run(3 * SECOND)
+    assert in_force(box4) == THREE
+    assert says_it_leads(box4, cluster.now_us)
