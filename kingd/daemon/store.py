@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import NamedTuple, TypeGuard
 
 from kingd.core.endpoint import Endpoint
+from kingd.core.grammar import NAME
 from kingd.core.message import NodeId
 from kingd.core.settings import Voters
 from kingd.daemon.folder_lock import FolderLock, StateBusy
@@ -31,6 +32,7 @@ from kingd.daemon.folder_lock import FolderLock, StateBusy
 PEERS_MAX = 64  # enough to find any cluster again; the rest is learned from the first that answers
 _FORMAT = 1
 _VOTERS = "voters.json"
+_GENERATION_MAX = 1 << 31  # on the wire it has 32 bits; nobody gets there step by step
 _CORRUPT_KEPT = 3  # evidence for a person; more of it would only fill the disk
 _SIZE_MAX = 64 << 10  # of a file that is read; ours are far smaller
 _U64 = 1 << 64
@@ -54,7 +56,10 @@ class Store:
         self.ceiling = state.ceiling
         self.term = state.term
         self.hold_us = state.hold_us
+        known = len(warnings)
         self.voters = _read_voters(folder, warnings)
+        if len(warnings) > known:  # by which list it voted last is not known: as if it had lost its state
+            self.hold_us = 0
         self.writable = False
         self.warnings = warnings
         self.problem = ""  # what happened to the folder since
@@ -256,8 +261,10 @@ def _voters_as_json(voters: Voters) -> dict[str, object]:
 
 def _voters_of(document: dict[str, object]) -> Voters:
     names, generation = document["voters"], document["generation"]
-    if not isinstance(names, list) or not all(isinstance(name, str) for name in names) or not _is_u64(generation):
-        raise ValueError("a value is missing or wrong")
+    if not isinstance(names, list) or not all(isinstance(name, str) and NAME.fullmatch(name) for name in names):
+        raise ValueError("a name is missing or wrong")
+    if not _is_u64(generation) or generation > _GENERATION_MAX:
+        raise ValueError("its generation is out of range")
     return Voters(tuple(sorted(names)), generation)
 
 
@@ -265,13 +272,16 @@ def _read_voters(folder: Path, warnings: list[str]) -> Voters | None:
     """The list that was in force. None: there was none, or it was removed to begin with that of the configuration."""
     try:
         document = json.loads(_read(folder / _VOTERS))
+        if document["format"] != _FORMAT:
+            raise ValueError(f"its format is not {_FORMAT}")
         before = _voters_of(document["before"]) if "before" in document else None
         return replace(_voters_of(document), before=before)
     except (FileNotFoundError, NotADirectoryError):
         return None
     except (OSError, ValueError, LookupError, TypeError, RecursionError) as error:
         warnings.append(
-            f"{folder / _VOTERS} is not believed ({error}): the list of voters is that of the configuration"
+            f"{folder / _VOTERS} is not believed ({error}): the list of voters is that of the configuration, and this host "
+            "votes when enough other voters have told what it may have promised"
         )
         return None
 

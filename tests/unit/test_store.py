@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from kingd.core.endpoint import Endpoint
+from kingd.core.settings import Voters
 from kingd.daemon.folder_lock import StateBusy
 from kingd.daemon.store import PEERS_MAX, Store
 from tests.conftest import require
@@ -376,4 +377,30 @@ def test_folder_that_could_not_be_made_at_first_is_locked_when_it_can(tmp_path: 
     with pytest.raises(StateBusy):
         Store.open(tmp_path / "state")
     assert store.problem == ""
+    store.close()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "[]",
+        '{"format": 9, "voters": ["a"], "generation": 1}',
+        '{"format": 1, "voters": ["-a"], "generation": 1}',
+        '{"format": 1, "voters": ["a"], "generation": 4294967296}',
+        '{"format": 1, "voters": "a", "generation": 1}',
+        '{"format": 1, "voters": ["a"]}',
+    ],
+)
+def test_list_of_voters_that_is_not_believed_is_no_list_and_no_history(tmp_path: Path, text: str) -> None:
+    """By which list it has voted is not known: a voter that starts so asks the others first."""
+    store = Store.open(tmp_path)
+    store.save(7, 5, 1_026_000, Voters(("a", "b"), 3))
+    store.close()
+    store = Store.open(tmp_path)
+    assert (store.voters, store.hold_us) == (Voters(("a", "b"), 3), 1_026_000)
+    store.close()
+    (tmp_path / "voters.json").write_text(text)
+    store = Store.open(tmp_path)
+    assert (store.voters, store.hold_us, len(store.warnings)) == (None, 0, 1)
     store.close()
