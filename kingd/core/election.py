@@ -20,7 +20,7 @@ from kingd.core import (
     voters,
     will,
 )
-from kingd.core.effect import Effect, EventKind
+from kingd.core.effect import Effect, EventKind, Persist
 from kingd.core.endpoint import Endpoint
 from kingd.core.glance import Glance, glance
 from kingd.core.message import (
@@ -111,6 +111,15 @@ class Core:
     def obstacle(self) -> str | None:
         """What the list of voters that was configured waits for, or None if it is in force."""
         return voters.obstacle(self.node)
+
+    @property
+    def lasting(self) -> Persist:
+        """What a session that ends leaves on the disk. A blank voter leaves nothing that would say that it knows what it
+        promised."""
+        node = self.node
+        if node.is_blank:
+            return Persist(Term(0), node.promise.ballot.term, node.hold_us)
+        return Persist(node.term_seen, node.promise.ballot.term, node.hold_wanted_us)
 
     def status(self, now_us: int) -> Status:
         return status(self.node, now_us)

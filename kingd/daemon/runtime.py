@@ -203,13 +203,9 @@ class Runtime:
         await self._server.close()
         if self._exit == 0:
             self._store.save_peers(self._members())
-            node = self.core.node
+            left = self.core.lasting
             try:
-                self._store.save(
-                    Term(0) if node.is_blank else node.term_seen,
-                    node.promise.ballot.term,
-                    node.hold_us if node.is_blank else node.hold_wanted_us,
-                )
+                self._store.save(left.ceiling, left.term, left.hold_us)
             except OSError as error:
                 _log.warning("the state folder could not be written at the end: %s", error)
 

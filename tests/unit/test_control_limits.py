@@ -17,6 +17,7 @@ from kingd.control.places import Rank
 from kingd.control.server import CONNECTIONS, CONNECTIONS_MAX, WATCHERS, WATCHERS_MAX
 from tests.cli.fake_kingd import BOX1, FakeKingd, event, running
 from tests.cli.raw_client import PATIENCE_S, Raw, eventually, is_alive, is_refused
+from tests.conftest import require
 
 
 @pytest.fixture
@@ -210,6 +211,7 @@ def open_kingd() -> Iterator[FakeKingd]:
 @contextmanager
 def flood(kingd: FakeKingd, what: bytes, *, count: int) -> Iterator[None]:
     """Nobody sends this over and over again, and never reads."""
+    require(os.geteuid() == 0, "to become another user needs root")
     command = [sys.executable, "-c", FLOOD, str(kingd.path), str(count), what.hex()]
     with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
         assert process.stdout is not None
@@ -219,13 +221,11 @@ def flood(kingd: FakeKingd, what: bytes, *, count: int) -> Iterator[None]:
         process.kill()
 
 
-needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="becomes another user, which needs root")
 OBJECTS = b'{"method":"org.kingd.Status","parameters":{"x":[' + b",".join([b"{}"] * 20000) + b"]}}\0"
 CALLS = b'{"method":"org.kingd.Status","parameters":{"x":[' + b",".join([b"{}"] * 1300) + b"]}}\0"
 FLOODS = {"big calls": OBJECTS, "calls": CALLS, "nesting": b"[" * 4000 + b"\0", "half calls": b" ", "watchers": WATCH}
 
 
-@needs_root
 @pytest.mark.parametrize("what", FLOODS.values(), ids=FLOODS)
 def test_user_without_rights_costs_the_loop_no_more_than_its_share(open_kingd: FakeKingd, what: bytes) -> None:
     """Processor time, which is the same on a busy machine: of the loop's thread, while all places are asked for."""
@@ -240,7 +240,6 @@ def test_user_without_rights_costs_the_loop_no_more_than_its_share(open_kingd: F
         assert after_s - before_s < 0.4 * (ended_s - began_s)
 
 
-@needs_root
 def test_user_without_rights_leaves_places_for_the_others(open_kingd: FakeKingd) -> None:
     with flood(open_kingd, WATCH, count=200), ExitStack() as stack:
         eventually(lambda: open_kingd.server.refused["too many clients of one user"] > 100)

@@ -235,3 +235,39 @@ def test_088_host_that_becomes_a_voter_first_learns_what_was_promised(one: Peer,
         bench.acknowledge_from(two)
         bench.advance_ms(500)
     assert not bench.node.is_blank
+
+
+def test_088_two_leases_are_those_in_which_the_leader_was_heard(one: Peer, two: Peer) -> None:
+    """This host was stopped for three seconds; its leader was heard with the present list for 0.3."""
+    bench = led(one, two)
+    wants(bench, *WIDER)
+    for peer in (one, two):
+        shows(bench, peer, wanted=WIDER)
+    assert bench.node.voters.names == WIDER
+    wider, next_one = Voters(WIDER, 1).id, (*WIDER[:3], "box90", "me")
+    eight = Peer(node=80, priority=0, voters=wider, wanted=digest_of(next_one))
+    for peer in (one, two):
+        shows(bench, peer, wanted=next_one, voters=wider)
+    bench.meet(eight)
+    followed_for(bench, one, 300)
+    bench.now_us += 3_000_000
+    found = wants(bench, *next_one)
+    assert found is not None
+    assert "two leases" in found
+    assert bench.node.voters.names == WIDER
+
+
+def test_blank_voter_that_is_stopped_is_blank_afterwards(one: Peer, two: Peer) -> None:
+    """It became a voter while it ran: its ceiling is durable, and it knows nothing of what it promised before."""
+    bench = Bench(voters=("box60", "box70"), priority=0)
+    one.voters = two.voters = Voters(("box60", "box70")).id
+    bench.meet(one, two)
+    bench.advance_ms(600)
+    wants(bench, *VOTERS)
+    for peer in (one, two):
+        shows(bench, peer, voters=Voters(VOTERS, 1).id)
+    assert bench.node.is_blank
+    left = bench.core.lasting
+    again = Bench(voters=VOTERS, priority=0, in_force=bench.node.voters, hold_us=left.hold_us)
+    assert (left.ceiling, left.hold_us) == (0, 0)
+    assert again.node.is_blank
