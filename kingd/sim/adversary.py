@@ -67,8 +67,6 @@ class Adversary:
         heard = Heard(speaker, target, datagram)
         for question in answers(datagram.body):
             kept = self._answers.setdefault((header.destination, question), deque(maxlen=_FITTING_MAX))
-            for former in kept if header.destination == NOBODY else ():
-                self._again(former, former.speaker)
             kept.append(heard)
         for question in asks(datagram):
             for fitting in self._answers.get((header.source, question), ()):

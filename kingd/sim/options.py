@@ -81,9 +81,13 @@ class Options:
         return Mode.QUORUM if self.voters else Mode.AVAILABILITY
 
     def is_of(self, mode: Mode) -> bool:
-        return mode is self.mode or (
-            self.adversary if mode is Mode.ADVERSARY else mode is Mode.MIXED and bool(self.timings_ms)
-        )
+        match mode:
+            case Mode.ADVERSARY:
+                return self.adversary
+            case Mode.MIXED:
+                return bool(self.timings_ms)
+            case _:
+                return mode is self.mode
 
     @property
     def preempts_always(self) -> bool:
