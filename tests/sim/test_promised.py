@@ -4,7 +4,6 @@ from dataclasses import replace
 
 import pytest
 
-from kingd.core.message import Term
 from kingd.core.timing import MS, SECOND
 from kingd.sim.cluster import Cluster, hosts
 from kingd.sim.faults import Faults
@@ -92,7 +91,7 @@ def test_voter_loses_its_state_only_where_another_one_remembers() -> None:
     cluster = Cluster(options.settings(), seed=1)
     box1, box2 = cluster.hosts
     assert not Faults(cluster, options)._may_forget(box2)  # noqa: SLF001 - as above
-    box1.ceiling = Term(4)
+    box1.hold_us = SECOND
     assert Faults(cluster, options)._may_forget(box2)  # noqa: SLF001 - as above
 
 
