@@ -1,8 +1,8 @@
 """`python -m tests.chaos [--minutes N] [--mode availability|quorum] [--seed N] [--profile lan|fast] [--attacker]
 [--out FOLDER]`: random faults on real daemons, judged from outside. As root, for the hosts are network namespaces.
-`--attacker`: restarts and cuts, the same ones twice, the second time beside somebody without the key who says again what
-he hears (tests/lan/eavesdropper.py); and in which rounds there were more changes of leader then. `--judge FILE...`:
-histories that were kept, all together.
+`--attacker`: restarts and cuts, the same ones on two clusters at one time, one of them beside somebody without the key
+who says again what he hears (tests/lan/eavesdropper.py); and in which rounds that one had more changes of leader.
+`--judge FILE...`: histories that were kept, all together.
 
 Exits 0 if all was as promised, 1 if a daemon broke down, 2 if what must never be was (two leaders ...), 3 if what must
 come did not come in time. In the folder: history.jsonl, history.svg, and the daemons' logs.
@@ -14,6 +14,8 @@ import shutil
 import sys
 from bisect import bisect_left
 from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
+from functools import partial
 from pathlib import Path
 
 from tests.chaos import plan
@@ -28,7 +30,7 @@ HOSTS = ("a", "b", "c", "d", "e")
 
 def main() -> int:
     options = _options()
-    paths = options.judge or [_kept(options, attacker=each) for each in [False, True][: 1 + options.attacker]]
+    paths = options.judge or _run_all(options)
     histories = {path: History.of(load(path)) for path in paths}
     judged = [(history, judge(history)) for history in histories.values()]
     for path, (history, verdict) in zip(histories, judged, strict=True):
@@ -46,13 +48,20 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--mode", choices=["availability", "quorum"], default="availability")
     parser.add_argument("--profile", choices=["lan", "fast"], default="lan", help="of the timing")
     parser.add_argument("--seed", type=int, default=random.randrange(1, 10_000))
-    parser.add_argument("--attacker", action="store_true", help="twice: alone, and beside one who replays it all")
+    parser.add_argument("--attacker", action="store_true", help="two: alone, and beside one who replays it all")
     parser.add_argument("--out", type=Path, default=Path("build/chaos"), metavar="FOLDER")
     parser.add_argument("--judge", type=Path, nargs="+", metavar="FILE", help="judge these again, and run nothing")
     return parser.parse_args()
 
 
-def _kept(options: argparse.Namespace, *, attacker: bool) -> Path:
+def _run_all(options: argparse.Namespace) -> list[Path]:
+    """Both at the same time, where there are two: what else the machine does disturbs both."""
+    kinds = [False, True][: 1 + options.attacker]
+    with ProcessPoolExecutor(len(kinds)) as pool:
+        return list(pool.map(partial(_kept, options), kinds))
+
+
+def _kept(options: argparse.Namespace, attacker: bool) -> Path:
     """The file with the history of one run."""
     folder: Path = options.out / f"{options.mode}-{options.seed}{'-attacker' if attacker else ''}"
     draw = plan.draw_for_attacker if options.attacker else plan.draw
@@ -69,11 +78,12 @@ def run(
 ) -> History:
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
-    print(f"seed {seed}, {mode}{', with an attacker' if attacker else ''}: {len(rounds)} rounds", flush=True)
+    label = "attacked: " if attacker else ""
+    print(f"{label}seed {seed}, {mode}: {len(rounds)} rounds", flush=True)
     with Lan() as lan:
         nemesis = Nemesis(lan, seed=seed, mode=mode, hosts=HOSTS, folder=folder, profile=profile, attacker=attacker)
         with nemesis:
-            nemesis.run(rounds, progress=lambda text: print(text, flush=True))
+            nemesis.run(rounds, progress=lambda text: print(label + text, flush=True))
         if nemesis.eavesdropper is not None:
             print(f"the attacker heard {len(nemesis.eavesdropper.recorded)}, sent {dict(nemesis.eavesdropper.sent)}")
         for host in nemesis.hosts.values():
