@@ -10,6 +10,7 @@ from kingd.core.members import ANNOUNCE_FIRST_US, MEMBERS_MAX, Member, State, an
 from kingd.core.message import (
     NO_SESSION,
     NOBODY,
+    SEQUENCE_MAX,
     Announce,
     Datagram,
     Header,
@@ -170,15 +171,21 @@ def misses_somebody(node: Node, leader: Member) -> bool:
 
 def _is_live_leader(node: Node, header: Header) -> bool:
     """A leader that we hear and cannot reach, or a recording of one? What was recorded holds nobody up for longer than it
-    took to record: its numbers advance once. And a host that lives under another session does not lead under this one."""
+    took to record: its numbers advance once. And a host that lives under another session does not lead under this one, nor
+    under one that was replaced here."""
     member = node.members.get(header.source)
     if header.leader.node != header.source or (member is not None and member.state is State.ALIVE):
         return False
-    newest = node.foreign_sequences.pop(header.session, 0)
+    return header.sequence > _note_sequence(node, header.session, header.sequence)
+
+
+def _note_sequence(node: Node, session: SessionId, sequence: int) -> int:
+    """The newest one before it."""
+    newest = node.foreign_sequences.pop(session, 0)
     while len(node.foreign_sequences) >= _FOREIGN_MAX:
         del node.foreign_sequences[next(iter(node.foreign_sequences))]
-    node.foreign_sequences[header.session] = max(newest, header.sequence)
-    return header.sequence > newest
+    node.foreign_sequences[session] = max(newest, sequence)
+    return newest
 
 
 def ask_voters(node: Node) -> None:
@@ -236,6 +243,7 @@ def _verify(node: Node, datagram: Datagram, ack: ProbeAck, source: Endpoint) -> 
         if not _is_gone(node, former, source, challenge.sent_us):
             node.drop("duplicate-id")
             return None
+        _note_sequence(node, former.session, SEQUENCE_MAX)
     if not node.members.has_room_for(header.source):
         node.drop("full")
         return None

@@ -15,6 +15,7 @@ from kingd.core.message import (
     NodeId,
     Probe,
     ProbeAck,
+    Reason,
     Role,
     Roster,
     RosterEntry,
@@ -22,7 +23,7 @@ from kingd.core.message import (
     Term,
 )
 from kingd.core.node import TERM_MAX
-from tests.unit.scripted import ME, Bench, Peer, ballot
+from tests.unit.scripted import ME, Bench, Peer, ballot, resignation
 
 BEAT = Heartbeat(interval_ms=100, lonely=False, alive=3)
 
@@ -161,6 +162,19 @@ def test_099_recording_of_a_members_former_session_counts_for_nothing() -> None:
     now = recorded.restarted()
     now.priority = 1
     bench.meet(now)
+    for datagram in old:
+        bench.deliver(datagram, recorded.endpoint)
+        assert not bench.node.hears_foreign_leader()
+
+
+def test_099_session_that_was_replaced_leads_no_more_when_its_host_is_dead() -> None:
+    """Simulator, seed 70004674: two late heartbeats of a host's first session, after the death of its second one."""
+    bench, recorded = Bench(), Peer(node=70, priority=200).leads(5)
+    bench.meet(recorded)
+    old = [recorded.says(BEAT, multicast=True) for _ in range(100)]
+    now = recorded.restarted()
+    bench.meet(now)
+    bench.hear(now, resignation(ballot(5, 70), Reason.LEADER_LEFT, leaving=True))
     for datagram in old:
         bench.deliver(datagram, recorded.endpoint)
         assert not bench.node.hears_foreign_leader()
