@@ -10,7 +10,6 @@ from kingd.core.members import ANNOUNCE_FIRST_US, MEMBERS_MAX, Member, State, an
 from kingd.core.message import (
     NO_SESSION,
     NOBODY,
-    SEQUENCE_MAX,
     Announce,
     Datagram,
     Header,
@@ -31,7 +30,6 @@ from kingd.core.publishing import tell_of
 from kingd.core.timing import MS, NEVER, SECOND
 
 _UNANSWERED_MAX = 64
-_FOREIGN_MAX = 1024
 _LOOK_AT = 3
 _UNICAST_COPIES_MAX = 64
 _VERIFY_PER_SWEEP = 16
@@ -117,7 +115,7 @@ def on_stranger(node: Node, datagram: Datagram, source: Endpoint) -> Member | No
         _on_heard_of(node, header, body, source)
         return None
     if isinstance(body, Heartbeat) and _is_live_leader(node, header):
-        hear_foreign_leader(node, lonely=body.lonely, proven=False)
+        hear_foreign_leader(node, header.session, lonely=body.lonely, proven=False)
     if isinstance(body, Announce) and not must_verify(node, header, body):
         interval_us = min(
             max(body.interval_ms * MS, announce_interval_us(node.size)), announce_interval_us(MEMBERS_MAX)
@@ -170,22 +168,12 @@ def misses_somebody(node: Node, leader: Member) -> bool:
 
 
 def _is_live_leader(node: Node, header: Header) -> bool:
-    """A leader that we hear and cannot reach, or a recording of one? What was recorded holds nobody up for longer than it
-    took to record: its numbers advance once. And a host that lives under another session does not lead under this one, nor
-    under one that was replaced here."""
+    """A leader that we hear and cannot reach, or a recording of one? A host that lives under another session does not lead
+    under this one."""
     member = node.members.get(header.source)
     if header.leader.node != header.source or (member is not None and member.state is State.ALIVE):
         return False
-    return header.sequence > _note_sequence(node, header.session, header.sequence)
-
-
-def _note_sequence(node: Node, session: SessionId, sequence: int) -> int:
-    """The newest one before it."""
-    newest = node.foreign_sequences.pop(session, 0)
-    while len(node.foreign_sequences) >= _FOREIGN_MAX:
-        del node.foreign_sequences[next(iter(node.foreign_sequences))]
-    node.foreign_sequences[session] = max(newest, sequence)
-    return newest
+    return node.foreign.advances(header.session, header.sequence)
 
 
 def ask_voters(node: Node) -> None:
@@ -214,14 +202,12 @@ def hears_nobody(node: Node) -> bool:
     return node.now_us - max(heard_us, node.stranger_us) > 3 * announce_interval_us(node.size)
 
 
-def hear_foreign_leader(node: Node, *, lonely: bool, proven: bool) -> None:
+def hear_foreign_leader(node: Node, session: SessionId, *, lonely: bool, proven: bool) -> None:
     """`proven`: by a round trip of late. What is not may have been recorded long ago, and in quorum mode it is not needed: the
     voters' promises say who may lead."""
     if node.in_quorum_mode and not proven:
         return
-    if not node.hears_foreign_leader():
-        node.foreign_since_us = node.now_us
-    node.foreign_us, node.foreign_lonely = node.now_us, lonely
+    node.foreign.hear(session, lonely=lonely, now_us=node.now_us, timeout_us=node.timing.leader_timeout_us)
 
 
 def _note_unanswered(node: Node, header: Header, source: Endpoint) -> None:
@@ -243,7 +229,7 @@ def _verify(node: Node, datagram: Datagram, ack: ProbeAck, source: Endpoint) -> 
         if not _is_gone(node, former, source, challenge.sent_us):
             node.drop("duplicate-id")
             return None
-        _note_sequence(node, former.session, SEQUENCE_MAX)
+        node.foreign.end(former.session)
     if not node.members.has_room_for(header.source):
         node.drop("full")
         return None

@@ -27,11 +27,11 @@ def on_heartbeat(node: Node, leader: Member, beat: Heartbeat, *, sequence: int) 
     if not is_my_leader(node, leader, ballot):
         # A follower stays loyal: leaders settle it among themselves.
         proven = bool(leader.voters.digest) and _is_proven(node, leader)
-        contact.hear_foreign_leader(node, lonely=beat.lonely, proven=proven)
+        contact.hear_foreign_leader(node, leader.session, lonely=beat.lonely, proven=proven)
         return
     if beat.lonely:
         # When it is lost, nobody is to lead beside it with no grant.
-        contact.hear_foreign_leader(node, lonely=True, proven=False)
+        contact.hear_foreign_leader(node, leader.session, lonely=True, proven=False)
         ask(node, leader)  # it hears nobody; perhaps it hears me
         return
     if node.is_voter and not _is_proven(node, leader):

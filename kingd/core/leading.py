@@ -21,12 +21,9 @@ def on_heartbeat_time(node: Node) -> None:
 
 def _had_time_to_meet(node: Node) -> bool:
     """A leader that hears me as I hear it has answered my probes by now, and we have merged. A lonely one gets more time:
-    it may be I whom nobody hears, or it. Counted from its first heartbeat to its last: one that was replayed
-    deposes nobody."""
+    it may be I whom nobody hears, or it."""
     timing = node.timing
-    return node.foreign_us - node.foreign_since_us > (
-        timing.contact_us if node.foreign_lonely else timing.claim_timeout_us
-    )
+    return node.foreign.for_us > (timing.contact_us if node.foreign.lonely else timing.claim_timeout_us)
 
 
 def stand_down(node: Node) -> None:

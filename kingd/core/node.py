@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from kingd.core.detector import Detector
 from kingd.core.effect import Effect, Multicast, Peer, Send
 from kingd.core.endpoint import Endpoint
+from kingd.core.foreign import ForeignLeaders
 from kingd.core.hearsay import Hearsay, Listed, third
 from kingd.core.members import (
     ANNOUNCE_FIRST_US,
@@ -154,11 +155,8 @@ class Node:
     contact_us: int = -1  # leader: when the newest message was sent that some follower provably heard
     raised_us: int = 0
     stranger_us: int = -NEVER  # when an unverified session was last heard
-    foreign_since_us: int = 0  # since when another leader is heard,
-    foreign_us: int = -1  # when its heartbeat was last heard ...
-    foreign_lonely: bool = False  # ... and whether it was lonely
+    foreign: ForeignLeaders = field(default_factory=ForeignLeaders)
     rolled_back: bool = False  # a member remembers a term of ours that our disk does not
-    foreign_sequences: dict[SessionId, int] = field(default_factory=dict)  # of unverified leaders: the newest heartbeat
     earning: dict[Endpoint, int] = field(default_factory=dict)  # strangers' addresses: datagrams towards a probe
     refused_handover: dict[NodeId, tuple[int, int]] = field(default_factory=dict)  # successor -> (not before, failures)
     echoes: dict[int, int] = field(
@@ -352,7 +350,7 @@ class Node:
         return self._third is None or rank <= self._third
 
     def hears_foreign_leader(self) -> bool:
-        return self.foreign_us >= 0 and self.now_us - self.foreign_us < self.timing.leader_timeout_us
+        return self.foreign.is_heard(self.now_us, self.timing.leader_timeout_us)
 
     def note_contact(self, member: Member, sent_us: int) -> None:
         """It provably heard what this node sent then."""

@@ -33,7 +33,7 @@ def on_seek_time(node: Node) -> None:
         node.promise.release()
     elif not node.eligible:
         node.seek_at_us = node.now_us + node.timing.leader_timeout_us
-    elif node.hears_foreign_leader() and not node.foreign_lonely:
+    elif node.hears_foreign_leader() and not node.foreign.lonely:
         node.back_off()  # somebody leads, and is being probed
     elif not quorum.hears_majority(node):
         node.seek_at_us = node.now_us + node.timing.slot_us

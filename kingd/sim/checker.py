@@ -197,7 +197,7 @@ class Checker:
             "challenges": (len(node.challenges), CHALLENGES_MAX),
             "unanswered": (len(node.unanswered), 64),
             "earning": (len(node.earning), _TABLE_MAX),
-            "foreign sequences": (len(node.foreign_sequences), _TABLE_MAX),
+            "foreign sequences": (len(node.foreign.sequences), _TABLE_MAX),
             "refused handovers": (len(node.refused_handover), len(node.members)),
         }
         for name, (size, limit) in sizes.items():

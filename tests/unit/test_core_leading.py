@@ -141,6 +141,15 @@ def test_099_lonely_leader_does_not_stand_down_for_a_replayed_heartbeat(bench: B
     assert EventKind.DEPOSED not in bench.events()
 
 
+def test_099_lonely_leader_does_not_stand_down_for_one_late_heartbeat_each_of_two_others(bench: Bench) -> None:
+    """Simulator, seed 71007652: of two leaders of its last life, a moment apart."""
+    bench.advance_ms(2700)
+    for node in (70, 71):
+        bench.beat(Peer(node=node, priority=LOW).leads(9))
+        bench.advance_ms(450)
+    assert bench.role() is Role.LEADER
+
+
 def test_068_lonely_leader_that_hears_another_one_stands_down(bench: Bench) -> None:
     """It hears, and is not heard: it is the one that is alone."""
     other = Peer(node=70, priority=LOW).leads(9)

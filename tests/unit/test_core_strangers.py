@@ -192,7 +192,7 @@ def test_flood_of_leaders_leaves_bounded_traces() -> None:
     for number in range(3000):
         bench.hear(Peer(node=1000 + number).leads(5), BEAT, multicast=True)
         bench.clear()
-    assert len(bench.node.foreign_sequences) <= 1024
+    assert len(bench.node.foreign.sequences) <= 1024
 
 
 # -- rosters

@@ -473,7 +473,7 @@ def _tidy(node: Node, scope: Scope, now_us: int) -> None:
     node.dropped.clear()
     node.unanswered.clear()
     node.earning.clear()
-    node.foreign_sequences.clear()
+    node.foreign.sequences.clear()
     if not node.is_blank:
         node.blank_since_us = node.learn_from_us = 0
     if not node.is_blank and Probe not in scope.carries:
