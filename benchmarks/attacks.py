@@ -11,9 +11,9 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import NamedTuple
 
-from kingd.core.codec import DESTINATION_AT, decode, encode
-from kingd.core.message import NO_BALLOT, NOBODY, Announce, Datagram, Header, NodeId, Role, SessionId
-from kingd.core.seal import Seal, cluster_id
+from kingd.core.wire.codec import DESTINATION_AT, decode, encode
+from kingd.core.wire.message import NO_BALLOT, NOBODY, Announce, Datagram, Header, NodeId, Role, SessionId
+from kingd.core.wire.seal import Seal, cluster_id
 
 _VARIANTS = 500
 

@@ -20,13 +20,13 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from benchmarks.measured import machine
-from kingd.core.codec import decode, encode
 from kingd.core.effect import Effect, Multicast, Send
-from kingd.core.endpoint import Endpoint
-from kingd.core.message import NOBODY, Announce, Body, Claim, Datagram, Grant, Heartbeat, Ping, Pong, Role
-from kingd.core.repeats import Repeats
-from kingd.core.seal import Seal
 from kingd.core.timing import MS, SECOND
+from kingd.core.wire.codec import decode, encode
+from kingd.core.wire.endpoint import Endpoint
+from kingd.core.wire.message import NOBODY, Announce, Body, Claim, Datagram, Grant, Heartbeat, Ping, Pong, Role
+from kingd.core.wire.repeats import Repeats
+from kingd.core.wire.seal import Seal
 from kingd.net.transport import Transport
 from kingd.sim.cluster import Cluster, hosts
 from kingd.sim.host import Host

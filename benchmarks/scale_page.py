@@ -10,7 +10,7 @@ from pathlib import Path
 from benchmarks import costs, simulated
 from benchmarks.costs import KERNEL, Costs
 from benchmarks.simulated import BUSY, FAILOVER, REST, START, Row
-from kingd.core.members import MEMBERS_MAX, announce_interval_us
+from kingd.core.state.members import MEMBERS_MAX, announce_interval_us
 from kingd.core.timing import MS, SECOND, Timing, reading_us
 
 PAGE = Path(__file__).parent.parent / "docs" / "scale.md"

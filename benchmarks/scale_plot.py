@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from benchmarks.costs import Costs
 from benchmarks.scale_page import by_part, share
 from benchmarks.simulated import BUSY, FAILOVER, REST, Row
-from kingd.core.members import MEMBERS_MAX, announce_interval_us
+from kingd.core.state.members import MEMBERS_MAX, announce_interval_us
 from kingd.core.timing import MS, SECOND, Timing, reading_us
 
 _OURS, _LEADER, _LIMIT = "#0b6e4f", "#9a3b3b", "#777777"

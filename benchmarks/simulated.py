@@ -20,8 +20,8 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 from benchmarks import costs
-from kingd.core.message import Datagram
 from kingd.core.timing import MS, SECOND, Timing
+from kingd.core.wire.message import Datagram
 from kingd.sim.cluster import Cluster, hosts
 from kingd.sim.host import Host, Labour
 from kingd.sim.settled import settle

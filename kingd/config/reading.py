@@ -10,7 +10,7 @@ from pathlib import Path
 
 from kingd.config.keys import KEYS, PROFILES, Config, Timing, as_toml, config_of, key_of, table_path, values_of
 from kingd.config.kinds import duration_text
-from kingd.core.grammar import TAG_NAME, TAG_NAME_IN_WORDS
+from kingd.core.wire.grammar import TAG_NAME, TAG_NAME_IN_WORDS
 
 COMMAND_LINE = "command line"
 DEFAULT_FILE = Path("/etc/kingd/kingd.toml")

@@ -6,9 +6,9 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
-from kingd.core.endpoint import Endpoint
-from kingd.core.message import Datagram, NodeId, Reason, Role, Term
 from kingd.core.settings import Voters
+from kingd.core.wire.endpoint import Endpoint
+from kingd.core.wire.message import Datagram, NodeId, Reason, Role, Term
 
 
 @dataclass(frozen=True, slots=True)

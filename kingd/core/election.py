@@ -7,7 +7,8 @@ dispatch.py, timers.py and commands.py, and the rules are in the modules beside 
 import random
 from dataclasses import replace
 
-from kingd.core import (
+from kingd.core.effect import Effect, EventKind, Persist
+from kingd.core.rules import (
     claiming,
     commands,
     dispatch,
@@ -20,10 +21,15 @@ from kingd.core import (
     voters,
     will,
 )
-from kingd.core.effect import Effect, EventKind, Persist
-from kingd.core.endpoint import Endpoint
-from kingd.core.glance import Glance, glance
-from kingd.core.message import (
+from kingd.core.rules.glance import Glance, glance
+from kingd.core.rules.publishing import Publisher, event
+from kingd.core.settings import Settings, Voters
+from kingd.core.state.node import Node
+from kingd.core.state.promise import Promise
+from kingd.core.status import Status, status
+from kingd.core.timing import MS, NEVER, promise_us
+from kingd.core.wire.endpoint import Endpoint
+from kingd.core.wire.message import (
     NOBODY,
     Ballot,
     Datagram,
@@ -33,12 +39,6 @@ from kingd.core.message import (
     SessionId,
     Term,
 )
-from kingd.core.node import Node
-from kingd.core.promise import Promise
-from kingd.core.publishing import Publisher, event
-from kingd.core.settings import Settings, Voters
-from kingd.core.status import Status, status
-from kingd.core.timing import MS, NEVER, promise_us
 
 _FIRED_MAX = 16  # a handler may arm what is due at once; more than this is a timer that is not re-armed
 

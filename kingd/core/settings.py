@@ -4,9 +4,9 @@ from dataclasses import dataclass
 from functools import lru_cache
 from hashlib import blake2b
 
-from kingd.core.endpoint import Endpoint
-from kingd.core.message import VoterList
 from kingd.core.timing import Timing
+from kingd.core.wire.endpoint import Endpoint
+from kingd.core.wire.message import VoterList
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,13 +5,13 @@ far: after a stall a question may be answered before any timer has fired."""
 
 from dataclasses import dataclass
 
-from kingd.core import quorum, silence, voters
 from kingd.core.effect import Peer
-from kingd.core.members import Member, State
-from kingd.core.message import NO_BALLOT, NOBODY, Ballot, Reason, Role, Term
-from kingd.core.node import Node
+from kingd.core.rules import quorum, silence, voters
+from kingd.core.rules.voters import majority
+from kingd.core.state.members import Member, State
+from kingd.core.state.node import Node
 from kingd.core.timing import MS, SECOND
-from kingd.core.voters import majority
+from kingd.core.wire.message import NO_BALLOT, NOBODY, Ballot, Reason, Role, Term
 
 _ASKED_OF_LATE_US = 10 * SECOND
 

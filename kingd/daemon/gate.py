@@ -9,7 +9,9 @@ import logging
 import time
 from collections.abc import Callable
 
-from kingd.core.codec import (
+from kingd.core.election import Core
+from kingd.core.rules.glance import Glance
+from kingd.core.wire.codec import (
     DATAGRAM_SIZE_MAX,
     DATAGRAM_SIZE_MIN,
     DESTINATION_AT,
@@ -18,8 +20,6 @@ from kingd.core.codec import (
     SOURCE_AT,
     prologue,
 )
-from kingd.core.election import Core
-from kingd.core.glance import Glance
 from kingd.daemon.clock import now_us
 from kingd.daemon.floodgate import Floodgate
 from kingd.net.filter import Filter

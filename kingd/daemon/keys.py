@@ -11,7 +11,7 @@ import stat
 from pathlib import Path
 
 from kingd.config import ConfigError, Security
-from kingd.core.seal import KEY_SIZE, Seal
+from kingd.core.wire.seal import KEY_SIZE, Seal
 
 DEFAULT_FILE = Path("/etc/kingd/cluster.key")
 _CREDENTIAL = "cluster.key"

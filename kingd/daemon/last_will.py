@@ -6,9 +6,9 @@ a problem that users are told; the election goes on."""
 import asyncio
 import logging
 
-from kingd.core.codec import encode
 from kingd.core.effect import Will
-from kingd.core.seal import Seal
+from kingd.core.wire.codec import encode
+from kingd.core.wire.seal import Seal
 from kingd.daemon.guardian import Guardian
 from kingd.net.transport import Transport
 

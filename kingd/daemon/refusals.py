@@ -7,8 +7,8 @@ from collections import OrderedDict, deque
 from collections.abc import Hashable
 
 from kingd.control.service import JsonObject
-from kingd.core.codec import SOURCE_AT
-from kingd.core.endpoint import Endpoint
+from kingd.core.wire.codec import SOURCE_AT
+from kingd.core.wire.endpoint import Endpoint
 from kingd.daemon.log import OncePer
 
 _log = logging.getLogger("kingd.net")

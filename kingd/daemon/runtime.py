@@ -22,8 +22,6 @@ from kingd import __version__
 from kingd.config import Config
 from kingd.control.server import ControlServer
 from kingd.control.service import JsonObject, ServiceError
-from kingd.core.bodies import DecodeError
-from kingd.core.codec import decode, encode
 from kingd.core.effect import (
     Draining,
     Effect,
@@ -39,12 +37,14 @@ from kingd.core.effect import (
     Will,
 )
 from kingd.core.election import Core
-from kingd.core.endpoint import Endpoint
-from kingd.core.message import Role, SessionId, Term
-from kingd.core.repeats import Repeats
-from kingd.core.seal import Seal, cluster_id
 from kingd.core.settings import Preempt, Settings
 from kingd.core.timing import Timing
+from kingd.core.wire.bodies import DecodeError
+from kingd.core.wire.codec import decode, encode
+from kingd.core.wire.endpoint import Endpoint
+from kingd.core.wire.message import Role, SessionId, Term
+from kingd.core.wire.repeats import Repeats
+from kingd.core.wire.seal import Seal, cluster_id
 from kingd.daemon import scheduling, systemd, views
 from kingd.daemon.clock import now_us
 from kingd.daemon.gate import Gate

@@ -9,13 +9,13 @@ from typing import Protocol
 
 from kingd.config import Config, ConfigError, apply_live, changed_keys, needs_restart
 from kingd.control.service import JsonObject, ServiceError
-from kingd.core.commands import StepDownError
-from kingd.core.draining import DRAIN_US_MAX
 from kingd.core.effect import Effect, Event, EventKind, HandedOver, Surveyed
 from kingd.core.election import Core
-from kingd.core.message import Role
-from kingd.core.seal import Seal
+from kingd.core.rules.commands import StepDownError
+from kingd.core.rules.draining import DRAIN_US_MAX
 from kingd.core.timing import SECOND
+from kingd.core.wire.message import Role
+from kingd.core.wire.seal import Seal
 from kingd.daemon import views
 from kingd.daemon.clock import now_us
 from kingd.daemon.journal import Journal

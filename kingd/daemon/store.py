@@ -23,10 +23,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple, TypeGuard
 
-from kingd.core.endpoint import Endpoint
-from kingd.core.grammar import NAME
-from kingd.core.message import NodeId
 from kingd.core.settings import Voters
+from kingd.core.wire.endpoint import Endpoint
+from kingd.core.wire.grammar import NAME
+from kingd.core.wire.message import NodeId
 from kingd.daemon.folder_lock import FolderLock, StateBusy
 
 PEERS_MAX = 64  # enough to find any cluster again; the rest is learned from the first that answers

@@ -4,13 +4,13 @@ import time
 
 from kingd.config import Config
 from kingd.control.service import JsonObject
-from kingd.core import silence
 from kingd.core.effect import Event, Peer, Surveyed
 from kingd.core.election import Core
-from kingd.core.hearsay import Listed
-from kingd.core.message import Role
-from kingd.core.node import Node
+from kingd.core.rules import silence
+from kingd.core.state.hearsay import Listed
+from kingd.core.state.node import Node
 from kingd.core.status import Status
+from kingd.core.wire.message import Role
 
 _ROLES = {
     Role.JOINING: "joining",

@@ -6,7 +6,7 @@ import socket
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
-from kingd.core.endpoint import Endpoint
+from kingd.core.wire.endpoint import Endpoint
 from kingd.net.links import Link, address_bits, is_link_local
 from kingd.net.sockets import OpenLink
 

@@ -8,7 +8,7 @@ import asyncio
 import socket
 from collections.abc import Iterable
 
-from kingd.core.endpoint import Endpoint
+from kingd.core.wire.endpoint import Endpoint
 
 # One seed may name many addresses; beyond these it is a mistake or somebody else's DNS.
 _ADDRESSES_PER_SEED_MAX = 8

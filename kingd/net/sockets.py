@@ -21,7 +21,7 @@ import struct
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from kingd.core.endpoint import Endpoint
+from kingd.core.wire.endpoint import Endpoint
 from kingd.net.links import Link
 from kingd.net.problems import Operation
 

@@ -19,7 +19,7 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 
-from kingd.core.endpoint import Endpoint
+from kingd.core.wire.endpoint import Endpoint
 from kingd.net.filter import Filter, detach
 from kingd.net.links import Link, why_unused
 from kingd.net.problems import Operation, Problem, Problems, describe, nobody_to_greet, too_many, unused

@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
 
-from kingd.core.message import (
+from kingd.core.wire.message import (
     NOBODY,
     Ack,
     Body,

@@ -24,8 +24,10 @@ BOUNDED   no table grows past its cap
 from dataclasses import dataclass, field
 
 from kingd.core.effect import Effect, Event, EventKind, Multicast, Send
-from kingd.core.members import CHALLENGES_MAX, MEMBERS_MAX, State
-from kingd.core.message import (
+from kingd.core.state.members import CHALLENGES_MAX, MEMBERS_MAX, State
+from kingd.core.state.node import Node
+from kingd.core.timing import NEVER
+from kingd.core.wire.message import (
     NO_BALLOT,
     NOBODY,
     Ballot,
@@ -47,8 +49,6 @@ from kingd.core.message import (
     Term,
     Ticket,
 )
-from kingd.core.node import Node
-from kingd.core.timing import NEVER
 from kingd.sim.outcome import SafetyError
 
 _TABLE_MAX = 1024

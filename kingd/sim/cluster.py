@@ -11,8 +11,6 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from kingd.core.bodies import DecodeError
-from kingd.core.codec import DATAGRAM_SIZE_MAX, decode, encode
 from kingd.core.effect import (
     Draining,
     Effect,
@@ -27,12 +25,14 @@ from kingd.core.effect import (
     Will,
 )
 from kingd.core.election import Core
-from kingd.core.endpoint import Endpoint
-from kingd.core.message import Announce, Ballot, Datagram, NodeId, Probe, Role, SessionId, Term
-from kingd.core.repeats import Repeats
-from kingd.core.seal import Seal, cluster_id
 from kingd.core.settings import Settings
 from kingd.core.timing import NEVER, SECOND, Timing
+from kingd.core.wire.bodies import DecodeError
+from kingd.core.wire.codec import DATAGRAM_SIZE_MAX, decode, encode
+from kingd.core.wire.endpoint import Endpoint
+from kingd.core.wire.message import Announce, Ballot, Datagram, NodeId, Probe, Role, SessionId, Term
+from kingd.core.wire.repeats import Repeats
+from kingd.core.wire.seal import Seal, cluster_id
 from kingd.sim.adversary import Adversary
 from kingd.sim.checker import Checker
 from kingd.sim.exclusion import Exclusion

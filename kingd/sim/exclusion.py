@@ -7,7 +7,7 @@ Between two entries into a core time can only take an answer away (a lease ends)
 says. So it is enough to ask after each entry: the node that was entered, and if it says that it leads, all others at the
 same real instant, each by its own clock. A stopped process is asked too: it would answer so once it runs."""
 
-from kingd.core.message import NO_BALLOT, Role
+from kingd.core.wire.message import NO_BALLOT, Role
 from kingd.sim.host import Host
 from kingd.sim.outcome import SafetyError
 

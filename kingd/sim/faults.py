@@ -6,12 +6,12 @@ from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 
-from kingd.core.commands import StepDownError
 from kingd.core.effect import Effect
 from kingd.core.election import Core
+from kingd.core.rules.commands import StepDownError
+from kingd.core.rules.voters import majority
 from kingd.core.settings import Voters
 from kingd.core.timing import MS, SECOND
-from kingd.core.voters import majority
 from kingd.sim.cluster import WILL_AT_US, Cluster
 from kingd.sim.host import DISK_US, Host
 from kingd.sim.network import Link

@@ -4,11 +4,11 @@ from dataclasses import dataclass, field
 
 from kingd.core.effect import Event, HandedOver, Persist, Surveyed, Will
 from kingd.core.election import Core
-from kingd.core.endpoint import Endpoint
-from kingd.core.message import Datagram, NodeId, Role, Term
-from kingd.core.repeats import Repeats
 from kingd.core.settings import Settings, Voters
 from kingd.core.timing import NEVER
+from kingd.core.wire.endpoint import Endpoint
+from kingd.core.wire.message import Datagram, NodeId, Role, Term
+from kingd.core.wire.repeats import Repeats
 
 DISK_US = 1_000
 PORT = 5466

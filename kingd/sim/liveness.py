@@ -7,10 +7,10 @@ it. If not, `LivenessError` says what is pending."""
 from collections.abc import Callable
 
 from kingd.core.effect import Event, EventKind
-from kingd.core.message import Ballot, Reason, Role
-from kingd.core.node import Node
+from kingd.core.rules.voters import majority
+from kingd.core.state.node import Node
 from kingd.core.timing import MS, SECOND, promise_us
-from kingd.core.voters import majority
+from kingd.core.wire.message import Ballot, Reason, Role
 from kingd.sim.cluster import Cluster
 from kingd.sim.exclusion import says_it_leads
 from kingd.sim.host import Host

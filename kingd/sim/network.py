@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from kingd.core.message import Datagram
+from kingd.core.wire.message import Datagram
 
 Payload = Datagram | bytes
 Link = tuple[int, int]  # from, to

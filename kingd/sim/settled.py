@@ -11,10 +11,10 @@ from math import sqrt
 
 from kingd.core.effect import Effect
 from kingd.core.election import Core
-from kingd.core.hearsay import Hearsay, Listed
-from kingd.core.members import MEMBERS_MAX, Member, announce_interval_us
-from kingd.core.message import Ballot, Reason, Role, Term
+from kingd.core.state.hearsay import Hearsay, Listed
+from kingd.core.state.members import MEMBERS_MAX, Member, announce_interval_us
 from kingd.core.timing import SECOND
+from kingd.core.wire.message import Ballot, Reason, Role, Term
 from kingd.sim.cluster import Cluster
 from kingd.sim.host import Host
 

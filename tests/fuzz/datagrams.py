@@ -4,13 +4,13 @@ import random
 from dataclasses import replace
 from typing import ClassVar
 
-from kingd.core.bodies import DecodeError
-from kingd.core.codec import DATAGRAM_SIZE_MAX, decode, encode
 from kingd.core.effect import Send
-from kingd.core.endpoint import Endpoint
-from kingd.core.message import Datagram, Heartbeat, Probe, ProbeAck
-from kingd.core.repeats import Repeats
-from kingd.core.seal import MAC_SIZE, Mac, Seal
+from kingd.core.wire.bodies import DecodeError
+from kingd.core.wire.codec import DATAGRAM_SIZE_MAX, decode, encode
+from kingd.core.wire.endpoint import Endpoint
+from kingd.core.wire.message import Datagram, Heartbeat, Probe, ProbeAck
+from kingd.core.wire.repeats import Repeats
+from kingd.core.wire.seal import MAC_SIZE, Mac, Seal
 from kingd.sim.checker import Checker
 from tests.fuzz.mutations import mutate
 from tests.fuzz.target import Target

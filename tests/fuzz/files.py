@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from kingd.config import Config, ConfigError, load
-from kingd.core.endpoint import Endpoint
+from kingd.core.wire.endpoint import Endpoint
 from kingd.daemon.keys import parse_keys
 from kingd.daemon.store import Store
 from tests.fuzz.mutations import mutate

@@ -18,7 +18,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TypedDict
 
-from kingd.core.endpoint import Endpoint
+from kingd.core.wire.endpoint import Endpoint
 from kingd.net.problems import Problem
 from kingd.net.transport import Transport
 

@@ -9,9 +9,9 @@ from typing import NamedTuple
 
 import pytest
 
-from kingd.core.codec import DESTINATION_AT, SESSION_AT, decode, encode
-from kingd.core.message import Announce, Datagram, NodeId, SessionId
-from kingd.core.seal import Seal, cluster_id
+from kingd.core.wire.codec import DESTINATION_AT, SESSION_AT, decode, encode
+from kingd.core.wire.message import Announce, Datagram, NodeId, SessionId
+from kingd.core.wire.seal import Seal, cluster_id
 from tests.lan.capture import PORT, Capture, replay
 from tests.lan.host import Host, until
 from tests.lan.network import GROUP, Lan

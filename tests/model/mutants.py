@@ -6,16 +6,16 @@ from contextlib import AbstractContextManager, ExitStack
 from dataclasses import replace
 from unittest.mock import patch
 
-from kingd.core import claiming, dispatch, handover, leading, namesakes, quorum, timers, voters, voting
 from kingd.core.effect import Effect
 from kingd.core.election import Core
-from kingd.core.endpoint import Endpoint
-from kingd.core.members import Member
-from kingd.core.message import Ballot, Claim, Grant, NodeId, Ready, Reason, Refuse, Resign, Role, SessionId, Ticket
-from kingd.core.node import Node
-from kingd.core.pending import Yielded
-from kingd.core.promise import Promise
+from kingd.core.rules import claiming, dispatch, handover, leading, namesakes, quorum, timers, voters, voting
+from kingd.core.state.members import Member
+from kingd.core.state.node import Node
+from kingd.core.state.pending import Yielded
+from kingd.core.state.promise import Promise
 from kingd.core.timing import NEVER, Timing
+from kingd.core.wire.endpoint import Endpoint
+from kingd.core.wire.message import Ballot, Claim, Grant, NodeId, Ready, Reason, Refuse, Resign, Role, SessionId, Ticket
 
 
 def leader_resumes_after_a_hand_over() -> AbstractContextManager[object]:
@@ -97,7 +97,7 @@ def unreachable_means_dead() -> AbstractContextManager[object]:
 
 def promise_is_shorter_than_the_lease() -> AbstractContextManager[object]:
     stack = ExitStack()
-    for module in ("node", "quorum", "election", "voters"):
+    for module in ("state.node", "rules.quorum", "election", "rules.voters"):
         stack.enter_context(patch(f"kingd.core.{module}.promise_us", lambda lease_us: lease_us // 2))
     return stack
 
@@ -283,12 +283,12 @@ def newcomer_takes_the_id() -> AbstractContextManager[object]:
 
 def any_term_is_believed() -> AbstractContextManager[object]:
     """102: however far above all known ones."""
-    return patch.multiple("kingd.core.dispatch", TERM_JUMP_MAX=1 << 64, TERM_MAX=1 << 64)
+    return patch.multiple("kingd.core.rules.dispatch", TERM_JUMP_MAX=1 << 64, TERM_MAX=1 << 64)
 
 
 def terms_may_jump() -> AbstractContextManager[object]:
     """102: up to where terms end."""
-    return patch("kingd.core.dispatch.TERM_JUMP_MAX", 1 << 63)
+    return patch("kingd.core.rules.dispatch.TERM_JUMP_MAX", 1 << 63)
 
 
 def _started(change: Callable[[Node], None]) -> AbstractContextManager[object]:

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from kingd.core.message import Claim, Grant, Refuse, Resign, Role
+from kingd.core.wire.message import Claim, Grant, Refuse, Resign, Role
 from kingd.sim.exhaustive.scope import Fault
 from kingd.sim.exhaustive.scopes import SCOPES, VOTES, A, B, C, alike, scope
 from tests.model.explored import Explored, Seen, begin, explored

@@ -2,10 +2,10 @@
 
 import pytest
 
-from kingd.core.codec import encode
-from kingd.core.message import NO_BALLOT, Claim, Role, Term
-from kingd.core.seal import Seal
 from kingd.core.timing import MS, SECOND
+from kingd.core.wire.codec import encode
+from kingd.core.wire.message import NO_BALLOT, Claim, Role, Term
+from kingd.core.wire.seal import Seal
 from kingd.sim.host import Host
 from kingd.sim.network import Weather
 from tests.scenarios.world import (

@@ -3,9 +3,9 @@
 import pytest
 
 from kingd.core.effect import EventKind, HandedOver
-from kingd.core.message import Role
 from kingd.core.settings import Preempt
 from kingd.core.timing import MS, SECOND
+from kingd.core.wire.message import Role
 from kingd.sim.cluster import Cluster
 from kingd.sim.host import Host
 from tests.scenarios.world import (

@@ -3,8 +3,8 @@
 import pytest
 
 from kingd.core.effect import EventKind
-from kingd.core.message import Role
 from kingd.core.timing import MS, SECOND
+from kingd.core.wire.message import Role
 from tests.scenarios.world import (
     SEEDS,
     agrees_on,

@@ -5,8 +5,8 @@ import itertools
 import pytest
 
 from kingd.core.effect import EventKind
-from kingd.core.message import Role
 from kingd.core.timing import MS, SECOND
+from kingd.core.wire.message import Role
 from kingd.sim.cluster import Cluster
 from kingd.sim.host import Host
 from kingd.sim.network import Weather

@@ -2,8 +2,8 @@
 
 import pytest
 
-from kingd.core.message import Reason, Role
 from kingd.core.timing import MS, SECOND
+from kingd.core.wire.message import Reason, Role
 from kingd.sim.network import Weather
 from tests.scenarios.world import SEEDS, agrees_on, disturbed, leaderless_us, settled, told
 

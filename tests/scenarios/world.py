@@ -1,8 +1,8 @@
 """A simulated cluster for the scenarios: a few seeds each, and what users were told."""
 
 from kingd.core.effect import Event, EventKind
-from kingd.core.message import Role
 from kingd.core.timing import SECOND
+from kingd.core.wire.message import Role
 from kingd.sim.cluster import Cluster, hosts
 from kingd.sim.host import Host
 from kingd.sim.network import Weather

@@ -19,7 +19,7 @@ from pathlib import Path
 
 TOP = Path(__file__).parents[2]
 BUILD = TOP / "build"
-_PACKAGES = ("core", "sim")
+_SOURCES = ("core/**/*.py", "sim/*.py")
 _INTERPRETED = {
     *("__init__.py", "__main__.py", "hunt.py", "swarm.py"),  # run once a schedule; results travel between processes
     *("bodies.py", "codec.py", "repeats.py", "seal.py"),  # structs and hashes, which are C already
@@ -39,7 +39,7 @@ setup(name="compiled", packages=[], ext_modules=modules, script_args=["--quiet",
 def build(*, optimized: bool) -> Path:
     """Where the compiled `kingd` is to be imported from. Optimizing takes gcc three times as long."""
     build = BUILD / ("compiled" if optimized else "compiled-plainly")
-    sources = [path for package in _PACKAGES for path in sorted((TOP / "kingd" / package).glob("*.py"))]
+    sources = [path for pattern in _SOURCES for path in sorted((TOP / "kingd").glob(pattern))]
     digest = hashlib.sha256(sys.version.encode())
     for path in [TOP / "kingd" / "__init__.py", Path(__file__), *sources]:
         digest.update(path.read_bytes())
@@ -52,7 +52,7 @@ def build(*, optimized: bool) -> Path:
     compiled = []
     for path in sources:
         copy = build / path.relative_to(TOP)
-        copy.parent.mkdir(exist_ok=True)
+        copy.parent.mkdir(parents=True, exist_ok=True)
         if path.name in _INTERPRETED:
             shutil.copy(path, copy)
         else:

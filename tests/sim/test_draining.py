@@ -4,8 +4,8 @@ from functools import partial
 
 import pytest
 
-from kingd.core.draining import DRAIN_US_MAX
 from kingd.core.election import Core
+from kingd.core.rules.draining import DRAIN_US_MAX
 from kingd.core.timing import SECOND
 from kingd.sim.cluster import Cluster, hosts
 from kingd.sim.host import Host

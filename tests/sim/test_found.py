@@ -2,7 +2,8 @@
 of them."""
 
 from kingd.core.effect import EventKind
-from kingd.core.message import (
+from kingd.core.timing import MS, SECOND
+from kingd.core.wire.message import (
     NO_BALLOT,
     Announce,
     Claim,
@@ -15,7 +16,6 @@ from kingd.core.message import (
     Role,
     Term,
 )
-from kingd.core.timing import MS, SECOND
 from kingd.sim.cluster import Cluster, hosts
 from tests.unit.scripted import ME, MY_SESSION, Bench, Peer, ballot, refusal, resignation
 

@@ -2,8 +2,8 @@
 
 import pytest
 
-from kingd.core import voting
-from kingd.core.message import Claim, Grant
+from kingd.core.rules import voting
+from kingd.core.wire.message import Claim, Grant
 from kingd.sim import __main__ as command
 from kingd.sim.host import Clock
 from kingd.sim.hunt import one

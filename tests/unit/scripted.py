@@ -6,8 +6,11 @@ from typing import TypeVar
 
 from kingd.core.effect import Effect, Event, EventKind, Multicast, Persist, Send
 from kingd.core.election import Core
-from kingd.core.endpoint import Endpoint
-from kingd.core.message import (
+from kingd.core.settings import Settings, Voters
+from kingd.core.state.node import Node
+from kingd.core.timing import MS, Timing, promise_us
+from kingd.core.wire.endpoint import Endpoint
+from kingd.core.wire.message import (
     NO_BALLOT,
     NO_SESSION,
     NO_VOTERS,
@@ -31,9 +34,6 @@ from kingd.core.message import (
     Term,
     VoterList,
 )
-from kingd.core.node import Node
-from kingd.core.settings import Settings, Voters
-from kingd.core.timing import MS, Timing, promise_us
 
 T = TypeVar("T")
 CLUSTER = 7

@@ -7,10 +7,10 @@ import pytest
 from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
-from kingd.core import grammar
-from kingd.core.bodies import ROSTER_ENTRIES_MAX, TAGS_MAX, TEXT_SIZE_MAX, DecodeError
-from kingd.core.codec import DATAGRAM_SIZE_MAX, DATAGRAM_SIZE_MIN, SIZE_MIN, decode, encode
-from kingd.core.message import (
+from kingd.core.wire import grammar
+from kingd.core.wire.bodies import ROSTER_ENTRIES_MAX, TAGS_MAX, TEXT_SIZE_MAX, DecodeError
+from kingd.core.wire.codec import DATAGRAM_SIZE_MAX, DATAGRAM_SIZE_MIN, SIZE_MIN, decode, encode
+from kingd.core.wire.message import (
     NOBODY,
     Ack,
     Announce,
@@ -42,7 +42,7 @@ from kingd.core.message import (
     Ticket,
     VoterList,
 )
-from kingd.core.seal import MAC_SIZE, Seal, cluster_id
+from kingd.core.wire.seal import MAC_SIZE, Seal, cluster_id
 
 CLUSTER = 0x6B9D00A22B95FB98  # of the name "default"
 SEAL = Seal()

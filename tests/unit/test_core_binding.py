@@ -3,7 +3,7 @@
 import pytest
 
 from kingd.core.effect import Send
-from kingd.core.message import (
+from kingd.core.wire.message import (
     NO_SESSION,
     Ack,
     Announce,

@@ -5,7 +5,8 @@ from collections.abc import Callable
 import pytest
 
 from kingd.core.effect import EventKind, Persist
-from kingd.core.message import (
+from kingd.core.timing import MS
+from kingd.core.wire.message import (
     Claim,
     Grant,
     Heartbeat,
@@ -15,7 +16,6 @@ from kingd.core.message import (
     Role,
     Term,
 )
-from kingd.core.timing import MS
 from tests.unit.scripted import ME, Bench, Peer, ballot, refusal
 
 LOW = 10  # a priority below that of the node under test

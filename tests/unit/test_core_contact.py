@@ -5,9 +5,10 @@ from itertools import pairwise
 import pytest
 
 from kingd.core.effect import EventKind, Multicast, Send
-from kingd.core.endpoint import Endpoint
-from kingd.core.members import CHALLENGES_MAX
-from kingd.core.message import (
+from kingd.core.state.members import CHALLENGES_MAX
+from kingd.core.timing import MS, Timing
+from kingd.core.wire.endpoint import Endpoint
+from kingd.core.wire.message import (
     NO_BALLOT,
     Announce,
     Body,
@@ -31,7 +32,6 @@ from kingd.core.message import (
     Survey,
     Term,
 )
-from kingd.core.timing import MS, Timing
 from tests.unit.scripted import ME, Bench, Peer, ballot, refusal, resignation
 
 ANNOUNCE = Announce(name="box60", version="0", interval_ms=1000)

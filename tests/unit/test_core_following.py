@@ -3,8 +3,9 @@
 import pytest
 
 from kingd.core.effect import EventKind, Rejoin
-from kingd.core.endpoint import Endpoint
-from kingd.core.message import (
+from kingd.core.timing import MS
+from kingd.core.wire.endpoint import Endpoint
+from kingd.core.wire.message import (
     NO_BALLOT,
     NOBODY,
     Announce,
@@ -18,7 +19,6 @@ from kingd.core.message import (
     Role,
     Term,
 )
-from kingd.core.timing import MS
 from tests.unit.scripted import Bench, Peer, ballot, resignation
 
 

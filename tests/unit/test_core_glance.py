@@ -4,9 +4,9 @@ from dataclasses import replace
 
 import pytest
 
-from kingd.core.codec import DATAGRAM_SIZE_MIN, encode
-from kingd.core.glance import Glance
-from kingd.core.message import (
+from kingd.core.rules.glance import Glance
+from kingd.core.wire.codec import DATAGRAM_SIZE_MIN, encode
+from kingd.core.wire.message import (
     NOBODY,
     SEQUENCE_MAX,
     Ack,
@@ -18,7 +18,7 @@ from kingd.core.message import (
     Ping,
     SessionId,
 )
-from kingd.core.seal import Seal
+from kingd.core.wire.seal import Seal
 from tests.unit.scripted import ME, MY_SESSION, Bench, Peer
 
 PING = Ping(nonce=1, heard=0, polling=False)

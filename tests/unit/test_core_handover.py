@@ -4,9 +4,11 @@ from dataclasses import replace
 
 import pytest
 
-from kingd.core.commands import StepDownError
 from kingd.core.effect import EventKind, HandedOver, Multicast, Stopped
-from kingd.core.message import (
+from kingd.core.rules.commands import StepDownError
+from kingd.core.settings import Preempt
+from kingd.core.timing import SECOND
+from kingd.core.wire.message import (
     NOBODY,
     Announce,
     Claim,
@@ -26,8 +28,6 @@ from kingd.core.message import (
     SessionId,
     Term,
 )
-from kingd.core.settings import Preempt
-from kingd.core.timing import SECOND
 from tests.unit.scripted import ME, MY_SESSION, Bench, Peer, ballot, refusal, resignation
 
 

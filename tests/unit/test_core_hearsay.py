@@ -3,8 +3,9 @@
 import pytest
 
 from kingd.core.effect import EventKind, Send, Surveyed
-from kingd.core.members import FORGET_AFTER_US, MEMBERS_MAX
-from kingd.core.message import (
+from kingd.core.state.members import FORGET_AFTER_US, MEMBERS_MAX
+from kingd.core.timing import SECOND
+from kingd.core.wire.message import (
     NO_BALLOT,
     Announce,
     Claim,
@@ -22,7 +23,6 @@ from kingd.core.message import (
     Survey,
     Term,
 )
-from kingd.core.timing import SECOND
 from tests.unit.scripted import Bench, Peer, ballot, resignation
 
 MESH = 4

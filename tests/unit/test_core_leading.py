@@ -3,7 +3,8 @@
 import pytest
 
 from kingd.core.effect import EventKind
-from kingd.core.message import (
+from kingd.core.timing import MS, Timing
+from kingd.core.wire.message import (
     NO_BALLOT,
     Announce,
     Claim,
@@ -17,7 +18,6 @@ from kingd.core.message import (
     Resign,
     Role,
 )
-from kingd.core.timing import MS, Timing
 from tests.unit.scripted import ME, Bench, Peer, ballot, refusal, resignation
 
 LOW = 10

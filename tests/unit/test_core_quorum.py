@@ -5,8 +5,11 @@ from dataclasses import replace
 import pytest
 
 from kingd.core.effect import EventKind, Persist
-from kingd.core.endpoint import Endpoint
-from kingd.core.message import (
+from kingd.core.rules.voters import majority
+from kingd.core.settings import Voters
+from kingd.core.timing import MS, Timing, promise_us
+from kingd.core.wire.endpoint import Endpoint
+from kingd.core.wire.message import (
     NO_BALLOT,
     NO_VOTERS,
     NOBODY,
@@ -28,9 +31,6 @@ from kingd.core.message import (
     Term,
     Ticket,
 )
-from kingd.core.settings import Voters
-from kingd.core.timing import MS, Timing, promise_us
-from kingd.core.voters import majority
 from tests.unit.scripted import ME, MY_SESSION, Bench, Peer, ballot, refusal, resignation
 
 VOTERS = ("box60", "box70", "me")

@@ -1,8 +1,8 @@
 """What users are told of links that work in one direction only. docs/protocol.md 6."""
 
 from kingd.core.effect import Surveyed
-from kingd.core.endpoint import Endpoint
-from kingd.core.message import SEQUENCE_MAX, Announce, Obituary, Role
+from kingd.core.wire.endpoint import Endpoint
+from kingd.core.wire.message import SEQUENCE_MAX, Announce, Obituary, Role
 from kingd.daemon import views
 from tests.unit.scripted import Bench, Peer, ballot
 

@@ -5,8 +5,8 @@ from dataclasses import replace
 import pytest
 
 from kingd.core.effect import EventKind
-from kingd.core.message import Announce, Claim, Heartbeat, Reason, Role
 from kingd.core.timing import MS, SECOND
+from kingd.core.wire.message import Announce, Claim, Heartbeat, Reason, Role
 from tests.unit.scripted import Bench, Peer
 
 # -- honesty after a stall: asked before any timer has fired

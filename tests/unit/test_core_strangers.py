@@ -4,11 +4,12 @@ import itertools
 
 import pytest
 
-from kingd.core import challenging
 from kingd.core.effect import Effect, EventKind, Send
-from kingd.core.endpoint import Endpoint
-from kingd.core.members import MEMBERS_MAX, Member
-from kingd.core.message import (
+from kingd.core.rules import challenging
+from kingd.core.state.members import MEMBERS_MAX, Member
+from kingd.core.state.node import TERM_MAX
+from kingd.core.wire.endpoint import Endpoint
+from kingd.core.wire.message import (
     Announce,
     Datagram,
     Heartbeat,
@@ -22,7 +23,6 @@ from kingd.core.message import (
     SessionId,
     Term,
 )
-from kingd.core.node import TERM_MAX
 from tests.unit.scripted import ME, Bench, Peer, ballot, resignation
 
 BEAT = Heartbeat(interval_ms=100, lonely=False, alive=3)

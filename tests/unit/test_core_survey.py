@@ -1,9 +1,9 @@
 """The survey: everybody asked live, the silent ones named. docs/protocol.md 3.2."""
 
-from kingd.core import challenging
 from kingd.core.effect import Surveyed
-from kingd.core.message import NO_BALLOT, Announce, NodeId, Reason, Report, SessionId, Survey
+from kingd.core.rules import challenging
 from kingd.core.timing import MS
+from kingd.core.wire.message import NO_BALLOT, Announce, NodeId, Reason, Report, SessionId, Survey
 from tests.unit.scripted import Bench, Peer, resignation
 
 TOKEN = 7

@@ -5,9 +5,9 @@ from dataclasses import replace
 import pytest
 
 from kingd.core.effect import Persist
-from kingd.core.message import Ack, Pong, Role, VoterList
+from kingd.core.rules.voters import majority
 from kingd.core.settings import Voters, digest_of
-from kingd.core.voters import majority
+from kingd.core.wire.message import Ack, Pong, Role, VoterList
 from tests.unit.scripted import Bench, Peer
 
 VOTERS = ("box60", "box70", "me")
@@ -271,3 +271,12 @@ def test_blank_voter_that_is_stopped_is_blank_afterwards(one: Peer, two: Peer) -
     again = Bench(voters=VOTERS, priority=0, in_force=bench.node.voters, hold_us=left.hold_us)
     assert (left.ceiling, left.hold_us) == (0, 0)
     assert again.node.is_blank
+
+
+def test_088_who_went_ahead_with_another_list_and_is_no_voter_any_more_is_fetched(one: Peer, two: Peer) -> None:
+    """Two lists of one generation, taken in one moment (simulator, seed 71118323). It stayed alone with its own."""
+    alone = Peer(node=80, priority=10, voters=Voters(("box60", "box80"), 1).id)
+    bench = led(one, two)
+    bench.meet(alone)
+    shows(bench, alone, wanted=VOTERS)
+    assert bench.node.voters.id == Voters(VOTERS, 2).id

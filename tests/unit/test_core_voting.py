@@ -5,8 +5,9 @@ from collections.abc import Callable
 import pytest
 
 from kingd.core.effect import EventKind
-from kingd.core.members import MEMBERS_MAX
-from kingd.core.message import (
+from kingd.core.state.members import MEMBERS_MAX
+from kingd.core.timing import MS
+from kingd.core.wire.message import (
     Claim,
     Grant,
     NodeId,
@@ -20,7 +21,6 @@ from kingd.core.message import (
     Term,
     Ticket,
 )
-from kingd.core.timing import MS
 from tests.unit.scripted import ME, MY_SESSION, Bench, Peer, ballot, resignation
 
 BETTER, WORSE = 200, 50  # than the 100 of the node under test

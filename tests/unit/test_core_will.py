@@ -3,9 +3,9 @@
 import pytest
 
 from kingd.core.effect import EventKind, Send, Will
-from kingd.core.endpoint import Endpoint
-from kingd.core.members import State
-from kingd.core.message import (
+from kingd.core.state.members import State
+from kingd.core.wire.endpoint import Endpoint
+from kingd.core.wire.message import (
     SEQUENCE_MAX,
     Body,
     Claim,

@@ -2,9 +2,9 @@
 
 import pytest
 
-from kingd.core.detector import Detector
-from kingd.core.message import SessionId
+from kingd.core.state.detector import Detector
 from kingd.core.timing import MS, SECOND, Timing
+from kingd.core.wire.message import SessionId
 
 TIMING = Timing(heartbeat_us=100 * MS, leader_timeout_us=500 * MS)
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from kingd.config import ConfigError, Security
-from kingd.core.seal import Key, Seal
+from kingd.core.wire.seal import Key, Seal
 from kingd.daemon import keys
 from tests.conftest import require
 

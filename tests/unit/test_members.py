@@ -6,8 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kingd.core.endpoint import Endpoint
-from kingd.core.members import (
+from kingd.core.state.members import (
     ANNOUNCE_US,
     CHALLENGES_MAX,
     ENDPOINT_STALE_US,
@@ -22,8 +21,9 @@ from kingd.core.members import (
     State,
     announce_interval_us,
 )
-from kingd.core.message import NodeId, Pong, Role, SessionId
 from kingd.core.timing import SECOND
+from kingd.core.wire.endpoint import Endpoint
+from kingd.core.wire.message import NodeId, Pong, Role, SessionId
 from tests.unit.scripted import Peer
 
 WINDOW = 1024

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from kingd.core.codec import (
+from kingd.core.wire.codec import (
     DATAGRAM_SIZE_MAX,
     DATAGRAM_SIZE_MIN,
     DESTINATION_AT,
@@ -17,8 +17,8 @@ from kingd.core.codec import (
     encode,
     prologue,
 )
-from kingd.core.message import NodeId, SessionId
-from kingd.core.seal import Seal
+from kingd.core.wire.message import NodeId, SessionId
+from kingd.core.wire.seal import Seal
 from kingd.net.filter import Filter, detach
 from tests.unit.test_seal import CLUSTER, DATAGRAM, FIRST
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from kingd.core.endpoint import Endpoint
+from kingd.core.wire.endpoint import Endpoint
 from kingd.net.problems import Operation, Problem
 from kingd.net.transport import Transport
 

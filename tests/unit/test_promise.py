@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from kingd.core.message import NO_BALLOT, NodeId, SessionId, Ticket
-from kingd.core.promise import Promise
+from kingd.core.state.promise import Promise
+from kingd.core.wire.message import NO_BALLOT, NodeId, SessionId, Ticket
 from tests.unit.scripted import ballot
 
 HOLDER, OTHER = SessionId(11), SessionId(22)

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from kingd.core.codec import SOURCE_AT
-from kingd.core.endpoint import Endpoint
+from kingd.core.wire.codec import SOURCE_AT
+from kingd.core.wire.endpoint import Endpoint
 from kingd.daemon.refusals import MEANINGS, Lately, Refusals
 
 SECOND = 1_000_000

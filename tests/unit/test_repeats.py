@@ -2,10 +2,10 @@
 
 import pytest
 
-from kingd.core.codec import decode, encode
-from kingd.core.message import Announce, Ballot, Body, Datagram, Header, Heartbeat, NodeId, Role, SessionId, Term
-from kingd.core.repeats import Repeats
-from kingd.core.seal import Seal
+from kingd.core.wire.codec import decode, encode
+from kingd.core.wire.message import Announce, Ballot, Body, Datagram, Header, Heartbeat, NodeId, Role, SessionId, Term
+from kingd.core.wire.repeats import Repeats
+from kingd.core.wire.seal import Seal
 
 CLUSTER = 7
 PLAIN, KEYED = Seal(), Seal([b"k" * 32])

@@ -5,10 +5,10 @@ import itertools
 
 import pytest
 
-from kingd.core.bodies import DecodeError
-from kingd.core.codec import decode, encode
-from kingd.core.message import NOBODY, Ballot, Datagram, Header, Heartbeat, NodeId, Role, SessionId, Term
-from kingd.core.seal import MAC_SIZE, Key, Mac, Seal
+from kingd.core.wire.bodies import DecodeError
+from kingd.core.wire.codec import decode, encode
+from kingd.core.wire.message import NOBODY, Ballot, Datagram, Header, Heartbeat, NodeId, Role, SessionId, Term
+from kingd.core.wire.seal import MAC_SIZE, Key, Mac, Seal
 
 FIRST, SECOND, UNKNOWN = bytes(range(32)), bytes(range(32, 64)), b"\x11" * 32
 CLUSTER = 0x6B9D00A22B95FB98

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from kingd.core.endpoint import Endpoint
 from kingd.core.settings import Voters
+from kingd.core.wire.endpoint import Endpoint
 from kingd.daemon.folder_lock import StateBusy
 from kingd.daemon.store import PEERS_MAX, Store
 from tests.conftest import require

@@ -3,9 +3,9 @@
 import pytest
 
 from kingd.core.effect import Event, EventKind, Peer, Surveyed, SurveyRow
-from kingd.core.endpoint import Endpoint
-from kingd.core.message import NodeId, Reason, Role, Term
 from kingd.core.timing import MS
+from kingd.core.wire.endpoint import Endpoint
+from kingd.core.wire.message import NodeId, Reason, Role, Term
 from kingd.daemon import views
 from tests.unit.scripted import Bench
 from tests.unit.scripted import Peer as Host

@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from kingd.core.codec import decode, encode
-from kingd.core.message import Body, Datagram
-from kingd.core.seal import Seal, cluster_id
+from kingd.core.wire.codec import decode, encode
+from kingd.core.wire.message import Body, Datagram
+from kingd.core.wire.seal import Seal, cluster_id
 from tests import wire
 from tests.unit.test_codec import BODIES, HEADER, IDS
 

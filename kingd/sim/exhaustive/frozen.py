@@ -11,7 +11,7 @@ from enum import Enum
 from random import Random
 from typing import Any, NamedTuple
 
-from kingd.core.message import Ballot
+from kingd.core.wire.message import Ballot
 
 # What stands for an object: any value that hashes. `Any`, because this module is about all types at once.
 Frozen = Any

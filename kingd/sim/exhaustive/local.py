@@ -9,14 +9,17 @@ from dataclasses import fields, replace
 from random import Random
 from typing import NamedTuple
 
-from kingd.core import contact, following
-from kingd.core.commands import StepDownError
-from kingd.core.detector import Detector
 from kingd.core.effect import Effect, EventKind, Multicast, Persist, Send
 from kingd.core.election import Core
-from kingd.core.endpoint import Endpoint
-from kingd.core.members import ReplayWindow, State
-from kingd.core.message import (
+from kingd.core.rules import contact, following
+from kingd.core.rules.commands import StepDownError
+from kingd.core.settings import Settings
+from kingd.core.state.detector import Detector
+from kingd.core.state.members import ReplayWindow, State
+from kingd.core.state.node import Node
+from kingd.core.timing import NEVER
+from kingd.core.wire.endpoint import Endpoint
+from kingd.core.wire.message import (
     Announce,
     Ballot,
     Datagram,
@@ -32,9 +35,6 @@ from kingd.core.message import (
     SessionId,
     Term,
 )
-from kingd.core.node import Node
-from kingd.core.settings import Settings
-from kingd.core.timing import NEVER
 from kingd.sim.exhaustive.frozen import Frozen, freeze, thaw
 from kingd.sim.exhaustive.scope import TICK_US, Fault, Scope
 from kingd.sim.exhaustive.watch import Before, Watch, look

@@ -5,7 +5,9 @@ A scope is small on purpose: everything that can happen within it happens, in ev
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
-from kingd.core.message import (
+from kingd.core.settings import Settings
+from kingd.core.timing import MS, Timing
+from kingd.core.wire.message import (
     Ack,
     Body,
     Claim,
@@ -16,8 +18,6 @@ from kingd.core.message import (
     Refuse,
     Resign,
 )
-from kingd.core.settings import Settings
-from kingd.core.timing import MS, Timing
 
 TICK_US = 500 * MS
 """The unit of all durations in a scope; time moves from one instant at which something is due to the next."""

@@ -5,9 +5,9 @@ Quorum scopes have a lease of two ticks. Who runs one for longer than CI does gi
 from dataclasses import replace
 from typing import Any
 
-from kingd.core.message import Ack, Announce, Body, Claim, Grant, Heartbeat, Probe, ProbeAck, Refuse, Resign
-from kingd.core.node import TERM_JUMP_MAX
 from kingd.core.settings import Settings
+from kingd.core.state.node import TERM_JUMP_MAX
+from kingd.core.wire.message import Ack, Announce, Body, Claim, Grant, Heartbeat, Probe, ProbeAck, Refuse, Resign
 from kingd.sim.exhaustive.scope import ELECTION, HANDOVER, TICK_US, Fault, Scope, Ticks
 
 VOTERS = ("a", "b", "c")

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from kingd.core.message import NO_BALLOT, Ballot, Claim, Datagram, Grant, Refuse, Resign
+from kingd.core.wire.message import NO_BALLOT, Ballot, Claim, Datagram, Grant, Refuse, Resign
 from kingd.sim.exhaustive.frozen import thaw
 from kingd.sim.exhaustive.local import place_of, word
 from kingd.sim.exhaustive.scope import TICK_US, Fault

@@ -19,9 +19,9 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from kingd.core.effect import Effect, Event, EventKind, Multicast, Persist, Send
-from kingd.core.message import NO_BALLOT, Ballot, Claim, Datagram, Grant, Probe, Resign, Role
-from kingd.core.node import TERM_JUMP_MAX, Node
-from kingd.core.pending import Yielded
+from kingd.core.state.node import TERM_JUMP_MAX, Node
+from kingd.core.state.pending import Yielded
+from kingd.core.wire.message import NO_BALLOT, Ballot, Claim, Datagram, Grant, Probe, Resign, Role
 
 
 class Watch(NamedTuple):

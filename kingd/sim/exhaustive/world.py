@@ -8,8 +8,8 @@ import itertools
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from kingd.core.message import NO_BALLOT, Ballot, Resign, Role, SessionId, Term
 from kingd.core.timing import NEVER
+from kingd.core.wire.message import NO_BALLOT, Ballot, Resign, Role, SessionId, Term
 from kingd.sim.exhaustive.local import MEETING, ORIGIN_US, Input, Locals
 from kingd.sim.exhaustive.scope import TICK_US, TO_DATAGRAMS, Fault, Scope
 

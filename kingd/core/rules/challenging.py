@@ -1,0 +1,121 @@
+"""Questions that prove a session: what is asked, of whom, how often, and what an answer is worth. docs/protocol.md 3.4, 4.1.
+
+Who has proven nothing gets from us a probe, at most one per `challenge_us`, or the answer to its own, and never more bytes
+than it sent. Who is a member, and what follows from it, is decided in contact.py."""
+
+from kingd.core.state.members import Challenge
+from kingd.core.state.node import Node
+from kingd.core.timing import MS, SECOND
+from kingd.core.wire.endpoint import Endpoint
+from kingd.core.wire.message import Announce, Body, Header, NodeId, Probe, ProbeAck, SessionId
+
+_STRANGERS_PER_SECOND = 500  # 450 hosts that start together stay below it
+_EARNING_MAX = 1024
+_EARNS_PROBE = 3  # datagrams: a probe has 280 bytes, and no datagram has less than 104
+
+
+def probe(node: Node, target: NodeId, session: SessionId, endpoint: Endpoint) -> None:
+    """Challenge a session, unless it was a moment ago."""
+    nonce = _challenge(node, target, session, endpoint)
+    if nonce:
+        node.send_to(Probe(nonce=nonce), node=target, session=session, endpoint=endpoint)
+
+
+def _challenge(node: Node, target: NodeId, session: SessionId, endpoint: Endpoint) -> int:
+    """What the session has to echo; 0 = it was asked there a moment ago, or too many strangers are."""
+    is_stranger = node.members.find(target, session) is None
+    last = _asked_of_late(node, target, session)
+    if last is not None and (last.endpoint == endpoint or not is_stranger):
+        return 0
+    if is_stranger and not _may_probe_stranger(node):
+        return 0
+    if last is not None:  # who says its words again, from elsewhere, must not use up the question
+        last.endpoint = endpoint
+        return last.nonce
+    nonce = node.rng.getrandbits(64) or 1
+    node.challenges.put(target, session, Challenge(nonce, node.now_us, endpoint))
+    return nonce
+
+
+def _open_challenge(node: Node, target: NodeId, session: SessionId, endpoint: Endpoint) -> int:
+    """The question of a moment ago once more, for it may have been lost; else a new one."""
+    last = _asked_of_late(node, target, session)
+    return last.nonce if last is not None else _challenge(node, target, session, endpoint)
+
+
+def _asked_of_late(node: Node, target: NodeId, session: SessionId) -> Challenge | None:
+    last = node.challenges.get(target, session)
+    return last if last is not None and node.now_us - last.sent_us < node.timing.challenge_us else None
+
+
+def _may_probe_stranger(node: Node) -> bool:
+    """Who makes up hosts by the thousand must not make us send by the thousand; an honest newcomer among them, who announces
+    itself again and again, gets its turn.
+    """
+    if node.now_us - node.strangers_since_us >= SECOND:
+        node.strangers_since_us, node.strangers_probed = node.now_us, 0
+    node.strangers_probed += 1
+    return node.strangers_probed <= _STRANGERS_PER_SECOND or node.rng.getrandbits(3) == 0
+
+
+def probe_namesake(node: Node) -> None:
+    nonce = node.rng.getrandbits(64)
+    node.challenges.put(node.id, node.session, Challenge(nonce, node.now_us))
+    node.multicast(Probe(nonce=nonce), everywhere=True, destination=node.id)
+
+
+def answer_probe(node: Node, header: Header, endpoint: Endpoint, message: Probe) -> None:
+    """To a stranger, or from a new address, with a challenge of ours: its answer tells as much as that to a probe."""
+    if header.destination != node.id:  # asked of all, it would be answered by all
+        node.drop("other-destination")
+        return
+    member = node.members.find(header.source, header.session)
+    is_known = header.source == node.id or (member is not None and not member.would_move(endpoint, node.now_us))
+    nonce = 0 if is_known else _open_challenge(node, header.source, header.session, endpoint)
+    _acknowledge(node, header, endpoint, echo=message.nonce, nonce=nonce)
+
+
+def answer_challenge(node: Node, header: Header, endpoint: Endpoint, ack: ProbeAck) -> None:
+    """Of somebody who has just proven himself, and knows us less well."""
+    if ack.nonce:
+        _acknowledge(node, header, endpoint, echo=ack.nonce, nonce=0)
+
+
+def _acknowledge(node: Node, header: Header, endpoint: Endpoint, *, echo: int, nonce: int) -> None:
+    member = node.members.get(header.source)
+    returns = 0 if member is None else member.returns(node.now_us) + (member.session != header.session)
+    body = ProbeAck(
+        echo=echo,
+        nonce=nonce,
+        name=node.settings.name,
+        version=node.settings.version,
+        returns=returns,
+        hold_ms=-(-node.hold_us // MS),
+    )
+    node.send_to(body, node=header.source, session=header.session, endpoint=endpoint)
+
+
+def earns_probe(node: Node, body: Body, source: Endpoint) -> bool:
+    """Only an announcement is larger than a probe: of all others it takes three from one address (protocol.md 3.4)."""
+    if isinstance(body, Announce):
+        return True
+    count = node.earning.pop(source, 0) + 1
+    if count >= _EARNS_PROBE:
+        return True
+    while len(node.earning) >= _EARNING_MAX:
+        del node.earning[next(iter(node.earning))]
+    node.earning[source] = count
+    return False
+
+
+def answered(node: Node, header: Header, ack: ProbeAck) -> Challenge | None:
+    """The question that this answers. None if there is none, or it was asked too long ago to prove that its sender is there:
+    the first answer to it may have been lost, and recorded."""
+    challenge = node.challenges.take(header.source, header.session, echo=ack.echo)
+    if challenge is None:
+        node.drop("unasked")
+        return None
+    if node.now_us - challenge.sent_us > node.timing.contact_us:
+        node.drop("late")
+        return None
+    return challenge

@@ -1,0 +1,182 @@
+"""What this host wants of its node: other settings, a leader that steps down, a node that stops; and how many links it has.
+
+In: orders of the operator and of the driver. Each takes effect at once; a hand-over that follows from one takes its
+time (handover.py), and `settle` says how it ended."""
+
+from dataclasses import replace
+
+from kingd.core.effect import Draining, EventKind, HandedOver
+from kingd.core.rules import claiming, handover, preempting, voters
+from kingd.core.rules.publishing import event
+from kingd.core.settings import Settings
+from kingd.core.state.members import Member
+from kingd.core.state.node import Node
+from kingd.core.timing import NEVER
+from kingd.core.wire.message import NOBODY, Reason, Role
+
+_ISOLATED_AFTER_BEATS = 4
+
+
+class StepDownError(Exception):
+    """`Core.step_down` cannot be done. `name` is the error's name on the control socket."""
+
+    def __init__(self, name: str, message: str) -> None:
+        super().__init__(message)
+        self.name = name
+
+
+def configure(node: Node, settings: Settings) -> None:
+    before, node.settings = node.settings, replace(settings, cluster=node.settings.cluster)
+    node.detector.configure(settings.timing)
+    if (
+        before.key_id != settings.key_id
+    ):  # what was said under another key, and not answered, tells nothing about this one
+        node.key_since_us = node.now_us
+        node.unanswered.clear()
+    if before.timing != settings.timing:
+        voters.restart_votes(node)
+    voters.step(node)
+    if node.role is not Role.JOINING:
+        node.announce_at_us = min(node.announce_at_us, node.now_us)
+    if before.priority != settings.priority:
+        _on_priority_changed(node)
+
+
+def _on_priority_changed(node: Node) -> None:
+    node.failures = 0
+    _give_up_claim_if_ineligible(node)
+    if node.role is not Role.LEADER:
+        preempting.arm(node)
+    elif node.priority == 0:
+        _stand_aside(node, Reason.PRIORITY_CHANGED)
+    else:
+        node.beat()
+
+
+def set_unfit(node: Node, why: str) -> None:
+    node.unfit = why
+    _give_up_claim_if_ineligible(node)
+    if why and node.role is Role.LEADER:
+        _stand_aside(node, Reason.CHECK_FAILED)
+
+
+def _give_up_claim_if_ineligible(node: Node) -> None:
+    if node.campaign is not None and node.role is not Role.LEADER and not node.eligible:
+        claiming.give_up(node)
+
+
+def _stand_aside(node: Node, reason: Reason, *, leaving: bool = False) -> None:
+    """Not this node any more: in favour of the next one, or of nobody."""
+    if not handover.begin(node, reason, leaving=leaving):
+        handover.resign(node, reason, leaving=leaving)
+
+
+def step_down(node: Node, *, to: str | None, for_us: int) -> None:
+    if node.role is not Role.LEADER:
+        raise StepDownError("NotLeader", "this node does not lead")
+    target = None if to is None else _successor(node, to)
+    node.abstain_for_us = for_us
+    if not handover.begin(node, Reason.STEP_DOWN, to=target, keep_us=for_us if target else 0):
+        raise StepDownError("NoSuccessor", "no other member is alive, eligible and in contact with this node")
+    node.stepping_down = True
+
+
+def _successor(node: Node, to: str) -> Member:
+    """The member that is called `to`, or has this id."""
+    found = node.members.named(to) or [m for m in node.members.alive() if f"{m.node:016x}" == to]
+    if len(found) > 1 or (found and to == node.settings.name):
+        ids = ", ".join(sorted(f"{m.node:016x} ({m.endpoint})" for m in found))
+        raise StepDownError(
+            "UnknownMember", f"more than one live member is called {to!r}: name the one that you mean by its id: {ids}"
+        )
+    if not found:
+        raise StepDownError("UnknownMember", f"no other live member is called {to!r} (see `kingctl members`)")
+    target = found[0]
+    if target.priority == 0 or not target.eligible:
+        raise StepDownError("NoSuccessor", f"{to} is not eligible to lead (see `kingctl members`)")
+    node.refused_handover.pop(target.node, None)
+    return target
+
+
+def set_drains(node: Node, on: bool) -> None:
+    """Whether anything here is to be ended before a hand-over. (One that waits for it goes on waiting.)"""
+    node.drains = on
+
+
+def drained(node: Node) -> None:
+    """It has ended: now the hand-over."""
+    drain = node.drain
+    if drain is None or drain.done:
+        return
+    drain.done = True
+    if not handover.begin(node, drain.reason, to=drain.to, keep_us=drain.keep_us) and not node.eligible:
+        handover.resign(node, drain.reason)
+
+
+def on_drain_over(node: Node) -> None:
+    """It does not end. Better one leader whose services hang than the next one beside them, so leadership is kept; who must
+    not lead goes all the same."""
+    drain = node.drain
+    assert drain is not None
+    if not node.eligible:
+        drained(node)
+        return
+    node.drain = None
+    if drain.to is not None:
+        node.refuse_handover(drain.to.node)
+    if node.stepping_down:
+        node.out.append(HandedOver(None, drained=False))
+        node.stepping_down = False
+
+
+def stop(node: Node) -> None:
+    """Waits for nothing: what runs because this node leads was ended before, or ends with the process."""
+    if node.stopping:
+        return
+    node.drain = None
+    node.out.append(event(node, EventKind.STOPPING, former_role=node.role, former=node.leader.node))
+    node.stopping = True
+    if node.role is Role.LEADER:
+        _stand_aside(node, Reason.LEADER_LEFT, leaving=True)
+        return
+    claiming.give_up(node)
+    if not node.duplicate:
+        handover.say_goodbye(node)
+    node.stop_at_us = node.now_us
+
+
+def settle(node: Node) -> None:
+    """After each step: whether what was ordered is done now."""
+    resigned = node.role is not Role.LEADER and node.yielded is None
+    if node.stopping and not node.stopped and node.stop_at_us == NEVER and resigned:
+        node.stop_at_us = node.now_us
+    if node.drain is not None and node.drain.done and node.handover is None:
+        node.drain = None  # nobody took it
+    if node.drain_told != (node.drain is not None):
+        node.drain_told = not node.drain_told
+        node.out.append(Draining(node.drain_told))
+    if not node.stepping_down:
+        return
+    if node.role is Role.FOLLOWER:
+        node.out.append(HandedOver(node.peer(node.leader.node)))
+        node.stepping_down = False
+    elif node.handover is None and node.yielded is None and node.drain is None:
+        node.out.append(HandedOver(None))
+        node.stepping_down = False
+
+
+def set_links(node: Node, links: int) -> None:
+    if not node.started:
+        node.started = True
+        node.out.append(event(node, EventKind.STARTED, former_role=node.role, former=NOBODY))
+    before, node.links = node.links, links
+    if links and not before:
+        node.isolated_at_us = NEVER
+        if node.role is Role.JOINING:
+            node.join(Reason.JOINED)
+    elif before and not links:
+        node.isolated_at_us = node.now_us + _ISOLATED_AFTER_BEATS * node.timing.heartbeat_us
+    elif links:
+        node.announced, node.announce_at_us = 0, min(node.announce_at_us, node.now_us)
+    elif node.role is Role.JOINING:
+        node.why = Reason.ISOLATED

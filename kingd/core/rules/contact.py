@@ -1,0 +1,304 @@
+"""Who is here: announcements, challenges, new sessions, the dead. docs/protocol.md 4.1.
+
+An announcement is a hint. A node becomes a member when it answers a probe (challenging.py) from the session that it
+claims to have."""
+
+from kingd.core.effect import EventKind
+from kingd.core.rules import challenging, survey
+from kingd.core.rules.publishing import tell_of
+from kingd.core.state.members import ANNOUNCE_FIRST_US, MEMBERS_MAX, Member, State, announce_interval_us
+from kingd.core.state.node import Node
+from kingd.core.timing import MS, NEVER, SECOND
+from kingd.core.wire.endpoint import Endpoint
+from kingd.core.wire.message import (
+    NO_SESSION,
+    NOBODY,
+    Announce,
+    Datagram,
+    Header,
+    Heartbeat,
+    NodeId,
+    Obituary,
+    Probe,
+    ProbeAck,
+    Reason,
+    Report,
+    Resign,
+    Role,
+    SessionId,
+    Survey,
+)
+
+_UNANSWERED_MAX = 64
+_LOOK_AT = 3
+_UNICAST_COPIES_MAX = 64
+_VERIFY_PER_SWEEP = 16
+_SWEEP_US_MAX = 5 * SECOND
+
+
+def announce(node: Node) -> None:
+    """What the leader of a large cluster has answered is not said again: it wakes everybody. Until its first heartbeat or
+    roster any cluster may be large."""
+    interval_us = announce_interval_us(node.size)
+    leader = node.followed()
+    may_be_met = leader is not None and (node.is_large or leader.alive == 0)
+    if not may_be_met or node.announced not in range(1, len(ANNOUNCE_FIRST_US) + 1):
+        _say_who_i_am(node, interval_us)
+    if node.announced < len(ANNOUNCE_FIRST_US) and not (node.is_large and leader is not None):
+        wait_us = ANNOUNCE_FIRST_US[node.announced]
+        node.announced += 1
+    else:
+        wait_us = node.jitter(interval_us // 2, interval_us * 3 // 2)
+        node.announced = len(ANNOUNCE_FIRST_US) + 1
+    node.announce_at_us = node.now_us + wait_us
+
+
+def _say_who_i_am(node: Node, interval_us: int) -> None:
+    body = Announce(
+        name=node.settings.name, version=node.settings.version, interval_ms=interval_us // MS, tags=node.settings.tags
+    )
+    alone = not node.members.alive()
+    node.multicast(body, everywhere=True, broadcast=alone and node.settings.broadcast)
+    for target, session, endpoint in _unicast_copies(node, alone=alone):
+        node.send_to(body, node=target, session=session, endpoint=endpoint)
+    if node.role is Role.JOINING and node.announced < 2:
+        challenging.probe_namesake(node)
+
+
+def _unicast_copies(node: Node, *, alone: bool) -> list[tuple[NodeId, SessionId, Endpoint]]:
+    """Who would miss the multicast: configured and remembered peers that are no members yet, and members that we hear by
+    unicast only, so that they may well hear us by unicast only."""
+    known = {m.endpoint[:2] for m in node.members.alive()}
+    seeds = [(NOBODY, NO_SESSION, e) for e in node.settings.seeds if alone or e[:2] not in known]
+    deaf_us = 3 * announce_interval_us(node.size)
+    deaf = [
+        (m.node, m.session, m.endpoint)
+        for m in node.members.alive()
+        if m.multicast_us < 0 or node.now_us - m.multicast_us > deaf_us
+    ]
+    return (seeds + deaf)[:_UNICAST_COPIES_MAX]
+
+
+def follow_move(node: Node, member: Member, datagram: Datagram, source: Endpoint) -> bool:
+    """It is heard from a new address, and by multicast no longer from the one that we know: its answer will tell where it is.
+    (A host with several addresses is heard from all of them, and a source address proves nothing.) Whether it moved."""
+    if datagram.header.multicast:
+        every_us = datagram.body.interval_ms * MS if isinstance(datagram.body, Heartbeat) else member.interval_us
+        moved = source != member.endpoint and node.now_us - member.endpoint_seen_us > 2 * every_us
+    else:
+        moved = member.would_move(source, node.now_us) and not isinstance(datagram.body, Probe | ProbeAck)
+    if moved and challenging.earns_probe(node, datagram.body, source):
+        challenging.probe(node, member.node, member.session, source)
+    return moved
+
+
+def note_returns(node: Node, ack: ProbeAck) -> None:
+    """Others count how often we come back; who asks for leadership waits the longer for it (preempting.arm)."""
+    if ack.returns > node.returns:
+        node.returns = ack.returns
+        node.preempt_at_us = NEVER  # armed again at the end of this step
+
+
+def on_stranger(node: Node, datagram: Datagram, source: Endpoint) -> Member | None:
+    """A session that is not verified. Returns the member that it has just become, if it has."""
+    header, body = datagram.header, datagram.body
+    node.stranger_us = node.now_us
+    if isinstance(body, Obituary):  # of a session that nobody here knows, or of one that was replaced
+        node.drop("obituary")
+        return None
+    if isinstance(body, ProbeAck):
+        return _verify(node, datagram, body, source)
+    if isinstance(body, Probe):
+        challenging.answer_probe(node, header, source, body)
+        return None
+    if node.is_large and isinstance(body, Report | Survey | Resign):
+        _on_heard_of(node, header, body, source)
+        return None
+    if isinstance(body, Heartbeat) and _is_live_leader(node, header):
+        hear_foreign_leader(node, header.session, lonely=body.lonely, proven=False)
+    if isinstance(body, Announce) and not must_verify(node, header, body):
+        interval_us = min(
+            max(body.interval_ms * MS, announce_interval_us(node.size)), announce_interval_us(MEMBERS_MAX)
+        )
+        node.hearsay.note(header, body, source, interval_us=interval_us, now_us=node.now_us)
+        return None
+    if header.multicast:
+        _note_unanswered(node, header, source)
+    if challenging.earns_probe(node, body, source):
+        challenging.probe(node, header.source, header.session, source)
+    return None
+
+
+def _on_heard_of(node: Node, header: Header, body: Report | Survey | Resign, source: Endpoint) -> None:
+    """What needs no proof: an echo of a nonce is one, and nobody else is harmed by the other two."""
+    if isinstance(body, Report):
+        survey.on_report(node, header, body)
+    elif isinstance(body, Survey):
+        if header.destination == node.id:  # asked of all, it would be answered by all
+            survey.on_survey(node, header, source, body)
+    elif body.leaving:
+        node.hearsay.drop(header.source, header.session)
+
+
+def must_verify(node: Node, header: Header, body: Announce) -> bool:
+    """Whether it takes a round trip to list this one. In a large cluster only with who leads or comes next, and for these."""
+    return (
+        not node.is_large
+        or node.role in (Role.LEADER, Role.CANDIDATE)
+        or header.role in (Role.LEADER, Role.CANDIDATE)
+        or node.members.get(header.source) is not None  # its old session is to be replaced
+        or body.name in node.voters.names
+        or node.is_next(node.rank)
+        or (header.eligible and node.is_next((-header.priority, header.source)))
+    )
+
+
+def verify_hearsay(node: Node, count: int) -> bool:
+    """Probe so many of those that were not asked of late. Whether there were any."""
+    waiting = [m for m in node.hearsay.alive(node.now_us) if m.asked_us < 0 or node.now_us - m.asked_us > SECOND]
+    for listed in waiting[:count]:
+        listed.asked_us = node.now_us
+        challenging.probe(node, listed.node, listed.session, listed.endpoint)
+    return bool(waiting)
+
+
+def misses_somebody(node: Node, leader: Member) -> bool:
+    """The leader counts more than this node has ever heard of."""
+    return len(node.members.alive()) + len(node.hearsay) + 1 < leader.alive and node.is_large
+
+
+def _is_live_leader(node: Node, header: Header) -> bool:
+    """A leader that we hear and cannot reach, or a recording of one? A host that lives under another session does not lead
+    under this one."""
+    member = node.members.get(header.source)
+    if header.leader.node != header.source or (member is not None and member.state is State.ALIVE):
+        return False
+    return node.foreign.advances(header.session, header.sequence)
+
+
+def ask_voters(node: Node) -> None:
+    """Each voter's answer tells what it has promised."""
+    for member in node.members.alive():
+        if member.name in node.voters.names and not _has_moved(node, member):
+            challenging.probe(node, member.node, member.session, member.endpoint)
+
+
+def _has_moved(node: Node, member: Member) -> bool:
+    """It did not answer, and has been heard since from another address only: it is asked there when it speaks next
+    (follow_move), and a question to the former one would stand in the way of that."""
+    last = node.challenges.get(member.node, member.session)
+    return last is not None and member.endpoint_seen_us <= last.sent_us < member.heard_us
+
+
+def look_for_contact(node: Node) -> None:
+    """Ask whom I heard last whether they hear me."""
+    for member in sorted(node.members.alive(), key=lambda m: -m.heard_us)[:_LOOK_AT]:
+        challenging.probe(node, member.node, member.session, member.endpoint)
+
+
+def hears_nobody(node: Node) -> bool:
+    """Not even somebody whom it cannot reach: three announcements are missing of anybody there may be."""
+    heard_us = max((m.heard_us for m in node.members), default=node.stranger_us)
+    return node.now_us - max(heard_us, node.stranger_us) > 3 * announce_interval_us(node.size)
+
+
+def hear_foreign_leader(node: Node, session: SessionId, *, lonely: bool, proven: bool) -> None:
+    """`proven`: by a round trip of late. What is not may have been recorded long ago, and in quorum mode it is not needed: the
+    voters' promises say who may lead."""
+    if node.in_quorum_mode and not proven:
+        return
+    node.foreign.hear(session, lonely=lonely, now_us=node.now_us, timeout_us=node.timing.leader_timeout_us)
+
+
+def _note_unanswered(node: Node, header: Header, source: Endpoint) -> None:
+    if header.source not in node.unanswered and len(node.unanswered) < _UNANSWERED_MAX:
+        node.unanswered[header.source] = (node.now_us, source, header.key_id)
+
+
+def _verify(node: Node, datagram: Datagram, ack: ProbeAck, source: Endpoint) -> Member | None:
+    header = datagram.header
+    challenge = challenging.answered(node, header, ack)
+    if challenge is None:
+        return None
+    note_returns(node, ack)
+    former = node.members.get(header.source)
+    if former is not None and former.session != header.session:
+        if former.contact_us > challenge.sent_us:  # it was asked before the one we know had its last word
+            node.drop("late")
+            return None
+        if not _is_gone(node, former, source, challenge.sent_us):
+            node.drop("duplicate-id")
+            return None
+        node.foreign.end(former.session)
+    if not node.members.has_room_for(header.source):
+        node.drop("full")
+        return None
+    member = Member(
+        node=header.source,
+        session=header.session,
+        name=ack.name,
+        version=ack.version,
+        endpoint=source,
+        heard_us=node.now_us,
+        contact_us=challenge.sent_us,
+        hold_us=ack.hold_ms * MS,
+        interval_us=announce_interval_us(node.size),  # which it learns only now
+    )
+    member.window.accept(header.sequence)
+    node.members.add(member)
+    node.hearsay.drop(member.node)
+    if member.node in node.unanswered:
+        member.multicast_us = node.unanswered.pop(member.node)[0]  # or it would get our announcements by unicast, too
+    challenging.answer_challenge(node, header, source, ack)
+    member.update(header, source=source, now_us=node.now_us)
+    for other in node.members.alive():
+        if other is not member and other.endpoint == source:  # the same host under a new id: its state was lost
+            give_up(node, other, EventKind.MEMBER_DEAD, Reason.LEADER_CRASHED)
+    node.look_at_line()
+    if former is None or former.state is not State.ALIVE:
+        tell_of(node, EventKind.MEMBER_JOINED, member, Reason.JOINED)
+    return member
+
+
+def _is_gone(node: Node, former: Member, source: Endpoint, asked_us: int) -> bool:
+    """A host came back with a new session. Its old one must be silent when asked (or be replaced on its very socket): else
+    somebody copied a state folder, and the newcomer is the intruder."""
+    if former.endpoint == source or former.state is not State.ALIVE:
+        return True
+    last = node.challenges.get(former.node, former.session)
+    if last is None or last.sent_us < former.heard_us:
+        challenging.probe(node, former.node, former.session, former.endpoint)
+        return False
+    return asked_us - last.sent_us >= node.timing.round_trip_us
+
+
+def revive(node: Node, member: Member) -> None:
+    """A member that had been given up, or had said goodbye, is heard from the same session."""
+    if member.state is State.DEAD:
+        member.state = State.ALIVE
+        node.detector.heard_again(member.session, node.now_us)
+        tell_of(node, EventKind.MEMBER_JOINED, member, Reason.JOINED)
+
+
+def sweep(node: Node) -> None:
+    # Who has just come, be it they or we, did not know how rarely the members of so large a cluster announce themselves.
+    for member in node.members.bury(node.now_us, interval_us=announce_interval_us(node.size)):
+        tell_of(node, EventKind.MEMBER_DEAD, member, Reason.LEADER_TIMEOUT)
+    for target, (since_us, _, _) in list(node.unanswered.items()):
+        if node.now_us - since_us > 30 * SECOND:
+            del node.unanswered[target]  # noted again if it is still heard
+    for target, (until_us, _) in list(node.refused_handover.items()):
+        if node.now_us - until_us > 60 * SECOND:
+            del node.refused_handover[target]
+    node.hearsay.forget(node.now_us)
+    if len(node.hearsay) and (node.role is Role.LEADER or (node.role is Role.FOLLOWER and node.is_next(node.rank))):
+        verify_hearsay(node, _VERIFY_PER_SWEEP)
+    # As often as a silence matters: in a large cluster it lasts minutes.
+    longest_us = SECOND // 2 if node.role is Role.SEEKING or len(node.hearsay) == 0 else _SWEEP_US_MAX
+    node.sweep_at_us = node.now_us + min(longest_us, announce_interval_us(node.size) // 2)
+
+
+def give_up(node: Node, member: Member, kind: EventKind, reason: Reason) -> None:
+    if member.state is State.ALIVE:
+        member.state = State.LEFT if kind is EventKind.MEMBER_LEFT else State.DEAD
+        tell_of(node, kind, member, reason)

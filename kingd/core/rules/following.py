@@ -1,0 +1,268 @@
+"""A follower's side: heartbeats renew its promise, silence makes it ask, and a promise that ran out makes it seek.
+
+docs/protocol.md 4.3. The promise's expiry is the only suspicion there is. Before it, the leader is asked by
+unicast, so that a multicast that stopped reaching this host polls instead of electing."""
+
+from kingd.core.effect import EventKind, Rejoin
+from kingd.core.rules import claiming, contact, quorum
+from kingd.core.state.members import Member, State
+from kingd.core.state.node import PINGS_PER_SECOND, Node
+from kingd.core.timing import MS, NEVER, SECOND
+from kingd.core.wire.endpoint import Endpoint
+from kingd.core.wire.message import (
+    NO_BALLOT,
+    NOBODY,
+    Ack,
+    Ballot,
+    Datagram,
+    Heartbeat,
+    NodeId,
+    Ping,
+    Pong,
+    Reason,
+    Role,
+)
+
+_REJOIN_EVERY_US = 30 * SECOND
+_DOUBLINGS_MAX = 8
+
+
+def on_heartbeat(node: Node, leader: Member, beat: Heartbeat, *, sequence: int) -> None:
+    """From a verified session. Somebody who leads without our promise is asked whether it is really there (round trip)."""
+    ballot = leader.leader
+    if ballot.node != leader.node:
+        node.drop("heartbeat")
+        return
+    leader.heard_sequence = max(leader.heard_sequence, sequence)
+    leader.alive = beat.alive
+    leader.lease_ms = beat.lease_ms
+    if not is_my_leader(node, leader, ballot):
+        # A follower stays loyal: leaders settle it among themselves.
+        proven = bool(leader.voters.digest) and _is_proven(node, leader)
+        contact.hear_foreign_leader(node, leader.session, lonely=beat.lonely, proven=proven)
+        return
+    if beat.lonely:
+        # When it is lost, nobody is to lead beside it with no grant.
+        contact.hear_foreign_leader(node, leader.session, lonely=True, proven=False)
+        ask(node, leader)  # it hears nobody; perhaps it hears me
+        return
+    if node.is_voter and not _is_proven(node, leader):
+        ask(node, leader)  # only its answer renews: a heartbeat may have been held back since long ago
+        return
+    node.counted = beat.alive
+    node.detector.expect(beat.interval_ms * MS)
+    _renew(node, leader, ballot, sequence=sequence)
+
+
+def _is_proven(node: Node, leader: Member) -> bool:
+    """Whether an answer of its, or the beginning of this leadership, is recent enough: four pings may have been lost."""
+    limit_us = max(node.timing.contact_us, 4 * _ping_interval_us(node))
+    return node.now_us - max(leader.contact_us, node.followed_us) <= limit_us
+
+
+def is_my_leader(node: Node, leader: Member, ballot: Ballot) -> bool:
+    return (
+        node.role is not Role.LEADER
+        and node.promise.is_held_by(leader.session)
+        and ballot >= node.promise.expected
+        and (node.promise.is_live(node.now_us) or node.role is Role.FOLLOWER)
+    )
+
+
+def _renew(node: Node, leader: Member, ballot: Ballot, *, sequence: int) -> None:
+    """`sequence` of the heartbeat or pong that does it: a voter tells the leader, who counts on it."""
+    if node.role is not Role.FOLLOWER:  # the candidate that we granted leads
+        claiming.resign_claim(node)
+        has_told = node.role is Role.SEEKING
+        node.follow(leader, ballot)
+        if has_told:  # our grant was a proof of contact; one given while joining did not say that we take part
+            _prove_later(node)
+    else:
+        renew(node, leader, ballot)
+    if quorum.may_renew(node, leader):
+        node.send(Ack(sequence=sequence), leader)
+
+
+def renew(node: Node, leader: Member, ballot: Ballot) -> None:
+    """A sign of life of the leader that this node follows."""
+    node.detector.alive(node.now_us)
+    node.promise.renew(ballot, until_us=node.promise_until_us(leader))
+    node.ping_at_us = min(node.prove_at_us, _next_question(node))
+
+
+def is_same_beat(node: Node, leader: Member, beat: Datagram, *, sequence: int, source: Endpoint) -> bool:
+    """The heartbeat `beat` under a new number says nothing but that the leader is still there, and how many it counts."""
+    header, body = beat.header, beat.body
+    return (
+        isinstance(body, Heartbeat)
+        and not body.lonely
+        and header.multicast
+        and header.session == leader.session == node.promise.session
+        and sequence > leader.window.newest
+        and source == leader.endpoint
+        and header.leader == leader.leader == node.promise.led
+        and (header.floor, header.priority, header.role) == (leader.floor, leader.priority, leader.role)
+        and header.eligible == leader.eligible
+        and (body.alive == leader.alive or _is_only_count(node, body))
+        and leader.state is State.ALIVE
+        and (node.priority <= leader.priority or node.preempt_at_us != NEVER)  # else this may be the moment to preempt
+        and node.yielded is None
+        and not node.stopping
+        and not node.in_quorum_mode  # a voter answers each one
+    )
+
+
+def _is_only_count(node: Node, beat: Heartbeat) -> bool:
+    """Another number of members, in a cluster that is large before and after: nothing waits for that."""
+    return node.is_large and beat.alive > node.settings.mesh_max and not node.waits_for_all
+
+
+def _next_question(node: Node) -> int:
+    """When silence would make us ask: the first in line early, the others shortly before they would give up."""
+    silent_at_us = node.detector.silent_at_us
+    if node.in_line:
+        return silent_at_us
+    questions = 1 if node.is_large else 4
+    return max(silent_at_us, node.detector.limit_at_us - questions * node.timing.round_trip_us)
+
+
+def _another_question(node: Node, leader: Member) -> int:
+    """After one, two, four ... round trips, and once more when there is just time for an answer: few, however long the limit.
+    To who polls, questions are all that it has to go by: it asks every round trip."""
+    unit_us = node.timing.round_trip_us
+    last_us = node.promise.until_us - unit_us
+    if node.now_us >= last_us:
+        return NEVER
+    pause_us = unit_us if _polls(node, leader) else unit_us << min(node.detector.asks - 1, _DOUBLINGS_MAX)
+    return max(node.now_us + unit_us, min(node.now_us + pause_us, last_us))
+
+
+def on_ping_time(node: Node) -> None:
+    leader = node.followed()
+    if leader is None:  # its entry gave way to another session: the promise ends, or runs out
+        node.ping_at_us = NEVER
+        return
+    ask(node, leader, for_roster=contact.misses_somebody(node, leader))
+    if node.detector.is_silent(node.now_us):
+        node.ping_at_us = _another_question(node, leader)
+        return
+    _prove_later(node)
+
+
+def _prove_later(node: Node) -> None:
+    """When the leader is to be told again that it is heard, if no silence makes us ask before."""
+    node.in_line = node.is_next(node.rank)
+    if node.in_line:
+        alone = len(node.members.alive()) == 1
+        wait_us = node.timing.ping_us * (1 if alone else 2)  # others in the line prove it as well
+    else:
+        interval_us = _ping_interval_us(node)
+        wait_us = node.jitter(interval_us * 3 // 4, interval_us * 5 // 4)
+    node.prove_at_us = node.now_us + wait_us
+    node.ping_at_us = min(node.prove_at_us, _next_question(node))
+
+
+def _ping_interval_us(node: Node) -> int:
+    """Of those who are not in the line of succession."""
+    return max(SECOND, node.size * SECOND // PINGS_PER_SECOND)
+
+
+def knows_all(node: Node, leader: Member) -> bool:
+    """As many members as the leader counts: else there is somebody whom this node could not ask, and would leave behind. The
+    first heartbeat or roster tells how many they are; where none comes, that is not waited for."""
+    if leader.alive == 0:
+        return node.now_us - node.followed_us >= 2 * node.timing.heartbeat_us
+    return len(node.members.alive()) + 1 >= leader.alive
+
+
+def ask(node: Node, leader: Member, *, for_roster: bool = False) -> None:
+    nonce = node.rng.getrandbits(32)
+    node.detector.asked(nonce, node.now_us)
+    polling = _polls(node, leader)
+    if polling:
+        rejoin(node)
+    node.send(Ping(nonce=nonce, heard=leader.heard_sequence, polling=polling or for_roster), leader)
+
+
+def hears_multicast(node: Node) -> bool:
+    """Anybody's, a short while ago: then the heartbeat of who is elected will be heard, too."""
+    heard_us = max((m.multicast_us for m in node.members), default=-1)
+    return node.now_us - max(heard_us, node.hearsay.heard_us) <= node.timing.contact_us
+
+
+def ask_candidate(node: Node) -> None:
+    """That has this node's grant: it may lead by now."""
+    candidate = node.members.find(node.promise.ballot.node, node.promise.session)
+    if candidate is not None:
+        ask(node, candidate)
+
+
+def _polls(node: Node, leader: Member) -> bool:
+    """Its multicast has not been heard for so long that only its answers keep it leader here."""
+    return node.now_us - max(leader.multicast_us, node.followed_us) > node.timing.leader_timeout_us
+
+
+def rejoin(node: Node) -> None:
+    """No multicast arrives: perhaps a switch has forgotten that we are in the group."""
+    if node.now_us - node.rejoined_us > _REJOIN_EVERY_US:
+        node.rejoined_us = node.now_us
+        node.out.append(Rejoin())
+
+
+def on_pong(node: Node, leader: Member, pong: Pong, *, sequence: int) -> None:
+    """The header is the answer, and it was given after our question: the newest word there is."""
+    sent_us = node.detector.answered(pong.echo)
+    if sent_us is None:
+        node.drop("unasked")
+        return
+    leader.contact_us = max(leader.contact_us, sent_us)
+    leader.heard_sequence = max(leader.heard_sequence, sequence)
+    if leader.role is Role.LEADER and is_my_leader(node, leader, leader.leader):
+        _renew(node, leader, leader.leader, sequence=sequence)
+    elif node.role is not Role.FOLLOWER or leader.session != node.promise.session or node.is_bound:
+        return  # to a voter it may have been said before its promise was given: only a resignation names the ballot it ends
+    elif leader.role is not Role.LEADER and leader.leader != NO_BALLOT:
+        leader_gone(node, Reason.LEADER_LEFT)  # it follows somebody
+    elif leader.role is not Role.LEADER:  # it stalled and is about to claim anew, or its resignation is on the way
+        node.promise.until_us = min(node.promise.until_us, node.now_us + node.timing.slot_us)
+
+
+def on_expired(node: Node) -> None:
+    """The promise ran out. Said before: it was asked, and did not answer."""
+    if node.role is not Role.FOLLOWER:
+        node.promise.release()
+        return
+    _give_up(node, Reason.LEADER_TIMEOUT)
+
+
+def on_refused(node: Node, endpoint: Endpoint) -> None:
+    """Nobody listens there: its process has ended, or a firewall says so. Asked twice while it is silent, that is as good as
+    the rest of the limit; others may hear it still, and refuse the claim."""
+    leader = node.followed()
+    if leader is None or endpoint[:2] != leader.endpoint[:2]:
+        return
+    node.detector.refused(node.now_us)
+    if node.detector.is_refused:
+        _give_up(node, Reason.LEADER_CRASHED)
+
+
+def _give_up(node: Node, reason: Reason) -> None:
+    leader = node.followed()
+    if leader is not None:
+        node.detector.give_up(leader.session)
+        contact.give_up(node, leader, EventKind.MEMBER_DEAD, reason)
+    quiet_us = node.timing.leader_timeout_us
+    heard_us = max((m.multicast_us for m in node.members.alive()), default=-1)
+    if max(heard_us, node.hearsay.heard_us) <= node.now_us - quiet_us:
+        rejoin(node)
+    leader_gone(node, reason)
+
+
+def leader_gone(node: Node, reason: Reason, *, successor: NodeId = NOBODY) -> None:
+    """The promise is over. The best-ranked claims at once, each next one a slot later; a named successor comes before
+    all.
+    """
+    former = node.promise.ballot.node
+    node.let_go()
+    others_us = node.timing.slot_us if successor not in (NOBODY, node.id) else 0
+    node.seek(reason, delay_us=node.turn_us(without=former) + others_us)

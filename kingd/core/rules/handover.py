@@ -1,0 +1,318 @@
+"""Stepping aside: planned stop, step-down, preemption, merge. docs/protocol.md 4.5.
+
+Leader: Offer to the successor; it prepares (asks all whether they would follow), says Ready; the leader Resigns in
+its favour, and never acts under that ballot again. The resignation is the ticket that frees the promises of the
+followers, to that successor only. A follower that outranks the leader starts at Ready by itself; of two leaders
+that meet, the outranked one starts at Resign."""
+
+from kingd.core.effect import EventKind
+from kingd.core.rules import challenging, claiming, contact, draining, following, readiness
+from kingd.core.state.members import Member, State
+from kingd.core.state.node import Node
+from kingd.core.state.pending import Handover, Yielded
+from kingd.core.timing import MS
+from kingd.core.wire.message import NO_BALLOT, NOBODY, Ballot, Offer, Ready, Reason, Resign, Role, SessionId, Ticket
+
+_GOODBYES = 3
+KEEP_MS_MAX = 0xFFFFFFFF
+
+
+# -- the leader
+
+
+def begin(node: Node, reason: Reason, *, to: Member | None = None, leaving: bool = False, keep_us: int = 0) -> bool:
+    """Look for a successor, best rank first, and offer; who stays ends before that what runs because it leads. False if there
+    is nobody."""
+    assert node.role is Role.LEADER
+    found = [m for m in successors(node) if to is None or m is to]
+    if found and not leaving and draining.holds_up(node, reason, to=to, keep_us=keep_us):
+        node.handover = None
+        return True
+    best = next(iter(found), None)
+    if leaving and best is not None and node.campaign is None and readiness.is_ready(node, best):
+        resign(node, reason, to=best, leaving=True)
+        return True
+    node.handover = Handover(reason=reason, leaving=leaving, keep_us=keep_us)
+    if to is not None:
+        node.handover.tried = {m.node for m in node.members if m is not to}
+    return _offer_next(node)
+
+
+def successors(node: Node) -> list[Member]:
+    fresh_us = node.now_us - node.timing.contact_us
+    return sorted(
+        (
+            m
+            for m in node.members.alive()
+            if m.eligible and m.role in (Role.FOLLOWER, Role.SEEKING) and m.contact_us >= fresh_us and _may_get(node, m)
+        ),
+        key=lambda m: m.rank,
+    )
+
+
+def _may_get(node: Node, member: Member) -> bool:
+    return node.now_us >= node.refused_handover.get(member.node, (0, 0))[0]
+
+
+def _offer_next(node: Node) -> bool:
+    handover = node.handover
+    assert handover is not None
+    rest = [m for m in successors(node) if m.node not in handover.tried]
+    if not rest:
+        node.handover = None
+        return False
+    handover.successor = rest[0]
+    handover.tried.add(rest[0].node)
+    handover.resends = 0
+    handover.offered_us = node.now_us
+    _offer(node, handover)
+    return True
+
+
+def _offer(node: Node, handover: Handover) -> None:
+    assert handover.successor is not None
+    keep_ms = min(handover.keep_us // MS, KEEP_MS_MAX)
+    node.send(Offer(ballot=node.ballot, reason=handover.reason, keep_ms=keep_ms), handover.successor)
+
+
+def on_offer_timer(node: Node) -> None:
+    handover = node.handover
+    assert handover is not None
+    if handover.resends < len(node.timing.resends_us):
+        handover.resends += 1
+        _offer(node, handover)
+    elif not _offer_next(node):
+        _nobody_takes_it(node, handover)
+
+
+def _nobody_takes_it(node: Node, handover: Handover) -> None:
+    """A planned stop goes on without a successor; a step-down leaves things as they are."""
+    if handover.leaving or not node.eligible:
+        resign(node, handover.reason, leaving=handover.leaving)
+
+
+def on_ready(node: Node, member: Member, ready: Ready) -> None:
+    if node.role is not Role.LEADER or ready.ballot != node.ballot or not _all_silent(node, ready):
+        return
+    if node.campaign is not None:
+        return  # its raise would take promises that a ticket for the old ballot does not free
+    handover = node.handover
+    if handover is not None:
+        if handover.successor is member:
+            resign(node, handover.reason, to=member, leaving=handover.leaving)
+    elif ready.reason is Reason.LEADER_LEFT and not ready.silent:
+        readiness.note(node, member)
+    elif node.drain is not None or not _may_preempt(node, member, ready.reason):
+        return
+    elif not draining.holds_up(node, ready.reason, to=member):
+        resign(node, ready.reason, to=member)
+
+
+def _may_preempt(node: Node, member: Member, reason: Reason) -> bool:
+    """Who was chosen by name keeps it from those who outranked it then; a priority that was changed since is a newer word."""
+    kept = node.now_us < node.keeps_until_us and reason is not Reason.PRIORITY_CHANGED
+    return member.priority > node.priority and member.eligible and _may_get(node, member) and not kept
+
+
+def _all_silent(node: Node, ready: Ready) -> bool:
+    """Whether those who did not answer the successor do not answer me either. They are probed now, and Ready comes
+    again.
+    """
+    members = [member for silent in ready.silent if (member := node.members.get(silent)) is not None]
+    heard = [member for member in members if member.state is State.ALIVE and not _is_silent(node, member)]
+    return not heard
+
+
+def _is_silent(node: Node, member: Member) -> bool:
+    challenging.probe(node, member.node, member.session, member.endpoint)
+    asked = node.challenges.get(member.node, member.session)
+    return (
+        asked is not None
+        and asked.sent_us > member.heard_us
+        and node.now_us - asked.sent_us >= node.timing.round_trip_us
+    )
+
+
+def resign(node: Node, reason: Reason, *, to: Member | None = None, leaving: bool = False) -> None:
+    """The end of this leadership, now."""
+    raised = node.campaign is not None and not node.campaign.claim.prepare
+    assert not (raised and to is not None), "its ticket would name a ballot that is about to be replaced"
+    ballot = Ballot(node.campaign.claim.term, node.id) if raised and node.campaign else node.ballot
+    goodbye = Resign(
+        ballot=ballot,
+        successor=to.node if to else NOBODY,
+        successor_session=to.session if to else SessionId(0),
+        reason=reason,
+        leaving=leaving,
+    )
+    if reason is Reason.STEP_DOWN:
+        node.abstain_until_us = node.now_us + node.abstain_for_us
+    node.campaign = None
+    node.promise.release()
+    mine = Reason.PREEMPTED if reason is Reason.HIGHER_PRIORITY else reason
+    node.seek(mine, delay_us=node.timing.handover_us)
+    if to is not None:
+        ticket = Ticket(ballot=ballot, session=node.session, successor=to.node, successor_session=to.session)
+        node.yielded = Yielded(ticket=ticket, reason=reason, leaving=leaving, since_us=node.now_us)
+        node.send(goodbye, to)
+    elif leaving:
+        node.stop_at_us = node.now_us
+    node.multicast(goodbye)
+
+
+def on_yielded_timer(node: Node) -> None:
+    """The successor was not heard to claim: the ticket may have been lost, or the successor died with it."""
+    yielded = node.yielded
+    assert yielded is not None
+    successor = node.members.find(yielded.ticket.successor, yielded.ticket.successor_session)
+    if yielded.resends < len(node.timing.resends_us) and successor is not None:
+        yielded.resends += 1
+        if node.promise.ballot == yielded.ticket.ballot:
+            goodbye = Resign(
+                ballot=yielded.ticket.ballot,
+                successor=successor.node,
+                successor_session=successor.session,
+                reason=yielded.reason,
+                leaving=yielded.leaving,
+            )
+            node.send(goodbye, successor)
+        return
+    _give_up_on_successor(node)
+
+
+def _give_up_on_successor(node: Node) -> None:
+    node.end_handover(NOBODY)
+    if node.role is Role.SEEKING:
+        node.seek_at_us = node.now_us
+    if node.stopping:
+        node.stop_at_us = node.now_us
+
+
+# -- the successor and everybody else
+
+
+def on_successor_leads(node: Node, member: Member) -> None:
+    """The one that we resigned to leads. (A node that leaves was told goodbye to: nobody answers it any more.)"""
+    yielded = node.yielded
+    if (
+        yielded is not None
+        and (member.node, member.session)
+        == (
+            yielded.ticket.successor,
+            yielded.ticket.successor_session,
+        )
+        and node.stopping
+    ):
+        node.stop_at_us = node.now_us
+
+
+def on_offer(node: Node, leader: Member, offer: Offer) -> None:
+    if node.followed() is leader and node.leader == offer.ballot and node.can_claim and _may_prepare(node):
+        node.offered_keep_us = offer.keep_ms * MS
+        claiming.start(node, offer.reason, prepare=True)
+
+
+def _may_prepare(node: Node) -> bool:
+    return node.campaign is None or node.campaign.ahead
+
+
+def on_resign(node: Node, member: Member, message: Resign) -> None:
+    mine = (message.successor, message.successor_session) == (node.id, node.session)
+    member.resigned = max(member.resigned, message.ballot)
+    held = node.promise.is_held_by(member.session) and node.promise.ballot.node == member.node
+    if message.leaving:
+        contact.give_up(node, member, EventKind.MEMBER_LEFT, message.reason)
+        member.state = State.LEFT
+        without(node, member)
+    if mine and message.ballot != NO_BALLOT:
+        _take_over(node, member, message)
+    elif held and (message.leaving or message.ballot >= node.promise.ballot) and node.role is not Role.LEADER:
+        led = node.promise.led != NO_BALLOT
+        node.promise.release()  # the holder's own word: it never acts under that ballot again
+        if node.role is Role.FOLLOWER or (node.role is Role.SEEKING and (led or message.leaving)):
+            following.leader_gone(node, message.reason, successor=message.successor)
+        elif node.role is Role.SEEKING:
+            claiming.come_again(node)  # a claim came to nothing: what refused it is still there
+
+
+def without(node: Node, member: Member) -> None:
+    """It is gone: the next one is asked to take over; what was given to it already is lost."""
+    handover, yielded = node.handover, node.yielded
+    if handover is not None and handover.successor is member and not _offer_next(node):
+        _nobody_takes_it(node, handover)
+    if yielded is not None and yielded.ticket.successor_session == member.session:
+        _give_up_on_successor(node)
+
+
+def _take_over(node: Node, member: Member, message: Resign) -> None:
+    """The ballot was given to me: claim with it. A leader that gets another's (they met) raises its term above both."""
+    ticket = node.ticket(message.ballot, member.session)
+    if ticket == node.taken:
+        return  # its multicast copy, or sent again
+    if member.leader not in (NO_BALLOT, message.ballot):
+        return  # long spent, and only now here: who gave it away follows again, or leads
+    if node.promise.ballot > message.ballot and node.role is not Role.LEADER:
+        return  # an old ticket: I have promised above it since
+    if not node.eligible or node.role is Role.JOINING:
+        return
+    if (
+        node.role is not Role.LEADER
+        and node.promise.is_live(node.now_us)
+        and not node.promise.is_held_by(member.session)
+    ):
+        return  # I follow, or have promised, somebody else by now
+    if node.yielded is not None and node.yielded.ticket.successor != member.node:
+        return  # it met me while I led: both of us wait for the one that I gave it to
+    node.taken = ticket
+    node.term_seen = max(node.term_seen, message.ballot.term)
+    node.overlap_ended = node.role is Role.LEADER
+    if node.promise.is_held_by(member.session):
+        node.promise.release()
+    if message.reason is Reason.STEP_DOWN:
+        node.keeps_until_us = node.now_us + node.offered_keep_us
+    claiming.start(node, message.reason, ticket=ticket)
+
+
+# -- leaders that meet
+
+
+def meet_leader(node: Node, other: Member) -> None:
+    """A round trip with a node that says it leads. Nobody who leads: follow it. Two leaders: the outranked resigns to the
+    other."""
+    ballot = other.leader
+    if other.role is not Role.LEADER or ballot.node != other.node or node.duplicate:
+        return
+    if node.in_quorum_mode and not other.voters.digest:
+        return  # it leads in a mode in which others may lead beside it
+    if node.role is Role.LEADER:
+        if node.in_quorum_mode:
+            return  # the lease of one of the two is over, and it is about to notice
+        if (
+            (other.voters.digest or other.rank < node.rank)
+            and node.handover is None
+            and node.campaign is None
+            and other.eligible
+        ):
+            resign(node, Reason.OVERLAP_RESOLVED, to=other)
+            node.overlap_ended = True
+        return
+    if node.followed() is not None and node.promise.is_live(node.now_us):
+        return
+    if node.is_bound and (
+        node.is_blank or (node.promise.is_live(node.now_us) and not node.promise.is_held_by(other.session))
+    ):
+        return  # the promise is not free
+    if ballot < node.promise.ballot:
+        following.ask(node, other)  # shows it our floor: it raises its term above
+        return
+    claiming.resign_claim(node)
+    node.follow(other, ballot, node.why)
+
+
+def say_goodbye(node: Node) -> None:
+    """A node that leaves and does not lead."""
+    goodbye = Resign(
+        ballot=NO_BALLOT, successor=NOBODY, successor_session=SessionId(0), reason=Reason.LEADER_LEFT, leaving=True
+    )
+    for _ in range(_GOODBYES):
+        node.multicast(goodbye, everywhere=True)

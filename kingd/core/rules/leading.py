@@ -1,0 +1,101 @@
+"""A leader's side: heartbeats, the proof that somebody hears it, raising its term, standing down. docs/protocol.md 4.6."""
+
+from kingd.core.rules import claiming, contact, handover, quorum, rosters
+from kingd.core.state.members import Member
+from kingd.core.state.node import Node
+from kingd.core.timing import MS
+from kingd.core.wire.message import NO_BALLOT, Ack, Header, Ping, Pong, Reason, Role
+
+_RAISE_EVERY_US = 200 * MS
+
+
+def on_heartbeat_time(node: Node) -> None:
+    quorum.extend_lease(node)
+    if node.is_lonely() and node.hears_foreign_leader() and _had_time_to_meet(node):
+        stand_down(node)
+        return
+    if node.is_lonely():
+        contact.look_for_contact(node)
+    node.beat()
+
+
+def _had_time_to_meet(node: Node) -> bool:
+    """A leader that hears me as I hear it has answered my probes by now, and we have merged. A lonely one gets more time:
+    it may be I whom nobody hears, or it."""
+    timing = node.timing
+    return node.foreign.for_us > (timing.contact_us if node.foreign.lonely else timing.claim_timeout_us)
+
+
+def stand_down(node: Node) -> None:
+    """Alone beside another leader: it is I who hears nobody. Seek, late, and lead only with somebody's grant."""
+    node.overlap_ended = True
+    node.promise.release()
+    node.why = Reason.ISOLATED
+    node.back_off()
+    # That one may be as lonely: if it stands down too, nothing is won by leading at once.
+    node.waits_for_foreign = False
+
+
+def note_rival(node: Node, member: Member, header: Header) -> None:
+    """Another one leads beside me, or does no more: users are told of the end, whichever way it came about."""
+    if node.role is not Role.LEADER or node.in_quorum_mode:
+        return
+    if header.role is Role.LEADER and header.leader.node == member.node:
+        member.rival = True
+    elif member.rival:
+        member.rival = False
+        node.overlap_ended = True
+
+
+def on_ping(node: Node, member: Member, ping: Ping) -> None:
+    """Anybody's question is answered; a follower's carries the proof that it hears me."""
+    sequence = node.send(Pong(echo=ping.nonce), member)
+    if node.role is not Role.LEADER:
+        return
+    node.remember_echo(sequence)
+    sent_us = node.echoes.get(ping.heard)
+    if sent_us is not None:
+        node.note_contact(member, sent_us)
+    member.polls = ping.polling
+    if ping.polling:
+        rosters.send(node, member)
+
+
+def on_ack(node: Node, voter: Member, ack: Ack) -> None:
+    """A voter renewed its promise to this leadership: the lease counts from when that was asked."""
+    sent_us = node.echoes.get(ack.sequence)
+    if node.role is not Role.LEADER or sent_us is None:
+        return
+    node.note_contact(voter, sent_us)
+    quorum.note_vote(node, voter, sent_us=sent_us, lease_us=node.timing.lease_us)
+
+
+def on_lease_over(node: Node) -> None:
+    """Too few voters have renewed: somebody else may lead from now on. Saying so frees those who still hear it."""
+    handover.resign(node, Reason.QUORUM_LOST, leaving=node.stopping)
+    node.back_off()
+
+
+def raise_term(node: Node, member: Member) -> None:
+    """Somebody without a leader has promised above my ballot: it may follow me only above that."""
+    if (
+        node.role is Role.LEADER
+        and member.floor > node.ballot
+        and member.leader == NO_BALLOT
+        and member.role in (Role.JOINING, Role.SEEKING)
+        and node.campaign is None
+        and node.now_us - node.raised_us >= _RAISE_EVERY_US
+    ):
+        node.term_seen = max(node.term_seen, member.floor.term)
+        node.raised_us = node.now_us
+        claiming.start(node, node.why)
+
+
+def on_stall(node: Node) -> None:
+    """This process did not run for longer than others wait for a leader: what it believed to lead may be led by another.
+
+    It claims anew. Who still follows it grants at once (same holder); who follows another refuses.
+    """
+    node.campaign = None
+    node.promise.release()
+    node.seek(Reason.STALLED, delay_us=node.timing.round_trip_us // 2)

@@ -1,0 +1,216 @@
+"""Quorum mode: who votes, how long a leadership is proven, and what a voter may promise after a start. docs/protocol.md 8.
+
+With voters, to lead is to hold the promises of a majority of the named hosts, each exclusive and
+timed: a *lease*. A voter's promise lasts longer than the leader counts on it, whatever their clocks do within RHO, so
+no two sessions lead at one instant (leases: Gray and Cheriton, SOSP 1989). Without voters every function here gives the
+answer that leaves availability mode as it is."""
+
+from collections import Counter
+from collections.abc import Iterable
+
+from kingd.core.rules import voters
+from kingd.core.rules.voters import majority
+from kingd.core.state.members import Member, State
+from kingd.core.state.node import Node
+from kingd.core.timing import MS, promise_us
+from kingd.core.wire.message import NOBODY, Ballot, Claim, Header, NodeId, Role, Term
+
+_NEW_SESSIONS_MAX = 1024
+
+
+# -- the leader's side: votes, and the lease that they prove --------------------------------------------------------
+
+
+def note_vote(node: Node, voter: Member, *, sent_us: int, lease_us: int) -> None:
+    """`voter` promised, in answer to what was sent then. What took too long counts for nothing: so that nobody gains a lease by
+    the promise of a voter that has lost its state since, and has asked what the others promised (`learn`)."""
+    if node.now_us - sent_us > node.timing.vote_us:
+        return
+    if not node.in_quorum_mode or voter.voters != node.voter_list:
+        return
+    node.votes[voter.node] = max(node.votes.get(voter.node, 0), sent_us + lease_us)
+    extend_lease(node)
+
+
+def extend_lease(node: Node) -> None:
+    """The lease lasts as long as a majority has promised. It never shrinks: what was proven stays proven."""
+    if node.in_quorum_mode:
+        untils = sorted(_untils(node), reverse=True)
+        need = majority(len(node.voters.names))
+        if len(untils) >= need:
+            node.lease_until_us = max(node.lease_until_us, untils[need - 1])
+
+
+def _untils(node: Node) -> Iterable[int]:
+    """One for each voter. A name that two hosts have is nobody's."""
+    names = _names(node)
+    for voter, until_us in node.votes.items():
+        member = node.members.get(voter)
+        if member is not None and member.name in node.voters.names and names[member.name] == 1:
+            yield until_us
+    own = not node.promise.is_live(node.now_us) or node.promise.is_held_by(node.session)
+    if node.is_voter and not node.is_blank and own and names[node.settings.name] == 1 and voters.may_vote(node):
+        yield node.now_us + node.timing.lease_us
+
+
+def _names(node: Node) -> Counter[str]:
+    """How many hosts there are of each name, this one and those whose vote still runs among them: a voter that lost its
+    state has another id, and is one host again when the vote of its former one is over."""
+    names = Counter(m.name for m in node.members if m.state is State.ALIVE or node.votes.get(m.node, 0) > node.now_us)
+    names[node.settings.name] += 1
+    return names
+
+
+def has_lease(node: Node, now_us: int) -> bool:
+    """Whether this node, if it leads, may say so at `now_us`. Always, in availability mode."""
+    return not node.in_quorum_mode or now_us < node.lease_end_us
+
+
+def is_majority(node: Node, members: Iterable[NodeId]) -> bool:
+    """Whether these, and this node if it votes, are a majority of the voters."""
+    names = {m.name for n in members if (m := node.members.get(n)) is not None and _is_voter(node, m)}
+    if node.is_voter and not node.is_blank:
+        names.add(node.settings.name)
+    hosts = _names(node)
+    return sum(1 for name in names if hosts[name] == 1) >= majority(len(node.voters.names))
+
+
+def is_possible(node: Node, *, without: Iterable[NodeId]) -> bool:
+    """Whether the others could still be a majority."""
+    names = {m.name for n in without if (m := node.members.get(n)) is not None and _is_voter(node, m)}
+    count = len(node.voters.names)
+    return count - len(names) >= majority(count)
+
+
+# -- a voter's side: what it may promise ------------------------------------------------------------------------------
+
+
+def may_promise(node: Node, claim: Claim) -> bool:
+    """Whether this node's promise may be given at all: it says nothing about to whom. What is missing is asked for, and
+    the claimant asks again."""
+    if not node.is_voter:
+        return True
+    if node.is_blank or not (claim.prepare or voters.may_vote(node)):
+        return False
+    node.hold_wanted_us = max(node.hold_wanted_us, promise_us(claim.lease_ms * MS))
+    node.term_seen = Term(max(node.term_seen, claim.term))
+    return claim.prepare or (claim.term <= node.ceiling and node.hold_wanted_us <= node.hold_us)
+
+
+def may_renew(node: Node, leader: Member) -> bool:
+    """Whether a heartbeat may prolong the promise by as much as its leader counts on."""
+    if not node.is_voter or node.is_blank or leader.lease_ms == 0:
+        return False
+    if leader.voters != node.voter_list or not voters.may_vote(node):  # by another list it counts for nothing
+        return False
+    node.hold_wanted_us = max(node.hold_wanted_us, promise_us(leader.lease_ms * MS))
+    return node.hold_wanted_us <= node.hold_us
+
+
+def learn(node: Node) -> bool:
+    """A voter without history has lost it, or never had one: it may have promised what it does not know. It votes when
+    enough others have told, after those promises are over: of any majority that elected a leader with its vote, one is
+    among so many. Where this session met a majority of new ones, itself included, and nobody else, the cluster begins.
+    Whether it has learned."""
+    count = len(node.voters.names)
+    voters = [m for m in node.members.alive() if _is_voter(node, m)]
+    new = node.new_sessions
+    begins = len(voters) + 1 >= majority(count) and all((m.node, m.session) in new for m in voters)
+    others = [m for m in voters if m.contact_us >= node.learn_from_us]
+    knowing = [m for m in others if not m.blank]
+    if not (
+        len(knowing) >= count - majority(count) + 1
+        or len(others) + 1 >= count
+        or (begins and len(others) + 1 >= majority(count))
+    ):
+        return False
+    # Of a majority that elects with its vote one is among these, and has told for how long it may have promised.
+    if node.now_us < node.blank_since_us + max((m.hold_us for m in others), default=0):
+        return False
+    term = max((m.floor.term for m in others), default=Term(0))
+    if term > node.promise.ballot.term and not _is_free(node):
+        return False  # a host that became a voter while it follows or leads: its leader raises its term, or it is free one day
+    node.learned = True
+    new.clear()
+    node.term_seen = max(node.term_seen, term)
+    if term > node.promise.ballot.term:
+        node.promise.ballot = Ballot(term, NOBODY)
+    return True
+
+
+def _is_free(node: Node) -> bool:
+    return node.role in (Role.JOINING, Role.SEEKING) and not node.promise.is_live(node.now_us)
+
+
+def note_blank(node: Node, header: Header) -> None:
+    """That session has promised nothing before this moment, and none before it has: it may elect before this node's own start
+    is over. It counts only if it was said to this session: what was said to everybody may be of long ago."""
+    if (
+        node.is_blank
+        and header.blank
+        and header.receiver == node.session
+        and len(node.new_sessions) < _NEW_SESSIONS_MAX
+    ):
+        node.new_sessions.add((header.source, header.session))
+
+
+def turn_us(node: Node) -> int:
+    """How long to wait after a voter's promise has run out: by rank, and until those who promised a moment later are free."""
+    if not node.in_quorum_mode:
+        return 0
+    return node.turn_us() + node.timing.round_trip_us // 10
+
+
+def _is_voter(node: Node, member: Member) -> bool:
+    return member.name in node.voters.names and member.voters == node.voter_list
+
+
+# -- what users are told ----------------------------------------------------------------------------------------------
+
+
+def reachable(node: Node, now_us: int) -> int:
+    """How many voters were heard of late, this node included if it votes; in availability mode all members."""
+    if not node.in_quorum_mode:
+        return len(node.members.alive()) + 1
+    return len(_heard(node, now_us))
+
+
+def missing(node: Node, now_us: int) -> tuple[str, ...]:
+    """Voters that do not count as this node sees it: not heard of late, with another list, or two of one name."""
+    hosts = _names(node)
+    heard = {name for name in _heard(node, now_us) if hosts[name] == 1}
+    return tuple(name for name in node.voters.names if name not in heard)
+
+
+def _heard(node: Node, now_us: int) -> set[str]:
+    """The voters with the same list that were heard of late, this node included if it votes."""
+    contact_us = node.timing.contact_us
+    names = {
+        m.name
+        for m in node.members.alive()
+        if _is_voter(node, m) and now_us - m.heard_us <= max(contact_us, 2 * m.interval_us)
+    }
+    return names | ({node.settings.name} if node.is_voter else set())
+
+
+def hears_majority(node: Node) -> bool:
+    """Whether a claim can be won at all, as far as this node hears: a minority asks in vain, and uses up terms."""
+    return not node.in_quorum_mode or reachable(node, node.now_us) >= majority(len(node.voters.names))
+
+
+def problems(node: Node) -> list[str]:
+    """In sentences."""
+    alive = node.members.alive()
+    other_list = sorted(m.name for m in alive if m.voters != node.voter_list)
+    found = []
+    if other_list:
+        found.append(
+            f"{', '.join(other_list[:4])}: another list of quorum.voters than here, so that their votes do not count: make the "
+            "lists equal on all hosts, one name at a time"
+        )
+    if node.is_blank:
+        found.append(
+            "this voter has no record of what it promised before (a new host, or its state was lost): it votes when enough "
+            "other voters tell"
+        )
+    return found

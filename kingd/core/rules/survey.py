@@ -1,0 +1,108 @@
+"""Every member asked live for its own view: the seed's DEBUG. Who does not answer three questions in half a second is
+not ok. Of many members some are asked after the others: 450 answers at once would not fit into a socket."""
+
+from kingd.core.effect import Surveyed, SurveyRow
+from kingd.core.rules import silence
+from kingd.core.state.hearsay import Listed
+from kingd.core.state.members import Member, State
+from kingd.core.state.node import Node
+from kingd.core.state.pending import Inquiry
+from kingd.core.timing import MS, NEVER
+from kingd.core.wire.endpoint import Endpoint
+from kingd.core.wire.message import Header, Report, Survey, Term
+
+_ROUNDS = 3
+_AGAIN_US = 150 * MS
+_GIVE_UP_US = 200 * MS  # after the last round
+_BATCH = 64
+_BATCH_EVERY_US = 10 * MS
+
+
+def start(node: Node, token: int) -> None:
+    """One at a time: a second one asked meanwhile gets the answer of the first (the runtime sees to that)."""
+    inquiry = Inquiry(token=token, nonce=node.rng.getrandbits(64), began_us=node.now_us, asked=_asked(node))
+    inquiry.waiting = {m.node: 0 for m in inquiry.asked}
+    node.inquiry = inquiry
+    on_timer(node)
+
+
+def _asked(node: Node) -> list[Member | Listed]:
+    known: list[Member | Listed] = [m for m in node.members if m.state is not State.LEFT]
+    return sorted([*known, *node.hearsay], key=lambda m: m.rank)
+
+
+def on_timer(node: Node) -> None:
+    inquiry = node.inquiry
+    assert inquiry is not None
+    if not inquiry.queue and (inquiry.rounds == _ROUNDS or not inquiry.waiting):
+        _finish(node, inquiry)
+        return
+    if not inquiry.queue:
+        inquiry.rounds += 1
+        inquiry.queue = [m for m in inquiry.asked if m.node in inquiry.waiting]
+    batch, inquiry.queue = inquiry.queue[:_BATCH], inquiry.queue[_BATCH:]
+    for asked in batch:
+        inquiry.waiting[asked.node] = node.now_us
+        node.send_to(Survey(nonce=inquiry.nonce), node=asked.node, session=asked.session, endpoint=asked.endpoint)
+    pause_us = _BATCH_EVERY_US if inquiry.queue else _AGAIN_US if inquiry.rounds < _ROUNDS else _GIVE_UP_US
+    node.survey_at_us = node.now_us + pause_us
+
+
+def on_survey(node: Node, asker: Header, endpoint: Endpoint, message: Survey) -> None:
+    """Whoever asks is told: the answer is no longer than the question."""
+    leader = node.peer(node.leader.node)
+    report = Report(echo=message.nonce, name=node.settings.name, leader_name=leader.name if leader else "")
+    node.send_to(report, node=asker.source, session=asker.session, endpoint=endpoint)
+
+
+def on_report(node: Node, header: Header, report: Report) -> None:
+    """Of a member, or of somebody that is only heard of: the echo proves who it is."""
+    inquiry = node.inquiry
+    if inquiry is None or report.echo != inquiry.nonce or header.source not in inquiry.waiting:
+        node.drop("stale-answer")
+        return
+    if (member := node.members.find(header.source, header.session)) is not None:
+        node.note_contact(member, inquiry.began_us)  # a follower whom nobody else asks proves here that it hears
+    rtt_us = node.now_us - inquiry.waiting.pop(header.source)
+    term = header.leader.term or header.floor.term
+    inquiry.rows[header.source] = SurveyRow(
+        node=header.source,
+        name=report.name,
+        priority=header.priority,
+        leader_name=report.leader_name,
+        term=term,
+        ok=True,
+        rtt_us=rtt_us,
+    )
+    if not inquiry.waiting:
+        _finish(node, inquiry)
+
+
+def _finish(node: Node, inquiry: Inquiry) -> None:
+    node.inquiry, node.survey_at_us = None, NEVER
+    leader = node.peer(node.leader.node)
+    mine = SurveyRow(
+        node=node.id,
+        name=node.settings.name,
+        priority=node.priority,
+        leader_name=leader.name if leader else "",
+        term=node.leader.term or node.promise.ballot.term,
+        ok=True,
+        rtt_us=0,
+    )
+    rivals = {rival.node: rival.leader.term for rival in silence.rivals(node, node.now_us)}
+    others = [inquiry.rows.get(asked.node) or _silent(asked, claims=rivals.get(asked.node)) for asked in inquiry.asked]
+    node.out.append(Surveyed(inquiry.token, (mine, *others)))
+
+
+def _silent(asked: Member | Listed, *, claims: Term | None) -> SurveyRow:
+    """`claims`: the term in which it says that it leads, to whoever hears it."""
+    return SurveyRow(
+        node=asked.node,
+        name=asked.name,
+        priority=asked.priority,
+        leader_name="" if claims is None else asked.name,
+        term=claims or Term(0),
+        ok=False,
+        rtt_us=None,
+    )

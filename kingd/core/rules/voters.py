@@ -1,0 +1,183 @@
+"""Which list of voters is in force here, and the step to the one that the operator wants. docs/protocol.md 8.
+
+In: the list of the configuration (`Settings.voters`), and what others show in all that they say: which list they have,
+of which generation, and which one is wanted there. Out: `Node.voters`, which changes as soon as that is safe, or the
+reason why not yet. A list that few want never comes into force, so that there is nothing to be taken back."""
+
+from dataclasses import replace
+
+from kingd.core.settings import Voters, digest_of
+from kingd.core.state.node import Node
+from kingd.core.timing import MS, promise_us
+from kingd.core.wire.message import Role
+
+
+def majority(voters: int) -> int:
+    return voters // 2 + 1
+
+
+def step(node: Node) -> None:
+    """Take the list that is wanted, if it may be taken now, or the newest generation of the present one."""
+    if bool(node.settings.voters) == node.in_quorum_mode:
+        following = _next(node)
+        if isinstance(following, Voters) and following != node.voters:
+            _take(node, following)
+
+
+def refusal(node: Node, wanted: tuple[str, ...]) -> str | None:
+    """Why no waiting makes this list the one in force, or None."""
+    if bool(wanted) != node.in_quorum_mode:
+        return "quorum mode cannot be switched on or off while kingd runs: stop kingd on all hosts, then start it with the list"
+    if node.settings.name in wanted and _shown(node, wanted) is None:
+        return _too_far(node, wanted)
+    return None
+
+
+def _too_far(node: Node, wanted: tuple[str, ...]) -> str | None:
+    """Nobody may be the first to have a list that differs by more than one name."""
+    changed = sorted(set(wanted) ^ set(node.voters.names))
+    if len(changed) > 1:
+        return (
+            f"more than one voter would change ({', '.join(changed)}): add or remove one, reload on all hosts until "
+            "`kingctl status` says that the list is in force, then the next"
+        )
+    return None
+
+
+def obstacle(node: Node) -> str | None:
+    """Why the list that is wanted is not in force yet, or None if it is."""
+    if node.settings.voters == node.voters.names:
+        return None
+    found = refusal(node, node.settings.voters) or _next(node)
+    return found if isinstance(found, str) else None
+
+
+def _next(node: Node) -> Voters | str:
+    """The list to have from now on, or what it waits for."""
+    present, wanted = node.voters, node.settings.voters
+    shown = _shown(node, wanted)
+    if wanted == present.names:
+        newest = _shown(node, wanted, blank_too=True)
+        if not node.is_voter:
+            return present if newest is None else replace(present, generation=newest)
+        return replace(present, generation=max(present.generation, newest or 0, _past_who_went_ahead(node)))
+    if present.before is not None and present.before.names == wanted:
+        return present.before
+    if node.settings.name not in {*wanted, *present.names}:
+        return "one of its voters has it first" if shown is None else Voters(wanted, shown)
+    is_bound = node.is_voter and node.learned  # to what it promised by the present list
+    if shown is not None and shown >= present.generation + is_bound:
+        return Voters(wanted, shown)
+    if not (is_bound and node.settings.name in wanted):
+        return "one of the hosts that are in both lists has it first"
+    newest = max((m.voters.generation for m in node.members.alive()), default=0)
+    return _why_not_open(node) or Voters(wanted, max(present.generation, newest) + 1)
+
+
+def _past_who_went_ahead(node: Node) -> int:
+    """A host has taken another list, perhaps as a voter of that one only, is alone with it, and wants the present one: it takes
+    only what is newer. The same names in a newer generation are safe for everybody."""
+    digest = digest_of(node.voters.names)
+    ahead = [m.voters.generation for m in node.members.alive() if digest == m.wanted != m.voters.digest]
+    newest = max(ahead, default=-1)
+    if newest < node.voters.generation or not node.learned or _unwilling(node) or _why_not_elected(node):
+        return 0
+    return newest + 1
+
+
+def _shown(node: Node, names: tuple[str, ...], *, blank_too: bool = False) -> int | None:
+    """The newest generation in which a voter of this list has it, so that somebody was the first to take it rightly."""
+    digest = digest_of(names)
+    return max(
+        (
+            m.voters.generation
+            for m in node.members.alive()
+            if m.name in names and m.voters.digest == digest and (blank_too or not m.blank)
+        ),
+        default=None,
+    )
+
+
+def _why_not_open(node: Node) -> str | None:
+    """Why this node must not be the first to have the list that is wanted, or None. Majorities of two lists that differ by one
+    name share a voter. Those of three in a row need not: so a majority of the one in the middle has elected a leader first."""
+    present, wanted = set(node.voters.names), node.settings.voters
+    too_far = _too_far(node, wanted)
+    if too_far:
+        return too_far
+    digest = digest_of(wanted)
+    newer = sorted(
+        m.name
+        for m in node.members.alive()
+        if m.name in present and m.voters.generation > node.voters.generation and m.voters.digest != digest
+    )
+    if newer:
+        return f"{', '.join(newer)} has a newer list already, which is another one: make the lists equal on all hosts"
+    missing = _unwilling(node)
+    if missing:
+        return (
+            f"more voters must want it: put it into the configuration of {missing}, and reload there (`kingctl reload`)"
+        )
+    return _why_not_elected(node)
+
+
+def _unwilling(node: Node) -> str:
+    """Whose configuration has another list, if those that have this one are no majority of both lists; else ""."""
+    wanted, present = node.settings.voters, node.voters.names
+    digest = digest_of(wanted)
+    willing = {m.name for m in node.members.alive() if m.wanted == digest} | {node.settings.name}
+    leader = node.followed()
+    if leader is not None and leader.name in wanted and leader.wanted != digest:
+        return leader.name  # it would have no majority any more
+    if all(len(willing & set(names)) >= majority(len(names)) for names in (wanted, present)):
+        return ""
+    return ", ".join(sorted((set(wanted) | set(present)) - willing))
+
+
+def _why_not_elected(node: Node) -> str | None:
+    """Whether a majority of the present list has promised to a leader of its own: else the list after it may share no voter
+    with any majority that has. A leader that was elected by the list before leads for a lease at most."""
+    leader = node.followed()
+    if node.role is Role.LEADER:
+        since_us, lease_us, proven_us = node.listed_us, node.timing.lease_us, node.now_us
+    elif leader is not None and leader.voters == node.voter_list:
+        since_us, lease_us = leader.voters_us, max(node.timing.lease_us, leader.lease_ms * MS)
+        proven_us = node.detector.evidence_us  # not the clock: this node may have been stopped
+    else:
+        return "nobody leads by the present list: it waits until somebody has for two leases (see `kingctl leader`)"
+    left_us = since_us + 2 * lease_us - proven_us
+    if left_us < 0:
+        return None
+    return f"a leader must have led by the present list for two leases: that takes another {left_us / 1e6:.1f} s"
+
+
+def _take(node: Node, voters: Voters) -> None:
+    """What was proven by the list before stays proven until its lease ends, and only new votes count for more."""
+    former, was_voter = node.voters, node.is_voter
+    may_return = was_voter and voters.names != former.names and voters.generation > former.generation
+    node.voters = replace(voters, before=replace(former, before=None)) if may_return else voters
+    restart_votes(node)
+    if node.is_voter and not was_voter and not node.learned:
+        node.blank_since_us = node.now_us
+        node.learn_from_us = node.now_us + max(
+            node.hold_us, promise_us(node.timing.lease_us), promise_us(node.timing.vote_us)
+        )
+        node.sweep_at_us = min(node.sweep_at_us, node.learn_from_us)  # where it asks
+    if node.role is not Role.JOINING:
+        node.announce_at_us = min(node.announce_at_us, node.now_us)
+
+
+def restart_votes(node: Node) -> None:
+    """Another list, or another lease."""
+    node.votes.clear()
+    node.echoes.clear()
+    node.listed_us = node.now_us
+    if node.is_voter:
+        node.hold_wanted_us = max(node.hold_wanted_us, promise_us(node.timing.lease_us))
+
+
+def may_vote(node: Node) -> bool:
+    """Whether the disk holds the list in force, and that there is no way back from it any more: somebody may be elected by it
+    with this node's vote. If not, it is told so."""
+    node.voters = replace(node.voters, before=None)
+    return node.voters_saved == node.voters

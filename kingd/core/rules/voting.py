@@ -1,0 +1,105 @@
+"""A voter's side: who gets the promise. docs/protocol.md 4.2.
+
+A promise to a leader is refused to others while the leader is heard; after one missed heartbeat the leader is asked
+first, and the claimant's resend is judged by what came of it. A promise to a candidate is refused to others until
+it runs out or is resigned."""
+
+from kingd.core.rules import claiming, following, quorum, rosters
+from kingd.core.state.members import MEMBERS_MAX, Member
+from kingd.core.state.node import Node
+from kingd.core.timing import MS, reading_us
+from kingd.core.wire.message import NO_BALLOT, Ballot, Claim, Grant, Refuse, Role, SessionId
+
+
+def on_claim(node: Node, claimant: Member, claim: Claim) -> None:
+    if claimant.voters != node.voter_list:
+        node.drop("voters")  # who counts differently must not count this one
+        return
+    if Ballot(claim.term, claimant.node) <= claimant.resigned:
+        node.drop("resigned")  # its resignation has overtaken it: a promise would wait for nobody
+        return
+    if not claim.prepare and claimant.role not in (Role.CANDIDATE, Role.LEADER):
+        node.drop("stale-claim")  # a newer word of its says that it asks no more: a promise would wait for nobody
+        return
+    answer = _judge(node, claimant, claim)
+    if answer is None or (isinstance(answer, Grant) and not quorum.may_promise(node, claim)):
+        return
+    if isinstance(answer, Grant) and not claim.prepare:
+        _promise(node, claimant, claim)
+    node.send(answer, claimant)
+    if isinstance(answer, Refuse) and answer.led and not claim.prepare:
+        rosters.send(node, claimant)  # it may not know that leader, or not where it is
+
+
+def _judge(node: Node, claimant: Member, claim: Claim) -> Grant | Refuse | None:
+    """None: ask the leader first; the claimant asks again."""
+    promise = node.promise
+    granted = Grant(term=claim.term, attempt=claim.attempt, prepare=claim.prepare)
+    ballot = Ballot(claim.term, claimant.node)
+    mine = claiming.asking(node)
+    if (
+        promise.is_held_by(claimant.session)
+        and ballot >= promise.ballot
+        and node.role is not Role.LEADER
+        and mine is None
+    ):
+        return granted  # its own ballot again, or its leader raises its term
+    if node.role is Role.LEADER:
+        return _refuse(node, claim, node.ballot, node.session, led=True)
+    if claim.term <= promise.ballot.term:
+        return _refuse(node, claim, promise.ballot, promise.session, led=promise.led != NO_BALLOT)
+    if promise.is_live(node.now_us) and not promise.is_free_by(
+        claim.ticket, node=claimant.node, session=claimant.session
+    ):
+        if (
+            promise.led == NO_BALLOT or node.is_bound
+        ):  # a voter's promise is exclusive, whatever it believes of the holder
+            return _refuse(node, claim, promise.ballot, promise.session, led=promise.led != NO_BALLOT)
+        if not node.detector.is_silent(node.now_us):
+            return _refuse(node, claim, promise.ballot, promise.session, led=True)
+        if not node.detector.is_doubtful(node.now_us):
+            _ask_leader(node)
+            return None
+    if mine is not None and node.rank < claimant.rank:
+        return _refuse(node, claim, Ballot(mine.term, node.id), node.session, led=False)
+    return granted
+
+
+def _ask_leader(node: Node) -> None:
+    leader = node.followed()
+    if leader is not None and node.ping_at_us > node.now_us:
+        following.on_ping_time(node)
+
+
+def _refuse(node: Node, claim: Claim, holder: Ballot, session: SessionId, *, led: bool) -> Refuse:
+    remaining_us = node.promise.until_us - node.now_us if node.promise.is_live(node.now_us) else 0
+    return Refuse(
+        term=claim.term,
+        attempt=claim.attempt,
+        prepare=claim.prepare,
+        holder=holder,
+        holder_session=session,
+        led=led,
+        remaining_ms=min(max(remaining_us, 0) // MS, 0xFFFFFFFF),
+    )
+
+
+def _promise(node: Node, claimant: Member, claim: Claim) -> None:
+    """Idempotent: a claim that was sent again finds its own promise."""
+    ballot = Ballot(claim.term, claimant.node)
+    if node.role is Role.CANDIDATE:
+        claiming.resign_claim(node)  # it outranks me
+    if node.promise.ballot == ballot and node.role is Role.FOLLOWER:
+        return
+    keeps_leading = node.role is Role.FOLLOWER and node.promise.is_held_by(claimant.session)
+    claimant.lease_ms = claim.lease_ms
+    hold_us = node.timing.hold_us + reading_us(min(node.proven_size, MEMBERS_MAX))
+    until_us = node.promise_until_us(claimant) if node.in_quorum_mode else node.now_us + hold_us
+    if keeps_leading:  # a raise: it leads on, under the higher term once that is complete
+        node.promise.allow_raise(ballot, until_us=until_us)
+        return
+    node.promise.give(ballot, claimant.session, until_us=until_us, led=False)
+    if node.role is Role.JOINING:
+        node.why = claim.reason
+        return
+    node.seek(claim.reason, delay_us=node.timing.ask_after_us + reading_us(node.proven_size))

@@ -1,0 +1,64 @@
+"""The one promise that every node holds: (ballot, holder's session, until). docs/protocol.md 4.2.
+
+Following is having promised; the failure detector is the promise's expiry; nothing else suspects anybody.
+Invariants: the floor (`ballot`, kept when the promise is over) never falls; a grant to another holder needs a
+strictly higher term; only time, the holder's own resignation, or its ticket frees `until`."""
+
+from dataclasses import dataclass
+
+from kingd.core.wire.message import NO_BALLOT, NOBODY, Ballot, SessionId, Ticket
+
+
+@dataclass(slots=True)
+class Promise:
+    """To whom, and until when."""
+
+    ballot: Ballot = NO_BALLOT
+    session: SessionId = SessionId(0)
+    until_us: int = 0
+    led: Ballot = NO_BALLOT  # under which the holder was heard to lead; below `ballot` while it raises its term
+
+    @property
+    def expected(self) -> Ballot:
+        """What the holder must lead under at least, to be followed."""
+        return self.led if self.led != NO_BALLOT else self.ballot
+
+    def is_live(self, now_us: int) -> bool:
+        return now_us < self.until_us
+
+    def is_held_by(self, session: SessionId) -> bool:
+        return self.session == session and self.ballot.node != NOBODY
+
+    def is_free_by(self, ticket: Ticket | None, *, node: int, session: SessionId) -> bool:
+        """The holder gave its ballot to exactly this claimant."""
+        return (
+            ticket is not None
+            and ticket.session == self.session
+            and ticket.ballot == self.ballot
+            and (ticket.successor, ticket.successor_session) == (node, session)
+        )
+
+    def give(self, ballot: Ballot, session: SessionId, *, until_us: int, led: bool) -> None:
+        assert ballot >= self.ballot, (ballot, self)
+        self.ballot, self.session, self.until_us = ballot, session, until_us
+        self.led = ballot if led else NO_BALLOT
+
+    def renew(self, ballot: Ballot, *, until_us: int) -> None:
+        """The holder leads, under this ballot or a higher one of its own."""
+        assert ballot.node == self.ballot.node
+        assert ballot >= self.expected
+        self.ballot, self.led = max(self.ballot, ballot), ballot
+        self.until_us = max(self.until_us, until_us)
+
+    def allow_raise(self, ballot: Ballot, *, until_us: int) -> None:
+        """The holder leads on, and asks to do so under a higher term: nobody else gets a lower one. Until it does it is
+        followed under the old one, for it may never get there."""
+        assert ballot.node == self.ballot.node
+        assert ballot >= self.ballot
+        self.ballot = ballot
+        self.until_us = max(self.until_us, until_us)
+
+    def release(self) -> None:
+        """Expired or resigned. The floor stays."""
+        self.until_us = 0
+        self.led = NO_BALLOT

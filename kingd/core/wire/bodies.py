@@ -1,0 +1,390 @@
+"""What follows the header: each kind of message to bytes and back, in pairs. docs/protocol.md 3.2 has the layouts.
+
+`pack` gives the type's number and the bytes; `PULL` says by number how to read them. Running off the end of a body, a
+number out of range or a text that is none is a `DecodeError`.
+"""
+
+import struct
+from collections.abc import Callable
+
+from kingd.core.wire.grammar import ADDRESS, NAME, TAG_NAME, VERSION, is_tag
+from kingd.core.wire.message import (
+    SILENT_MAX,
+    Ack,
+    Announce,
+    Ballot,
+    Body,
+    Claim,
+    Grant,
+    Heartbeat,
+    NodeId,
+    Obituary,
+    Offer,
+    Ping,
+    Pong,
+    Probe,
+    ProbeAck,
+    Ready,
+    Reason,
+    Refuse,
+    Report,
+    Resign,
+    Roster,
+    RosterEntry,
+    SessionId,
+    Survey,
+    Term,
+    Ticket,
+)
+
+ROSTER_ENTRIES_MAX = 16  # 16 x 63 bytes stay below the limit of a datagram
+TEXT_SIZE_MAX = 64
+TAGS_MAX = 8
+LEASE_MS_MAX = 120_000  # twice the longest leader_timeout that the configuration takes
+
+
+class DecodeError(ValueError):
+    """Not a datagram for us. `reason` is one stable word; it counts and is logged once per reason and source."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+class Reader:
+    """Walks over a body; running off its end is a DecodeError."""
+
+    def __init__(self, data: memoryview) -> None:
+        self._data = data
+        self._at = 0
+
+    def take(self, layout: struct.Struct) -> tuple[int, ...]:
+        end = self._at + layout.size
+        if end > len(self._data):
+            raise DecodeError("truncated")
+        values = layout.unpack_from(self._data, self._at)
+        self._at = end
+        return values
+
+    def text(self, fits: Callable[[str], object]) -> str:
+        """A text that `fits` the grammar of what it is to be."""
+        (size,) = self.take(_U8)
+        end = self._at + size
+        if size > TEXT_SIZE_MAX or end > len(self._data):
+            raise DecodeError("truncated")
+        raw = bytes(self._data[self._at : end])
+        self._at = end
+        try:
+            text = raw.decode()
+        except UnicodeDecodeError:
+            raise DecodeError("text") from None
+        if not fits(text):
+            raise DecodeError("text")
+        return text
+
+
+_U8 = struct.Struct("!B")
+_U64 = struct.Struct("!Q")
+_ANNOUNCE = struct.Struct("!IB")
+_HEARTBEAT = struct.Struct("!IBHI")
+_PROBE_ACK = struct.Struct("!QQBI")
+_CLAIM = struct.Struct("!QIBBIB")
+_TICKET = struct.Struct("!QQQQQ")
+_GRANT = struct.Struct("!QIB")
+_REFUSE = struct.Struct("!QIBQQQBI")
+_RESIGN = struct.Struct("!QQQQBB")
+_PING = struct.Struct("!IQB")
+_PONG = struct.Struct("!I")
+_OFFER = struct.Struct("!QQBI")
+_READY = struct.Struct("!QQBB")
+_ROSTER = struct.Struct("!HB")
+_ROSTER_ENTRY = struct.Struct("!QQH")
+
+
+def _text(value: str) -> bytes:
+    raw = value.encode()
+    assert len(raw) <= TEXT_SIZE_MAX, value
+    return _U8.pack(len(raw)) + raw
+
+
+def _ballot(term: int, node: int) -> Ballot:
+    return Ballot(Term(term), NodeId(node))
+
+
+def _reason(value: int) -> Reason:
+    try:
+        return Reason(value)
+    except ValueError:
+        raise DecodeError("reason") from None
+
+
+def _lease(value_ms: int) -> int:
+    if value_ms > LEASE_MS_MAX:
+        raise DecodeError("lease")  # a voter would be bound to it for as long
+    return value_ms
+
+
+def _pack_announce(m: Announce) -> bytes:
+    tags = b"".join(_text(key) + _text(value) for key, value in m.tags)
+    return _ANNOUNCE.pack(m.interval_ms, len(m.tags)) + _text(m.name) + _text(m.version) + tags
+
+
+def _pull_announce(r: Reader) -> Announce:
+    interval_ms, count = r.take(_ANNOUNCE)
+    if count > TAGS_MAX:
+        raise DecodeError("count")
+    name, version = r.text(NAME.fullmatch), r.text(VERSION.fullmatch)
+    tags = tuple((r.text(TAG_NAME.fullmatch), r.text(is_tag)) for _ in range(count))
+    return Announce(name=name, version=version, interval_ms=interval_ms, tags=tags)
+
+
+def _pack_heartbeat(m: Heartbeat) -> bytes:
+    return _HEARTBEAT.pack(m.interval_ms, m.lonely, m.alive, m.lease_ms)
+
+
+def _pull_heartbeat(r: Reader) -> Heartbeat:
+    interval_ms, lonely, alive, lease_ms = r.take(_HEARTBEAT)
+    return Heartbeat(interval_ms=interval_ms, lonely=bool(lonely), alive=alive, lease_ms=_lease(lease_ms))
+
+
+def _pack_probe(m: Probe) -> bytes:
+    return _U64.pack(m.nonce)
+
+
+def _pull_probe(r: Reader) -> Probe:
+    (nonce,) = r.take(_U64)
+    return Probe(nonce=nonce)
+
+
+def _pack_probe_ack(m: ProbeAck) -> bytes:
+    return _PROBE_ACK.pack(m.echo, m.nonce, m.returns, m.hold_ms) + _text(m.name) + _text(m.version)
+
+
+def _pull_probe_ack(r: Reader) -> ProbeAck:
+    echo, nonce, returns, hold_ms = r.take(_PROBE_ACK)
+    name, version = r.text(NAME.fullmatch), r.text(VERSION.fullmatch)
+    return ProbeAck(echo=echo, nonce=nonce, returns=returns, hold_ms=hold_ms, name=name, version=version)
+
+
+def _pack_claim(m: Claim) -> bytes:
+    head = _CLAIM.pack(m.term, m.attempt, m.prepare, m.reason, m.lease_ms, m.ticket is not None)
+    if m.ticket is None:
+        return head
+    t = m.ticket
+    return head + _TICKET.pack(*t.ballot, t.session, t.successor, t.successor_session)
+
+
+def _pull_claim(r: Reader) -> Claim:
+    term, attempt, prepare, reason, lease_ms, ticketed = r.take(_CLAIM)
+    return Claim(
+        term=Term(term),
+        attempt=attempt,
+        prepare=bool(prepare),
+        reason=_reason(reason),
+        ticket=_pull_ticket(r) if ticketed else None,
+        lease_ms=_lease(lease_ms),
+    )
+
+
+def _pull_ticket(r: Reader) -> Ticket:
+    term, node, session, successor, successor_session = r.take(_TICKET)
+    return Ticket(
+        ballot=_ballot(term, node),
+        session=SessionId(session),
+        successor=NodeId(successor),
+        successor_session=SessionId(successor_session),
+    )
+
+
+def _pack_grant(m: Grant) -> bytes:
+    return _GRANT.pack(m.term, m.attempt, m.prepare)
+
+
+def _pull_grant(r: Reader) -> Grant:
+    term, attempt, prepare = r.take(_GRANT)
+    return Grant(term=Term(term), attempt=attempt, prepare=bool(prepare))
+
+
+def _pack_refuse(m: Refuse) -> bytes:
+    return _REFUSE.pack(m.term, m.attempt, m.prepare, *m.holder, m.holder_session, m.led, m.remaining_ms)
+
+
+def _pull_refuse(r: Reader) -> Refuse:
+    term, attempt, prepare, holder_term, holder, session, led, remaining_ms = r.take(_REFUSE)
+    return Refuse(
+        term=Term(term),
+        attempt=attempt,
+        prepare=bool(prepare),
+        holder=_ballot(holder_term, holder),
+        holder_session=SessionId(session),
+        led=bool(led),
+        remaining_ms=remaining_ms,
+    )
+
+
+def _pack_resign(m: Resign) -> bytes:
+    return _RESIGN.pack(*m.ballot, m.successor, m.successor_session, m.reason, m.leaving)
+
+
+def _pull_resign(r: Reader) -> Resign:
+    term, node, successor, session, reason, leaving = r.take(_RESIGN)
+    return Resign(
+        ballot=_ballot(term, node),
+        successor=NodeId(successor),
+        successor_session=SessionId(session),
+        reason=_reason(reason),
+        leaving=bool(leaving),
+    )
+
+
+def _pack_ping(m: Ping) -> bytes:
+    return _PING.pack(m.nonce, m.heard, m.polling)
+
+
+def _pull_ping(r: Reader) -> Ping:
+    nonce, heard, polling = r.take(_PING)
+    return Ping(nonce=nonce, heard=heard, polling=bool(polling))
+
+
+def _pack_pong(m: Pong) -> bytes:
+    return _PONG.pack(m.echo)
+
+
+def _pull_pong(r: Reader) -> Pong:
+    (echo,) = r.take(_PONG)
+    return Pong(echo=echo)
+
+
+def _pack_ack(m: Ack) -> bytes:
+    return _U64.pack(m.sequence)
+
+
+def _pull_ack(r: Reader) -> Ack:
+    (sequence,) = r.take(_U64)
+    return Ack(sequence=sequence)
+
+
+def _pack_offer(m: Offer) -> bytes:
+    return _OFFER.pack(*m.ballot, m.reason, m.keep_ms)
+
+
+def _pull_offer(r: Reader) -> Offer:
+    term, node, reason, keep_ms = r.take(_OFFER)
+    return Offer(ballot=_ballot(term, node), reason=_reason(reason), keep_ms=keep_ms)
+
+
+def _pack_ready(m: Ready) -> bytes:
+    assert len(m.silent) <= SILENT_MAX
+    return _READY.pack(*m.ballot, m.reason, len(m.silent)) + b"".join(map(_U64.pack, m.silent))
+
+
+def _pull_ready(r: Reader) -> Ready:
+    term, node, reason, count = r.take(_READY)
+    if count > SILENT_MAX:
+        raise DecodeError("count")
+    silent = tuple(NodeId(r.take(_U64)[0]) for _ in range(count))
+    return Ready(ballot=_ballot(term, node), reason=_reason(reason), silent=silent)
+
+
+def _pack_survey(m: Survey) -> bytes:
+    return _U64.pack(m.nonce)
+
+
+def _pull_survey(r: Reader) -> Survey:
+    (nonce,) = r.take(_U64)
+    return Survey(nonce=nonce)
+
+
+def _pack_report(m: Report) -> bytes:
+    return _U64.pack(m.echo) + _text(m.name) + _text(m.leader_name)
+
+
+def _pull_report(r: Reader) -> Report:
+    (echo,) = r.take(_U64)
+    return Report(echo=echo, name=r.text(NAME.fullmatch), leader_name=r.text(_is_name_or_none))
+
+
+def _is_name_or_none(text: str) -> bool:
+    return not text or NAME.fullmatch(text) is not None
+
+
+def _pack_roster(m: Roster) -> bytes:
+    assert len(m.entries) <= ROSTER_ENTRIES_MAX
+    entries = b"".join(_ROSTER_ENTRY.pack(e.node, e.session, e.port) + _text(e.host) for e in m.entries)
+    return _ROSTER.pack(m.alive, len(m.entries)) + entries
+
+
+def _pull_roster(r: Reader) -> Roster:
+    alive, count = r.take(_ROSTER)
+    if count > ROSTER_ENTRIES_MAX:
+        raise DecodeError("count")
+    return Roster(entries=tuple(_pull_roster_entry(r) for _ in range(count)), alive=alive)
+
+
+def _pull_roster_entry(r: Reader) -> RosterEntry:
+    node, session, port = r.take(_ROSTER_ENTRY)
+    return RosterEntry(node=NodeId(node), session=SessionId(session), port=port, host=r.text(ADDRESS.fullmatch))
+
+
+def _pull_obituary(_: Reader) -> Obituary:
+    return Obituary()
+
+
+# Type on the wire -> how to read it. The numbers are the protocol's (docs/protocol.md 3.2).
+PULL: dict[int, Callable[[Reader], Body]] = {
+    1: _pull_announce,
+    2: _pull_heartbeat,
+    3: _pull_probe,
+    4: _pull_probe_ack,
+    5: _pull_claim,
+    6: _pull_grant,
+    7: _pull_refuse,
+    8: _pull_resign,
+    9: _pull_ping,
+    10: _pull_pong,
+    11: _pull_offer,
+    12: _pull_ready,
+    13: _pull_survey,
+    14: _pull_report,
+    15: _pull_obituary,
+    16: _pull_roster,
+    17: _pull_ack,
+}
+
+
+def pack(body: Body) -> tuple[int, bytes]:  # noqa: C901 - a table that mypy checks for a forgotten kind
+    match body:
+        case Announce():
+            return 1, _pack_announce(body)
+        case Heartbeat():
+            return 2, _pack_heartbeat(body)
+        case Probe():
+            return 3, _pack_probe(body)
+        case ProbeAck():
+            return 4, _pack_probe_ack(body)
+        case Claim():
+            return 5, _pack_claim(body)
+        case Grant():
+            return 6, _pack_grant(body)
+        case Refuse():
+            return 7, _pack_refuse(body)
+        case Resign():
+            return 8, _pack_resign(body)
+        case Ping():
+            return 9, _pack_ping(body)
+        case Pong():
+            return 10, _pack_pong(body)
+        case Offer():
+            return 11, _pack_offer(body)
+        case Ready():
+            return 12, _pack_ready(body)
+        case Survey():
+            return 13, _pack_survey(body)
+        case Report():
+            return 14, _pack_report(body)
+        case Obituary():
+            return 15, b""
+        case Roster():
+            return 16, _pack_roster(body)
+        case Ack():
+            return 17, _pack_ack(body)

@@ -1,0 +1,150 @@
+"""Datagram <-> bytes. docs/protocol.md 3 has the layout as tables.
+
+Big-endian; header 108 bytes, body by type, padding, 16 or 32 bytes of MACs; never more than 1232 bytes (the UDP
+payload that every IPv6 path takes, RFC 8200 5). `decode` raises `DecodeError` and nothing else, whatever the bytes;
+bytes behind a known body are ignored, so that a later minor version may append fields."""
+
+import struct
+
+from kingd.core.wire.bodies import PULL, DecodeError, Reader, pack
+from kingd.core.wire.message import (
+    Ballot,
+    Datagram,
+    Header,
+    NodeId,
+    Role,
+    SessionId,
+    Term,
+    VoterList,
+)
+from kingd.core.wire.seal import MAC_SIZE, NO_KEY, Seal
+
+DATAGRAM_SIZE_MAX = 1232
+VERSION = 0x10  # major.minor as two nibbles: another major is another language
+
+_MAGIC = b"Kg"
+_HEADER = struct.Struct("!2sBBHHQQQQQQQQQQHHIIIBBBB")
+ADDRESSING = struct.Struct("!4xH10xQQQQQ")  # of the header: flags, source, destination, session, receiver, sequence
+_HEADER_LENGTH_AT = slice(6, 8)
+SOURCE_AT, DESTINATION_AT = slice(16, 24), slice(24, 32)
+SESSION_AT, SEQUENCE_AT = slice(32, 40), slice(48, 56)
+ALIVE_AT = slice(_HEADER.size + 5, _HEADER.size + 7)  # of a heartbeat
+_KEY_AT = 21  # among the header's fields
+DATAGRAM_SIZE_MIN = _HEADER.size + MAC_SIZE
+_CLUSTER = struct.Struct("!8xQ")
+# What a stranger's datagram earns is smaller than it, or as large (docs/protocol.md 3.4): a type that is not here earns less
+# than its header.
+SIZE_MIN = {1: 304, 3: 296, 13: 296}
+_MULTICAST = 1 << 0  # flags
+_ELIGIBLE, _BLANK = 1 << 0, 1 << 1  # mode bits
+_ROLES = tuple(Role)  # by number: they are consecutive
+
+
+def prologue(cluster: int) -> tuple[tuple[int, bytes], ...]:
+    """(offset, bytes) that every datagram of this cluster has: what a socket filter can check."""
+    return ((0, _MAGIC), (8, cluster.to_bytes(8, "big")))
+
+
+def encode(datagram: Datagram, seal: Seal) -> bytes:
+    h = datagram.header
+    kind, body = pack(datagram.body)
+    unpadded_size = _HEADER.size + len(body) + seal.trailer_size
+    size = max(unpadded_size, SIZE_MIN.get(kind, 0))
+    assert size <= DATAGRAM_SIZE_MAX, datagram
+    header = _HEADER.pack(
+        _MAGIC,
+        VERSION,
+        kind,
+        _MULTICAST if h.multicast else 0,
+        size,
+        h.cluster,
+        h.source,
+        h.destination,
+        h.session,
+        h.receiver,
+        h.sequence,
+        *h.leader,
+        *h.floor,
+        h.priority,
+        0,
+        *h.voters,
+        h.wanted,
+        h.role,
+        seal.key_id,
+        (_ELIGIBLE if h.eligible else 0) | (_BLANK if h.blank else 0),
+        0,
+    )
+    return seal.close(header + body + bytes(size - unpadded_size))
+
+
+def decode(data: bytes, *, cluster: int, seal: Seal) -> Datagram:
+    """Raises DecodeError: oversized, truncated, magic, version, length, other-cluster, damaged, unsigned, bad-key, type,
+    header, or a body's reason (text, count, reason)."""
+    _check_envelope(data, cluster=cluster)
+    fields = _HEADER.unpack_from(data)
+    key_id = fields[_KEY_AT]
+    _check_seal(data, key_id, seal)
+    pull = PULL.get(fields[2])
+    if pull is None:
+        raise DecodeError("type")
+    if len(data) < SIZE_MIN.get(fields[2], 0):
+        raise DecodeError("truncated")
+    header = _header(fields)
+    end = -MAC_SIZE if key_id == NO_KEY else -2 * MAC_SIZE
+    return Datagram(header, pull(Reader(memoryview(data)[_HEADER.size : end])))
+
+
+def key_of(data: bytes) -> int:
+    """Which key signed this datagram, which has been decoded."""
+    return int(_HEADER.unpack_from(data)[_KEY_AT])
+
+
+def _check_seal(data: bytes, key_id: int, seal: Seal) -> None:
+    if not seal.is_whole(data):
+        raise DecodeError("damaged")
+    if key_id != NO_KEY and len(data) < DATAGRAM_SIZE_MIN + MAC_SIZE:
+        raise DecodeError("truncated")
+    if not seal.is_believed(data, key_id):
+        raise DecodeError("unsigned" if key_id == NO_KEY else "bad-key")
+
+
+def _check_envelope(data: bytes, *, cluster: int) -> None:
+    if len(data) > DATAGRAM_SIZE_MAX:
+        raise DecodeError("oversized")
+    if len(data) < DATAGRAM_SIZE_MIN:
+        raise DecodeError("truncated" if data[:2] == _MAGIC else "magic")
+    if data[:2] != _MAGIC:
+        raise DecodeError("magic")
+    if data[2] >> 4 != VERSION >> 4:
+        raise DecodeError("version")
+    if int.from_bytes(data[_HEADER_LENGTH_AT], "big") != len(data):
+        raise DecodeError("length")
+    if _CLUSTER.unpack_from(data)[0] != cluster:
+        raise DecodeError("other-cluster")
+
+
+def _header(fields: tuple[int, ...]) -> Header:
+    flags, _, cluster, source, destination, session, receiver, sequence = fields[3:11]
+    leader_term, leader_node, floor_term, floor_node, priority, _, digest, generation, wanted, role, key_id, mode, _ = (
+        fields[11:]
+    )
+    if role >= len(_ROLES) or source == 0 or session == 0 or sequence == 0:
+        raise DecodeError("header")
+    return Header(
+        cluster=cluster,
+        source=NodeId(source),
+        destination=NodeId(destination),
+        session=SessionId(session),
+        receiver=SessionId(receiver),
+        sequence=sequence,
+        leader=Ballot(Term(leader_term), NodeId(leader_node)),
+        floor=Ballot(Term(floor_term), NodeId(floor_node)),
+        priority=priority,
+        role=_ROLES[role],
+        eligible=bool(mode & _ELIGIBLE),
+        voters=VoterList(digest, generation),
+        wanted=wanted,
+        blank=bool(mode & _BLANK),
+        multicast=bool(flags & _MULTICAST),
+        key_id=key_id,
+    )
