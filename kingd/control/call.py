@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 
 from kingd.control.service import JsonObject
 
+_NAME_MAX = 64
 MESSAGE_SIZE_MAX = 4096  # our longest real call has some hundred bytes; to read more costs the election time
 
 
@@ -80,6 +81,10 @@ def is_string(value: object) -> bool:
     return isinstance(value, str)
 
 
+def is_name(value: object) -> bool:
+    return isinstance(value, str) and 0 < len(value) <= _NAME_MAX and value.isprintable()
+
+
 def is_string_or_null(value: object) -> bool:
     return value is None or isinstance(value, str)
 
@@ -102,8 +107,8 @@ METHODS: Mapping[str, Mapping[str, Method]] = {
         "History": Method(),
         "Survey": Method(lasts=True),
         "Watch": Method(streams=True),
-        "Drain": Method(privileged=True, streams=True),
-        "Drained": Method(privileged=True),
+        "Drain": Method(parameters={"name": is_name}, privileged=True, streams=True),
+        "Drained": Method(parameters={"name": is_name}, privileged=True),
         "StepDown": Method(parameters={"to": is_string_or_null, "for_ms": is_int}, privileged=True, lasts=True),
         "SetPriority": Method(parameters={"priority": is_int}, privileged=True),
         "Reload": Method(privileged=True),

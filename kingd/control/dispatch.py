@@ -37,7 +37,7 @@ class Dispatcher:
             raise CallError("org.kingd.NotAuthorized", {"message": message})
 
     def stream(self, call: Call) -> AsyncIterator[JsonObject]:
-        return self._service.drain() if call.method == "Drain" else self._service.watch()
+        return self._service.drain(_name(call.parameters)) if call.method == "Drain" else self._service.watch()
 
     def reply(self, call: Call) -> JsonObject:
         """To a method that is answered at once."""
@@ -56,7 +56,7 @@ class Dispatcher:
                 case "Reload":
                     return self._service.reload()
                 case "Drained":
-                    return self._service.drained()
+                    return self._service.drained(_name(call.parameters))
                 case other:
                     raise AssertionError(other)  # look_up() let it pass, so it must be above
 
@@ -99,3 +99,9 @@ def _refusals() -> Iterator[None]:
 def _int(value: object) -> int:
     assert isinstance(value, int)  # look_up() checked it
     return value
+
+
+def _name(parameters: JsonObject) -> str:
+    name = parameters["name"]
+    assert isinstance(name, str)  # look_up() checked it
+    return name

@@ -40,11 +40,11 @@ class Service(Protocol):
     def watch(self) -> AsyncIterator[JsonObject]:
         """The present state as an event with "initial": true, then every change. A reader that lags is cut off."""
 
-    def drain(self) -> AsyncIterator[JsonObject]:
+    def drain(self, name: str) -> AsyncIterator[JsonObject]:
         """{"version": 1, "draining": bool, "exclusive": bool}, now and whenever it changes. While anybody is served this, a
-        hand-over of a daemon that goes on running waits for `drained`."""
+        hand-over on purpose and a planned stop wait until each of these names has said `drained`."""
 
-    def drained(self) -> JsonObject:
+    def drained(self, name: str) -> JsonObject:
         """{"version": 1}."""
 
     async def step_down(self, *, to: str | None, for_ms: int) -> JsonObject:

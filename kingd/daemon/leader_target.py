@@ -94,7 +94,7 @@ class Helper:
     def _tend(self) -> None:
         while True:
             try:
-                for told in stream(self._socket, "Drain"):
+                for told in stream(self._socket, "Drain", {"name": TARGET}):
                     self._told = Told(draining=flag(told, "draining"), exclusive=flag(told, "exclusive"))
                     self._wake()
             except KingdError:
@@ -181,7 +181,7 @@ class Helper:
     def _say_drained(self) -> None:
         """Again at each turn, until the daemon says that it is over."""
         try:
-            call(self._socket, "Drained", timeout_s=_PATIENCE_US / _SECOND)
+            call(self._socket, "Drained", {"name": TARGET}, timeout_s=_PATIENCE_US / _SECOND)
         except KingdError as error:
             _log.warning("the daemon does not hear that all has ended here: %s", error)
 

@@ -136,6 +136,7 @@ class Runtime:
         self._service = ControlService(self)
         self._server = ControlServer(self._service, path=config.control.socket, group=config.control.group)
         self._tasks: set[asyncio.Task[None]] = set()
+        self._is_ending = False
         self._remembered: list[Endpoint] = []
 
     async def run(self) -> int:
@@ -219,9 +220,14 @@ class Runtime:
         self._stopped.set()
 
     def _on_stop_signal(self) -> None:
-        if self.core.node.stopping:  # asked twice: now
+        if self._is_ending:  # asked twice: now
             self._stopped.set()
             return
+        self._is_ending = True
+        self._spawn(self._end())
+
+    async def _end(self) -> None:
+        await self._service.drain_to_stop()
         self.perform(self.core.stop(now_us=now_us()))
 
     @property

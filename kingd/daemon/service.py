@@ -1,6 +1,7 @@
 """What the control socket asks, answered from the core at the moment of asking (`kingd.control.service.Service`)."""
 
 import asyncio
+import contextlib
 import logging
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -18,11 +19,13 @@ from kingd.core.wire.message import Role
 from kingd.core.wire.seal import Seal
 from kingd.daemon import views
 from kingd.daemon.clock import now_us
+from kingd.daemon.drains import Drains
 from kingd.daemon.journal import Journal
 from kingd.daemon.refusals import Refusals
 
 _log = logging.getLogger("kingd")
 
+_LOOK_EVERY_S = 0.1
 _STEP_DOWN_LIMIT_S = 10.0 + DRAIN_US_MAX / SECOND
 _PRIORITY_MAX = 65535
 _SURVEY_EVERY_S = 0.2  # all of the cluster answers: whoever asks again and again shares what the others get
@@ -66,7 +69,8 @@ class ControlService:
         self._surveys: dict[int, asyncio.Future[JsonObject]] = {}
         self._survey_at_s = 0.0  # the next one, at the earliest
         self._step_downs: list[asyncio.Future[JsonObject]] = []
-        self._drainers: set[asyncio.Queue[JsonObject]] = set()
+        self._drains = Drains(self._on_drains_changed, self._on_drained)
+        self._leaves = asyncio.Event()  # while it waits to stop: now
         self._configured_priority = daemon.config.priority  # not in force after SetPriority
 
     def status(self) -> JsonObject:
@@ -137,30 +141,44 @@ class ControlService:
         former = {key: daemon.changed[key] for key in _OF_THE_CHANGE if key in daemon.changed}
         return shown | former | {"initial": True}
 
-    async def drain(self) -> AsyncIterator[JsonObject]:
-        core, told = self._daemon.core, asyncio.Queue[JsonObject]()
-        self._drainers.add(told)
-        self._daemon.perform(core.set_drains(True, now_us=now_us()))
+    async def drain(self, name: str) -> AsyncIterator[JsonObject]:
+        told = self._drains.open(name)
         try:
-            yield self._target()
+            draining = self._drains.is_on
             while True:
-                yield await told.get()
+                yield {"version": 1, "draining": draining, "exclusive": self._daemon.config.target.exclusive}
+                draining = await told.get()
         finally:
-            self._drainers.discard(told)
-            if not self._drainers and not core.node.stopped:
-                self._daemon.perform(core.set_drains(False, now_us=now_us()))
+            self._drains.close(told)
 
-    def _target(self) -> JsonObject:
-        daemon = self._daemon
-        return {
-            "version": 1,
-            "draining": daemon.core.node.drain is not None,
-            "exclusive": daemon.config.target.exclusive,
-        }
+    def drained(self, name: str) -> JsonObject:
+        self._drains.ended(name)
+        return {"version": 1}
 
-    def _tell_drainers(self) -> None:
-        for told in self._drainers:
-            told.put_nowait(self._target())
+    def _on_drains_changed(self, any_: bool) -> None:
+        core = self._daemon.core
+        if not core.node.stopped:
+            self._daemon.perform(core.set_drains(any_, now_us=now_us()))
+
+    def _on_drained(self) -> None:
+        self._leaves.set()
+        self._daemon.perform(self._daemon.core.drained(now_us=now_us()))
+
+    async def drain_to_stop(self) -> None:
+        """What runs because this host leads is ended while it leads: `DRAIN_US_MAX` at most."""
+        self._leaves.clear()
+        if self._drains and self._leads() and not self._drains.is_on:
+            _log.info("stopping when what runs because this host leads has ended")
+            self._drains.turn(on=True)
+        end_us = now_us() + DRAIN_US_MAX
+        while self._drains.owed and self._leads() and now_us() < end_us:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._leaves.wait(), _LOOK_EVERY_S)
+        if self._drains.owed and self._leads():
+            _log.warning("stopping, and it has not said that it has ended: %s", ", ".join(self._drains.owed))
+
+    def _leads(self) -> bool:
+        return self._daemon.core.node.role is Role.LEADER
 
     def on_draining(self) -> None:
         node = self._daemon.core.node
@@ -168,11 +186,7 @@ class ControlService:
             _log.info("handing over (%s) when what runs because this host leads has ended", node.drain.reason.word)
         elif node.role is Role.LEADER:
             _log.warning("the hand-over came to nothing: this host leads on, and what it runs may start again")
-        self._tell_drainers()
-
-    def drained(self) -> JsonObject:
-        self._daemon.perform(self._daemon.core.drained(now_us=now_us()))
-        return {"version": 1}
+        self._drains.turn(on=node.drain is not None)
 
     async def step_down(self, *, to: str | None, for_ms: int) -> JsonObject:
         daemon = self._daemon
@@ -228,7 +242,7 @@ class ControlService:
             applied.append("security.key_file")  # the same file with other keys in it, or one that was not there before
         notes = self._take_priority_back(new.priority)
         daemon.reconfigure(apply_live(daemon.config, new), seal, waiting=waiting)
-        self._tell_drainers()
+        self._drains.tell()
         _log.info("reloaded: %s", ", ".join(applied) or "nothing changed that works without a restart")
         pending = [f"quorum.voters: {obstacle}"] if (obstacle := daemon.core.obstacle) is not None else []
         if pending:

@@ -151,11 +151,11 @@ class FakeService:
         finally:
             self.watchers.remove(events)
 
-    async def drain(self) -> AsyncIterator[JsonObject]:
+    async def drain(self, name: str) -> AsyncIterator[JsonObject]:
         yield {"version": 1, "draining": False, "exclusive": False}
 
-    def drained(self) -> JsonObject:
-        self._record("drained", None)
+    def drained(self, name: str) -> JsonObject:
+        self._record("drained", name)
         return {"version": 1}
 
     async def step_down(self, *, to: str | None, for_ms: int) -> JsonObject:

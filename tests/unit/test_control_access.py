@@ -24,7 +24,12 @@ from tests.unit.running import TOP
 NOBODY = 65534
 SOMEBODY = 12345
 A_GROUP = grp.getgrgid(4)  # adm: on every Debian
-CHANGES = [("StepDown", {"for_ms": 1000}), ("SetPriority", {"priority": 1}), ("Reload", {}), ("Drained", {})]
+CHANGES = [
+    ("StepDown", {"for_ms": 1000}),
+    ("SetPriority", {"priority": 1}),
+    ("Reload", {}),
+    ("Drained", {"name": "me"}),
+]
 
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="becomes another user, which needs root")
 

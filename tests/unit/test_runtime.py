@@ -548,7 +548,7 @@ def test_fields_of_watch_and_history(pair: Daemon) -> None:
 def test_hand_over_waits_for_who_has_something_to_end(pair: Daemon, daemons: list[Daemon]) -> None:
     """Two daemons, and in the place of the helper of kingd-leader.target this test."""
     leader = daemons[0]
-    told = stream(leader.socket, "Drain", first_s=PATIENCE_S)
+    told = stream(leader.socket, "Drain", {"name": "test"}, first_s=PATIENCE_S)
     assert next(told) == {"version": 1, "draining": False, "exclusive": False}
     with ThreadPoolExecutor(1) as pool:
         stepped = pool.submit(leader.ask, "StepDown", for_ms=60_000)
@@ -556,6 +556,38 @@ def test_hand_over_waits_for_who_has_something_to_end(pair: Daemon, daemons: lis
         assert {row["leader"] for row in rows(pair.ask("Survey"), "nodes")} == {"box1"}
         assert "step-down" in str(leader.ask("Status")["problems"])
         assert not stepped.done()
-        leader.ask("Drained")
+        leader.ask("Drained", name="test")
         assert "box2" in str(stepped.result(PATIENCE_S)["leader"])
     assert next(told)["draining"] is False
+
+
+def test_hand_over_waits_for_each_of_them_also_for_one_that_is_gone(pair: Daemon, daemons: list[Daemon]) -> None:
+    leader = daemons[0]
+    one = stream(leader.socket, "Drain", {"name": "one"}, first_s=PATIENCE_S)
+    two = stream(leader.socket, "Drain", {"name": "two"}, first_s=PATIENCE_S)
+    assert not next(one)["draining"]
+    assert not next(two)["draining"]
+    with ThreadPoolExecutor(1) as pool:
+        stepped = pool.submit(leader.ask, "StepDown", for_ms=60_000)
+        assert next(one)["draining"]
+        assert next(two)["draining"]
+        del two  # ends its connection
+        leader.ask("Drained", name="one")
+        leader.ask("Drained", name="three")  # was told nothing
+        assert {row["leader"] for row in rows(pair.ask("Survey"), "nodes")} == {"box1"}
+        assert not stepped.done()
+        leader.ask("Drained", name="two")
+        assert "box2" in str(stepped.result(PATIENCE_S)["leader"])
+
+
+def test_planned_stop_waits_for_who_has_something_to_end(pair: Daemon, daemons: list[Daemon]) -> None:
+    leader = daemons[0]
+    told = stream(leader.socket, "Drain", {"name": "test"}, first_s=PATIENCE_S)
+    assert not next(told)["draining"]
+    leader.signal(signal.SIGTERM)
+    assert next(told)["draining"]
+    assert {row["leader"] for row in rows(pair.ask("Survey"), "nodes")} == {"box1"}
+    leader.ask("Drained", name="test")
+    pair.until_leader("box2")
+    assert leader.process is not None
+    assert leader.process.wait(PATIENCE_S) == 0
