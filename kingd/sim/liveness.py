@@ -117,7 +117,16 @@ def is_electable(survivors: list[Host]) -> bool:
     need = majority(len(voters))
     tells = min(need, len(voters) - need + 1)
     begins = knowing == 0 and not any(_counts_on_the_dead(h, survivors) for h in here)
-    return has_majority(survivors) and (knowing >= tells or begins or len(here) == len(voters))
+    enough = knowing >= tells or begins or len(here) == len(voters)
+    return has_majority(survivors) and enough and _may_be_led(survivors)
+
+
+def _may_be_led(survivors: list[Host]) -> bool:
+    """By the list of a voter with history: hosts that were set up anew begin with the list of their configuration, and learn
+    another one only from a leader. Where those that know it have priority 0, nobody leads."""
+    nodes = [h.core.node for h in survivors if h.core is not None]
+    lists = {node.voters.names for node in nodes if node.is_voter and node.learned}
+    return not lists or any(node.priority > 0 and node.voters.names in lists for node in nodes)
 
 
 def _counts_on_the_dead(host: Host, survivors: list[Host]) -> bool:

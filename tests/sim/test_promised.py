@@ -106,3 +106,20 @@ def test_first_start_in_which_a_voter_starts_again_need_not_elect() -> None:
     cluster.crash(again)
     cluster.start(again)
     assert not is_electable(cluster.hosts)
+
+
+@pytest.mark.parametrize("priority", [0, 100])
+def test_hosts_set_up_anew_need_not_elect_by_a_list_that_only_an_observer_knows(priority: int) -> None:
+    """Its list comes from nowhere else, and a leader tells of it (simulator, seed 71154299)."""
+    cluster = Cluster([replace(s, voters=("box3",)) for s in hosts(100, 50, priority)], seed=1)
+    cluster.start_all()
+    cluster.run(3 * SECOND)
+    for host in cluster.hosts:
+        if host.name != "box3":
+            cluster.crash(host)
+            cluster.forget(host)
+        cluster.set_voters(host, ("box1", "box3"))
+    for host in cluster.hosts:
+        if host.core is None:
+            cluster.start(host)
+    assert is_electable(cluster.hosts) is (priority > 0)
