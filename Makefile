@@ -104,6 +104,10 @@ sim: $(if $(COMPILED),.venv/for-tests,.venv/for-use)
 	@.venv/bin/python -m $(if $(COMPILED),tests.sim.compiled,kingd.sim) --start $(START) --seeds $(SEEDS) \
 		$(if $(KEEP_GOING),--keep-going) $(if $(ONLY),--mode $(ONLY))
 
+.PHONY: model
+model: .venv/for-use
+	@.venv/bin/python -m kingd.explorer --more-ticks $(MORE) --states $(STATES)
+
 .PHONY: chaos
 chaos: .venv/for-tests
 	@packaging/prerequisites test
@@ -117,10 +121,6 @@ chaos: .venv/for-tests
 	@touch $@
 
 # BENCH: options, such as "--on kingd,keepalived --rows kill"; `.venv/bin/python -m benchmarks --help` has them all
-.PHONY: model
-model: .venv/for-use
-	@.venv/bin/python -m kingd.sim.exhaustive --more-ticks $(MORE) --states $(STATES)
-
 .PHONY: bench
 bench: .venv/for-bench
 	@packaging/prerequisites bench

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from functools import cache
 from typing import NamedTuple
 
-from kingd.sim.exhaustive.scope import Scope
-from kingd.sim.exhaustive.search import explore
-from kingd.sim.exhaustive.trace import lines
-from kingd.sim.exhaustive.world import World
+from kingd.explorer.scope import Scope
+from kingd.explorer.search import explore
+from kingd.explorer.trace import lines
+from kingd.explorer.world import World
 
 
 class Seen(NamedTuple):

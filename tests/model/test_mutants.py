@@ -4,7 +4,7 @@ from concurrent.futures import Future
 
 import pytest
 
-from kingd.sim.exhaustive.scopes import SCOPES
+from kingd.explorer.scopes import SCOPES
 from tests.model import mutants
 from tests.model.explored import Explored, Mutant, begin, explored
 from tests.model.test_scenarios import is_freed

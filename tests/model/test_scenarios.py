@@ -6,8 +6,8 @@ from dataclasses import replace
 import pytest
 
 from kingd.core.wire.message import Claim, Grant, Refuse, Resign, Role
-from kingd.sim.exhaustive.scope import Fault
-from kingd.sim.exhaustive.scopes import SCOPES, VOTES, A, B, C, alike, scope
+from kingd.explorer.scope import Fault
+from kingd.explorer.scopes import SCOPES, VOTES, A, B, C, alike, scope
 from tests.model.explored import Explored, Seen, begin, explored
 
 pytestmark = [pytest.mark.model, pytest.mark.timeout(600)]

@@ -2,7 +2,7 @@
 
 import pytest
 
-from kingd.sim.exhaustive.scopes import SCOPES
+from kingd.explorer.scopes import SCOPES
 from tests.model.explored import begin, explored
 
 pytestmark = [pytest.mark.model, pytest.mark.timeout(600)]

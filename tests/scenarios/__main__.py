@@ -8,7 +8,7 @@ import re
 from pathlib import Path
 from typing import NamedTuple
 
-from kingd.sim.exhaustive.scopes import SCOPES
+from kingd.explorer.scopes import SCOPES
 
 TOP = Path(__file__).parents[2]
 PAGE = TOP / "docs" / "scenarios.md"
@@ -156,7 +156,7 @@ between network namespaces, M = every order of events of a small cluster (`make 
 EXHAUSTIVE = """
 ## Explored exhaustively
 
-Which scopes (of `kingd/sim/exhaustive/scopes.py`, or its own) a test at level M looks at: all that can happen in each
+Which scopes (of `kingd/explorer/scopes.py`, or its own) a test at level M looks at: all that can happen in each
 of them happens, in every order, and no invariant may break.
 
 | # | scenario | scopes |

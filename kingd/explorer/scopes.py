@@ -8,7 +8,7 @@ from typing import Any
 from kingd.core.settings import Settings
 from kingd.core.state.node import TERM_JUMP_MAX
 from kingd.core.wire.message import Ack, Announce, Body, Claim, Grant, Heartbeat, Probe, ProbeAck, Refuse, Resign
-from kingd.sim.exhaustive.scope import ELECTION, HANDOVER, TICK_US, Fault, Scope, Ticks
+from kingd.explorer.scope import ELECTION, HANDOVER, TICK_US, Fault, Scope, Ticks
 
 VOTERS = ("a", "b", "c")
 FOUR = ("a", "b", "c", "d")

@@ -35,9 +35,9 @@ from kingd.core.wire.message import (
     SessionId,
     Term,
 )
-from kingd.sim.exhaustive.frozen import Frozen, freeze, thaw
-from kingd.sim.exhaustive.scope import TICK_US, Fault, Scope
-from kingd.sim.exhaustive.watch import Before, Watch, look
+from kingd.explorer.frozen import Frozen, freeze, thaw
+from kingd.explorer.scope import TICK_US, Fault, Scope
+from kingd.explorer.watch import Before, Watch, look
 
 ORIGIN_US = 1000 * TICK_US  # where all clocks begin
 MEETING = (Announce, Probe, ProbeAck)

@@ -1,4 +1,4 @@
-"""`python -m kingd.sim.exhaustive`: explore scopes, all or those named, and say how many states each has. Exit code: 0 all
+"""`python -m kingd.explorer`: explore scopes, all or those named, and say how many states each has. Exit code: 0 all
 visited and nothing wrong, 1 a scope is larger than the limit, 2 a violation."""
 
 import argparse
@@ -8,10 +8,10 @@ import time
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
 
-from kingd.sim.exhaustive.scopes import SCOPES
-from kingd.sim.exhaustive.search import STATES_MAX, Found, explore
-from kingd.sim.exhaustive.trace import lines
-from kingd.sim.exhaustive.world import World
+from kingd.explorer.scopes import SCOPES
+from kingd.explorer.search import STATES_MAX, Found, explore
+from kingd.explorer.trace import lines
+from kingd.explorer.world import World
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -37,7 +37,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m kingd.sim.exhaustive", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m kingd.explorer", description=__doc__)
     parser.add_argument("scopes", nargs="*", choices=[*SCOPES, []], metavar="SCOPE", help=", ".join(SCOPES))
     parser.add_argument("--more-ticks", type=float, default=0, metavar="T", help="let each run for so much longer")
     parser.add_argument(

@@ -3,7 +3,7 @@
 from collections import deque
 from dataclasses import dataclass
 
-from kingd.sim.exhaustive.world import Action, State, World
+from kingd.explorer.world import Action, State, World
 
 STATES_MAX = 5_000_000
 

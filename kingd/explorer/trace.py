@@ -3,11 +3,11 @@
 from collections.abc import Iterator
 
 from kingd.core.wire.message import NO_BALLOT, Ballot, Claim, Datagram, Grant, Refuse, Resign
-from kingd.sim.exhaustive.frozen import thaw
-from kingd.sim.exhaustive.local import place_of, word
-from kingd.sim.exhaustive.scope import TICK_US, Fault
-from kingd.sim.exhaustive.search import Found
-from kingd.sim.exhaustive.world import TIME, Action, State, World
+from kingd.explorer.frozen import thaw
+from kingd.explorer.local import place_of, word
+from kingd.explorer.scope import TICK_US, Fault
+from kingd.explorer.search import Found
+from kingd.explorer.world import TIME, Action, State, World
 
 
 def lines(world: World, found: Found) -> Iterator[str]:

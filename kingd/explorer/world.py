@@ -10,8 +10,8 @@ from typing import NamedTuple
 
 from kingd.core.timing import NEVER
 from kingd.core.wire.message import NO_BALLOT, Ballot, Resign, Role, SessionId, Term
-from kingd.sim.exhaustive.local import MEETING, ORIGIN_US, Input, Locals
-from kingd.sim.exhaustive.scope import TICK_US, TO_DATAGRAMS, Fault, Scope
+from kingd.explorer.local import MEETING, ORIGIN_US, Input, Locals
+from kingd.explorer.scope import TICK_US, TO_DATAGRAMS, Fault, Scope
 
 State = tuple[int, tuple[int, ...], int, int]
 """True time, hosts, network, past."""
