@@ -40,23 +40,27 @@ class Persist:
 
     `term` is that of the newest leadership followed: what a later session of this node follows is not below it. `hold_us`
     is the longest promise that this node may give: a later session gives none for so long. `voters` is the list in force,
-    with which a later session begins.
+    with which a later session begins. Nothing waits for it for as long as `spread_us`: the driver may write it at any moment
+    of that.
     """
 
     ceiling: Term
     term: Term
     hold_us: int = 0
     voters: Voters | None = None
+    spread_us: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Will:
     """What is to be sent should this process end without a word: to the group, and by unicast to these. None: nothing. It
-    replaces what was left before."""
+    replaces what was left before, which is good enough for another `spread_us`: the driver may leave this one at any moment
+    of that."""
 
     obituary: Datagram | None
     to: tuple[Endpoint, ...] = ()
     group: bool = True
+    spread_us: int = 0
 
 
 class EventKind(StrEnum):

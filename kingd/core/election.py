@@ -1,13 +1,16 @@
 """The state machine's door: datagrams, time and commands go in, a list of effects comes out. docs/protocol.md 4.
 
+What is behind it, `node`, is for the simulator, the explorer and their like: a driver asks the door.
 `Core` knows no clock, socket, file or log, and raises for nothing that a peer can send. Each entry takes `now_us`,
 which never goes back; after each, `deadline_us` says when `tick` is due. What is done about each is in
 dispatch.py, timers.py and commands.py, and the rules are in the modules beside them, by topic."""
 
 import random
+from collections.abc import Mapping
 from dataclasses import replace
 
 from kingd.core.effect import Effect, EventKind, Persist
+from kingd.core.facts import Glance, MemberRow
 from kingd.core.rules import (
     claiming,
     commands,
@@ -21,12 +24,12 @@ from kingd.core.rules import (
     voters,
     will,
 )
-from kingd.core.rules.glance import Glance, glance
+from kingd.core.rules.glance import glance
 from kingd.core.rules.publishing import Publisher, event
 from kingd.core.settings import Settings, Voters
 from kingd.core.state.node import Node
 from kingd.core.state.promise import Promise
-from kingd.core.status import Status, status
+from kingd.core.status import Status, members, status
 from kingd.core.timing import MS, NEVER, promise_us
 from kingd.core.wire.endpoint import Endpoint
 from kingd.core.wire.message import (
@@ -35,6 +38,7 @@ from kingd.core.wire.message import (
     Datagram,
     Heartbeat,
     NodeId,
+    Reason,
     Role,
     SessionId,
     Term,
@@ -103,6 +107,50 @@ class Core:
         """When `tick` is due."""
         return self._deadline_us
 
+    @property
+    def settings(self) -> Settings:
+        """Those in force, but for the list of voters, which is the one that is wanted."""
+        return self.node.settings
+
+    @property
+    def id(self) -> NodeId:
+        return self.node.id
+
+    @property
+    def session(self) -> SessionId:
+        return self.node.session
+
+    @property
+    def role(self) -> Role:
+        """The state machine's. What may be said of it after a stall, `status` says."""
+        return self.node.role
+
+    @property
+    def draining(self) -> Reason | None:
+        """For which hand-over what runs because this node leads is to be ended, or was. None: for none."""
+        return None if self.node.drain is None else self.node.drain.reason
+
+    @property
+    def stopped(self) -> bool:
+        """Goodbye was said: it answers nobody any more."""
+        return self.node.stopped
+
+    @property
+    def dropped(self) -> Mapping[str, int]:
+        """How many datagrams were understood and not believed, or of no use, by reason."""
+        return self.node.dropped
+
+    def endpoints(self, *, alive: bool = True) -> list[Endpoint]:
+        """Where the verified members are that are alive, or all that are known."""
+        return [m.endpoint for m in (self.node.members.alive() if alive else self.node.members)]
+
+    def news(self) -> list[tuple[SessionId, int]]:
+        """Whose words are news, and from which sequence number on: the live members' sessions, the leader's first, then by
+        rank."""
+        leader = self.node.leader.node
+        known = sorted(self.node.members.alive(), key=lambda member: (member.node != leader, member.rank))
+        return [(member.session, member.window.newest) for member in known]
+
     def refusal(self, wanted: tuple[str, ...]) -> str | None:
         """Why this list of voters can never be the next one, or None."""
         return voters.refusal(self.node, wanted)
@@ -123,6 +171,10 @@ class Core:
 
     def status(self, now_us: int) -> Status:
         return status(self.node, now_us)
+
+    def members(self, now_us: int) -> list[MemberRow]:
+        """All that are known, verified or heard of, and this node; the first in rank first."""
+        return members(self.node, now_us)
 
     def repeat(self, beat: Datagram, sequence: int, *, source: Endpoint, now_us: int) -> bool:
         """`beat` once more, with this sequence number (and perhaps another count). Whether that was all there is to it: then

@@ -6,12 +6,14 @@ far: after a stall a question may be answered before any timer has fired."""
 from dataclasses import dataclass
 
 from kingd.core.effect import Peer
+from kingd.core.facts import MemberRow
 from kingd.core.rules import quorum, silence, voters
 from kingd.core.rules.voters import majority
+from kingd.core.state.hearsay import Listed
 from kingd.core.state.members import Member, State
 from kingd.core.state.node import Node
 from kingd.core.timing import MS, SECOND
-from kingd.core.wire.message import NO_BALLOT, NOBODY, Ballot, Reason, Role, Term
+from kingd.core.wire.message import NO_BALLOT, NOBODY, Ballot, NodeId, Reason, Role, Term
 
 _ASKED_OF_LATE_US = 10 * SECOND
 
@@ -20,6 +22,7 @@ _ASKED_OF_LATE_US = 10 * SECOND
 class Status:
     """What users are told."""
 
+    me: Peer
     role: Role
     ballot: Ballot  # led or followed, NO_BALLOT = not known
     leader: Peer | None
@@ -49,6 +52,7 @@ def status(node: Node, now_us: int) -> Status:
     missing = quorum.missing(node, now_us)
     reachable = len(node.voters.names) - len(missing) if node.in_quorum_mode else quorum.reachable(node, now_us)
     return Status(
+        me=node.me(),
         role=role,
         ballot=ballot,
         leader=leader,
@@ -67,6 +71,42 @@ def status(node: Node, now_us: int) -> Status:
         voters_missing=missing,
         quorum_ok=ballot.node != NOBODY or _may_elect(node, reachable, reason),
         problems=tuple(_problems(node, now_us)),
+    )
+
+
+def members(node: Node, now_us: int) -> list[MemberRow]:
+    """All that are known, this node among them, the first in rank first."""
+    role, ballot, *_ = _believed(node, now_us)
+    leaders = {ballot.node, *(rival.node for rival in silence.rivals(node, now_us))}
+    verified = [_row(m, _shown_role(m, leaders), m.state, now_us) for m in node.members]
+    heard_of = [  # and not asked: docs/protocol.md 4.1. They follow as far as anybody knows.
+        _row(m, Role.FOLLOWER, State.ALIVE if m.is_alive(now_us) else State.DEAD, now_us) for m in node.hearsay
+    ]
+    own = MemberRow(
+        peer=node.me(),
+        role=role,
+        state=State.ALIVE,
+        eligible=node.eligible,
+        silent_us=0,
+        version=node.settings.version,
+    )
+    return sorted([own, *verified, *heard_of], key=lambda row: (-row.peer.priority, row.peer.node))
+
+
+def _shown_role(member: Member, leaders: set[NodeId]) -> Role:
+    if member.node in leaders:
+        return Role.LEADER
+    return Role.FOLLOWER if member.role is Role.LEADER else member.role
+
+
+def _row(member: Member | Listed, role: Role, state: State, now_us: int) -> MemberRow:
+    return MemberRow(
+        peer=Peer(node=member.node, name=member.name, priority=member.priority, endpoint=member.endpoint),
+        role=role,
+        state=state,
+        eligible=member.eligible,
+        silent_us=max(0, now_us - member.heard_us),
+        version=member.version,
     )
 
 

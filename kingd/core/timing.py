@@ -10,6 +10,13 @@ SECOND = 1_000_000
 NEVER = 1 << 62
 """A deadline that does not come."""
 
+DRAIN_US_MAX = 30 * SECOND
+"""How long leadership waits, before it is handed over, for what runs because this node leads to end."""
+
+SPREAD_US = 2 * SECOND
+"""In a large cluster all members do the same for a new leader, at the moment when all have to hear of it: what can wait is
+spread over so long, for hundreds of them may share a machine or a disk."""
+
 _RHO_PERCENT = 1  # how far the rate of a host's clock may be from real time
 _SLACK_US = 5 * MS
 _READ_AT_ONCE = 32

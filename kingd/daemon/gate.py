@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable
 
 from kingd.core.election import Core
-from kingd.core.rules.glance import Glance
+from kingd.core.facts import Glance
 from kingd.core.wire.codec import (
     DATAGRAM_SIZE_MAX,
     DATAGRAM_SIZE_MIN,
@@ -22,6 +22,7 @@ from kingd.core.wire.codec import (
 )
 from kingd.daemon.clock import now_us
 from kingd.daemon.floodgate import Floodgate
+from kingd.daemon.refusals import Refusals
 from kingd.net.filter import Filter
 from kingd.net.transport import Transport
 
@@ -31,8 +32,9 @@ _RENEW_S = 0.5
 
 
 class Gate:
-    def __init__(self, core: Core) -> None:
+    def __init__(self, core: Core, refusals: Refusals) -> None:
         self._core = core
+        self._refusals = refusals
         self._floodgate = Floodgate()
         self._transport: Transport | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -51,7 +53,7 @@ class Gate:
                 read()
                 self._floodgate.spend(time.thread_time_ns() - began_ns)
             case Glance.STRANGER:
-                self._core.node.drop("flood")
+                self._refusals.count("flood")
                 self._on_judged(self._floodgate.turned_away(now_us))
             case Glance.USELESS:
                 self.refused(now_us)
@@ -87,19 +89,15 @@ class Gate:
         """Each host that starts asks the group whether somebody has its id, and what we send to it comes back to us: the core
         would drop both, but a daemon that is woken for it costs a hundred times as much."""
         assert self._transport is not None
-        node, flood = self._core.node, self._floodgate.closed
-        fixed, size_min, size_max = prologue(node.settings.cluster), DATAGRAM_SIZE_MIN, DATAGRAM_SIZE_MAX
-        own_id, own_session = node.id.to_bytes(8, "big"), node.session.to_bytes(8, "big")
+        core, flood = self._core, self._floodgate.closed
+        fixed, size_min, size_max = prologue(core.settings.cluster), DATAGRAM_SIZE_MIN, DATAGRAM_SIZE_MAX
+        own_id, own_session = core.id.to_bytes(8, "big"), core.session.to_bytes(8, "big")
         own = ((SOURCE_AT.start, own_id), (SESSION_AT.start, own_session))
         to = (DESTINATION_AT.start, own_id)
-        sessions = (SESSION_AT.start, SEQUENCE_AT.start, self._news()) if flood else None
+        news = [(session.to_bytes(8, "big"), newest) for session, newest in core.news()] if flood else []
+        # The leader's is the first of them, for only so many fit into a filter.
+        sessions = (SESSION_AT.start, SEQUENCE_AT.start, news) if flood else None
         self._transport.filter(
             Filter(fixed, size_min=size_min, size_max=size_max, samples=True, sessions=sessions) if flood else None,
             Filter(fixed, size_min=size_min, size_max=size_max, to=to, own=own, samples=flood, sessions=sessions),
         )
-
-    def _news(self) -> list[tuple[bytes, int]]:
-        """Whose words are news, and from which number on: the leader's first, for only so many fit into a filter."""
-        node = self._core.node
-        known = sorted(node.members.alive(), key=lambda member: (member.node != node.leader.node, member.rank))
-        return [(member.session.to_bytes(8, "big"), member.window.newest) for member in known]

@@ -5,6 +5,7 @@ a problem that users are told; the election goes on."""
 
 import asyncio
 import logging
+import random
 
 from kingd.core.effect import Will
 from kingd.core.wire.codec import encode
@@ -22,28 +23,50 @@ _GONE = (
 
 
 class LastWill:
-    def __init__(self, guardian: Guardian | None) -> None:
+    def __init__(self, guardian: Guardian | None, seal: Seal, *, rng: random.Random) -> None:
         """None: there is nobody to leave it to."""
         self._guardian = guardian
+        self._seal = seal
+        self._rng = rng
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._transport: Transport | None = None
         self._will = Will(None)
+        self._leaving: asyncio.TimerHandle | None = None
         self.problem = _GONE if guardian is None else ""  # for users
 
-    def watch(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Notice when the guardian ends before this process."""
+    def watch(self, loop: asyncio.AbstractEventLoop, transport: Transport) -> None:
+        """It is to go these ways. Notice when the guardian ends before this process."""
+        self._loop, self._transport = loop, transport
         if self._guardian is not None:
-            self._loop = loop
             loop.add_reader(self._guardian.pipe, self._on_gone)
 
-    def leave(self, will: Will | None, transport: Transport, seal: Seal) -> None:
-        """A new one, or the present one by other ways or under other keys."""
-        self._will = will or self._will
+    def leave(self, will: Will) -> None:
+        """A new one. Where many hosts leave one at one moment, each does it at a moment of its own."""
+        assert self._loop is not None
+        if self._leaving is not None:
+            self._leaving.cancel()
+        if will.spread_us:
+            self._leaving = self._loop.call_later(self._rng.uniform(0, will.spread_us) / 1e6, self._replace, will)
+        else:
+            self._replace(will)
+
+    def _replace(self, will: Will) -> None:
+        self._will = will
+        self.renew()
+
+    def reseal(self, seal: Seal) -> None:
+        self._seal = seal
+        self.renew()
+
+    def renew(self) -> None:
+        """The present one, perhaps by other ways."""
         if self._guardian is None:
             return
-        obituary = self._will.obituary
+        assert self._transport is not None
+        will, obituary = self._will, self._will.obituary
         try:
             self._guardian.leave(
-                encode(obituary, seal) if obituary else b"", transport.routes(self._will.to, group=self._will.group)
+                encode(obituary, self._seal) if obituary else b"", self._transport.routes(will.to, group=will.group)
             )
         except BlockingIOError:
             _log.warning("the guardian does not run: what it would send if this daemon crashed is out of date")

@@ -63,9 +63,13 @@ class Refusals:
         self._strangers: OrderedDict[tuple[Hashable, str], tuple[Endpoint, int]] = OrderedDict()
         self._once = OncePer(_log)
 
+    def count(self, reason: str) -> None:
+        """One that was not even read."""
+        self.counts[reason] = self.counts.get(reason, 0) + 1
+
     def note(self, reason: str, source: Endpoint, data: bytes, *, now_us: int) -> None:
         """Cheap, for it is done for every datagram of a flood. `data`: the datagram, which may be anything."""
-        self.counts[reason] = self.counts.get(reason, 0) + 1
+        self.count(reason)
         # One host speaks from an address of each family.
         host: Hashable = data[SOURCE_AT] if reason in _NODE_IS_READABLE else source.host
         self._once.log(

@@ -15,7 +15,6 @@ import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from itertools import islice
 from pathlib import Path
 
 from kingd import __version__
@@ -47,6 +46,7 @@ from kingd.core.wire.repeats import Repeats
 from kingd.core.wire.seal import Seal, cluster_id
 from kingd.daemon import scheduling, systemd, views
 from kingd.daemon.clock import now_us
+from kingd.daemon.durable import Durable
 from kingd.daemon.gate import Gate
 from kingd.daemon.guardian import Guardian
 from kingd.daemon.journal import Journal
@@ -65,12 +65,7 @@ _log = logging.getLogger("kingd")
 EX_SOFTWARE = 70  # sysexits(3): our own mistake
 _RESOLVE_EVERY_S = 60.0
 _REMEMBER_EVERY_S = 30.0
-_DISK_RETRY_S = 5.0
-# In a large cluster all members do the same for a new leader, at the moment when all have to hear of it: what can wait is
-# spread, for hundreds of them may share a machine or a disk.
-_SPREAD_S = 2.0
 _FLOOD_CHECK_EVERY_S = 5.0
-_STATE_CHECK_EVERY_S = 2.0
 _STOCK_EVERY_S = 5.0
 _TELL_AFTER_S = 0.5
 _ASKED_MAX = 16  # members whose way to us tells our address: it is looked up for each event
@@ -104,7 +99,8 @@ class Runtime:
         self.reread = reread
         self._seal = seal
         self._repeats = Repeats()
-        self._last_will = LastWill(guardian)
+        rng = random.Random(os.urandom(16))  # not the core's
+        self._last_will = LastWill(guardian, seal, rng=rng)
         self._seeds = [parse_seed(peer, config.network.port) for peer in config.network.peers]
         self._resolved: tuple[Endpoint, ...] = (*numeric(self._seeds), *store.load_peers())
         self.core = Core(
@@ -118,21 +114,20 @@ class Runtime:
             hold_us=store.hold_us,
             in_force=store.voters,
         )
-        self._gate = Gate(self.core)
-        self.journal = Journal()
         self.refusals = Refusals()
+        self._durable = Durable(store, self.core, rng=rng, perform=self.perform, on_problem=self._note_problems)
+        self._gate = Gate(self.core, self.refusals)
+        self.journal = Journal()
         self._lately = Lately()
         self._troubles = Troubles()
         self.since = views.moment(time.time())
         self.changed: JsonObject = {}
-        self._disk = "" if store.writable else "; ".join(store.warnings)
         self._waiting: tuple[str, ...] = ()  # keys whose new values need a restart
         self._late = ""  # why this process may run late on a busy host
         self._exit = 0
         self._armed_us: int | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._telling: asyncio.TimerHandle | None = None
-        self._leaving: asyncio.TimerHandle | None = None
         self._service = ControlService(self)
         self._server = ControlServer(self._service, path=config.control.socket, group=config.control.group)
         self._tasks: set[asyncio.Task[None]] = set()
@@ -148,20 +143,18 @@ class Runtime:
         # A thread that holds the interpreter and waits for a processor holds up the loop: they run before others as well.
         self._loop.set_default_executor(ThreadPoolExecutor(initializer=self._prefer))
         self._stopped = asyncio.Event()
-        self._writing = asyncio.Lock()
         self._loop.set_exception_handler(self._on_exception)
         await self._server.start()
-        self._last_will.watch(self._loop)
         self._transport = self._open_transport()
+        self._last_will.watch(self._loop, self._transport)
         self._gate.guard(self._transport, self._loop)
         self._transport.start(self._loop)
-        if not self._store.writable:
-            self.perform(self.core.set_unfit("state-not-writable", now_us=now_us()))
+        self._durable.begin()
         self._handle_signals()
         self._every(_RESOLVE_EVERY_S, self._resolve_seeds)
         self._every(_REMEMBER_EVERY_S, self._remember_peers)
         self._every(_FLOOD_CHECK_EVERY_S, self._gate.watch)
-        self._spawn(self._keep_state())
+        self._spawn(self._durable.watch())
         self._every(_STOCK_EVERY_S, self._take_stock)
         self._feed_watchdog()
         systemd.ready(self.sentence())
@@ -203,12 +196,7 @@ class Runtime:
         self.journal.close()
         await self._server.close()
         if self._exit == 0:
-            self._store.save_peers(self._members())
-            left = self.core.lasting
-            try:
-                self._store.save(left.ceiling, left.term, left.hold_us)
-            except OSError as error:
-                _log.warning("the state folder could not be written at the end: %s", error)
+            self._durable.end(self.core.endpoints())
 
     def _on_exception(self, loop: asyncio.AbstractEventLoop, context: dict[str, object]) -> None:
         error = context.get("exception")
@@ -241,7 +229,7 @@ class Runtime:
         if self._seal.requires_key and not seal.requires_key:
             _log.warning("unsigned datagrams are believed from now on (security: %s)", seal.mode)
         self._seal = seal
-        self._last_will.leave(None, self._transport, seal)
+        self._last_will.reseal(seal)
         set_up(config.log.level, config.log.format)
         self._prefer()
         self._server.look_up_group(wait_s=0)
@@ -257,11 +245,11 @@ class Runtime:
         waiting = (
             f"changed, and in force only after a restart of kingd: {', '.join(self._waiting)}" if self._waiting else ""
         )
-        own = (self._disk, self._store.problem, self._server.problem, self._late, self._last_will.problem, waiting)
-        return [*filter(None, own), *found]
+        own = (self._server.problem, self._late, self._last_will.problem, waiting)
+        return [*self._durable.problems(), *filter(None, own), *found]
 
     def rejected(self) -> dict[str, int]:
-        return dict(Counter(self.refusals.counts) + Counter(self.core.node.dropped))
+        return dict(Counter(self.refusals.counts) + Counter(self.core.dropped))
 
     def rejected_lately(self) -> dict[str, int]:
         return self._lately.growth(self.rejected())
@@ -282,7 +270,7 @@ class Runtime:
             self._arm()
             return
         try:
-            datagram = decode(data, cluster=self.core.node.settings.cluster, seal=self._seal)
+            datagram = decode(data, cluster=self.core.settings.cluster, seal=self._seal)
         except DecodeError as error:
             self.refusals.note(error.reason, source, data, now_us=now)
             self._gate.refused(now)
@@ -300,7 +288,7 @@ class Runtime:
 
     def _on_links_changed(self, links: int) -> None:
         self.perform(self.core.links_changed(links, now_us=now_us()))
-        self._last_will.leave(None, self._transport, self._seal)
+        self._last_will.renew()
 
     def _on_refused(self, endpoint: Endpoint) -> None:
         self.perform(self.core.refused(endpoint, now_us=now_us()))
@@ -328,9 +316,9 @@ class Runtime:
                 case Rejoin():
                     self._transport.rejoin()
                 case Will():
-                    self._leave_will(effect)
+                    self._last_will.leave(effect)
                 case Persist():
-                    self._spawn(self._persist(effect))
+                    self._spawn(self._durable.keep(effect))
                 case Event():
                     self._publish(effect)
                 case Surveyed():
@@ -353,57 +341,6 @@ class Runtime:
         self._armed_us = deadline_us
         delay_us = max(0, deadline_us - now_us())
         self._timer = self._loop.call_later(delay_us / 1e6, self._on_timer)
-
-    def _leave_will(self, will: Will) -> None:
-        """A new leader has others come next: a follower's will that still names the former ones is good enough for a while."""
-        if self._leaving is not None:
-            self._leaving.cancel()
-        node = self.core.node
-        delay_s = (
-            random.uniform(0, _SPREAD_S) if node.is_large and node.role is Role.FOLLOWER and will.obituary else 0.0
-        )
-        if delay_s:
-            leave = self._last_will.leave
-            self._leaving = self._loop.call_later(delay_s, lambda: leave(will, self._transport, self._seal))
-        else:
-            self._last_will.leave(will, self._transport, self._seal)
-
-    async def _persist(self, wanted: Persist) -> None:
-        """Off the loop: a disk that takes seconds costs no heartbeat."""
-        node = self.core.node
-        if node.is_large and not node.in_quorum_mode and wanted.ceiling <= node.ceiling:  # no claim waits for it
-            await asyncio.sleep(random.uniform(0, _SPREAD_S))
-        async with self._writing:
-            await self._write(wanted)
-
-    async def _write(self, wanted: Persist) -> None:
-        """Until it is done: in the order in which it was wanted, for a list of voters has none of its own."""
-        while True:
-            try:
-                await asyncio.to_thread(self._store.save, wanted.ceiling, wanted.term, wanted.hold_us, wanted.voters)
-            except OSError as error:
-                self._disk = (
-                    f"the state folder cannot be written ({error}): this node must not lead until it can; retrying"
-                )
-                self._note_problems()
-                self.perform(self.core.set_unfit("state-not-writable", now_us=now_us()))
-                await asyncio.sleep(_DISK_RETRY_S)
-                continue
-            self._disk = ""
-            if self.core.node.unfit:
-                self.perform(self.core.set_unfit("", now_us=now_us()))
-            self.perform(
-                self.core.persisted(wanted.ceiling, hold_us=wanted.hold_us, in_force=wanted.voters, now_us=now_us())
-            )
-            return
-
-    async def _keep_state(self) -> None:
-        """The folder may be removed under us. Nothing else would notice before the next term."""
-        store = self._store
-        while True:
-            await asyncio.sleep(_STATE_CHECK_EVERY_S)
-            if await asyncio.to_thread(store.is_removed):
-                await self._persist(Persist(ceiling=Term(store.ceiling), term=Term(store.term), hold_us=store.hold_us))
 
     def _publish(self, event: Event) -> None:
         wall_s = time.time()
@@ -433,9 +370,8 @@ class Runtime:
 
     def here(self) -> str | None:
         """This node's own address: the one by which members know it, or knew it."""
-        known = self.core.node.members
-        asked = islice(known.alive() or known, _ASKED_MAX)
-        endpoint = self._transport.own_endpoint(member.endpoint for member in asked)
+        known = self.core.endpoints() or self.core.endpoints(alive=False)
+        endpoint = self._transport.own_endpoint(known[:_ASKED_MAX])
         return None if endpoint is None else str(endpoint)
 
     def sentence(self) -> str:
@@ -470,7 +406,7 @@ class Runtime:
             self.perform(self.core.configure(settings(self.config, found, self._seal), now_us=now_us()))
 
     def _members(self) -> list[Endpoint]:
-        return [member.endpoint for member in self.core.node.members.alive()]
+        return self.core.endpoints()
 
     def _remember_peers(self) -> None:
         members = self._members()

@@ -12,9 +12,8 @@ from kingd.config import Config, ConfigError, apply_live, changed_keys, needs_re
 from kingd.control.service import JsonObject, ServiceError
 from kingd.core.effect import Effect, Event, EventKind, HandedOver, Surveyed
 from kingd.core.election import Core
-from kingd.core.rules.commands import StepDownError
-from kingd.core.rules.draining import DRAIN_US_MAX
-from kingd.core.timing import SECOND
+from kingd.core.facts import StepDownError
+from kingd.core.timing import DRAIN_US_MAX, SECOND
 from kingd.core.wire.message import Role
 from kingd.core.wire.seal import Seal
 from kingd.daemon import views
@@ -76,7 +75,6 @@ class ControlService:
     def status(self) -> JsonObject:
         now, daemon = now_us(), self._daemon
         return views.status(
-            daemon.core,
             daemon.core.status(now),
             daemon.config,
             here=daemon.here(),
@@ -90,8 +88,7 @@ class ControlService:
         )
 
     def members(self) -> JsonObject:
-        now, core = now_us(), self._daemon.core
-        return views.members(core, core.status(now), here=self._daemon.here(), now_us=now)
+        return views.members(self._daemon.core.members(now_us()), here=self._daemon.here())
 
     def history(self) -> JsonObject:
         return {"version": 1, "events": self._daemon.journal.history()}
@@ -157,7 +154,7 @@ class ControlService:
 
     def _on_drains_changed(self, any_: bool) -> None:
         core = self._daemon.core
-        if not core.node.stopped:
+        if not core.stopped:
             self._daemon.perform(core.set_drains(any_, now_us=now_us()))
 
     def _on_drained(self) -> None:
@@ -178,15 +175,15 @@ class ControlService:
             _log.warning("stopping, and it has not said that it has ended: %s", ", ".join(self._drains.owed))
 
     def _leads(self) -> bool:
-        return self._daemon.core.node.role is Role.LEADER
+        return self._daemon.core.role is Role.LEADER
 
     def on_draining(self) -> None:
-        node = self._daemon.core.node
-        if node.drain is not None:
-            _log.info("handing over (%s) when what runs because this host leads has ended", node.drain.reason.word)
-        elif node.role is Role.LEADER:
+        core = self._daemon.core
+        if core.draining is not None:
+            _log.info("handing over (%s) when what runs because this host leads has ended", core.draining.word)
+        elif core.role is Role.LEADER:
             _log.warning("the hand-over came to nothing: this host leads on, and what it runs may start again")
-        self._drains.turn(on=node.drain is not None)
+        self._drains.turn(on=core.draining is not None)
 
     async def step_down(self, *, to: str | None, for_ms: int) -> JsonObject:
         daemon = self._daemon

@@ -2,13 +2,11 @@
 
 import time
 
+from kingd import __version__
 from kingd.config import Config
 from kingd.control.service import JsonObject
 from kingd.core.effect import Event, Peer, Surveyed
-from kingd.core.election import Core
-from kingd.core.rules import silence
-from kingd.core.state.hearsay import Listed
-from kingd.core.state.node import Node
+from kingd.core.facts import MemberRow
 from kingd.core.status import Status
 from kingd.core.wire.message import Role
 
@@ -45,7 +43,6 @@ def peer(value: Peer | None, *, here: str | None, tags: tuple[tuple[str, str], .
 
 
 def status(
-    core: Core,
     facts: Status,
     config: Config,
     *,
@@ -58,23 +55,22 @@ def status(
     security: dict[str, object],
     configured_priority: int,
 ) -> JsonObject:
-    node = core.node
     age_us, ineligible_us = facts.leader_age_us, facts.ineligible_us
     return {
         "version": 1,
         "cluster": config.cluster,
         "mode": "quorum" if facts.voters else "availability",
         "node": {
-            "id": node_id(node.id),
-            "name": node.settings.name,
-            "priority": node.priority,
+            "id": node_id(facts.me.node),
+            "name": facts.me.name,
+            "priority": facts.me.priority,
             "configured_priority": configured_priority,
             "address": here,
             "role": _ROLES[facts.role],
             "eligible": facts.eligible,
             "ineligible_reason": facts.ineligible_reason,
             "ineligible_ms": None if ineligible_us is None else ineligible_us // 1000,
-            "version": node.settings.version,
+            "version": __version__,
         },
         "leader": peer(facts.leader, here=here, tags=facts.leader_tags),
         "term": facts.term,
@@ -97,54 +93,21 @@ def status(
     }
 
 
-def members(core: Core, facts: Status, *, here: str | None, now_us: int) -> JsonObject:
-    node = core.node
-    leaders = {facts.ballot.node, *(rival.node for rival in silence.rivals(node, now_us))}
-    rows: list[tuple[tuple[int, int], JsonObject]] = [(node.rank, _self_row(node, facts, here))]
-    for m in node.members:
-        role = "leader" if m.node in leaders else "follower" if m.role is Role.LEADER else _ROLES[m.role]
-        row: JsonObject = {
-            "id": node_id(m.node),
-            "name": m.name,
-            "priority": m.priority,
-            "address": str(m.endpoint),
-            "role": role,
-            "state": str(m.state),
-            "eligible": m.eligible,
-            "last_heard_ms": max(0, now_us - m.heard_us) // 1000,
-            "version": m.version,
-        }
-        rows.append((m.rank, row))
-    rows += [(m.rank, _listed_row(m, now_us)) for m in node.hearsay]
-    return {"version": 1, "members": [row for _, row in sorted(rows, key=lambda pair: pair[0])]}
+def members(rows: list[MemberRow], *, here: str | None) -> JsonObject:
+    return {"version": 1, "members": [_member(row, here) for row in rows]}
 
 
-def _listed_row(listed: Listed, now_us: int) -> JsonObject:
-    """Heard of, and not asked: docs/protocol.md 4.1. It follows as far as anybody knows."""
+def _member(row: MemberRow, here: str | None) -> JsonObject:
     return {
-        "id": node_id(listed.node),
-        "name": listed.name,
-        "priority": listed.priority,
-        "address": str(listed.endpoint),
-        "role": _ROLES[Role.FOLLOWER],
-        "state": "alive" if listed.is_alive(now_us) else "dead",
-        "eligible": listed.eligible,
-        "last_heard_ms": max(0, now_us - listed.heard_us) // 1000,
-        "version": listed.version,
-    }
-
-
-def _self_row(node: Node, facts: Status, here: str | None) -> JsonObject:
-    return {
-        "id": node_id(node.id),
-        "name": node.settings.name,
-        "priority": node.priority,
-        "address": here,
-        "role": _ROLES[facts.role],
-        "state": "alive",
-        "eligible": facts.eligible,
-        "last_heard_ms": 0,
-        "version": node.settings.version,
+        "id": node_id(row.peer.node),
+        "name": row.peer.name,
+        "priority": row.peer.priority,
+        "address": here if row.peer.endpoint is None else str(row.peer.endpoint),
+        "role": _ROLES[row.role],
+        "state": str(row.state),
+        "eligible": row.eligible,
+        "last_heard_ms": row.silent_us // 1000,
+        "version": row.version,
     }
 
 

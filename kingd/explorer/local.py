@@ -11,8 +11,8 @@ from typing import NamedTuple
 
 from kingd.core.effect import Effect, EventKind, Multicast, Persist, Send
 from kingd.core.election import Core
+from kingd.core.facts import StepDownError
 from kingd.core.rules import contact, following
-from kingd.core.rules.commands import StepDownError
 from kingd.core.settings import Settings
 from kingd.core.state.detector import Detector
 from kingd.core.state.members import ReplayWindow, State

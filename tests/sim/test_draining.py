@@ -5,8 +5,7 @@ from functools import partial
 import pytest
 
 from kingd.core.election import Core
-from kingd.core.rules.draining import DRAIN_US_MAX
-from kingd.core.timing import SECOND
+from kingd.core.timing import DRAIN_US_MAX, SECOND
 from kingd.sim.cluster import Cluster, hosts
 from kingd.sim.host import Host
 

@@ -3,8 +3,7 @@
 import pytest
 
 from kingd.core.effect import Draining, EventKind, HandedOver
-from kingd.core.rules.draining import DRAIN_US_MAX
-from kingd.core.timing import SECOND
+from kingd.core.timing import DRAIN_US_MAX, SECOND
 from kingd.core.wire.message import Offer, Ready, Reason, Resign, Role
 from tests.unit.scripted import Bench, Peer
 from tests.unit.test_core_handover import leading, step_down

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from kingd.core.rules.glance import Glance
+from kingd.core.facts import Glance
 from kingd.core.wire.codec import DATAGRAM_SIZE_MIN, encode
 from kingd.core.wire.message import (
     NOBODY,

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from kingd.core.effect import EventKind, HandedOver, Multicast, Stopped
-from kingd.core.rules.commands import StepDownError
+from kingd.core.facts import StepDownError
 from kingd.core.settings import Preempt
 from kingd.core.timing import SECOND
 from kingd.core.wire.message import (

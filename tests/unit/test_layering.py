@@ -18,7 +18,10 @@ def module_name(path: Path) -> str:
 SOURCES = {module_name(path): path for path in sorted(TOP.glob("kingd/**/*.py"))}
 
 # what goes in and out of the core
-FACTS = ("kingd.core.effect", "kingd.core.settings", "kingd.core.timing")
+FACTS = ("kingd.core.effect", "kingd.core.facts", "kingd.core.settings", "kingd.core.timing")
+# what drives the core, or shows what it says, through its door
+OUTSIDE = ("kingd.daemon", "kingd.control", "kingd.cli", "kingd.net", "kingd.lab", "kingd.client")
+BEHIND_THE_DOOR = ("kingd.core.state", "kingd.core.rules")
 
 # package -> what it may import of kingd; packages that are not named may import everything
 MAY_IMPORT = {
@@ -75,6 +78,66 @@ def test_what_is_installed_imports_nothing_that_is_not() -> None:
         if is_within(name, NOT_INSTALLED)
     ]
     assert not strays
+
+
+def test_nothing_outside_imports_what_is_behind_the_door_of_the_core() -> None:
+    strays = [
+        f"{module} imports {name}"
+        for module in SOURCES
+        if is_within(module, OUTSIDE)
+        for name in imports(module)
+        if is_within(name, BEHIND_THE_DOOR)
+    ]
+    assert not strays
+
+
+def past_the_door(tree: ast.AST) -> list[int]:
+    """Lines where `.node` of a core is read: of what is called so, or was given a name of its own."""
+    aliases: set[str] = set()
+
+    def is_core(value: ast.AST) -> bool:
+        match value:
+            case ast.Name(name):
+                return name in {"core", "_core", *aliases}
+            case ast.Attribute(attr=name):
+                return name in ("core", "_core")
+            case ast.Call(func=ast.Name("Core")):
+                return True
+            case _:
+                return False
+
+    for each in ast.walk(tree):
+        if isinstance(each, ast.Assign):
+            for target in each.targets:
+                pairs = (
+                    zip(target.elts, each.value.elts, strict=False)
+                    if isinstance(target, ast.Tuple) and isinstance(each.value, ast.Tuple)
+                    else [(target, each.value)]
+                )
+                aliases |= {name.id for name, value in pairs if isinstance(name, ast.Name) and is_core(value)}
+    reads = [each for each in ast.walk(tree) if isinstance(each, ast.Attribute) and each.attr == "node"]
+    return [each.lineno for each in reads if is_core(each.value)]
+
+
+@pytest.mark.parametrize(
+    ("source", "is_found"),
+    [
+        ("self._core.node.drop()", True),
+        ("x = daemon.core.node", True),
+        ("core.node", True),
+        ("now, c = now_us(), self._daemon.core\nprint(c.node.role)", True),
+        ("Core(settings).node", True),
+        ("row.peer.node", False),
+        ("core.id", False),
+    ],
+)
+def test_reading_past_the_door_is_found(source: str, is_found: bool) -> None:
+    assert bool(past_the_door(ast.parse(source))) is is_found
+
+
+def test_nothing_outside_reads_the_node_of_a_core() -> None:
+    outside = {module: path for module, path in SOURCES.items() if is_within(module, OUTSIDE)}
+    assert [m for m, path in outside.items() if past_the_door(ast.parse(path.read_text()))] == []
 
 
 def test_daemon_never_reaches_scapy() -> None:

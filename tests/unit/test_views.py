@@ -110,7 +110,7 @@ def test_members_are_ranked_and_only_the_believed_leader_is_called_one() -> None
     bench.meet(leader, rival, gone)
     bench.advance(250 * MS)
     bench.beat(leader)
-    answer = views.members(bench.core, bench.core.status(bench.now_us), here="10.0.0.50:5466", now_us=bench.now_us)
+    answer = views.members(bench.core.members(bench.now_us), here="10.0.0.50:5466")
     rows = answer["members"]
     assert isinstance(rows, list)
     assert [(r["name"], r["role"], r["last_heard_ms"]) for r in rows] == [

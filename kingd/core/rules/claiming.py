@@ -12,7 +12,7 @@ from kingd.core.settings import Voters
 from kingd.core.state.members import Member, State
 from kingd.core.state.node import Node
 from kingd.core.state.pending import Campaign
-from kingd.core.timing import MS, NEVER
+from kingd.core.timing import MS, NEVER, SPREAD_US
 from kingd.core.wire.message import (
     NOBODY,
     SILENT_MAX,
@@ -89,7 +89,9 @@ def keep_ceiling_ahead(node: Node) -> None:
         node.voters_asked = node.voters
         node.term_saved = max(node.term_saved, node.leader.term)
         node.hold_asked_us = max(node.hold_asked_us, hold_us)
-        node.out.append(Persist(node.ceiling_asked, node.term_saved, node.hold_asked_us, node.voters))
+        no_claim_waits = node.ceiling_asked <= node.ceiling
+        spread_us = SPREAD_US if node.is_large and not node.in_quorum_mode and no_claim_waits else 0
+        node.out.append(Persist(node.ceiling_asked, node.term_saved, node.hold_asked_us, node.voters, spread_us))
 
 
 def on_persisted(node: Node) -> None:

@@ -6,6 +6,7 @@ time (handover.py), and `settle` says how it ended."""
 from dataclasses import replace
 
 from kingd.core.effect import Draining, EventKind, HandedOver
+from kingd.core.facts import StepDownError
 from kingd.core.rules import claiming, handover, preempting, voters
 from kingd.core.rules.publishing import event
 from kingd.core.settings import Settings
@@ -15,14 +16,6 @@ from kingd.core.timing import NEVER
 from kingd.core.wire.message import NOBODY, Reason, Role
 
 _ISOLATED_AFTER_BEATS = 4
-
-
-class StepDownError(Exception):
-    """`Core.step_down` cannot be done. `name` is the error's name on the control socket."""
-
-    def __init__(self, name: str, message: str) -> None:
-        super().__init__(message)
-        self.name = name
 
 
 def configure(node: Node, settings: Settings) -> None:

@@ -6,10 +6,8 @@ The driver says whether there is anything to end (`Node.drains`), is told to end
 from kingd.core.state.members import Member
 from kingd.core.state.node import Node
 from kingd.core.state.pending import Drain
-from kingd.core.timing import SECOND
+from kingd.core.timing import DRAIN_US_MAX
 from kingd.core.wire.message import Reason
-
-DRAIN_US_MAX = 30 * SECOND
 
 
 def holds_up(node: Node, reason: Reason, *, to: Member | None = None, keep_us: int = 0) -> bool:

@@ -4,21 +4,13 @@ In: bytes. Out: whether they may be of use. It changes nothing but counters, so 
 dropped here would be dropped by `dispatch` as well, behind two MACs and a decoding. What it costs to look is all that
 a flood of recorded datagrams costs."""
 
-from enum import Enum
-
+from kingd.core.facts import Glance
 from kingd.core.rules import will
 from kingd.core.state.node import Node
 from kingd.core.wire.codec import ADDRESSING
 from kingd.core.wire.message import NO_SESSION, NOBODY, SEQUENCE_MAX
 
 _IS_MULTICAST = 1
-
-
-class Glance(Enum):
-    MEMBER = "of a member's session, and new"
-    STRANGER = "of nobody that is known"
-    COPY = "a copy that the network made"
-    USELESS = "of no use whoever sent it"
 
 
 def glance(node: Node, data: bytes, *, by_group: bool) -> Glance:

@@ -8,7 +8,7 @@ from kingd.core.effect import EventKind, Will
 from kingd.core.rules import challenging, claiming, contact, following, handover
 from kingd.core.state.members import Member, State
 from kingd.core.state.node import Node
-from kingd.core.timing import NEVER
+from kingd.core.timing import NEVER, SPREAD_US
 from kingd.core.wire.endpoint import Endpoint
 from kingd.core.wire.message import (
     SEQUENCE_MAX,
@@ -34,7 +34,9 @@ def write(node: Node) -> None:
     if (group, to) == node.will:
         return
     node.will = group, to
-    node.out.append(Will(Datagram(node.header(SEQUENCE_MAX), Obituary()), to, group))
+    # A new leader has others come next: a follower's will that still names the former ones is good enough for a while.
+    spread_us = SPREAD_US if node.is_large and node.role is Role.FOLLOWER else 0
+    node.out.append(Will(Datagram(node.header(SEQUENCE_MAX), Obituary()), to, group, spread_us))
 
 
 def _addressees(node: Node) -> tuple[bool, tuple[Endpoint, ...]]:

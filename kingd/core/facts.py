@@ -1,0 +1,37 @@
+"""What the core says when its driver asks: of a datagram at first sight, and of whom it knows. (Of itself: status.py.)"""
+
+from dataclasses import dataclass
+from enum import Enum
+
+from kingd.core.effect import Peer
+from kingd.core.state.members import State
+from kingd.core.wire.message import Role
+
+
+class Glance(Enum):
+    """What a datagram's header promises, before anybody has vouched for it."""
+
+    MEMBER = "of a member's session, and new"
+    STRANGER = "of nobody that is known"
+    COPY = "a copy that the network made"
+    USELESS = "of no use whoever sent it"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MemberRow:
+    """One that this node knows, verified or only heard of; or this node itself, whose peer has no endpoint."""
+
+    peer: Peer
+    role: Role  # LEADER only where this node believes it, or hears it claim so for too long
+    state: State
+    eligible: bool
+    silent_us: int  # since when nothing was heard of it
+    version: str
+
+
+class StepDownError(Exception):
+    """`Core.step_down` cannot be done. `name` is the error's name on the control socket."""
+
+    def __init__(self, name: str, message: str) -> None:
+        super().__init__(message)
+        self.name = name

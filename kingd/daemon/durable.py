@@ -1,0 +1,98 @@
+"""What the core wants durable: written off the loop, so that a disk that takes seconds costs no heartbeat, and until it is.
+
+In: `Persist`. Out: a word to the core when it is on the disk, or that this node must not lead as long as it cannot be; and
+a sentence for users meanwhile. It knows nothing of why something is to be kept."""
+
+import asyncio
+import logging
+import random
+from collections.abc import Callable, Iterable
+
+from kingd.core.effect import Effect, Persist
+from kingd.core.election import Core
+from kingd.core.wire.endpoint import Endpoint
+from kingd.core.wire.message import Term
+from kingd.daemon.clock import now_us
+from kingd.daemon.store import Store
+
+_log = logging.getLogger("kingd")
+
+_RETRY_S = 5.0
+_CHECK_EVERY_S = 2.0
+
+
+class Durable:
+    def __init__(
+        self,
+        store: Store,
+        core: Core,
+        *,
+        rng: random.Random,
+        perform: Callable[[list[Effect]], None],
+        on_problem: Callable[[], None],
+    ) -> None:
+        """`on_problem`: there is one, or another one, just now."""
+        self._store = store
+        self._core = core
+        self._rng = rng
+        self._perform = perform
+        self._on_problem = on_problem
+        self._unwritable = "" if store.writable else "; ".join(store.warnings)
+        self._is_unfit = False  # as the core was told
+        self._writing = asyncio.Lock()
+
+    def problems(self) -> list[str]:
+        return [*filter(None, (self._unwritable, self._store.problem))]
+
+    def begin(self) -> None:
+        if not self._store.writable:
+            self._set_unfit("state-not-writable")
+
+    async def keep(self, wanted: Persist) -> None:
+        """Where many hosts want it at one moment, and none needs it then, each does it at a moment of its own."""
+        if wanted.spread_us:
+            await asyncio.sleep(self._rng.uniform(0, wanted.spread_us) / 1e6)
+        async with self._writing:
+            await self._write(wanted)
+
+    async def _write(self, wanted: Persist) -> None:
+        """Until it is done: in the order in which it was wanted, for a list of voters has none of its own."""
+        while True:
+            try:
+                await asyncio.to_thread(self._store.save, wanted.ceiling, wanted.term, wanted.hold_us, wanted.voters)
+            except OSError as error:
+                self._unwritable = (
+                    f"the state folder cannot be written ({error}): this node must not lead until it can; retrying"
+                )
+                self._on_problem()
+                self._set_unfit("state-not-writable")
+                await asyncio.sleep(_RETRY_S)
+                continue
+            self._unwritable = ""
+            if self._is_unfit:
+                self._set_unfit("")
+            self._perform(
+                self._core.persisted(wanted.ceiling, hold_us=wanted.hold_us, in_force=wanted.voters, now_us=now_us())
+            )
+            return
+
+    def _set_unfit(self, why: str) -> None:
+        self._is_unfit = bool(why)
+        self._perform(self._core.set_unfit(why, now_us=now_us()))
+
+    async def watch(self) -> None:
+        """The folder may be removed under us. Nothing else would notice before the next term."""
+        store = self._store
+        while True:
+            await asyncio.sleep(_CHECK_EVERY_S)
+            if await asyncio.to_thread(store.is_removed):
+                await self.keep(Persist(ceiling=Term(store.ceiling), term=Term(store.term), hold_us=store.hold_us))
+
+    def end(self, members: Iterable[Endpoint]) -> None:
+        """What this session leaves to the next one."""
+        self._store.save_peers(members)
+        left = self._core.lasting
+        try:
+            self._store.save(left.ceiling, left.term, left.hold_us)
+        except OSError as error:
+            _log.warning("the state folder could not be written at the end: %s", error)
