@@ -11,6 +11,7 @@ from dataclasses import replace
 
 from kingd.core.effect import Effect, EventKind, Persist
 from kingd.core.facts import Glance, MemberRow
+from kingd.core.problems import Obstacle
 from kingd.core.rules import (
     claiming,
     commands,
@@ -151,12 +152,12 @@ class Core:
         known = sorted(self.node.members.alive(), key=lambda member: (member.node != leader, member.rank))
         return [(member.session, member.window.newest) for member in known]
 
-    def refusal(self, wanted: tuple[str, ...]) -> str | None:
+    def refusal(self, wanted: tuple[str, ...]) -> Obstacle | None:
         """Why this list of voters can never be the next one, or None."""
         return voters.refusal(self.node, wanted)
 
     @property
-    def obstacle(self) -> str | None:
+    def obstacle(self) -> Obstacle | None:
         """What the list of voters that was configured waits for, or None if it is in force."""
         return voters.obstacle(self.node)
 
@@ -254,7 +255,7 @@ class Core:
 
     def step_down(self, *, to: str | None, for_us: int, now_us: int) -> list[Effect]:
         """Hand over to the next in rank, or to the member of that name or id; `HandedOver` says who it was. Raises
-        StepDownError (NotLeader, UnknownMember, NoSuccessor)."""
+        StepDownError."""
         self._begin(now_us)
         commands.step_down(self.node, to=to, for_us=for_us)
         return self._end()

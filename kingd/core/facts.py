@@ -27,11 +27,3 @@ class MemberRow:
     eligible: bool
     silent_us: int  # since when nothing was heard of it
     version: str
-
-
-class StepDownError(Exception):
-    """`Core.step_down` cannot be done. `name` is the error's name on the control socket."""
-
-    def __init__(self, name: str, message: str) -> None:
-        super().__init__(message)
-        self.name = name

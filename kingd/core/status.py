@@ -7,12 +7,25 @@ from dataclasses import dataclass
 
 from kingd.core.effect import Peer
 from kingd.core.facts import MemberRow
+from kingd.core.problems import (
+    FalselyDead,
+    HandoverWaits,
+    ListWaits,
+    NoLinks,
+    Polled,
+    Problem,
+    RolledBack,
+    SharedId,
+    SharedName,
+    Unanswering,
+)
 from kingd.core.rules import quorum, silence, voters
 from kingd.core.rules.voters import majority
 from kingd.core.state.hearsay import Listed
 from kingd.core.state.members import Member, State
 from kingd.core.state.node import Node
 from kingd.core.timing import MS, SECOND
+from kingd.core.wire.endpoint import Endpoint
 from kingd.core.wire.message import NO_BALLOT, NOBODY, Ballot, NodeId, Reason, Role, Term
 
 _ASKED_OF_LATE_US = 10 * SECOND
@@ -40,7 +53,7 @@ class Status:
     voters_reachable: int  # those that count, this node among them if it votes
     voters_missing: tuple[str, ...]  # the others
     quorum_ok: bool  # a leader is known, or a majority is reachable: always, in availability mode
-    problems: tuple[str, ...]
+    problems: tuple[Problem, ...]
 
 
 def status(node: Node, now_us: int) -> Status:
@@ -137,97 +150,61 @@ def _valid_until_us(node: Node) -> int:
     return node.lease_end_us if node.in_quorum_mode else node.stalls_at_us
 
 
-def _problems(node: Node, now_us: int) -> list[str]:
-    """What the election itself sees of the network, in sentences."""
-    found = []
-    if not node.links:
-        found.append("no usable network interface: waiting for one (see `ip link`, and network.interfaces)")
+def _problems(node: Node, now_us: int) -> list[Problem]:
+    """What the election itself sees of the network."""
+    found: list[Problem] = [] if node.links else [NoLinks()]
     if node.duplicate:
-        where = node.namesake or "another host"
-        found.append(
-            f"node id {node.id:016x} is also used by {where}: a copied state folder. Stop this daemon, remove its state.json, "
-            "start it again"
-        )
+        found.append(SharedId(node.id, node.namesake))
     if node.rolled_back:
-        found.append(
-            "others remember a later term of this node than its state folder holds: an older copy of the folder is in use "
-            "(a restored backup? a reverted snapshot?). It is not trusted; terms go on above what the others know"
-        )
-    found.extend(
-        f"{who} is heard by multicast but does not answer: {_why_silent(node, key_id)}"
-        for who, key_id in sorted(_unanswering(node, now_us))
-    )
-    found.extend(silence.problems(node, now_us))
-    found.extend(_shared_names(node, now_us))
-    found.extend(quorum.problems(node))
+        found.append(RolledBack())
+    found += _unanswering(node, now_us)
+    found += silence.problems(node, now_us)
+    found += _shared_names(node, now_us)
+    found += quorum.problems(node)
     waits_for = voters.obstacle(node)
     if waits_for is not None:
-        found.append(f"the list of quorum.voters in the configuration is not in force yet: {waits_for}")
-    found.extend(
-        f"{m.name} lives, though an obituary said that it had died: somebody forges them (is there a cluster key?), or the "
-        "guardian there is at fault. Its obituaries are not believed any more"
-        for m in node.members
-        if m.distrusted
-    )
+        found.append(ListWaits(waits_for))
+    found += [FalselyDead(m.name) for m in node.members if m.distrusted]
     if node.drain is not None:
-        found.append(
-            f"leadership is handed over ({node.drain.reason.word}) when what runs here because this host leads has ended "
-            "(systemctl list-dependencies kingd-leader.target): waiting for it, for 30 s at most"
-        )
+        found.append(HandoverWaits(node.drain.reason))
     leader = node.followed()
     if leader is not None and _is_polled(node, leader, now_us):
-        found.append(
-            f"multicast from the leader {leader.name} does not arrive (IGMP snooping without a querier? a firewall?): "
-            "polling it by unicast"
-        )
+        found.append(Polled(leader.name))
     return found
 
 
-def _shared_names(node: Node, now_us: int) -> list[str]:
+def _shared_names(node: Node, now_us: int) -> list[SharedName]:
     """Two hosts that answer to one name: nobody can tell who is meant. (One that lost its state has another id, and is two
     hosts for a moment: only those heard just now count.)"""
-    hosts: dict[str, list[str]] = {node.settings.name: ["this one"]}
+    hosts: dict[str, list[Endpoint | None]] = {node.settings.name: [None]}
     for m in (*node.members.alive(), *node.hearsay):
         if m.name and now_us - m.heard_us <= 2 * m.interval_us:
-            hosts.setdefault(m.name, []).append(str(m.endpoint))
+            hosts.setdefault(m.name, []).append(m.endpoint)
     return [
-        f"{'two' if len(where) == 2 else len(where)} hosts are called {name} ({', '.join(sorted(where)[:4])})"
-        + (", which is a voter: none of them counts" if name in node.voters.names else "")
-        + ": give all but one another name (`name` in kingd.toml)"
+        SharedName(name, tuple(where), votes=name in node.voters.names)
         for name, where in sorted(hosts.items())
         if len(where) > 1
     ]
 
 
-def _unanswering(node: Node, now_us: int) -> set[tuple[str, int]]:
-    """Who is heard, and was asked in vain under the key of now; and the key that signs what is heard."""
+def _unanswering(node: Node, now_us: int) -> list[Unanswering]:
+    """Who is heard, and was asked in vain under the key of now."""
     members = {m.node for m in node.members.alive()}
+    own_key_id = node.settings.key_id
     strangers = {
-        (str(endpoint), key_id)
+        Unanswering(None, endpoint, key_id, own_key_id)
         for target, (since_us, endpoint, key_id) in node.unanswered.items()
         if now_us - since_us > SECOND and target not in members
     }
     contact_us = node.timing.contact_us
-    return strangers | {
-        (f"{m.name} ({m.endpoint})", m.key_id)
+    verified = {
+        Unanswering(m.name, m.endpoint, m.key_id, own_key_id)
         for m in node.members.alive()
         if now_us - m.multicast_us < 3 * m.interval_us
         and now_us - max(m.contact_us, m.heard_since_us, node.key_since_us) > max(contact_us, 3 * m.interval_us)
         and (_proves_contact(node, m) or _was_asked(node, m, now_us))
     }
-
-
-def _why_silent(node: Node, key_id: int) -> str:
-    own = node.settings.key_id
-    if key_id == own:
-        return "unicast UDP between us is blocked (a firewall?)"
-    if not own:
-        differs = "it signs with a cluster key and this host does not"
-    elif not key_id:
-        differs = "this host signs with a cluster key and it does not"
-    else:
-        differs = "it signs with another cluster key than this host"
-    return f"{differs}, so one of us may refuse what the other says (see CLUSTER KEY in kingd(8))"
+    return sorted(strangers | verified, key=lambda each: (each.who, each.key_id))
 
 
 def _proves_contact(node: Node, member: Member) -> bool:

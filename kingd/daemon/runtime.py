@@ -44,7 +44,7 @@ from kingd.core.wire.endpoint import Endpoint
 from kingd.core.wire.message import Role, SessionId, Term
 from kingd.core.wire.repeats import Repeats
 from kingd.core.wire.seal import Seal, cluster_id
-from kingd.daemon import scheduling, systemd, views
+from kingd.daemon import scheduling, sentences, systemd, views
 from kingd.daemon.clock import now_us
 from kingd.daemon.durable import Durable
 from kingd.daemon.gate import Gate
@@ -302,7 +302,8 @@ class Runtime:
 
     def _note_problems(self) -> None:
         now = now_us()
-        self._troubles.note([*self.core.status(now).problems, *self.problems()], now_us=now)
+        seen = map(sentences.problem, self.core.status(now).problems)
+        self._troubles.note([*seen, *self.problems()], now_us=now)
 
     def perform(self, effects: list[Effect]) -> None:  # noqa: C901 - a table that mypy checks for a forgotten kind
         """What goes to other hosts goes first: an election does not wait for a log, nor for who watches."""

@@ -12,11 +12,11 @@ from kingd.config import Config, ConfigError, apply_live, changed_keys, needs_re
 from kingd.control.service import JsonObject, ServiceError
 from kingd.core.effect import Effect, Event, EventKind, HandedOver, Surveyed
 from kingd.core.election import Core
-from kingd.core.facts import StepDownError
+from kingd.core.problems import StepDownError
 from kingd.core.timing import DRAIN_US_MAX, SECOND
 from kingd.core.wire.message import Role
 from kingd.core.wire.seal import Seal
-from kingd.daemon import views
+from kingd.daemon import sentences, views
 from kingd.daemon.clock import now_us
 from kingd.daemon.drains import Drains
 from kingd.daemon.journal import Journal
@@ -190,7 +190,8 @@ class ControlService:
         try:
             effects = daemon.core.step_down(to=to, for_us=for_ms * 1000, now_us=now_us())
         except StepDownError as error:
-            raise ServiceError(error.name, f"{error}; {daemon.sentence()}") from None
+            name, sentence = sentences.hindrance(error.why)
+            raise ServiceError(name, f"{sentence}; {daemon.sentence()}") from None
         pending: asyncio.Future[JsonObject] = asyncio.get_running_loop().create_future()
         self._step_downs.append(pending)
         daemon.perform(effects)
@@ -231,7 +232,7 @@ class ControlService:
             raise ServiceError("BadConfig", str(error)) from None
         refusal = daemon.core.refusal(tuple(sorted(new.quorum.voters)))
         if refusal is not None:
-            raise ServiceError("BadConfig", f"quorum.voters: {refusal}")
+            raise ServiceError("BadConfig", f"quorum.voters: {sentences.obstacle(refusal)}")
         changed = changed_keys(daemon.config, new)
         waiting = [key for key in changed if needs_restart(key)]
         applied = [key for key in changed if not needs_restart(key)]
@@ -241,7 +242,8 @@ class ControlService:
         daemon.reconfigure(apply_live(daemon.config, new), seal, waiting=waiting)
         self._drains.tell()
         _log.info("reloaded: %s", ", ".join(applied) or "nothing changed that works without a restart")
-        pending = [f"quorum.voters: {obstacle}"] if (obstacle := daemon.core.obstacle) is not None else []
+        obstacle = daemon.core.obstacle
+        pending = [] if obstacle is None else [f"quorum.voters: {sentences.obstacle(obstacle)}"]
         if pending:
             _log.info("not in force yet: %s", "; ".join(pending))
             applied = [key for key in applied if key != "quorum.voters"]

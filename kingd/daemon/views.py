@@ -9,6 +9,7 @@ from kingd.core.effect import Event, Peer, Surveyed
 from kingd.core.facts import MemberRow
 from kingd.core.status import Status
 from kingd.core.wire.message import Role
+from kingd.daemon import sentences
 
 _ROLES = {
     Role.JOINING: "joining",
@@ -86,7 +87,7 @@ def status(
             "ok": facts.quorum_ok,
         },
         "strangers": strangers,
-        "problems": [*facts.problems, *problems],
+        "problems": [*map(sentences.problem, facts.problems), *problems],
         "rejected": rejected,
         "rejected_lately": rejected_lately,
         "security": security,

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from kingd.core.effect import Effect, EventKind, Multicast, Persist, Send
 from kingd.core.election import Core
-from kingd.core.facts import StepDownError
+from kingd.core.problems import StepDownError
 from kingd.core.rules import contact, following
 from kingd.core.settings import Settings
 from kingd.core.state.detector import Detector

@@ -8,7 +8,7 @@ from functools import partial
 
 from kingd.core.effect import Effect
 from kingd.core.election import Core
-from kingd.core.facts import StepDownError
+from kingd.core.problems import StepDownError
 from kingd.core.rules.voters import majority
 from kingd.core.settings import Voters
 from kingd.core.timing import MS, SECOND

@@ -5,7 +5,7 @@ import pytest
 from kingd.core.timing import MS, SECOND
 from kingd.core.wire.message import Reason, Role
 from kingd.sim.network import Weather
-from tests.scenarios.world import SEEDS, agrees_on, disturbed, leaderless_us, settled, told
+from tests.scenarios.world import SEEDS, agrees_on, disturbed, leaderless_us, problems, settled, told
 
 
 @pytest.mark.parametrize("seed", SEEDS)
@@ -88,8 +88,8 @@ def test_042_refute_false_death(seed: int) -> None:
     cluster.execute_will(cluster.hosts[0])
     cluster.run(2 * SECOND)
     assert disturbed(cluster, since_us) == []
-    problems = [problem for host in cluster.hosts[1:] if host.core for problem in host.core.status(0).problems]
-    assert sum("box1 lives, though an obituary said" in problem for problem in problems) == 2
+    told_of = [problem for host in cluster.hosts[1:] for problem in problems(host, 0)]
+    assert sum("box1 lives, though an obituary said" in problem for problem in told_of) == 2
 
 
 @pytest.mark.parametrize("seed", SEEDS)

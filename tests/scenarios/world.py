@@ -3,6 +3,7 @@
 from kingd.core.effect import Event, EventKind
 from kingd.core.timing import SECOND
 from kingd.core.wire.message import Role
+from kingd.daemon import sentences
 from kingd.sim.cluster import Cluster, hosts
 from kingd.sim.host import Host
 from kingd.sim.network import Weather
@@ -69,3 +70,9 @@ def never_two_leaders(cluster: Cluster, duration_us: int) -> None:
 
 def roles(cluster: Cluster) -> tuple[Role | None, ...]:
     return tuple(host.role for host in cluster.hosts)
+
+
+def problems(host: Host, now_us: int) -> list[str]:
+    """As its users are told them."""
+    assert host.core is not None
+    return [sentences.problem(found) for found in host.core.status(now_us).problems]

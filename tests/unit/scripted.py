@@ -34,6 +34,7 @@ from kingd.core.wire.message import (
     Term,
     VoterList,
 )
+from kingd.daemon import sentences
 
 T = TypeVar("T")
 CLUSTER = 7
@@ -274,6 +275,10 @@ class Bench:
 
     def events(self) -> list[EventKind]:
         return [e.kind for e in self.effects if isinstance(e, Event)]
+
+    def problems(self) -> tuple[str, ...]:
+        """As users are told them."""
+        return tuple(map(sentences.problem, self.core.status(self.now_us).problems))
 
     def told(self) -> list[Event]:
         return [e for e in self.effects if isinstance(e, Event)]

@@ -389,7 +389,7 @@ def test_087_starting_node_yields_its_id_to_the_one_that_is_established() -> Non
     bench.hear(namesake, ProbeAck(echo=nonces[-1], name="copy", version="0", returns=0))
     status = bench.core.status(bench.now_us)
     assert (status.eligible, status.ineligible_reason) == (False, "duplicate-id")
-    assert any("also used by" in sentence for sentence in status.problems)
+    assert any("also used by" in sentence for sentence in bench.problems())
     bench.clear()
     bench.advance_ms(4000)
     assert {type(d.body) for d in bench.datagrams()} <= {Probe}  # silent but for looking whether the other is gone

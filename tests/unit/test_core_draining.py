@@ -49,7 +49,7 @@ def test_step_down_offers_nothing_before_all_has_ended(first: Peer) -> None:
     step_down(bench)
     keep(bench, first, seconds=5)
     assert (told(bench), bench.role(), bench.sent(Offer), bench.sent(Resign)) == ([True], Role.LEADER, [], [])
-    assert any("step-down" in problem for problem in bench.core.status(bench.now_us).problems)
+    assert any("step-down" in problem for problem in bench.problems())
     drained(bench)
     assert bench.answer(first, Offer).reason is Reason.STEP_DOWN
     bench.hear(first, prepared(bench, Reason.STEP_DOWN))

@@ -168,7 +168,7 @@ def test_093_answers_are_enough_where_multicast_does_not_arrive(bench: Bench, le
         bench.effects = [e for e in bench.effects if e in bench.told()]
     assert bench.events() == []
     assert bench.leader_name() == "box70"
-    problems = bench.core.status(bench.now_us).problems
+    problems = bench.problems()
     assert any("multicast from the leader box70 does not arrive" in sentence for sentence in problems)
 
 

@@ -401,7 +401,7 @@ def test_starts_before_the_network_is_there() -> None:
     bench.advance_ms(60_000)
     assert bench.role() is Role.JOINING
     assert bench.datagrams() == []
-    assert any("no usable network interface" in s for s in bench.core.status(bench.now_us).problems)
+    assert any("no usable network interface" in s for s in bench.problems())
     bench.perform(bench.core.links_changed(1, now_us=bench.now_us))
     bench.advance_ms(600)
     assert bench.leader_name() == "me"

@@ -414,7 +414,7 @@ def test_blank_voter_grants_and_follows_nothing(one: Peer, two: Peer) -> None:
     bench.acknowledge_from(one)
     assert claims(bench, two, 9) is None
     assert (bench.role(), bench.sent(Ack)) == (Role.JOINING, [])
-    assert any("no record of what it promised" in problem for problem in bench.core.status(bench.now_us).problems)
+    assert any("no record of what it promised" in problem for problem in bench.problems())
 
 
 def test_blank_voter_that_is_no_voter_any_more_follows(one: Peer, two: Peer) -> None:
@@ -471,7 +471,7 @@ def test_name_that_two_hosts_have_votes_for_neither(one: Peer, two: Peer) -> Non
     for peer in (one, double):
         bench.hear(peer, Grant(term=bench.claim.term, attempt=bench.claim.attempt))
     assert not is_leader(bench)
-    assert any("two hosts are called box60" in problem for problem in bench.core.status(bench.now_us).problems)
+    assert any("two hosts are called box60" in problem for problem in bench.problems())
 
 
 def test_voters_that_do_not_count_are_named(one: Peer, two: Peer) -> None:
@@ -665,7 +665,7 @@ def test_leader_without_a_quorum_is_not_followed(one: Peer, two: Peer) -> None:
         bench.beat(one)
         bench.acknowledge_from(one)
     assert bench.leader_name() is None
-    assert any("another list of quorum.voters" in problem for problem in bench.core.status(bench.now_us).problems)
+    assert any("another list of quorum.voters" in problem for problem in bench.problems())
 
 
 # -- the list

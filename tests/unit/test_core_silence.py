@@ -10,7 +10,7 @@ SEED = Endpoint("10.0.0.9", 5466)
 
 
 def problems(bench: Bench) -> str:
-    return "\n".join(bench.core.status(bench.now_us).problems)
+    return "\n".join(bench.problems())
 
 
 def announce(bench: Bench, *peers: Peer, for_ms: int) -> None:

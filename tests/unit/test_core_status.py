@@ -99,7 +99,7 @@ def test_094_neighbour_that_is_heard_by_multicast_but_does_not_answer_is_told() 
     for _ in range(30):
         bench.beat(mute.leads(3))
         bench.advance_ms(100)
-    problems = bench.core.status(bench.now_us).problems
+    problems = bench.problems()
     assert [p for p in problems if "heard by multicast but does not answer" in p and "10.0.0.60:5466" in p]
     assert bench.leader_name() is None
 
@@ -123,11 +123,11 @@ def test_neighbour_that_may_refuse_this_host_for_its_key_is_not_said_to_be_cut_o
         for peer in (follower, stranger):
             bench.hear(peer, Announce(name=peer.name, version="0", interval_ms=1000), multicast=True)
         bench.advance_ms(100)
-    found = [p for p in bench.core.status(bench.now_us).problems if "does not answer" in p]
+    found = [p for p in bench.problems() if "does not answer" in p]
     assert ["box60" in p or "10.0.0.70" in p for p in found] == [True, True]
     assert all(why in p for p in found), found
     bench.perform(bench.core.configure(replace(bench.node.settings, key_id=8), now_us=bench.now_us))
-    assert [p for p in bench.core.status(bench.now_us).problems if "does not answer" in p] == []
+    assert [p for p in bench.problems() if "does not answer" in p] == []
 
 
 # -- names that two hosts have
@@ -136,7 +136,7 @@ def test_neighbour_that_may_refuse_this_host_for_its_key_is_not_said_to_be_cut_o
 def test_two_hosts_of_one_name_are_told_by_whoever_sees_them() -> None:
     bench = Bench()
     bench.meet(Peer(node=60, name="box"), Peer(node=61, name="box"), Peer(node=62))
-    assert bench.core.status(bench.now_us).problems == (
+    assert bench.problems() == (
         "two hosts are called box (10.0.0.60:5466, 10.0.0.61:5466): give all but one another name (`name` in kingd.toml)",
     )
 
@@ -144,9 +144,7 @@ def test_two_hosts_of_one_name_are_told_by_whoever_sees_them() -> None:
 def test_host_of_this_ones_name_is_told() -> None:
     bench = Bench()
     bench.meet(Peer(node=60, name="me"))
-    assert any(
-        "two hosts are called me (10.0.0.60:5466, this one)" in p for p in bench.core.status(bench.now_us).problems
-    )
+    assert any("two hosts are called me (10.0.0.60:5466, this one)" in p for p in bench.problems())
 
 
 def test_host_that_came_back_without_its_state_is_not_two_for_long() -> None:
@@ -154,7 +152,7 @@ def test_host_that_came_back_without_its_state_is_not_two_for_long() -> None:
     bench.meet(Peer(node=60))
     bench.advance_ms(2100)  # two announcements
     bench.meet(Peer(node=310, name="box60"))
-    assert not [p for p in bench.core.status(bench.now_us).problems if "hosts are called" in p]
+    assert not [p for p in bench.problems() if "hosts are called" in p]
 
 
 def test_time_that_is_left_of_a_step_down_is_told() -> None:

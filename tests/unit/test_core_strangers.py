@@ -267,7 +267,7 @@ def test_state_folder_that_is_older_than_what_others_remember_is_named() -> None
     bench, peer = Bench(ceiling=10), Peer(node=60)
     peer.floor = ballot(12, ME)
     bench.meet(peer)
-    assert any("older copy of the folder" in sentence for sentence in bench.core.status(bench.now_us).problems)
+    assert any("older copy of the folder" in sentence for sentence in bench.problems())
     assert bench.node.term_seen == 12  # what it claims next is above
 
 
@@ -275,5 +275,5 @@ def test_state_folder_that_holds_what_others_remember_is_good() -> None:
     bench, peer = Bench(ceiling=12), Peer(node=60)
     peer.floor = ballot(12, ME)
     bench.meet(peer)
-    assert bench.core.status(bench.now_us).problems == ()
+    assert bench.problems() == ()
     assert EventKind.MEMBER_JOINED in bench.events()

@@ -69,10 +69,10 @@ def test_who_answers_is_not_said_to_be_cut_off() -> None:
         if beat == 50:
             challenging.probe(bench.node, NodeId(60), SessionId(fellow.session), fellow.endpoint)
         bench.advance_ms(100)
-    assert [p for p in bench.core.status(bench.now_us).problems if p.startswith("box60 ")]
+    assert [p for p in bench.problems() if p.startswith("box60 ")]
     begin(bench)
     report(bench, fellow)
-    assert not [p for p in bench.core.status(bench.now_us).problems if p.startswith("box60 ")]
+    assert not [p for p in bench.problems() if p.startswith("box60 ")]
 
 
 def test_departed_member_is_not_asked() -> None:

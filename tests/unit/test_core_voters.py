@@ -8,6 +8,7 @@ from kingd.core.effect import Persist
 from kingd.core.rules.voters import majority
 from kingd.core.settings import Voters, digest_of
 from kingd.core.wire.message import Ack, Pong, Role, VoterList
+from kingd.daemon import sentences
 from tests.unit.scripted import Bench, Peer
 
 VOTERS = ("box60", "box70", "me")
@@ -50,7 +51,12 @@ def wants(bench: Bench, *names: str) -> str | None:
     if refusal is None:
         settings = replace(bench.node.settings, voters=names)
         bench.perform(bench.core.configure(settings, now_us=bench.now_us))
-    return refusal or bench.core.obstacle
+    return waits_for(bench) if refusal is None else sentences.obstacle(refusal)
+
+
+def waits_for(bench: Bench) -> str | None:
+    obstacle = bench.core.obstacle
+    return None if obstacle is None else sentences.obstacle(obstacle)
 
 
 def shows(bench: Bench, peer: Peer, *, wanted: tuple[str, ...] = (), voters: VoterList | None = None) -> None:
@@ -87,7 +93,7 @@ def test_088_list_that_few_want_is_not_in_force(one: Peer, two: Peer) -> None:
     assert found is not None
     assert "put it into the configuration of box60" in found
     shows(bench, one, wanted=WIDER)  # the leader: it would have no majority
-    found = bench.core.obstacle
+    found = waits_for(bench)
     assert found is not None
     assert "put it into the configuration of box70, box80" in found
     assert bench.node.voters.names == VOTERS
@@ -121,7 +127,7 @@ def test_088_list_waits_for_a_leader_of_its_own(one: Peer, two: Peer) -> None:
     found = wants(bench, *WIDER)
     shows(bench, one)
     shows(bench, two)
-    found = bench.core.obstacle
+    found = waits_for(bench)
     assert found is not None
     assert "nobody leads by the present list" in found
     one.voters = Voters(("box60", "me"), 1).id  # of late
@@ -129,7 +135,7 @@ def test_088_list_waits_for_a_leader_of_its_own(one: Peer, two: Peer) -> None:
     one.voters = LIST
     one.leads(5)
     followed_for(bench, one, 1_000)
-    found = bench.core.obstacle
+    found = waits_for(bench)
     assert found is not None
     assert "that takes another 1." in found
     followed_for(bench, one, 1_500)

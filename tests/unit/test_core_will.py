@@ -337,7 +337,7 @@ def test_042_refute_false_death_by_a_probe(bench: Bench, leader: Peer) -> None:
     bench.acknowledge(leader)
     assert bench.leader_name() == "box70"
     assert EventKind.MEMBER_JOINED in bench.events()
-    assert "box70 lives, though an obituary said" in "\n".join(bench.core.status(bench.now_us).problems)
+    assert "box70 lives, though an obituary said" in "\n".join(bench.problems())
     dies(bench, leader)
     assert bench.leader_name() == "box70"
     again = leader.restarted().leads(6)

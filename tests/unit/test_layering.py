@@ -18,7 +18,7 @@ def module_name(path: Path) -> str:
 SOURCES = {module_name(path): path for path in sorted(TOP.glob("kingd/**/*.py"))}
 
 # what goes in and out of the core
-FACTS = ("kingd.core.effect", "kingd.core.facts", "kingd.core.settings", "kingd.core.timing")
+FACTS = ("kingd.core.effect", "kingd.core.facts", "kingd.core.problems", "kingd.core.settings", "kingd.core.timing")
 # what drives the core, or shows what it says, through its door
 OUTSIDE = ("kingd.daemon", "kingd.control", "kingd.cli", "kingd.net", "kingd.lab", "kingd.client")
 BEHIND_THE_DOOR = ("kingd.core.state", "kingd.core.rules")
@@ -138,6 +138,45 @@ def test_reading_past_the_door_is_found(source: str, is_found: bool) -> None:
 def test_nothing_outside_reads_the_node_of_a_core() -> None:
     outside = {module: path for module, path in SOURCES.items() if is_within(module, OUTSIDE)}
     assert [m for m, path in outside.items() if past_the_door(ast.parse(path.read_text()))] == []
+
+
+def sentences_in(tree: ast.AST) -> list[str]:
+    """Strings of three words and more that somebody may read: no docstrings, and no words about a mistake of ours."""
+    ours = [each for each in ast.walk(tree) if isinstance(each, ast.Assert | ast.Raise)]
+    docs = [each for each in ast.walk(tree) if isinstance(each, ast.Expr) and isinstance(each.value, ast.Constant)]
+    unread = {inner for each in (*ours, *docs) for inner in ast.walk(each)}
+    return [
+        each.value
+        for each in ast.walk(tree)
+        if isinstance(each, ast.Constant) and isinstance(each.value, str) and each.value.strip().count(" ") > 1
+        if each not in unread
+    ]
+
+
+@pytest.mark.parametrize(
+    ("source", "found"),
+    [
+        ("def f():\n  'what it does'\n  return f'{name} is called so'", [" is called so"]),
+        ("assert x, 'one two three'", []),
+        ("raise AssertionError('one two three')", []),
+        ("word = 'state-not-writable'", []),
+    ],
+)
+def test_sentences_are_found(source: str, found: list[str]) -> None:
+    assert sentences_in(ast.parse(source)) == found
+
+
+def test_election_returns_facts_and_no_sentences() -> None:
+    """An operator's sentences are in `kingd.daemon.sentences`."""
+    packages = (
+        "kingd.core.rules",
+        "kingd.core.state",
+        "kingd.core.status",
+        "kingd.core.election",
+        "kingd.core.problems",
+    )
+    inside = {module: path for module, path in SOURCES.items() if is_within(module, packages)}
+    assert {m: said for m, path in inside.items() if (said := sentences_in(ast.parse(path.read_text())))} == {}
 
 
 def test_daemon_never_reaches_scapy() -> None:

@@ -6,7 +6,7 @@ time (handover.py), and `settle` says how it ended."""
 from dataclasses import replace
 
 from kingd.core.effect import Draining, EventKind, HandedOver
-from kingd.core.facts import StepDownError
+from kingd.core.problems import Ambiguous, NobodyReady, NotEligible, NotKnown, NotLeading, StepDownError
 from kingd.core.rules import claiming, handover, preempting, voters
 from kingd.core.rules.publishing import event
 from kingd.core.settings import Settings
@@ -66,11 +66,11 @@ def _stand_aside(node: Node, reason: Reason, *, leaving: bool = False) -> None:
 
 def step_down(node: Node, *, to: str | None, for_us: int) -> None:
     if node.role is not Role.LEADER:
-        raise StepDownError("NotLeader", "this node does not lead")
+        raise StepDownError(NotLeading())
     target = None if to is None else _successor(node, to)
     node.abstain_for_us = for_us
     if not handover.begin(node, Reason.STEP_DOWN, to=target, keep_us=for_us if target else 0):
-        raise StepDownError("NoSuccessor", "no other member is alive, eligible and in contact with this node")
+        raise StepDownError(NobodyReady())
     node.stepping_down = True
 
 
@@ -78,15 +78,12 @@ def _successor(node: Node, to: str) -> Member:
     """The member that is called `to`, or has this id."""
     found = node.members.named(to) or [m for m in node.members.alive() if f"{m.node:016x}" == to]
     if len(found) > 1 or (found and to == node.settings.name):
-        ids = ", ".join(sorted(f"{m.node:016x} ({m.endpoint})" for m in found))
-        raise StepDownError(
-            "UnknownMember", f"more than one live member is called {to!r}: name the one that you mean by its id: {ids}"
-        )
+        raise StepDownError(Ambiguous(to, tuple((m.node, m.endpoint) for m in found)))
     if not found:
-        raise StepDownError("UnknownMember", f"no other live member is called {to!r} (see `kingctl members`)")
+        raise StepDownError(NotKnown(to))
     target = found[0]
     if target.priority == 0 or not target.eligible:
-        raise StepDownError("NoSuccessor", f"{to} is not eligible to lead (see `kingctl members`)")
+        raise StepDownError(NotEligible(to))
     node.refused_handover.pop(target.node, None)
     return target
 

@@ -8,6 +8,7 @@ answer that leaves availability mode as it is."""
 from collections import Counter
 from collections.abc import Iterable
 
+from kingd.core.problems import Blank, OtherLists, Problem
 from kingd.core.rules import voters
 from kingd.core.rules.voters import majority
 from kingd.core.state.members import Member, State
@@ -198,19 +199,7 @@ def hears_majority(node: Node) -> bool:
     return not node.in_quorum_mode or reachable(node, node.now_us) >= majority(len(node.voters.names))
 
 
-def problems(node: Node) -> list[str]:
-    """In sentences."""
-    alive = node.members.alive()
-    other_list = sorted(m.name for m in alive if m.voters != node.voter_list)
-    found = []
-    if other_list:
-        found.append(
-            f"{', '.join(other_list[:4])}: another list of quorum.voters than here, so that their votes do not count: make the "
-            "lists equal on all hosts, one name at a time"
-        )
-    if node.is_blank:
-        found.append(
-            "this voter has no record of what it promised before (a new host, or its state was lost): it votes when enough "
-            "other voters tell"
-        )
-    return found
+def problems(node: Node) -> list[Problem]:
+    other_lists = sorted(m.name for m in node.members.alive() if m.voters != node.voter_list)
+    found: list[Problem] = [OtherLists(tuple(other_lists))] if other_lists else []
+    return [*found, Blank()] if node.is_blank else found

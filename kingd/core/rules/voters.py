@@ -6,6 +6,16 @@ reason why not yet. A list that few want never comes into force, so that there i
 
 from dataclasses import replace
 
+from kingd.core.problems import (
+    AnotherIsFirst,
+    AnotherIsNewer,
+    LeadsTooShortly,
+    ModeWouldChange,
+    NobodyLeads,
+    Obstacle,
+    TooFar,
+    TooFewWant,
+)
 from kingd.core.settings import Voters, digest_of
 from kingd.core.state.node import Node
 from kingd.core.timing import MS, promise_us
@@ -24,35 +34,30 @@ def step(node: Node) -> None:
             _take(node, following)
 
 
-def refusal(node: Node, wanted: tuple[str, ...]) -> str | None:
+def refusal(node: Node, wanted: tuple[str, ...]) -> Obstacle | None:
     """Why no waiting makes this list the one in force, or None."""
     if bool(wanted) != node.in_quorum_mode:
-        return "quorum mode cannot be switched on or off while kingd runs: stop kingd on all hosts, then start it with the list"
+        return ModeWouldChange()
     if node.settings.name in wanted and _shown(node, wanted) is None:
         return _too_far(node, wanted)
     return None
 
 
-def _too_far(node: Node, wanted: tuple[str, ...]) -> str | None:
+def _too_far(node: Node, wanted: tuple[str, ...]) -> TooFar | None:
     """Nobody may be the first to have a list that differs by more than one name."""
-    changed = sorted(set(wanted) ^ set(node.voters.names))
-    if len(changed) > 1:
-        return (
-            f"more than one voter would change ({', '.join(changed)}): add or remove one, reload on all hosts until "
-            "`kingctl status` says that the list is in force, then the next"
-        )
-    return None
+    changed = tuple(sorted(set(wanted) ^ set(node.voters.names)))
+    return TooFar(changed) if len(changed) > 1 else None
 
 
-def obstacle(node: Node) -> str | None:
+def obstacle(node: Node) -> Obstacle | None:
     """Why the list that is wanted is not in force yet, or None if it is."""
     if node.settings.voters == node.voters.names:
         return None
     found = refusal(node, node.settings.voters) or _next(node)
-    return found if isinstance(found, str) else None
+    return None if isinstance(found, Voters) else found
 
 
-def _next(node: Node) -> Voters | str:
+def _next(node: Node) -> Voters | Obstacle:
     """The list to have from now on, or what it waits for."""
     present, wanted = node.voters, node.settings.voters
     shown = _shown(node, wanted)
@@ -64,12 +69,12 @@ def _next(node: Node) -> Voters | str:
     if present.before is not None and present.before.names == wanted:
         return present.before
     if node.settings.name not in {*wanted, *present.names}:
-        return "one of its voters has it first" if shown is None else Voters(wanted, shown)
+        return AnotherIsFirst(in_both=False) if shown is None else Voters(wanted, shown)
     is_bound = node.is_voter and node.learned  # to what it promised by the present list
     if shown is not None and shown >= present.generation + is_bound:
         return Voters(wanted, shown)
     if not (is_bound and node.settings.name in wanted):
-        return "one of the hosts that are in both lists has it first"
+        return AnotherIsFirst(in_both=True)
     newest = max((m.voters.generation for m in node.members.alive()), default=0)
     return _why_not_open(node) or Voters(wanted, max(present.generation, newest) + 1)
 
@@ -98,7 +103,7 @@ def _shown(node: Node, names: tuple[str, ...], *, blank_too: bool = False) -> in
     )
 
 
-def _why_not_open(node: Node) -> str | None:
+def _why_not_open(node: Node) -> Obstacle | None:
     """Why this node must not be the first to have the list that is wanted, or None. Majorities of two lists that differ by one
     name share a voter. Those of three in a row need not: so a majority of the one in the middle has elected a leader first."""
     present, wanted = set(node.voters.names), node.settings.voters
@@ -112,29 +117,25 @@ def _why_not_open(node: Node) -> str | None:
         if m.name in present and m.voters.generation > node.voters.generation and m.voters.digest != digest
     )
     if newer:
-        return f"{', '.join(newer)} has a newer list already, which is another one: make the lists equal on all hosts"
-    missing = _unwilling(node)
-    if missing:
-        return (
-            f"more voters must want it: put it into the configuration of {missing}, and reload there (`kingctl reload`)"
-        )
-    return _why_not_elected(node)
+        return AnotherIsNewer(tuple(newer))
+    unwilling = _unwilling(node)
+    return TooFewWant(unwilling) if unwilling else _why_not_elected(node)
 
 
-def _unwilling(node: Node) -> str:
-    """Whose configuration has another list, if those that have this one are no majority of both lists; else ""."""
+def _unwilling(node: Node) -> tuple[str, ...]:
+    """Whose configuration has another list, if those that have this one are no majority of both lists; else nobody."""
     wanted, present = node.settings.voters, node.voters.names
     digest = digest_of(wanted)
     willing = {m.name for m in node.members.alive() if m.wanted == digest} | {node.settings.name}
     leader = node.followed()
     if leader is not None and leader.name in wanted and leader.wanted != digest:
-        return leader.name  # it would have no majority any more
+        return (leader.name,)  # it would have no majority any more
     if all(len(willing & set(names)) >= majority(len(names)) for names in (wanted, present)):
-        return ""
-    return ", ".join(sorted((set(wanted) | set(present)) - willing))
+        return ()
+    return tuple(sorted((set(wanted) | set(present)) - willing))
 
 
-def _why_not_elected(node: Node) -> str | None:
+def _why_not_elected(node: Node) -> NobodyLeads | LeadsTooShortly | None:
     """Whether a majority of the present list has promised to a leader of its own: else the list after it may share no voter
     with any majority that has. A leader that was elected by the list before leads for a lease at most."""
     leader = node.followed()
@@ -144,11 +145,9 @@ def _why_not_elected(node: Node) -> str | None:
         since_us, lease_us = leader.voters_us, max(node.timing.lease_us, leader.lease_ms * MS)
         proven_us = node.detector.evidence_us  # not the clock: this node may have been stopped
     else:
-        return "nobody leads by the present list: it waits until somebody has for two leases (see `kingctl leader`)"
+        return NobodyLeads()
     left_us = since_us + 2 * lease_us - proven_us
-    if left_us < 0:
-        return None
-    return f"a leader must have led by the present list for two leases: that takes another {left_us / 1e6:.1f} s"
+    return None if left_us < 0 else LeadsTooShortly(left_us)
 
 
 def _take(node: Node, voters: Voters) -> None:
