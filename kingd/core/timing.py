@@ -1,5 +1,5 @@
-"""Every duration of the election, derived from the two that a user sets. docs/protocol.md 5 has the table with the
-reasons."""
+"""Every duration of the election, derived from the two that a user sets, with the reasons. docs/protocol.md 5 has the
+numbers."""
 
 from dataclasses import dataclass
 
@@ -39,7 +39,7 @@ def promise_us(lease_us: int) -> int:
 class Timing:
     """What is configured; all other times are made of these two."""
 
-    heartbeat_us: int = 100 * MS  # smaller: faster detection, more packets
+    heartbeat_us: int = 100 * MS  # three may be lost, jitter is far below; smaller: faster detection, more packets
     leader_timeout_us: int = 500 * MS  # at least 3 heartbeats; smaller: a stall of a few hundred ms looks like a death
 
     def beat_us(self, members: int) -> int:
@@ -49,7 +49,8 @@ class Timing:
 
     @property
     def round_trip_us(self) -> int:
-        """How long an answer from a live peer may take: the unit of all that waits for answers."""
+        """How long an answer from a live peer may take: the unit of all that waits for answers. Far above a LAN's 99th
+        percentile."""
         return min(max(self.heartbeat_us // 2, 10 * MS), 50 * MS)
 
     @property

@@ -4,7 +4,7 @@ Every time follows from what the daemon said last (`valid_ms`) and from the cons
 configuration: it may change while all runs, and another host may have another one.
 
 The margin between two hosts, in quorum mode. Let E be the end of the last validity that this host holds. Nobody else is
-elected before E by any two clocks within 1 % (docs/protocol.md 8), and a new leader leads for SETTLE_US before it starts its
+elected before E by any two clocks within 1 % (docs/quorum.md 9), and a new leader leads for SETTLE_US before it starts its
 units. So here all is told to stop at E or LEAST_US after the last yes, whichever is later, and with `exclusive` what is
 left is killed KILL_AFTER_US after E: what remains until SETTLE_US (less 2 % for the clocks) is for the kernel to end it.
 

@@ -1,4 +1,4 @@
-"""Quorum mode's two promises, looked at from outside and at every real instant (docs/protocol.md 8).
+"""Quorum mode's two promises, looked at from outside and at every real instant (docs/quorum.md).
 
 Q1   no two sessions answer "leader" at one instant
 Q2   the terms of those who do strictly increase: no term is led twice

@@ -207,7 +207,7 @@ class Faults:
     def _may_forget(self, host: Host) -> bool:
         """Quorum mode assumes that of any majority of the voters one remembers what it promised, by each list that somebody
         has; and that no voter forgets between a change of the list and the first leader by the new one, for it may be
-        the only one that majorities of both share. docs/protocol.md 8."""
+        the only one that majorities of both share. docs/quorum.md 10."""
         lists = {self._wanted, *(h.settings.voters for h in self.present)}
         if all(host.name not in voters for voters in lists):
             return True

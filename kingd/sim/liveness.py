@@ -108,7 +108,7 @@ def has_majority(survivors: list[Host]) -> bool:
 
 def is_electable(survivors: list[Host]) -> bool:
     """Whether a majority of the voters is there, and knows or can learn what it promised. If not, they may still come to
-    agree, and need not: at a first start in which somebody broke down it depends on who has heard whom. protocol.md 8."""
+    agree, and need not: at a first start in which somebody broke down it depends on who has heard whom. quorum.md 5."""
     voters = survivors[0].settings.voters
     if not voters:
         return True

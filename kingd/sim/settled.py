@@ -1,8 +1,8 @@
 """A cluster that has been at rest for a long time, made at once.
 
 Thousands of hosts come to rest by N^2 announcements, which is more than a simulator can carry. Here each host gets the
-tables that it would have by then (docs/protocol.md 4.1), and the leader that it would follow; what happens afterwards is run
-as ever. Where there are more hosts than a table holds, the leader and the next three know those of the best rank, and all
+tables that it would have by then (docs/large-clusters.md 1), and the leader that it would follow; what happens afterwards is
+run as ever. Where there are more hosts than a table holds, the leader and the next three know those of the best rank, and all
 others the same chosen ones. What is heard of a host is one object for all that have heard it."""
 
 from collections.abc import Sequence

@@ -1,5 +1,5 @@
 """The real core with one rule taken out of it: the checker has to find each. First the ways in which hand-over, obituaries,
-leases, restarts and lists break "one leader at any instant" (docs/protocol.md 8, scenario 106), then other rules."""
+leases, restarts and lists break "one leader at any instant" (docs/quorum.md, scenario 106), then other rules."""
 
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager, ExitStack

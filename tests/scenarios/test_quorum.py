@@ -1,4 +1,4 @@
-"""At most one leader at any instant, and one wherever a majority of the voters can be heard. docs/protocol.md 8."""
+"""At most one leader at any instant, and one wherever a majority of the voters can be heard. docs/quorum.md."""
 
 import itertools
 

@@ -1,4 +1,4 @@
-"""Lists of voters that an adversary with time on its hands brought about. docs/protocol.md 8, rule 8.
+"""Lists of voters that an adversary with time on its hands brought about. docs/quorum.md 8.
 
 A violation of Q1 is raised by the cluster's own checker, at any instant of a run."""
 

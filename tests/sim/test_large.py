@@ -1,4 +1,4 @@
-"""Sixty hosts: what a start and a failover cost, and that it holds when the best go together. docs/protocol.md 4.1."""
+"""Sixty hosts: what a start and a failover cost, and that it holds when the best go together. docs/large-clusters.md."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""A large cluster: who is verified, who is only heard of, and what that is worth. docs/protocol.md 4.1."""
+"""A large cluster: who is verified, who is only heard of, and what that is worth. docs/large-clusters.md."""
 
 import pytest
 

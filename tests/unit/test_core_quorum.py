@@ -1,4 +1,4 @@
-"""Quorum mode: an exclusive, timed promise at each voter, and a leader that counts them. docs/protocol.md 8."""
+"""Quorum mode: an exclusive, timed promise at each voter, and a leader that counts them. docs/quorum.md."""
 
 from dataclasses import replace
 

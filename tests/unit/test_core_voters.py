@@ -1,4 +1,4 @@
-"""Which list of voters is in force, and the step to the one that is wanted. docs/protocol.md 8, rule 8."""
+"""Which list of voters is in force, and the step to the one that is wanted. docs/quorum.md 8."""
 
 from dataclasses import replace
 

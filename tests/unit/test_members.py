@@ -1,4 +1,4 @@
-"""The table of members: replay window, rank, who is forgotten first. docs/protocol.md 4.1."""
+"""The table of members: replay window, rank, who is forgotten first. docs/protocol.md 2.1, 3.5, 4.1."""
 
 import random
 

@@ -1,4 +1,4 @@
-"""Quorum mode: who votes, how long a leadership is proven, and what a voter may promise after a start. docs/protocol.md 8.
+"""Quorum mode: who votes, how long a leadership is proven, and what a voter may promise after a start. docs/quorum.md.
 
 With voters, to lead is to hold the promises of a majority of the named hosts, each exclusive and
 timed: a *lease*. A voter's promise lasts longer than the leader counts on it, whatever their clocks do within RHO, so

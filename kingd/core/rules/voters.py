@@ -1,4 +1,4 @@
-"""Which list of voters is in force here, and the step to the one that the operator wants. docs/protocol.md 8.
+"""Which list of voters is in force here, and the step to the one that the operator wants. docs/quorum.md 8.
 
 In: the list of the configuration (`Settings.voters`), and what others show in all that they say: which list they have,
 of which generation, and which one is wanted there. Out: `Node.voters`, which changes as soon as that is safe, or the

@@ -1,4 +1,4 @@
-"""Who was heard of, and not verified: in a large cluster most members, for most nodes. docs/protocol.md 4.1.
+"""Who was heard of, and not verified: in a large cluster most members, for most nodes. docs/large-clusters.md.
 
 In a small cluster everybody verifies everybody. In a large one that would be N^2 round trips, at its start and after
 whatever hits all of it. There a round trip is needed with the leader, with those who come next after it, by these

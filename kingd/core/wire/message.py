@@ -28,7 +28,7 @@ SILENT_MAX = 8
 
 
 class VoterList(NamedTuple):
-    """Which list of voters a node has: votes count only between equal ones. docs/protocol.md 8."""
+    """Which list of voters a node has: votes count only between equal ones. docs/quorum.md 8."""
 
     digest: int  # u32 of the names; 0 = availability mode
     generation: int  # u32: how many lists there were before it, as far as who has it knows
