@@ -143,7 +143,7 @@ class Core:
 
     def endpoints(self, *, alive: bool = True) -> list[Endpoint]:
         """Where the verified members are that are alive, or all that are known."""
-        return [m.endpoint for m in (self.node.members.alive() if alive else self.node.members)]
+        return [m.endpoint for m in (self.node.members.alive() if alive else self.node.members.verified())]
 
     def news(self) -> list[tuple[SessionId, int]]:
         """Whose words are news, and from which sequence number on: the live members' sessions, the leader's first, then by
@@ -311,7 +311,6 @@ class Core:
         """The process did not run when it should have: what it missed is not the others' silence."""
         node = self.node
         node.members.excuse(late_us)
-        node.hearsay.excuse(late_us)
         node.detector.excuse(late_us)
         if node.role is Role.FOLLOWER:
             node.promise.until_us += late_us

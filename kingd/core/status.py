@@ -21,7 +21,6 @@ from kingd.core.problems import (
 )
 from kingd.core.rules import quorum, silence, voters
 from kingd.core.rules.voters import majority
-from kingd.core.state.hearsay import Listed
 from kingd.core.state.members import Member, State
 from kingd.core.state.node import Node
 from kingd.core.timing import MS, SECOND
@@ -60,8 +59,7 @@ def status(node: Node, now_us: int) -> Status:
     role, ballot, age_us, reason = _believed(node, now_us)
     leader = node.peer(ballot.node)
     entry = node.members.get(ballot.node)
-    heard_of = len(node.hearsay.alive(now_us))
-    alive = len(node.members.alive()) + heard_of + 1
+    states = [m.state_at(now_us) for m in node.members.everybody()]
     missing = quorum.missing(node, now_us)
     reachable = len(node.voters.names) - len(missing) if node.in_quorum_mode else quorum.reachable(node, now_us)
     return Status(
@@ -77,8 +75,8 @@ def status(node: Node, now_us: int) -> Status:
         eligible=node.eligible,
         ineligible_reason=node.ineligible_reason,
         ineligible_us=max(0, node.abstain_until_us - now_us) if node.ineligible_reason == "step-down" else None,
-        alive=alive,
-        dead=sum(1 for m in node.members if m.state is State.DEAD) + len(node.hearsay) - heard_of,
+        alive=states.count(State.ALIVE) + 1,
+        dead=states.count(State.DEAD),
         voters=node.voters.names,
         voters_reachable=reachable,
         voters_missing=missing,
@@ -91,10 +89,7 @@ def members(node: Node, now_us: int) -> list[MemberRow]:
     """All that are known, this node among them, the first in rank first."""
     role, ballot, *_ = _believed(node, now_us)
     leaders = {ballot.node, *(rival.node for rival in silence.rivals(node, now_us))}
-    verified = [_row(m, _shown_role(m, leaders), m.state, now_us) for m in node.members]
-    heard_of = [  # and not asked: docs/protocol.md 4.1. They follow as far as anybody knows.
-        _row(m, Role.FOLLOWER, State.ALIVE if m.is_alive(now_us) else State.DEAD, now_us) for m in node.hearsay
-    ]
+    others = [_row(m, _shown_role(m, leaders), now_us) for m in node.members.everybody()]
     own = MemberRow(
         peer=node.me(),
         role=role,
@@ -103,20 +98,20 @@ def members(node: Node, now_us: int) -> list[MemberRow]:
         silent_us=0,
         version=node.settings.version,
     )
-    return sorted([own, *verified, *heard_of], key=lambda row: (-row.peer.priority, row.peer.node))
+    return sorted([own, *others], key=lambda row: (-row.peer.priority, row.peer.node))
 
 
 def _shown_role(member: Member, leaders: set[NodeId]) -> Role:
-    if member.node in leaders:
+    if member.verified and member.node in leaders:
         return Role.LEADER
     return Role.FOLLOWER if member.role is Role.LEADER else member.role
 
 
-def _row(member: Member | Listed, role: Role, state: State, now_us: int) -> MemberRow:
+def _row(member: Member, role: Role, now_us: int) -> MemberRow:
     return MemberRow(
         peer=Peer(node=member.node, name=member.name, priority=member.priority, endpoint=member.endpoint),
         role=role,
-        state=state,
+        state=member.state_at(now_us),
         eligible=member.eligible,
         silent_us=max(0, now_us - member.heard_us),
         version=member.version,
@@ -164,7 +159,7 @@ def _problems(node: Node, now_us: int) -> list[Problem]:
     waits_for = voters.obstacle(node)
     if waits_for is not None:
         found.append(ListWaits(waits_for))
-    found += [FalselyDead(m.name) for m in node.members if m.distrusted]
+    found += [FalselyDead(m.name) for m in node.members.verified() if m.distrusted]
     if node.drain is not None:
         found.append(HandoverWaits(node.drain.reason))
     leader = node.followed()
@@ -177,7 +172,7 @@ def _shared_names(node: Node, now_us: int) -> list[SharedName]:
     """Two hosts that answer to one name: nobody can tell who is meant. (One that lost its state has another id, and is two
     hosts for a moment: only those heard just now count.)"""
     hosts: dict[str, list[Endpoint | None]] = {node.settings.name: [None]}
-    for m in (*node.members.alive(), *node.hearsay):
+    for m in (*node.members.alive(), *node.members.heard_of()):
         if m.name and now_us - m.heard_us <= 2 * m.interval_us:
             hosts.setdefault(m.name, []).append(m.endpoint)
     return [

@@ -382,7 +382,7 @@ def _view(host: Host, core: Core | None) -> View:
         exported_us=host.exported_us,
         attempt=node.campaign.claim.attempt if node.campaign is not None else None,
         blank=node.is_blank,
-        newest={m.session: m.window.newest for m in node.members},
+        newest={m.session: m.window.newest for m in node.members.verified()},
         duplicate=node.duplicate,
     )
 
@@ -449,9 +449,9 @@ def _prepare(node: Node, age_us: int) -> None:
 def _round_off(node: Node) -> list[Effect]:
     """Those who have met have sent more or fewer datagrams to each other, in one order or another: it makes no difference.
     Who came back under another id is known to be dead under the former one."""
-    newest = {member.name: member for member in node.members}
+    newest = {member.name: member for member in node.members.verified()}
     node.sequence |= _PER_TICK // 2 - 1
-    for member in node.members:
+    for member in node.members.verified():
         member.window.newest |= _PER_TICK // 2 - 1
         if newest[member.name] is not member:
             member.state = State.DEAD
@@ -490,10 +490,10 @@ def _tidy(node: Node, scope: Scope, now_us: int) -> None:
         node.ceiling_asked_us = 0
     if node.raised_us < now_us:
         node.raised_us = 0
-    for member in node.members:
+    for member in node.members.verified():
         member.heard_us = member.multicast_us = member.endpoint_us = member.endpoint_seen_us = _ALWAYS
         member.roster_us = _ALWAYS
-        member.starts.clear()
+        member.starts = ()
         if not node.is_blank:
             member.contact_us = _ALWAYS
         if Ping not in scope.carries:

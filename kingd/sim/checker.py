@@ -24,7 +24,8 @@ BOUNDED   no table grows past its cap
 from dataclasses import dataclass, field
 
 from kingd.core.effect import Effect, Event, EventKind, Multicast, Send
-from kingd.core.state.members import CHALLENGES_MAX, MEMBERS_MAX, State
+from kingd.core.state.challenges import CHALLENGES_MAX
+from kingd.core.state.members import MEMBERS_MAX, State
 from kingd.core.state.node import Node
 from kingd.core.timing import NEVER
 from kingd.core.wire.message import (
@@ -192,13 +193,14 @@ class Checker:
 
     def check_tables(self, node: Node) -> None:
         sizes = {
-            "members": (len(node.members), MEMBERS_MAX),
+            "members": (len(node.members.verified()), MEMBERS_MAX),
+            "members heard of": (len(node.members.heard_of()), MEMBERS_MAX),
             "echoes": (len(node.echoes), _TABLE_MAX),
             "challenges": (len(node.challenges), CHALLENGES_MAX),
             "unanswered": (len(node.unanswered), 64),
             "earning": (len(node.earning), _TABLE_MAX),
             "foreign sequences": (len(node.foreign.sequences), _TABLE_MAX),
-            "refused handovers": (len(node.refused_handover), len(node.members)),
+            "refused handovers": (len(node.refused_handover), len(node.members.verified())),
         }
         for name, (size, limit) in sizes.items():
             if size > limit:

@@ -211,7 +211,7 @@ def _describe(node: Node, cluster: Cluster) -> str:
         at_us = getattr(node, f"{name}_at_us")
         if at_us < 1 << 61:
             words.append(f"{name} in {(at_us - now_us) // MS} ms")
-    words.append(" ".join(f"{m.name}:{m.state}/{m.role.name}" for m in node.members))
+    words.append(" ".join(f"{m.name}:{m.state}/{m.role.name}" for m in node.members.verified()))
     if node.refused_handover:
         words.append(
             "refused "

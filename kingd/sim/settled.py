@@ -11,7 +11,6 @@ from math import sqrt
 
 from kingd.core.effect import Effect
 from kingd.core.election import Core
-from kingd.core.state.hearsay import Hearsay, Listed
 from kingd.core.state.members import MEMBERS_MAX, Member, announce_interval_us
 from kingd.core.timing import SECOND
 from kingd.core.wire.message import Ballot, Reason, Role, Term
@@ -47,7 +46,9 @@ class Settling:
         self._left_us = {index: int(gap_us) - self._waited_us[index] for index, gap_us in gaps_us.items()}
         self._ballot = Ballot(_TERM, self.ranked[0].node_id)
         chosen = self.ranked if len(self.ranked) <= MEMBERS_MAX else self._rng.sample(self.ranked, MEMBERS_MAX)
-        self._heard_of = [self._listed(host) for host in sorted(chosen, key=lambda host: -self._waited_us[host.index])]
+        self._heard_of = [
+            self._unverified(host) for host in sorted(chosen, key=lambda host: -self._waited_us[host.index])
+        ]
 
     def seat(self, host: Host) -> None:
         self._cluster.enter(host, lambda core: self._seat(host, core))
@@ -63,8 +64,10 @@ class Settling:
         if not mesh:
             heard_of = self._heard_of
             if knows_all:  # they ask, and note whom they asked
-                heard_of = [replace(listed) for listed in heard_of]
-            node.hearsay = Hearsay(m for m in heard_of if m.node != node.id and node.members.get(m.node) is None)
+                heard_of = [replace(m) for m in heard_of]
+            for m in heard_of:
+                if m.node != node.id and node.members.get(m.node) is None:
+                    node.members.hear_of(m)
         node.counted = self._known
         node.announced, node.announce_at_us = _NEXT, now_us + self._left_us[host.index]
         node.sweep_at_us = now_us + self._rng.randint(0, _SWEEPS_US)
@@ -102,16 +105,17 @@ class Settling:
             alive=self._known if leads else 0,
         )
 
-    def _listed(self, host: Host) -> Listed:
+    def _unverified(self, host: Host) -> Member:
         node = core_of(host).node
-        return Listed(
+        return Member(
             node=node.id,
             session=node.session,
-            endpoint=host.endpoint,
             name=host.name,
             version=host.settings.version,
+            endpoint=host.endpoint,
             heard_us=node.now_us - self._waited_us[host.index],
             priority=node.priority,
+            role=Role.FOLLOWER,
             eligible=True,
             interval_us=self._interval_us,
         )

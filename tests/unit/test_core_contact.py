@@ -5,7 +5,7 @@ from itertools import pairwise
 import pytest
 
 from kingd.core.effect import EventKind, Multicast, Send
-from kingd.core.state.members import CHALLENGES_MAX
+from kingd.core.state.challenges import CHALLENGES_MAX
 from kingd.core.timing import MS, Timing
 from kingd.core.wire.endpoint import Endpoint
 from kingd.core.wire.message import (
@@ -81,7 +81,7 @@ def test_100_stranger_gets_a_probe_and_nothing_else(bench: Bench, body: Body) ->
     assert not any(answers[:-1])
     assert [type(e.datagram.body) for e in answers[-1] if isinstance(e, Send)] == [Probe]
     assert len(answers[-1]) == 1
-    assert len(bench.node.members) == 0
+    assert len(bench.node.members.verified()) == 0
     assert (bench.node.term_seen, bench.node.promise.ballot, bench.leader_name()) == (0, NO_BALLOT, None)
 
 
@@ -140,7 +140,7 @@ def test_099_answer_to_a_question_of_long_ago_proves_nothing(bench: Bench) -> No
     nonce = bench.answer(peer, Probe).nonce
     bench.advance(bench.node.timing.contact_us + 1)
     bench.hear(peer, ProbeAck(echo=nonce, name="box60", version="0", returns=0))
-    assert len(bench.node.members) == 0
+    assert len(bench.node.members.verified()) == 0
     assert bench.node.dropped["late"] == 1
 
 
@@ -150,7 +150,7 @@ def test_wrong_echo_is_ignored(bench: Bench, echo_error: int) -> None:
     bench.hear(peer, ANNOUNCE)
     nonce = bench.sent(Probe)[-1].nonce
     bench.hear(peer, ProbeAck(echo=nonce ^ echo_error, name="x", version="0", returns=0))
-    assert len(bench.node.members) == 0
+    assert len(bench.node.members.verified()) == 0
     assert bench.node.dropped == {"unasked": 1}
 
 
@@ -165,7 +165,7 @@ def test_echo_is_good_for_the_session_that_was_asked_only(bench: Bench) -> None:
     nonce = bench.sent(Probe)[-1].nonce
     bench.hear(peer.restarted(), ProbeAck(echo=nonce, name="x", version="0", returns=0))
     bench.hear(Peer(node=61), ProbeAck(echo=nonce, name="x", version="0", returns=0))
-    assert len(bench.node.members) == 0
+    assert len(bench.node.members.verified()) == 0
 
 
 def test_recorded_probe_ack_does_not_work_twice(bench: Bench) -> None:
@@ -260,7 +260,7 @@ def test_flood_of_forged_identities_leaves_bounded_traces(bench: Bench) -> None:
     assert 500 < len(bench.sent(Probe)) < 1000
     assert len(bench.node.challenges) <= CHALLENGES_MAX
     assert len(bench.node.unanswered) == 64
-    assert len(bench.node.members) == 0
+    assert len(bench.node.members.verified()) == 0
 
 
 def test_honest_newcomer_joins_during_a_flood(bench: Bench) -> None:
@@ -277,7 +277,7 @@ def test_flood_of_sessions_of_one_id_adds_no_members(bench: Bench) -> None:
     for session in range(1, 2000):
         bench.hear(Peer(node=60, session=session), ANNOUNCE)
     assert len(bench.node.challenges) <= CHALLENGES_MAX
-    assert len(bench.node.members) == 0
+    assert len(bench.node.members.verified()) == 0
 
 
 # -- new sessions, the dead, the departed
@@ -290,7 +290,7 @@ def test_050_restarted_host_at_its_old_address_is_a_member_at_once(bench: Bench)
     bench.meet(new)
     assert bench.node.members.find(NodeId(60), SessionId(new.session)) is not None
     assert bench.node.members.find(NodeId(60), SessionId(old.session)) is None
-    assert len(bench.node.members) == 1
+    assert len(bench.node.members.verified()) == 1
 
 
 def test_100_datagrams_of_a_replaced_session_get_a_probe_only(bench: Bench) -> None:
@@ -402,7 +402,7 @@ def test_087_claims_to_our_id_without_a_round_trip_are_not_believed() -> None:
         bench.hear(forged, body)
     bench.hear(forged, ProbeAck(echo=1, name="x", version="0", returns=0))
     assert bench.core.status(bench.now_us).eligible
-    assert len(bench.node.members) == 0
+    assert len(bench.node.members.verified()) == 0
 
 
 def test_087_id_is_used_again_when_the_namesake_is_gone() -> None:
@@ -469,7 +469,7 @@ def test_roster_is_a_hint_each_entry_is_probed_and_nobody_believed(bench: Bench)
     effects = bench.hear(leader, Roster(entries=tuple(entries)))
     probed = [e.to.host for e in effects if isinstance(e, Send) and isinstance(e.datagram.body, Probe)]
     assert probed == ["10.0.1.1", "10.0.1.2"]
-    assert len(bench.node.members) == 1
+    assert len(bench.node.members.verified()) == 1
 
 
 def test_093_polling_follower_gets_a_roster_at_most_once_a_second() -> None:

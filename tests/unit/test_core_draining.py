@@ -36,7 +36,7 @@ def keep(bench: Bench, *peers: Peer, seconds: float) -> None:
         bench.advance_ms(500)
         for peer in peers:
             bench.hear(peer, Ready(ballot=bench.node.ballot, reason=Reason.JOINED))
-            for member in bench.node.members:
+            for member in bench.node.members.verified():
                 bench.node.note_contact(member, bench.now_us)
 
 

@@ -38,6 +38,10 @@ def probed(bench: Bench, peer: Peer) -> bool:
     return any(isinstance(datagram.body, Probe) for datagram in bench.sent_to(peer))
 
 
+def is_heard_of(bench: Bench, peer: Peer) -> bool:
+    return peer.node in {member.node for member in bench.node.members.heard_of()}
+
+
 def follower(*, line: int = 3, priority: int = 100) -> tuple[Bench, Peer, list[Peer]]:
     """Of a leader that counts many, with so many verified ones that come before it."""
     bench = Bench(mesh_max=MESH, priority=priority)
@@ -55,7 +59,7 @@ def test_small_cluster_verifies_everybody() -> None:
     bench, stranger = Bench(mesh_max=MESH), Peer(node=60, priority=WORSE)
     announce(bench, stranger)
     assert probed(bench, stranger)
-    assert len(bench.node.hearsay) == 0
+    assert len(bench.node.members.heard_of()) == 0
 
 
 def test_096_who_is_not_next_is_heard_of_and_not_asked() -> None:
@@ -92,15 +96,15 @@ def test_leader_verifies_everybody() -> None:
 def test_nobody_can_make_up_a_large_cluster() -> None:
     bench = Bench(mesh_max=MESH)
     announce(bench, *[Peer(node=100 + n) for n in range(40)])
-    assert len(bench.node.hearsay) == 0
+    assert len(bench.node.members.heard_of()) == 0
 
 
 def test_the_list_is_bounded() -> None:
     bench, _, _ = follower()
     for n in range(MEMBERS_MAX + 100):
         announce(bench, Peer(node=1000 + n, priority=WORSE))
-    assert len(bench.node.hearsay) == MEMBERS_MAX
-    assert bench.node.hearsay.get(NodeId(1000)) is None
+    assert len(bench.node.members.heard_of()) == MEMBERS_MAX
+    assert not is_heard_of(bench, Peer(node=1000))
 
 
 def test_who_announces_himself_every_67_minutes_is_not_forgotten_after_an_hour() -> None:
@@ -108,8 +112,8 @@ def test_who_announces_himself_every_67_minutes_is_not_forgotten_after_an_hour()
     often, seldom = Peer(node=100, priority=WORSE), Peer(node=101, priority=WORSE)
     for peer, interval_s in ((often, 60), (seldom, 4_000)):
         bench.hear(peer, Announce(name=peer.name, version="0", interval_ms=interval_s * 1_000), multicast=True)
-    bench.node.hearsay.forget(bench.now_us + FORGET_AFTER_US + 1)
-    assert {listed.node for listed in bench.node.hearsay} == {seldom.node}
+    bench.node.members.bury(bench.now_us + FORGET_AFTER_US + 1)
+    assert {member.node for member in bench.node.members.heard_of()} == {seldom.node}
 
 
 def test_those_heard_of_let_it_wait_but_not_for_ever() -> None:
@@ -183,7 +187,7 @@ def test_who_seeks_in_a_large_cluster_asks_nobody_because_of_a_roster() -> None:
     entry = RosterEntry(node=NodeId(named.node), session=SessionId(named.session), host=host, port=port)
     bench.hear(next_ones[0], Roster(entries=(entry,), alive=40))
     assert not probed(bench, named)
-    assert bench.node.hearsay.get(NodeId(named.node)) is not None
+    assert is_heard_of(bench, named)
 
 
 def goodbye() -> Resign:
@@ -214,9 +218,9 @@ def test_who_leaves_is_heard_of_no_more() -> None:
     stranger = Peer(node=100, priority=WORSE)
     announce(bench, stranger)
     bench.hear(Peer(node=100, session=1, priority=WORSE), goodbye(), multicast=True)  # not the session that is listed
-    assert len(bench.node.hearsay) == 1
+    assert len(bench.node.members.heard_of()) == 1
     bench.hear(stranger, goodbye(), multicast=True)
-    assert len(bench.node.hearsay) == 0
+    assert len(bench.node.members.heard_of()) == 0
 
 
 def test_who_has_met_the_leader_of_a_large_cluster_does_not_say_again_that_it_is_there() -> None:
@@ -270,7 +274,7 @@ def test_who_is_heard_of_once_is_listed_as_long_as_the_size_of_the_cluster_asks_
     newcomer = Peer(node=100, priority=WORSE, role=Role.JOINING)
     bench.hear(newcomer, Announce(name="box100", version="0", interval_ms=1000), multicast=True)
     bench.advance(900 * SECOND)
-    assert [listed.name for listed in bench.node.hearsay.alive(bench.now_us)] == ["box100"]
+    assert [member.name for member in bench.node.members.heard_of_lately(bench.now_us)] == ["box100"]
 
 
 def test_survey_asks_and_believes_those_heard_of() -> None:

@@ -6,15 +6,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from kingd.core.state.challenges import CHALLENGES_MAX, Challenge, Challenges
 from kingd.core.state.members import (
     ANNOUNCE_US,
-    CHALLENGES_MAX,
     ENDPOINT_STALE_US,
     FORGET_AFTER_US,
     MEMBERS_MAX,
     MISSED_MAX,
-    Challenge,
-    Challenges,
     Member,
     Members,
     ReplayWindow,
@@ -112,7 +110,7 @@ def test_new_session_replaces_the_old_one_and_counts_as_a_return() -> None:
     members = Members()
     for session in (1, 2, 3):
         members.add(member(7, session=session, heard_us=session * SECOND))
-    assert len(members) == 1
+    assert len(members.verified()) == 1
     assert members.find(NodeId(7), SessionId(1)) is None
     newest = members.find(NodeId(7), SessionId(3))
     assert newest is not None
@@ -135,7 +133,7 @@ def test_flood_of_members_drives_out_the_dead_and_never_the_living() -> None:
         members.add(member(MEMBERS_MAX + number, heard_us=MEMBERS_MAX + number))
         assert members.get(NodeId(forgotten)) is None
     assert not members.has_room_for(NodeId(MEMBERS_MAX + 3))
-    assert len(members) == MEMBERS_MAX
+    assert len(members.verified()) == MEMBERS_MAX
 
 
 def test_member_is_dead_after_five_missed_announcements_and_listed_for_an_hour() -> None:
@@ -146,9 +144,9 @@ def test_member_is_dead_after_five_missed_announcements_and_listed_for_an_hour()
     assert [m.node for m in members.bury(limit_us + 1)] == [1]
     assert members.alive() == []
     assert members.bury(limit_us + 2) == []  # told once
-    assert len(members) == 1
+    assert len(members.verified()) == 1
     members.bury(FORGET_AFTER_US + 1)
-    assert len(members) == 0
+    assert len(members.verified()) == 0
 
 
 def test_slow_announcer_is_given_five_of_its_own_intervals() -> None:

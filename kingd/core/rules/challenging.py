@@ -3,7 +3,7 @@
 Who has proven nothing gets from us a probe, at most one per `challenge_us`, or the answer to its own, and never more bytes
 than it sent. Who is a member, and what follows from it, is decided in contact.py."""
 
-from kingd.core.state.members import Challenge
+from kingd.core.state.challenges import Challenge
 from kingd.core.state.node import Node
 from kingd.core.timing import MS, SECOND
 from kingd.core.wire.endpoint import Endpoint

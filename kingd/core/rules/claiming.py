@@ -43,7 +43,7 @@ def start(
     claim = Claim(term=term, attempt=attempt, prepare=prepare, reason=reason, ticket=ticket, lease_ms=node.lease_ms)
     target = node.leader.node if prepare else NOBODY
     asked = [
-        m for m in node.members if m.state is not State.LEFT and m.node != target
+        m for m in node.members.verified() if m.state is not State.LEFT and m.node != target
     ]  # the dead too: they may refuse, and are not waited for
     node.campaign = Campaign(
         claim=claim,

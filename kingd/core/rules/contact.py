@@ -120,7 +120,7 @@ def on_stranger(node: Node, datagram: Datagram, source: Endpoint) -> Member | No
         interval_us = min(
             max(body.interval_ms * MS, announce_interval_us(node.size)), announce_interval_us(MEMBERS_MAX)
         )
-        node.hearsay.note(header, body, source, interval_us=interval_us, now_us=node.now_us)
+        node.members.note(header, body, source, interval_us=interval_us, now_us=node.now_us)
         return None
     if header.multicast:
         _note_unanswered(node, header, source)
@@ -137,7 +137,7 @@ def _on_heard_of(node: Node, header: Header, body: Report | Survey | Resign, sou
         if header.destination == node.id:  # asked of all, it would be answered by all
             survey.on_survey(node, header, source, body)
     elif body.leaving:
-        node.hearsay.drop(header.source, header.session)
+        node.members.unlist(header.source, header.session)
 
 
 def must_verify(node: Node, header: Header, body: Announce) -> bool:
@@ -153,18 +153,19 @@ def must_verify(node: Node, header: Header, body: Announce) -> bool:
     )
 
 
-def verify_hearsay(node: Node, count: int) -> bool:
-    """Probe so many of those that were not asked of late. Whether there were any."""
-    waiting = [m for m in node.hearsay.alive(node.now_us) if m.asked_us < 0 or node.now_us - m.asked_us > SECOND]
-    for listed in waiting[:count]:
-        listed.asked_us = node.now_us
-        challenging.probe(node, listed.node, listed.session, listed.endpoint)
+def verify_heard_of(node: Node, at_most: int = MEMBERS_MAX) -> bool:
+    """Probe those who are only heard of, and were not asked of late. Whether there were any."""
+    heard_of = node.members.heard_of_lately(node.now_us)
+    waiting = [m for m in heard_of if m.asked_us < 0 or node.now_us - m.asked_us > SECOND]
+    for member in waiting[:at_most]:
+        member.asked_us = node.now_us
+        challenging.probe(node, member.node, member.session, member.endpoint)
     return bool(waiting)
 
 
 def misses_somebody(node: Node, leader: Member) -> bool:
     """The leader counts more than this node has ever heard of."""
-    return len(node.members.alive()) + len(node.hearsay) + 1 < leader.alive and node.is_large
+    return len(node.members.alive()) + len(node.members.heard_of()) + 1 < leader.alive and node.is_large
 
 
 def _is_live_leader(node: Node, header: Header) -> bool:
@@ -198,7 +199,7 @@ def look_for_contact(node: Node) -> None:
 
 def hears_nobody(node: Node) -> bool:
     """Not even somebody whom it cannot reach: three announcements are missing of anybody there may be."""
-    heard_us = max((m.heard_us for m in node.members), default=node.stranger_us)
+    heard_us = max((m.heard_us for m in node.members.verified()), default=node.stranger_us)
     return node.now_us - max(heard_us, node.stranger_us) > 3 * announce_interval_us(node.size)
 
 
@@ -246,7 +247,6 @@ def _verify(node: Node, datagram: Datagram, ack: ProbeAck, source: Endpoint) -> 
     )
     member.window.accept(header.sequence)
     node.members.add(member)
-    node.hearsay.drop(member.node)
     if member.node in node.unanswered:
         member.multicast_us = node.unanswered.pop(member.node)[0]  # or it would get our announcements by unicast, too
     challenging.answer_challenge(node, header, source, ack)
@@ -290,11 +290,11 @@ def sweep(node: Node) -> None:
     for target, (until_us, _) in list(node.refused_handover.items()):
         if node.now_us - until_us > 60 * SECOND:
             del node.refused_handover[target]
-    node.hearsay.forget(node.now_us)
-    if len(node.hearsay) and (node.role is Role.LEADER or (node.role is Role.FOLLOWER and node.is_next(node.rank))):
-        verify_hearsay(node, _VERIFY_PER_SWEEP)
+    heard_of = node.members.heard_of()
+    if heard_of and (node.role is Role.LEADER or (node.role is Role.FOLLOWER and node.is_next(node.rank))):
+        verify_heard_of(node, _VERIFY_PER_SWEEP)
     # As often as a silence matters: in a large cluster it lasts minutes.
-    longest_us = SECOND // 2 if node.role is Role.SEEKING or len(node.hearsay) == 0 else _SWEEP_US_MAX
+    longest_us = SECOND // 2 if node.role is Role.SEEKING or not heard_of else _SWEEP_US_MAX
     node.sweep_at_us = node.now_us + min(longest_us, announce_interval_us(node.size) // 2)
 
 

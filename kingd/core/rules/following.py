@@ -186,8 +186,8 @@ def ask(node: Node, leader: Member, *, for_roster: bool = False) -> None:
 
 def hears_multicast(node: Node) -> bool:
     """Anybody's, a short while ago: then the heartbeat of who is elected will be heard, too."""
-    heard_us = max((m.multicast_us for m in node.members), default=-1)
-    return node.now_us - max(heard_us, node.hearsay.heard_us) <= node.timing.contact_us
+    heard_us = max((m.multicast_us for m in node.members.verified()), default=-1)
+    return node.now_us - max(heard_us, node.members.announced_us) <= node.timing.contact_us
 
 
 def ask_candidate(node: Node) -> None:
@@ -253,7 +253,7 @@ def _give_up(node: Node, reason: Reason) -> None:
         contact.give_up(node, leader, EventKind.MEMBER_DEAD, reason)
     quiet_us = node.timing.leader_timeout_us
     heard_us = max((m.multicast_us for m in node.members.alive()), default=-1)
-    if max(heard_us, node.hearsay.heard_us) <= node.now_us - quiet_us:
+    if max(heard_us, node.members.announced_us) <= node.now_us - quiet_us:
         rejoin(node)
     leader_gone(node, reason)
 

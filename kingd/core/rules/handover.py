@@ -34,7 +34,7 @@ def begin(node: Node, reason: Reason, *, to: Member | None = None, leaving: bool
         return True
     node.handover = Handover(reason=reason, leaving=leaving, keep_us=keep_us)
     if to is not None:
-        node.handover.tried = {m.node for m in node.members if m is not to}
+        node.handover.tried = {m.node for m in node.members.verified() if m is not to}
     return _offer_next(node)
 
 

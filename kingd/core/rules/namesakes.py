@@ -3,7 +3,7 @@
 One of the two keeps the id. The other is silent until its namesake is gone, and says so in its status."""
 
 from kingd.core.rules import challenging
-from kingd.core.state.members import Challenge
+from kingd.core.state.challenges import Challenge
 from kingd.core.state.node import Node
 from kingd.core.timing import NEVER, SECOND
 from kingd.core.wire.endpoint import Endpoint

@@ -37,7 +37,7 @@ def on_preempt_time(node: Node) -> None:
     if leader is None or not _may_preempt(node, leader):
         return
     if not following.knows_all(node, leader):
-        contact.verify_hearsay(node, len(node.hearsay))
+        contact.verify_heard_of(node)
         following.ask(node, leader, for_roster=True)
         node.preempt_at_us, node.waits_for_all = node.now_us + 2 * node.timing.heartbeat_us, True
         return

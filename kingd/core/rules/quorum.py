@@ -57,7 +57,8 @@ def _untils(node: Node) -> Iterable[int]:
 def _names(node: Node) -> Counter[str]:
     """How many hosts there are of each name, this one and those whose vote still runs among them: a voter that lost its
     state has another id, and is one host again when the vote of its former one is over."""
-    names = Counter(m.name for m in node.members if m.state is State.ALIVE or node.votes.get(m.node, 0) > node.now_us)
+    members, votes = node.members.verified(), node.votes
+    names = Counter(m.name for m in members if m.state is State.ALIVE or votes.get(m.node, 0) > node.now_us)
     names[node.settings.name] += 1
     return names
 

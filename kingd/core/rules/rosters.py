@@ -1,6 +1,6 @@
 """Who has just come, or cannot hear multicast, learns of the others from the leader. docs/protocol.md 4.1.
 
-A roster is a hint: its entries are probed like any stranger, or noted as hearsay."""
+A roster is a hint: its entries are probed like any stranger, or heard of in a large cluster."""
 
 from kingd.core.rules import challenging
 from kingd.core.state.members import Member, State, announce_interval_us
@@ -50,6 +50,6 @@ def on_roster(node: Node, member: Member, roster: Roster, source: Endpoint) -> N
             continue
         if node.is_large:  # verified in its turn, if it matters
             interval_us = announce_interval_us(node.size)
-            node.hearsay.note_entry(entry, source.interface, interval_us=interval_us, now_us=node.now_us)
+            node.members.note_entry(entry, source.interface, interval_us=interval_us, now_us=node.now_us)
         else:
             challenging.probe(node, entry.node, entry.session, Endpoint(entry.host, entry.port, source.interface))

@@ -37,7 +37,7 @@ def on_seek_time(node: Node) -> None:
         node.back_off()  # somebody leads, and is being probed
     elif not quorum.hears_majority(node):
         node.seek_at_us = node.now_us + node.timing.slot_us
-    elif contact.verify_hearsay(node, len(node.hearsay)):
+    elif contact.verify_heard_of(node):
         node.seek_at_us = node.now_us + 2 * node.timing.round_trip_us  # who is there by then is asked
     else:
         claiming.start(node, node.why, ticket=node.inherited)

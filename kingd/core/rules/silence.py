@@ -33,13 +33,13 @@ def problems(node: Node, now_us: int) -> list[Problem]:
 
 def _missing(node: Node, now_us: int) -> AllFellSilent | NoPeerAnswers | None:
     """Who ought to be heard by a node that hears nobody at all."""
-    heard_us = max([m.heard_us for m in node.members] + [node.stranger_us])
-    if not node.links or node.members.alive() or node.hearsay.alive(now_us) or not contact.hears_nobody(node):
+    heard_us = max([m.heard_us for m in node.members.verified()] + [node.stranger_us])
+    if not node.links or node.members.everybody_alive(now_us) or not contact.hears_nobody(node):
         return None
     # Who has ended, and had it told, is not missing.
-    silent = sorted(m.name for m in node.members if m.state is State.DEAD and m.obituary_us < 0)
+    silent = sorted(m.name for m in node.members.verified() if m.state is State.DEAD and m.obituary_us < 0)
     if silent and now_us - heard_us > _ALONE_US:
         return AllFellSilent(tuple(silent))
-    if node.settings.seeds and not len(node.members) and node.role is not Role.JOINING:
+    if node.settings.seeds and not node.members.verified() and node.role is not Role.JOINING:
         return NoPeerAnswers(len(node.settings.seeds))
     return None

@@ -3,7 +3,6 @@ not ok. Of many members some are asked after the others: 450 answers at once wou
 
 from kingd.core.effect import Surveyed, SurveyRow
 from kingd.core.rules import silence
-from kingd.core.state.hearsay import Listed
 from kingd.core.state.members import Member, State
 from kingd.core.state.node import Node
 from kingd.core.state.pending import Inquiry
@@ -26,9 +25,8 @@ def start(node: Node, token: int) -> None:
     on_timer(node)
 
 
-def _asked(node: Node) -> list[Member | Listed]:
-    known: list[Member | Listed] = [m for m in node.members if m.state is not State.LEFT]
-    return sorted([*known, *node.hearsay], key=lambda m: m.rank)
+def _asked(node: Node) -> list[Member]:
+    return sorted((m for m in node.members.everybody() if m.state is not State.LEFT), key=lambda m: m.rank)
 
 
 def on_timer(node: Node) -> None:
@@ -95,7 +93,7 @@ def _finish(node: Node, inquiry: Inquiry) -> None:
     node.out.append(Surveyed(inquiry.token, (mine, *others)))
 
 
-def _silent(asked: Member | Listed, *, claims: Term | None) -> SurveyRow:
+def _silent(asked: Member, *, claims: Term | None) -> SurveyRow:
     """`claims`: the term in which it says that it leads, to whoever hears it."""
     return SurveyRow(
         node=asked.node,

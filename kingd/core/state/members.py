@@ -1,20 +1,33 @@
-"""Who is here: verified sessions, what was last heard of each, and their rank.
+"""Who is here: what was last heard of each, whether it is verified, and their rank. docs/protocol.md 4.1.
 
-In: headers of datagrams. Out: facts; nothing here decides who leads. A session is in the table only after it
-answered a challenge (docs/protocol.md 4.1); what is not verified yet waits in `Challenges`. Both are bounded: a LAN
-peer can fill neither."""
+In: headers of datagrams, announcements, rosters. Out: facts; nothing here decides who leads. A session is verified after
+it answered a challenge (challenges.py). In a small cluster everybody verifies everybody. In a large one that would be N^2
+round trips, at its start and after whatever hits all of it. There most members, for most nodes, are only heard of, and
+believed as far as that can do no harm: they are listed, surveyed, and let go first when there is no leader. All tables are
+bounded: a LAN peer can fill none."""
 
-from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterable, ValuesView
 from dataclasses import dataclass, field
 from enum import StrEnum
+from heapq import nsmallest
 
 from kingd.core.timing import MS, SECOND
 from kingd.core.wire.endpoint import Endpoint
-from kingd.core.wire.message import NO_BALLOT, NO_VOTERS, NOBODY, Ballot, Header, NodeId, Role, SessionId, VoterList
+from kingd.core.wire.message import (
+    NO_BALLOT,
+    NO_VOTERS,
+    NOBODY,
+    Announce,
+    Ballot,
+    Header,
+    NodeId,
+    Role,
+    RosterEntry,
+    SessionId,
+    VoterList,
+)
 
 MEMBERS_MAX = 4096
-CHALLENGES_MAX = 1024
 FORGET_AFTER_US = 3600 * SECOND  # a dead or departed node stays listed so long
 ANNOUNCE_FIRST_US = (150 * MS, 450 * MS)  # after the first one of a newcomer: a lost one costs little
 ANNOUNCE_US = SECOND
@@ -64,7 +77,7 @@ class ReplayWindow:
 
 @dataclass(slots=True, kw_only=True)
 class Member:
-    """A verified session, and what its newest word said of it."""
+    """A session, and what its newest word said of it, or a roster if it is only heard of."""
 
     node: NodeId
     session: SessionId
@@ -72,6 +85,7 @@ class Member:
     version: str
     endpoint: Endpoint
     heard_us: int
+    verified: bool = False  # it answered a challenge: `Members.add` says so
     heard_since_us: int = 0  # when it was heard again after a silence
     priority: int = 0
     role: Role = Role.JOINING
@@ -103,7 +117,8 @@ class Member:
     obituary_us: int = -1  # when the obituary of this session came; -1 = none did, or it was refuted
     distrusted: bool = False  # an obituary of this node was refuted: no other one is believed
     window: ReplayWindow = field(default_factory=ReplayWindow)
-    starts: deque[int] = field(default_factory=lambda: deque(maxlen=_RETURNS_MAX))  # when its sessions were first seen
+    starts: tuple[int, ...] = ()  # when its newest sessions were first seen
+    asked_us: int = -1  # while it is only heard of: when it was last probed, in vain so far
 
     @property
     def rank(self) -> tuple[int, int]:
@@ -111,6 +126,12 @@ class Member:
         it.
         """
         return (-self.priority, self.node)
+
+    def state_at(self, now_us: int) -> State:
+        """Who is only heard of is alive for as long as it keeps announcing itself; of the others that is noted."""
+        if self.verified or now_us - self.heard_us <= MISSED_MAX * self.interval_us:
+            return self.state
+        return State.DEAD
 
     def returns(self, now_us: int) -> int:
         """How often it came back with a new session in the last five minutes."""
@@ -149,101 +170,153 @@ class Member:
         self.endpoint_us = self.endpoint_seen_us = now_us
 
 
-@dataclass(slots=True)
-class Challenge:
-    """A probe in flight."""
-
-    nonce: int
-    sent_us: int
-    endpoint: Endpoint | None = None  # where it went last
-
-
-class Challenges:
-    """Probes in flight, by (node, session): the only trace that an unverified session leaves. The oldest give way."""
-
-    def __init__(self) -> None:
-        self._sent: dict[tuple[NodeId, SessionId], Challenge] = {}
-
-    def __len__(self) -> int:
-        return len(self._sent)
-
-    def put(self, node: NodeId, session: SessionId, challenge: Challenge) -> None:
-        self._sent.pop((node, session), None)
-        while len(self._sent) >= CHALLENGES_MAX:
-            del self._sent[next(iter(self._sent))]
-        self._sent[node, session] = challenge
-
-    def get(self, node: NodeId, session: SessionId) -> Challenge | None:
-        return self._sent.get((node, session))
-
-    def forget(self, node: NodeId, session: SessionId) -> None:
-        """What answers an earlier one proves nothing about now."""
-        self._sent.pop((node, session), None)
-
-    def take(self, node: NodeId, session: SessionId, *, echo: int) -> Challenge | None:
-        challenge = self._sent.get((node, session))
-        if challenge is None or challenge.nonce != echo:
-            return None
-        return self._sent.pop((node, session))
-
-
 class Members:
-    """The table of verified members, without this node itself."""
+    """The table, without this node itself. Who is verified and who is only heard of is told apart by each name.
+
+    A node may be in it twice: with the session that was verified, and with a newer one that a roster tells of."""
 
     def __init__(self) -> None:
-        self._by_node: dict[NodeId, Member] = {}
+        self._verified: dict[NodeId, Member] = {}
+        self._heard_of: dict[NodeId, Member] = {}  # the longest silent first
+        self.announced_us = -1  # when anybody who is only heard of last announced itself
 
-    def __iter__(self) -> Iterator[Member]:
-        return iter(self._by_node.values())
+    # -- verified ones
 
-    def __len__(self) -> int:
-        return len(self._by_node)
+    def verified(self) -> ValuesView[Member]:
+        return self._verified.values()
+
+    def alive(self) -> list[Member]:
+        """The verified ones that are."""
+        return [m for m in self._verified.values() if m.state is State.ALIVE]
 
     def get(self, node: NodeId) -> Member | None:
-        return self._by_node.get(node)
+        """If it is verified."""
+        return self._verified.get(node)
 
     def find(self, node: NodeId, session: SessionId) -> Member | None:
-        member = self._by_node.get(node)
+        """If that session is verified."""
+        member = self._verified.get(node)
         return member if member is not None and member.session == session else None
 
     def named(self, name: str) -> list[Member]:
-        """Those alive who are called so. It may be more than one: nobody checks names."""
+        """Those alive and verified who are called so. It may be more than one: nobody checks names."""
         return [m for m in self.alive() if m.name == name]
-
-    def alive(self) -> list[Member]:
-        return [m for m in self if m.state is State.ALIVE]
 
     def has_room_for(self, node: NodeId) -> bool:
         """A full table forgets the dead for a newcomer, and never the living: who comes in great numbers drives nobody out."""
-        full = len(self._by_node) >= MEMBERS_MAX and node not in self._by_node
-        return not full or any(m.state is not State.ALIVE for m in self)
+        full = len(self._verified) >= MEMBERS_MAX and node not in self._verified
+        return not full or any(m.state is not State.ALIVE for m in self._verified.values())
 
     def add(self, member: Member) -> None:
-        """Enter a member, or a member's new session. In a full table the one that is dead for longest gives way."""
+        """It is verified now: a member, or a member's new session. In a full table the one that is dead for longest gives
+        way."""
         assert self.has_room_for(member.node)
-        former = self._by_node.get(member.node)
+        former = self._verified.get(member.node)
         if former is not None:
             member.starts, member.distrusted = former.starts, former.distrusted
-        elif len(self._by_node) >= MEMBERS_MAX:
-            silent = min((m for m in self if m.state is not State.ALIVE), key=lambda m: m.heard_us)
-            del self._by_node[silent.node]
-        member.starts.append(member.heard_us)
-        self._by_node[member.node] = member
+        elif len(self._verified) >= MEMBERS_MAX:
+            silent = min((m for m in self._verified.values() if m.state is not State.ALIVE), key=lambda m: m.heard_us)
+            del self._verified[silent.node]
+        member.starts = (*member.starts, member.heard_us)[-_RETURNS_MAX:]
+        member.verified = True
+        self._verified[member.node] = member
+        self._heard_of.pop(member.node, None)
+
+    # -- those who are only heard of
+
+    def heard_of(self) -> ValuesView[Member]:
+        return self._heard_of.values()
+
+    def heard_of_lately(self, now_us: int) -> list[Member]:
+        """Those of them who are alive."""
+        return [m for m in self._heard_of.values() if m.state_at(now_us) is State.ALIVE]
+
+    def hear_of(self, member: Member) -> None:
+        """In a full table the one that has been silent longest gives way."""
+        self._heard_of.pop(member.node, None)
+        while len(self._heard_of) >= MEMBERS_MAX:
+            del self._heard_of[next(iter(self._heard_of))]
+        self._heard_of[member.node] = member
+
+    def note(self, header: Header, body: Announce, source: Endpoint, *, interval_us: int, now_us: int) -> None:
+        """What somebody who is not verified says of itself."""
+        self.announced_us = now_us
+        former = self._heard_of.get(header.source)
+        self.hear_of(
+            Member(
+                node=header.source,
+                session=header.session,
+                name=body.name,
+                version=body.version,
+                endpoint=source if former is None or not former.endpoint.is_better_than(source) else former.endpoint,
+                heard_us=now_us,
+                priority=header.priority,
+                role=Role.FOLLOWER,  # as far as anybody knows
+                eligible=header.eligible,
+                interval_us=interval_us,
+                asked_us=former.asked_us if former and former.session == header.session else -1,
+            )
+        )
+
+    def note_entry(self, entry: RosterEntry, interface: str, *, interval_us: int, now_us: int) -> None:
+        """Of a roster: it was alive for the leader a short while ago. What it is called, it says itself."""
+        if entry.node not in self._heard_of:
+            self.hear_of(
+                Member(
+                    node=entry.node,
+                    session=entry.session,
+                    name=f"{entry.node:016x}",
+                    version="",
+                    endpoint=Endpoint(entry.host, entry.port, interface),
+                    heard_us=now_us,
+                    role=Role.FOLLOWER,
+                    interval_us=interval_us,
+                )
+            )
+
+    def unlist(self, node: NodeId, session: SessionId) -> None:
+        """It has left, as somebody says who is not verified either."""
+        member = self._heard_of.get(node)
+        if member is not None and member.session == session:
+            del self._heard_of[node]
+
+    # -- all of them
+
+    def everybody(self) -> list[Member]:
+        return [*self._verified.values(), *self._heard_of.values()]
+
+    def everybody_alive(self, now_us: int) -> list[Member]:
+        return self.alive() + self.heard_of_lately(now_us)
 
     def bury(self, now_us: int, *, interval_us: int = ANNOUNCE_US) -> list[Member]:
-        """Who was silent for too long is dead from now on: these. Those dead for long are forgotten. Nobody is expected to
-        announce itself more often than every `interval_us`."""
-        for gone in [m for m in self if m.state is not State.ALIVE and now_us - m.heard_us > FORGET_AFTER_US]:
-            del self._by_node[gone.node]
+        """Who is verified and was silent for too long is dead from now on: these. Those dead for long are forgotten. Nobody is
+        expected to announce itself more often than every `interval_us`."""
+        self._forget(now_us)
         dead = [m for m in self.alive() if now_us - m.heard_us > MISSED_MAX * max(m.interval_us, interval_us)]
         for member in dead:
             member.state = State.DEAD
         return dead
 
+    def _forget(self, now_us: int) -> None:
+        """(2,000 announce themselves every 67 minutes: that is no silence.)"""
+        for table in (self._verified, self._heard_of):
+            for gone in [
+                m
+                for m in table.values()
+                if now_us - m.heard_us > FORGET_AFTER_US and m.state_at(now_us) is not State.ALIVE
+            ]:
+                del table[gone.node]
+
     def excuse(self, late_us: int) -> None:
         """This node did not run for so long: nobody is to blame for not having been heard meanwhile."""
-        for member in self:
+        for member in self.everybody():
             member.heard_us += late_us
+
+
+def third_rank(members: Iterable[tuple[int, int]]) -> tuple[int, int] | None:
+    """The third best; None if they are fewer."""
+    best = nsmallest(3, members)
+    return best[2] if len(best) == 3 else None
 
 
 def announce_interval_us(size: int) -> int:

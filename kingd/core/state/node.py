@@ -6,20 +6,21 @@ dispatch, timers and commands), and hands out what they appended to `out`. Nothi
 anything but `rng`."""
 
 import random
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from kingd.core.effect import Effect, Multicast, Peer, Send
 from kingd.core.settings import Settings, Voters, digest_of
+from kingd.core.state.challenges import Challenges
 from kingd.core.state.detector import Detector
 from kingd.core.state.foreign import ForeignLeaders
-from kingd.core.state.hearsay import Hearsay, Listed, third
 from kingd.core.state.members import (
     ANNOUNCE_FIRST_US,
     ANNOUNCES_PER_SECOND,
-    Challenges,
     Member,
     Members,
     announce_interval_us,
+    third_rank,
 )
 from kingd.core.state.pending import Campaign, Drain, Handover, Inquiry, Prepared, Yielded
 from kingd.core.state.promise import Promise
@@ -89,7 +90,6 @@ class Node:
     promise: Promise = field(default_factory=Promise)
     detector: Detector = field(init=False)
     members: Members = field(default_factory=Members)
-    hearsay: Hearsay = field(default_factory=Hearsay)
     _third: tuple[int, int] | None = None  # rank of the third in line ...
     _third_until_us: int = 0  # ... as looked up for so long
     challenges: Challenges = field(default_factory=Challenges)
@@ -288,18 +288,15 @@ class Node:
             return None
         return self.members.find(self.promise.ballot.node, self.promise.session)
 
-    def _position(self, without: NodeId) -> int:
-        """How many live eligible members would be asked to lead before this node."""
-        return sum(1 for m in self.members.alive() if m.eligible and m.rank < self.rank and m.node != without)
-
-    def _position_by_hearsay(self, without: NodeId) -> int:
-        listed = self.hearsay.alive(self.now_us) if len(self.hearsay) else ()
-        return sum(1 for m in listed if m.eligible and m.rank < self.rank and m.node != without)
+    def _position(self, among: Iterable[Member], without: NodeId) -> int:
+        """How many eligible ones would be asked to lead before this node."""
+        return sum(1 for m in among if m.eligible and m.rank < self.rank and m.node != without)
 
     def _before_me(self, without: NodeId) -> tuple[int, int]:
         """How many would be asked to lead before this node: one after the other, and as one of a crowd. That are those that are
         only heard of, for somebody may have made them up, and all of a large cluster."""
-        proven, unproven = self._position(without), self._position_by_hearsay(without)
+        proven = self._position(self.members.alive(), without)
+        unproven = self._position(self.members.heard_of_lately(self.now_us), without)
         return (0, proven + unproven) if self.is_large else (proven, unproven)
 
     def turn_us(self, *, without: NodeId = NOBODY) -> int:
@@ -322,12 +319,12 @@ class Node:
     @property
     def size(self) -> int:
         """How many members there are, this node included, as far as it or its leader knows."""
-        return max(len(self.members) + len(self.hearsay) + 1, self.counted)
+        return max(len(self.members.verified()) + len(self.members.heard_of()) + 1, self.counted)
 
     @property
     def proven_size(self) -> int:
         """The same, as verified members and the leader's count say it: nobody can make up a large cluster."""
-        return max(len(self.members) + 1, self.counted)
+        return max(len(self.members.verified()) + 1, self.counted)
 
     @property
     def is_large(self) -> bool:
@@ -343,9 +340,9 @@ class Node:
         """Whether who has this rank would be among the first three to lead if the leader went."""
         if self.now_us >= self._third_until_us:  # looked up now and then: a large cluster has much to look through
             leader = self.promise.led.node
-            known: list[Member | Listed] = [*self.members.alive(), *self.hearsay.alive(self.now_us)]
+            known = self.members.everybody_alive(self.now_us)
             ranks = [m.rank for m in known if m.eligible and m.node != leader]
-            self._third = third(iter([*ranks, self.rank] if self.eligible else ranks))
+            self._third = third_rank([*ranks, self.rank] if self.eligible else ranks)
             self._third_until_us = self.now_us + (_LINE_LASTS_US if self.is_large else self.timing.heartbeat_us)
         return self._third is None or rank <= self._third
 
@@ -507,7 +504,7 @@ class Node:
         if reason is not None:
             self.why = reason
         if role is not Role.LEADER:
-            for member in self.members:
+            for member in self.members.verified():
                 member.rival = False
             self.ballot = NO_BALLOT
             self.heartbeat_at_us = NEVER

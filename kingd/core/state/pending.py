@@ -4,7 +4,6 @@ it."""
 from dataclasses import dataclass, field
 
 from kingd.core.effect import SurveyRow
-from kingd.core.state.hearsay import Listed
 from kingd.core.state.members import Member
 from kingd.core.timing import NEVER, Timing, reading_us
 from kingd.core.wire.message import NOBODY, Ballot, Claim, NodeId, Reason, SessionId, Ticket
@@ -98,8 +97,8 @@ class Inquiry:
     token: int
     nonce: int
     began_us: int
-    asked: list[Member | Listed]
+    asked: list[Member]
     waiting: dict[NodeId, int] = field(default_factory=dict)  # who has not answered yet: when it was last asked
-    queue: list[Member | Listed] = field(default_factory=list)  # who is still to be asked in this round
+    queue: list[Member] = field(default_factory=list)  # who is still to be asked in this round
     rounds: int = 0
     rows: dict[NodeId, SurveyRow] = field(default_factory=dict)  # who has answered
