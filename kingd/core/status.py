@@ -148,8 +148,8 @@ def _valid_until_us(node: Node) -> int:
 def _problems(node: Node, now_us: int) -> list[Problem]:
     """What the election itself sees of the network."""
     found: list[Problem] = [] if node.links else [NoLinks()]
-    if node.duplicate:
-        found.append(SharedId(node.id, node.namesake))
+    if node.namesake.is_there:
+        found.append(SharedId(node.id, node.namesake.endpoint))
     if node.rolled_back:
         found.append(RolledBack())
     found += _unanswering(node, now_us)

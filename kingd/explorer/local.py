@@ -383,7 +383,7 @@ def _view(host: Host, core: Core | None) -> View:
         attempt=node.campaign.claim.attempt if node.campaign is not None else None,
         blank=node.is_blank,
         newest={m.session: m.window.newest for m in node.members.verified()},
-        duplicate=node.duplicate,
+        duplicate=node.namesake.is_there,
     )
 
 
@@ -395,7 +395,7 @@ def _enter(core: Core, given: Input, cause: Datagram | None, disk: Persist, now_
     if given == "disk":
         return core.persisted(disk.ceiling, hold_us=disk.hold_us, in_force=disk.voters, now_us=now_us)
     if given == "announce":
-        core.node.announce_at_us = NEVER if core.node.duplicate else now_us
+        core.node.announce_at_us = NEVER if core.node.namesake.is_there else now_us
         return core.tick(now_us=now_us)
     assert isinstance(given, Fault)
     return _command(core, given, now_us)
@@ -461,7 +461,7 @@ def _round_off(node: Node) -> list[Effect]:
 def _silence(node: Node) -> None:
     """No announcements but those of a meeting, and no sweeps but of who has to learn what it promised: nobody is silent for
     five announcements within a scope."""
-    node.announce_at_us = node.namesake_at_us = NEVER
+    node.announce_at_us = node.namesake.at_us = NEVER
     if not node.is_blank or node.role is Role.JOINING:
         node.sweep_at_us = NEVER
 

@@ -59,7 +59,7 @@ class Before(NamedTuple):
             holder=promise.session,
             lease_us=node.lease_until_us,
             fresh=fresh,
-            duplicate=node.duplicate,
+            duplicate=node.namesake.is_there,
             asked=asked,
             yielded=yielded,
         )
@@ -104,7 +104,7 @@ def _states(watch: Watch, spent: Ballot, before: Before, node: Node) -> str | No
 
 
 def _duplicate(before: Before, node: Node, effects: list[Effect], cause: Datagram | None) -> str | None:
-    if not node.duplicate:
+    if not node.namesake.is_there:
         return None
     if node.role is not Role.JOINING or node.eligible:
         return f"DUPLICATE: it is {node.role.name.lower()}"

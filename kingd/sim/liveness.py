@@ -205,7 +205,7 @@ def _describe(node: Node, cluster: Cluster) -> str:
         words.append(f"claims={claim.term}{' prepare' if claim.prepare else ''} required={len(node.campaign.required)}")
     if node.yielded is not None:
         words.append(f"yielded to {names.get(node.yielded.ticket.successor)}")
-    if node.duplicate:
+    if node.namesake.is_there:
         words.append("duplicate")
     for name in _DEADLINES:
         at_us = getattr(node, f"{name}_at_us")

@@ -130,7 +130,7 @@ def stop(node: Node) -> None:
         _stand_aside(node, Reason.LEADER_LEFT, leaving=True)
         return
     claiming.give_up(node)
-    if not node.duplicate:
+    if not node.namesake.is_there:
         handover.say_goodbye(node)
     node.stop_at_us = node.now_us
 

@@ -55,7 +55,7 @@ def receive(node: Node, datagram: Datagram, source: Endpoint) -> None:
     if header.source == node.id:
         if header.session != node.session and not isinstance(datagram.body, Obituary):
             namesakes.on_namesake(node, datagram, source)
-    elif node.duplicate:
+    elif node.namesake.is_there:
         node.drop("duplicate-id")
     elif header.destination not in (NOBODY, node.id):
         if not header.multicast:  # a starting node asks by multicast whether somebody has its id

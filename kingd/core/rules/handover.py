@@ -280,7 +280,7 @@ def meet_leader(node: Node, other: Member) -> None:
     """A round trip with a node that says it leads. Nobody who leads: follow it. Two leaders: the outranked resigns to the
     other."""
     ballot = other.leader
-    if other.role is not Role.LEADER or ballot.node != other.node or node.duplicate:
+    if other.role is not Role.LEADER or ballot.node != other.node or node.namesake.is_there:
         return
     if node.in_quorum_mode and not other.voters.digest:
         return  # it leads in a mode in which others may lead beside it

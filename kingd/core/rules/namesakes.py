@@ -5,19 +5,15 @@ One of the two keeps the id. The other is silent until its namesake is gone, and
 from kingd.core.rules import challenging
 from kingd.core.state.challenges import Challenge
 from kingd.core.state.node import Node
-from kingd.core.timing import NEVER, SECOND
 from kingd.core.wire.endpoint import Endpoint
 from kingd.core.wire.message import Datagram, Probe, ProbeAck, Reason, Role, SessionId
-
-_EVERY_US = 2 * SECOND
-_GONE_US = 5 * SECOND
 
 
 def on_namesake(node: Node, datagram: Datagram, source: Endpoint) -> None:
     """A datagram with our id and another session: proven alive by a round trip before anything is concluded from it."""
     header, body = datagram.header, datagram.body
     if isinstance(body, Probe):
-        if not node.duplicate:
+        if not node.namesake.is_there:
             challenging.answer_probe(node, header, source, body)
         return
     if isinstance(body, ProbeAck):
@@ -25,7 +21,7 @@ def on_namesake(node: Node, datagram: Datagram, source: Endpoint) -> None:
             _on_proven(node, header.role, header.session, source)
         return
     last = node.challenges.get(node.id, node.session)
-    if node.duplicate or not challenging.earns_probe(node, body, source):
+    if node.namesake.is_there or not challenging.earns_probe(node, body, source):
         return
     if last is None or node.now_us - last.sent_us >= node.timing.challenge_us:
         nonce = node.rng.getrandbits(64)
@@ -36,25 +32,18 @@ def on_namesake(node: Node, datagram: Datagram, source: Endpoint) -> None:
 def _on_proven(node: Node, role: Role, session: SessionId, source: Endpoint) -> None:
     """The one that is established keeps the id; of two alike, the smaller session."""
     mine, theirs = node.role is not Role.JOINING, role is not Role.JOINING
-    yields = node.duplicate or (theirs and not mine) or (mine == theirs and session < node.session)
+    yields = node.namesake.is_there or (theirs and not mine) or (mine == theirs and session < node.session)
     if not yields:
         return
-    node.namesake = source
-    node.namesake_at_us = node.now_us + _EVERY_US
-    if not node.duplicate:
-        node.duplicate = True
+    if node.namesake.hear(source, node.now_us):
         node.join(Reason.ISOLATED)
-    node.namesake_until_us = node.now_us + _GONE_US  # nobody answers until then: the namesake is gone
 
 
 def on_namesake_time(node: Node) -> None:
-    if not node.duplicate:
-        node.namesake_at_us = NEVER
-        return
-    if node.now_us >= node.namesake_until_us:
-        node.duplicate, node.namesake = False, None
-        node.namesake_at_us = NEVER
+    namesake = node.namesake
+    if node.now_us >= namesake.until_us:  # nobody has answered
+        namesake.leave()
         node.join(Reason.JOINED)
         return
     challenging.probe_namesake(node)
-    node.namesake_at_us = node.now_us + _EVERY_US
+    namesake.ask_again(node.now_us)

@@ -65,7 +65,7 @@ TIMERS: dict[str, Handler] = {
     "seek_at_us": seeking.on_seek_time,
     "preempt_at_us": preempting.on_preempt_time,
     "sweep_at_us": _on_sweep_time,
-    "namesake_at_us": namesakes.on_namesake_time,
+    "namesake.at_us": namesakes.on_namesake_time,
     "claim_at_us": claiming.on_timer,
     "lease_over_at_us": leading.on_lease_over,
     "drain_over_us": commands.on_drain_over,

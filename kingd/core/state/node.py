@@ -22,6 +22,7 @@ from kingd.core.state.members import (
     announce_interval_us,
     third_rank,
 )
+from kingd.core.state.namesake import Namesake
 from kingd.core.state.pending import Campaign, Drain, Handover, Inquiry, Prepared, Yielded
 from kingd.core.state.promise import Promise
 from kingd.core.timing import MS, NEVER, SECOND, Timing, promise_us
@@ -111,7 +112,6 @@ class Node:
     why: Reason = Reason.JOINED  # the cause of the change under way; goes into events and status
     term_seen: Term = Term(0)
     links: int = 0
-    duplicate: bool = False  # another process uses this node's id: silent until it is gone
     started: bool = False  # users were told that it runs
     stepping_down: bool = False  # users are to be told who took over
     stopping: bool = False
@@ -130,7 +130,6 @@ class Node:
     sweep_at_us: int = NEVER
     preempt_at_us: int = NEVER
     waits_for_all: bool = False  # it is put off until this node knows all whom its leader counts
-    namesake_at_us: int = NEVER
     survey_at_us: int = NEVER
     stop_at_us: int = NEVER
 
@@ -165,8 +164,7 @@ class Node:
     out: list[Effect] = field(default_factory=list)
     sequence: int = 0
     dropped: dict[str, int] = field(default_factory=dict)  # reason -> datagrams that were decoded and not believed
-    namesake_until_us: int = 0  # the namesake is taken to be there until then
-    namesake: Endpoint | None = None  # where the other process with our id was heard
+    namesake: Namesake = field(default_factory=Namesake)
     # Heard by multicast, silent to probes: since when, where, and which key signs what it says.
     unanswered: dict[NodeId, tuple[int, Endpoint, int]] = field(default_factory=dict)
     key_since_us: int = 0  # since when this node signs with its key: who did not answer before may do so now
@@ -241,7 +239,7 @@ class Node:
     @property
     def ineligible_reason(self) -> str | None:
         """Why this node must not lead now, or None."""
-        if self.duplicate:
+        if self.namesake.is_there:
             return "duplicate-id"
         if self.priority == 0:
             return "priority-0"
@@ -530,9 +528,9 @@ class Node:
         self.campaign = None
         self.let_go()
         self.become(Role.JOINING, reason)
-        self.join_at_us = self.now_us + self.timing.join_wait_us if self.links and not self.duplicate else NEVER
+        self.join_at_us = self.now_us + self.timing.join_wait_us if self.links and not self.namesake.is_there else NEVER
         self.announced = 0
-        self.announce_at_us = self.now_us if self.links and not self.duplicate else NEVER
+        self.announce_at_us = self.now_us if self.links and not self.namesake.is_there else NEVER
 
     def let_go(self) -> None:
         """The leader is gone, as far as this node believes. In availability mode somebody else may have the promise now; a
