@@ -193,8 +193,8 @@ def _until_claim(bench: Bench) -> tuple[Claim, float, float]:
     while True:
         bench.now_us = max(bench.now_us, bench.core.deadline_us)
         took_us = bench.tick()
-        if bench.core.node.ceiling < bench.core.node.ceiling_asked:
-            bench.core.persisted(bench.core.node.ceiling_asked, hold_us=0, now_us=bench.now_us)
+        if bench.core.node.durable.ceiling < bench.core.node.durable.ceiling_asked:
+            bench.core.persisted(bench.core.node.durable.ceiling_asked, hold_us=0, now_us=bench.now_us)
         for datagram in bench.sent:
             if isinstance(datagram.body, Claim):
                 return datagram.body, took_us, spent_us

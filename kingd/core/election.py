@@ -28,6 +28,7 @@ from kingd.core.rules import (
 from kingd.core.rules.glance import glance
 from kingd.core.rules.publishing import Publisher, event
 from kingd.core.settings import Settings, Voters
+from kingd.core.state.durable import Durable
 from kingd.core.state.node import Node
 from kingd.core.state.promise import Promise
 from kingd.core.status import Status, members, status
@@ -79,18 +80,10 @@ class Core:
             session=session,
             rng=rng,
             now_us=now_us,
-            ceiling=ceiling,
-            ceiling_asked=ceiling,
-            claimed=ceiling,
             term_seen=Term(max(ceiling, term)),
-            term_saved=term,
+            durable=Durable.of(ceiling=ceiling, term=term, hold_us=hold_us, wanted_us=wait_us, voters=in_force),
             promise=Promise(ballot=Ballot(max(ceiling, term) if votes else term, NOBODY), until_us=now_us + wait_us),
-            hold_us=hold_us,
-            hold_wanted_us=wait_us,
-            hold_asked_us=hold_us,
             voters=listed,
-            voters_saved=in_force,
-            voters_asked=in_force,
             learned=knows,
             blank_since_us=now_us,
             learn_from_us=now_us + max(own_us, promise_us(settings.timing.vote_us)),
@@ -167,8 +160,8 @@ class Core:
         promised."""
         node = self.node
         if node.is_blank:
-            return Persist(Term(0), node.promise.ballot.term, node.hold_us)
-        return Persist(node.term_seen, node.promise.ballot.term, node.hold_wanted_us)
+            return Persist(Term(0), node.promise.ballot.term, node.durable.hold_us)
+        return Persist(node.term_seen, node.promise.ballot.term, node.durable.hold_wanted_us)
 
     def status(self, now_us: int) -> Status:
         return status(self.node, now_us)
@@ -216,9 +209,7 @@ class Core:
     ) -> list[Effect]:
         """These are durable now, as `Persist` asked for."""
         self._begin(now_us)
-        self.node.voters_saved = in_force or self.node.voters_saved
-        self.node.hold_us = max(self.node.hold_us, hold_us)
-        self.node.ceiling = max(self.node.ceiling, ceiling)
+        self.node.durable.persisted(ceiling, hold_us=hold_us, voters=in_force)
         claiming.on_persisted(self.node)
         return self._end()
 

@@ -150,7 +150,7 @@ def _problems(node: Node, now_us: int) -> list[Problem]:
     found: list[Problem] = [] if node.links else [NoLinks()]
     if node.namesake.is_there:
         found.append(SharedId(node.id, node.namesake.endpoint))
-    if node.rolled_back:
+    if node.durable.rolled_back:
         found.append(RolledBack())
     found += _unanswering(node, now_us)
     found += silence.problems(node, now_us)

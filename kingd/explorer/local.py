@@ -487,7 +487,7 @@ def _tidy(node: Node, scope: Scope, now_us: int) -> None:
     node.contact_us = _ALWAYS if node.contact_us >= 0 else -1
     node.rejoined_us = node.stranger_us = -NEVER
     if not scope.disk:
-        node.ceiling_asked_us = 0
+        node.durable.ceiling_asked_us = 0
     if node.raised_us < now_us:
         node.raised_us = 0
     for member in node.members.verified():

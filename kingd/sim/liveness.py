@@ -191,7 +191,7 @@ def _describe(node: Node, cluster: Cluster) -> str:
         f" for {(promise.until_us - now_us) // MS} ms" if promise.is_live(now_us) and promise.until_us < 1 << 61 else ""
     )
     words.append(
-        f"promised={leader(promise.ballot)}{live} seen={node.term_seen} ceiling={node.ceiling} failures={node.failures}"
+        f"promised={leader(promise.ballot)}{live} seen={node.term_seen} ceiling={node.durable.ceiling} failures={node.failures}"
     )
     if node.in_quorum_mode:
         words.append(
@@ -199,7 +199,7 @@ def _describe(node: Node, cluster: Cluster) -> str:
         )
         lease_ms = (node.lease_until_us - now_us) // MS
         votes = " ".join(f"{names.get(n)}:{(until_us - now_us) // MS}" for n, until_us in node.votes.items())
-        words.append(f"lease={lease_ms} ms learned={node.learned} hold={node.hold_us // MS} ms votes={votes}")
+        words.append(f"lease={lease_ms} ms learned={node.learned} hold={node.durable.hold_us // MS} ms votes={votes}")
     if node.campaign is not None:
         claim = node.campaign.claim
         words.append(f"claims={claim.term}{' prepare' if claim.prepare else ''} required={len(node.campaign.required)}")

@@ -267,7 +267,7 @@ def test_ceiling_is_raised_ahead_of_need(peers: tuple[Peer, Peer]) -> None:
     bench = Bench()
     for _ in range(30):
         bench.advance_ms(1000)
-        assert bench.node.ceiling > bench.node.term_seen
+        assert bench.node.durable.ceiling > bench.node.term_seen
 
 
 def test_040_messages_of_one_election_are_bounded(peers: tuple[Peer, Peer]) -> None:

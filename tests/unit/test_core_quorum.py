@@ -241,7 +241,7 @@ def test_grant_and_lease_wait_for_the_disk(one: Peer, two: Peer) -> None:
     """Neither a term above the durable ceiling, nor a longer promise than the durable one."""
     bench = started(one, two, priority=0)
     bench.advance_ms(1)
-    ceiling = bench.node.ceiling
+    ceiling = bench.node.durable.ceiling
     bench.has_disk = False
     assert claims(bench, one, ceiling + 1) is None
     wanted = [e for e in bench.effects if isinstance(e, Persist)][-1]
@@ -358,7 +358,7 @@ def test_053_voter_without_history_votes_when_enough_others_tell(blank: list[boo
     assert (bench.role() is Role.JOINING) == (floor is None)
     if floor is not None:
         assert bench.node.promise.ballot.term == floor
-        assert bench.node.ceiling > floor
+        assert bench.node.durable.ceiling > floor
 
 
 def test_last_of_the_first_voters_finds_that_the_others_have_elected_meanwhile() -> None:

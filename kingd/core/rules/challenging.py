@@ -90,7 +90,7 @@ def _acknowledge(node: Node, header: Header, endpoint: Endpoint, *, echo: int, n
         name=node.settings.name,
         version=node.settings.version,
         returns=returns,
-        hold_ms=-(-node.hold_us // MS),
+        hold_ms=-(-node.durable.hold_us // MS),
     )
     node.send_to(body, node=header.source, session=header.session, endpoint=endpoint)
 

@@ -6,9 +6,7 @@ grants for it count for nothing."""
 
 from dataclasses import replace
 
-from kingd.core.effect import Persist
 from kingd.core.rules import quorum, voters
-from kingd.core.settings import Voters
 from kingd.core.state.members import Member, State
 from kingd.core.state.node import Node
 from kingd.core.state.pending import Campaign
@@ -28,9 +26,6 @@ from kingd.core.wire.message import (
     Term,
     Ticket,
 )
-
-_CEILING_AHEAD = 2  # terms made durable ahead of need: no disk stands in the way of a failover
-_CEILING_BLOCK = 4
 
 
 def start(
@@ -66,7 +61,7 @@ def start(
 
 def _is_durable(node: Node, term: Term) -> bool:
     """What a claim for this term needs: the term, and the list by which a voter gives itself its own vote."""
-    return term <= node.ceiling and (not node.is_voter or node.is_blank or voters.may_vote(node))
+    return term <= node.durable.ceiling and (not node.is_voter or node.is_blank or voters.may_vote(node))
 
 
 def _stays(node: Node, reason: Reason) -> bool:
@@ -77,21 +72,13 @@ def _stays(node: Node, reason: Reason) -> bool:
 def keep_ceiling_ahead(node: Node) -> None:
     if node.is_blank and node.role is Role.JOINING:
         return  # it claims nothing before it knows what it promised
-    low = node.term_seen + _CEILING_AHEAD > node.ceiling_asked
-    if low:
-        node.ceiling_asked = Term(node.term_seen + _CEILING_BLOCK)
-        node.ceiling_asked_us = node.now_us
-    listed = node.voters != (node.voters_asked or Voters())
-    hold_us = (
-        node.hold_us if node.is_blank else node.hold_wanted_us
-    )  # on the disk it says that this node knows what it promised
-    if low or listed or node.leader.term > node.term_saved or hold_us > node.hold_asked_us:
-        node.voters_asked = node.voters
-        node.term_saved = max(node.term_saved, node.leader.term)
-        node.hold_asked_us = max(node.hold_asked_us, hold_us)
-        no_claim_waits = node.ceiling_asked <= node.ceiling
+    wish = node.durable.ask(
+        seen=node.term_seen, led=node.leader.term, voters=node.voters, is_blank=node.is_blank, now_us=node.now_us
+    )
+    if wish is not None:
+        no_claim_waits = wish.ceiling <= node.durable.ceiling
         spread_us = SPREAD_US if node.is_large and not node.in_quorum_mode and no_claim_waits else 0
-        node.out.append(Persist(node.ceiling_asked, node.term_saved, node.hold_asked_us, node.voters, spread_us))
+        node.out.append(replace(wish, spread_us=spread_us))
 
 
 def on_persisted(node: Node) -> None:
@@ -105,7 +92,7 @@ def _ask(node: Node) -> None:
     assert campaign is not None
     campaign.started_us = campaign.sent_us = node.now_us
     if not campaign.claim.prepare:
-        node.claimed = max(node.claimed, campaign.claim.term)
+        node.durable.claim(campaign.claim.term)
     _send(node, campaign)
     if _is_answered(node, campaign):
         _decide(node, campaign)

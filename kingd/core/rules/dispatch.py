@@ -124,8 +124,8 @@ def _note(node: Node, member: Member, datagram: Datagram, source: Endpoint) -> N
 
 def _learn_terms(node: Node, member: Member) -> None:
     node.term_seen = max(node.term_seen, member.leader.term, member.floor.term)
-    if member.floor.node == node.id and member.floor.term > node.claimed:
-        node.rolled_back = True  # harmless by now: what this node claims next is above it
+    if member.floor.node == node.id:
+        node.durable.recall(member.floor.term)
 
 
 def _on_verified(node: Node, member: Member) -> None:

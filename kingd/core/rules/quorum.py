@@ -13,7 +13,7 @@ from kingd.core.rules import voters
 from kingd.core.rules.voters import majority
 from kingd.core.state.members import Member, State
 from kingd.core.state.node import Node
-from kingd.core.timing import MS, promise_us
+from kingd.core.timing import MS
 from kingd.core.wire.message import NOBODY, Ballot, Claim, Header, NodeId, Role, Term
 
 _NEW_SESSIONS_MAX = 1024
@@ -94,9 +94,9 @@ def may_promise(node: Node, claim: Claim) -> bool:
         return True
     if node.is_blank or not (claim.prepare or voters.may_vote(node)):
         return False
-    node.hold_wanted_us = max(node.hold_wanted_us, promise_us(claim.lease_ms * MS))
+    may_hold = node.durable.want_hold(claim.lease_ms * MS)
     node.term_seen = Term(max(node.term_seen, claim.term))
-    return claim.prepare or (claim.term <= node.ceiling and node.hold_wanted_us <= node.hold_us)
+    return claim.prepare or (claim.term <= node.durable.ceiling and may_hold)
 
 
 def may_renew(node: Node, leader: Member) -> bool:
@@ -105,8 +105,7 @@ def may_renew(node: Node, leader: Member) -> bool:
         return False
     if leader.voters != node.voter_list or not voters.may_vote(node):  # by another list it counts for nothing
         return False
-    node.hold_wanted_us = max(node.hold_wanted_us, promise_us(leader.lease_ms * MS))
-    return node.hold_wanted_us <= node.hold_us
+    return node.durable.want_hold(leader.lease_ms * MS)
 
 
 def learn(node: Node) -> bool:

@@ -159,7 +159,7 @@ def _take(node: Node, voters: Voters) -> None:
     if node.is_voter and not was_voter and not node.learned:
         node.blank_since_us = node.now_us
         node.learn_from_us = node.now_us + max(
-            node.hold_us, promise_us(node.timing.lease_us), promise_us(node.timing.vote_us)
+            node.durable.hold_us, promise_us(node.timing.lease_us), promise_us(node.timing.vote_us)
         )
         node.sweep_at_us = min(node.sweep_at_us, node.learn_from_us)  # where it asks
     if node.role is not Role.JOINING:
@@ -172,11 +172,11 @@ def restart_votes(node: Node) -> None:
     node.echoes.clear()
     node.listed_us = node.now_us
     if node.is_voter:
-        node.hold_wanted_us = max(node.hold_wanted_us, promise_us(node.timing.lease_us))
+        node.durable.want_hold(node.timing.lease_us)
 
 
 def may_vote(node: Node) -> bool:
     """Whether the disk holds the list in force, and that there is no way back from it any more: somebody may be elected by it
     with this node's vote. If not, it is told so."""
     node.voters = replace(node.voters, before=None)
-    return node.voters_saved == node.voters
+    return node.durable.voters == node.voters

@@ -13,6 +13,7 @@ from kingd.core.effect import Effect, Multicast, Peer, Send
 from kingd.core.settings import Settings, Voters, digest_of
 from kingd.core.state.challenges import Challenges
 from kingd.core.state.detector import Detector
+from kingd.core.state.durable import Durable
 from kingd.core.state.foreign import ForeignLeaders
 from kingd.core.state.members import (
     ANNOUNCE_FIRST_US,
@@ -67,24 +68,15 @@ class Node:
     session: SessionId
     rng: random.Random
     now_us: int
-    ceiling: Term  # highest term that this node may claim: durable
-    claimed: Term  # no session of this node has claimed above it
-    ceiling_asked: Term  # what was asked to be made durable ...
+    durable: Durable
     voters: Voters  # the list in force; the one that is wanted is in the settings (voters.py)
-    ceiling_asked_us: int = 0  # ... and when
-    hold_us: int = 0  # longest promise that this node may give as a voter: durable
-    hold_wanted_us: int = 0  # what it was asked for
-    hold_asked_us: int = 0  # what was asked to be made durable
     learned: bool = True  # a voter: knows what its earlier sessions may have promised (quorum.learn)
     new_sessions: set[tuple[NodeId, SessionId]] = field(default_factory=set)  # heard to be blank, while this node is
     blank_since_us: int = 0  # since when it does not ...
     learn_from_us: int = 0  # ... and hears it from others not before this
     votes: dict[NodeId, int] = field(default_factory=dict)  # voter -> until when it has promised to this node
     listed_us: int = 0  # since when this node has its list of voters and its timing
-    voters_saved: Voters | None = None  # ... as the disk holds it
-    voters_asked: Voters | None = None  # ... as the disk was asked to hold it
     lease_until_us: int = 0  # a majority's promises last so long
-    term_saved: Term = Term(0)  # of the newest leadership that was followed, as the disk was asked to hold it
 
     role: Role = Role.JOINING
     ballot: Ballot = NO_BALLOT  # the one it leads, while it leads
@@ -155,7 +147,6 @@ class Node:
     raised_us: int = 0
     stranger_us: int = -NEVER  # when an unverified session was last heard
     foreign: ForeignLeaders = field(default_factory=ForeignLeaders)
-    rolled_back: bool = False  # a member remembers a term of ours that our disk does not
     earning: dict[Endpoint, int] = field(default_factory=dict)  # strangers' addresses: datagrams towards a probe
     refused_handover: dict[NodeId, tuple[int, int]] = field(default_factory=dict)  # successor -> (not before, failures)
     echoes: dict[int, int] = field(
@@ -256,13 +247,12 @@ class Node:
         term.)"""
         if self.role is Role.LEADER or (self.campaign is not None and self.campaign.started_us != NEVER):
             return False
-        overdue = self.now_us - self.ceiling_asked_us > self.timing.claim_timeout_us
-        return overdue and self.ceiling_asked > self.ceiling and not self._has_term
+        return self.durable.is_overdue(self.now_us, self.timing.claim_timeout_us) and not self._has_term
 
     @property
     def _has_term(self) -> bool:
         """The next term that it would claim is durable."""
-        return self.term_seen < self.ceiling
+        return self.term_seen < self.durable.ceiling
 
     @property
     def can_claim(self) -> bool:
@@ -591,7 +581,7 @@ class Node:
     def lead(self, ballot: Ballot, reason: Reason) -> None:
         """The claim was won (or raised). The first heartbeat goes out with it."""
         assert ballot.node == self.id
-        assert ballot.term <= self.ceiling
+        assert ballot.term <= self.durable.ceiling
         self.promise.give(ballot, self.session, until_us=NEVER, led=True)
         self.end_handover(self.id)
         self.become(Role.LEADER, reason)
