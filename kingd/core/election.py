@@ -127,7 +127,7 @@ class Core:
     @property
     def stopped(self) -> bool:
         """Goodbye was said: it answers nobody any more."""
-        return self.node.stopped
+        return self.node.orders.stopped
 
     @property
     def dropped(self) -> Mapping[str, int]:
@@ -326,7 +326,7 @@ class Core:
         """What follows from the new state, whichever way it came about."""
         node = self.node
         claiming.keep_ceiling_ahead(node)
-        if node.will_role is not node.role and not node.stopped:
+        if node.will_role is not node.role and not node.orders.stopped:
             will.write(node)
         preempting.arm(node)
         commands.settle(node)

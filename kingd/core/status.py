@@ -74,7 +74,7 @@ def status(node: Node, now_us: int) -> Status:
         reason=reason,
         eligible=node.eligible,
         ineligible_reason=node.ineligible_reason,
-        ineligible_us=max(0, node.abstain_until_us - now_us) if node.ineligible_reason == "step-down" else None,
+        ineligible_us=max(0, node.orders.abstain_until_us - now_us) if node.ineligible_reason == "step-down" else None,
         alive=states.count(State.ALIVE) + 1,
         dead=states.count(State.DEAD),
         voters=node.voters.names,
@@ -147,7 +147,7 @@ def _valid_until_us(node: Node) -> int:
 
 def _problems(node: Node, now_us: int) -> list[Problem]:
     """What the election itself sees of the network."""
-    found: list[Problem] = [] if node.links else [NoLinks()]
+    found: list[Problem] = [] if node.orders.links else [NoLinks()]
     if node.namesake.is_there:
         found.append(SharedId(node.id, node.namesake.endpoint))
     if node.durable.rolled_back:
@@ -188,7 +188,7 @@ def _unanswering(node: Node, now_us: int) -> list[Unanswering]:
     own_key_id = node.settings.key_id
     strangers = {
         Unanswering(None, endpoint, key_id, own_key_id)
-        for target, (since_us, endpoint, key_id) in node.unanswered.items()
+        for target, (since_us, endpoint, key_id) in node.strangers.unanswered.items()
         if now_us - since_us > SECOND and target not in members
     }
     contact_us = node.timing.contact_us
@@ -196,7 +196,8 @@ def _unanswering(node: Node, now_us: int) -> list[Unanswering]:
         Unanswering(m.name, m.endpoint, m.key_id, own_key_id)
         for m in node.members.alive()
         if now_us - m.multicast_us < 3 * m.interval_us
-        and now_us - max(m.contact_us, m.heard_since_us, node.key_since_us) > max(contact_us, 3 * m.interval_us)
+        and now_us - max(m.contact_us, m.heard_since_us, node.strangers.key_since_us)
+        > max(contact_us, 3 * m.interval_us)
         and (_proves_contact(node, m) or _was_asked(node, m, now_us))
     }
     return sorted(strangers | verified, key=lambda each: (each.who, each.key_id))
@@ -211,7 +212,7 @@ def _was_asked(node: Node, member: Member, now_us: int) -> bool:
     """Of late: a question that nobody has repeated since says nothing about today."""
     challenge = node.challenges.get(member.node, member.session)
     return challenge is not None and challenge.sent_us > max(
-        member.contact_us, node.key_since_us, now_us - _ASKED_OF_LATE_US
+        member.contact_us, node.strangers.key_since_us, now_us - _ASKED_OF_LATE_US
     )
 
 

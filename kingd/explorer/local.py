@@ -469,10 +469,10 @@ def _silence(node: Node) -> None:
 def _tidy(node: Node, scope: Scope, now_us: int) -> None:
     """Make alike what cannot make a difference within the scope: what does not travel was never sent; a run is shorter than
     the time in which a member or a contact grows stale, and no jitter is measured in it."""
-    node.announced, node.strangers_since_us, node.strangers_probed = 3, 0, 0
+    node.announced, node.strangers.since_us, node.strangers.probed = 3, 0, 0
     node.dropped.clear()
-    node.unanswered.clear()
-    node.earning.clear()
+    node.strangers.unanswered.clear()
+    node.strangers.earning.clear()
     node.foreign.sequences.clear()
     if not node.is_blank:
         node.blank_since_us = node.learn_from_us = 0
@@ -485,7 +485,7 @@ def _tidy(node: Node, scope: Scope, now_us: int) -> None:
             q: us for q, us in node.echoes.items() if node.in_quorum_mode and now_us - us < node.timing.lease_us
         }
     node.contact_us = _ALWAYS if node.contact_us >= 0 else -1
-    node.rejoined_us = node.stranger_us = -NEVER
+    node.rejoined_us = node.strangers.heard_us = -NEVER
     if not scope.disk:
         node.durable.ceiling_asked_us = 0
     if node.raised_us < now_us:

@@ -197,8 +197,8 @@ class Checker:
             "members heard of": (len(node.members.heard_of()), MEMBERS_MAX),
             "echoes": (len(node.echoes), _TABLE_MAX),
             "challenges": (len(node.challenges), CHALLENGES_MAX),
-            "unanswered": (len(node.unanswered), 64),
-            "earning": (len(node.earning), _TABLE_MAX),
+            "unanswered": (len(node.strangers.unanswered), 64),
+            "earning": (len(node.strangers.earning), _TABLE_MAX),
             "foreign sequences": (len(node.foreign.sequences), _TABLE_MAX),
             "refused handovers": (len(node.refused_handover), len(node.members.verified())),
         }

@@ -231,7 +231,7 @@ class Faults:
 
         def start() -> None:
             if host.core is not None:
-                if not host.core.node.stopping:
+                if not host.core.node.orders.stopping:
                     return
                 self.cluster.crash(host)  # it took too long to stop
             host.port = port
@@ -358,7 +358,7 @@ class Faults:
             host.disk_us, host.disk_fails = DISK_US, False
             if host.settings.voters != wanted:
                 cluster.set_voters(host, wanted)
-            if host.core is not None and (host not in survivors or host.core.node.stopping):
+            if host.core is not None and (host not in survivors or host.core.node.orders.stopping):
                 cluster.crash(host)
             if host.core is not None and host.paused_until_us > cluster.now_us:
                 cluster.resume(host)

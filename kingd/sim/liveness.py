@@ -166,7 +166,7 @@ def ballot(among: list[Host]) -> Ballot | None:
 def abstains_us(host: Host) -> int:
     """How long a step-down still keeps it from leading, or others from preempting it."""
     node = host.core.node if host.core else None
-    return max(0, node.abstain_until_us - node.now_us, node.keeps_until_us - node.now_us) if node else 0
+    return max(0, node.orders.abstain_until_us - node.now_us, node.orders.keeps_until_us - node.now_us) if node else 0
 
 
 def pending(cluster: Cluster) -> str:

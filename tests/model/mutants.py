@@ -213,7 +213,7 @@ def second_successor_gets_a_ticket_too() -> AbstractContextManager[object]:
                 leaving=yielded.leaving,
             )
         )
-        return core.links_changed(node.links, now_us=now_us)
+        return core.links_changed(node.orders.links, now_us=now_us)
 
     return _obeyed_after_the_ticket(begin_again)
 
@@ -223,7 +223,7 @@ def second_order_prolongs_the_ticket() -> AbstractContextManager[object]:
 
     def wait_anew(core: Core, yielded: Yielded, to: Member, now_us: int) -> list[Effect]:
         yielded.since_us = now_us
-        return core.links_changed(core.node.links, now_us=now_us)
+        return core.links_changed(core.node.orders.links, now_us=now_us)
 
     return _obeyed_after_the_ticket(wait_anew)
 

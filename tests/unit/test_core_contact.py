@@ -259,7 +259,7 @@ def test_flood_of_forged_identities_leaves_bounded_traces(bench: Bench) -> None:
         bench.hear(forged, ANNOUNCE, multicast=True)
     assert 500 < len(bench.sent(Probe)) < 1000
     assert len(bench.node.challenges) <= CHALLENGES_MAX
-    assert len(bench.node.unanswered) == 64
+    assert len(bench.node.strangers.unanswered) == 64
     assert len(bench.node.members.verified()) == 0
 
 

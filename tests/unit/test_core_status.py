@@ -160,7 +160,7 @@ def test_time_that_is_left_of_a_step_down_is_told() -> None:
     other = Peer(node=60, priority=10)
     bench.become_leader(other)
     assert bench.core.status(bench.now_us).ineligible_us is None
-    bench.node.abstain_until_us = bench.now_us + 42 * SECOND
+    bench.node.orders.abstain_until_us = bench.now_us + 42 * SECOND
     status = bench.core.status(bench.now_us + 2 * SECOND)
     assert (status.ineligible_reason, status.ineligible_us) == ("step-down", 40 * SECOND)
 

@@ -92,7 +92,7 @@ def test_flood_of_addresses_leaves_bounded_traces() -> None:
         peer = Peer(node=60)
         peer.endpoint = Endpoint("10.0.0.60", number)
         bench.hear(peer, BEAT)
-    assert len(bench.node.earning) <= 1024
+    assert len(bench.node.strangers.earning) <= 1024
 
 
 # -- a member's address

@@ -5,13 +5,9 @@ than it sent. Who is a member, and what follows from it, is decided in contact.p
 
 from kingd.core.state.challenges import Challenge
 from kingd.core.state.node import Node
-from kingd.core.timing import MS, SECOND
+from kingd.core.timing import MS
 from kingd.core.wire.endpoint import Endpoint
 from kingd.core.wire.message import Announce, Body, Header, NodeId, Probe, ProbeAck, SessionId
-
-_STRANGERS_PER_SECOND = 500  # 450 hosts that start together stay below it
-_EARNING_MAX = 1024
-_EARNS_PROBE = 3  # datagrams: a probe has 296 bytes, and no datagram has less than 124
 
 
 def probe(node: Node, target: NodeId, session: SessionId, endpoint: Endpoint) -> None:
@@ -52,10 +48,7 @@ def _may_probe_stranger(node: Node) -> bool:
     """Who makes up hosts by the thousand must not make us send by the thousand; an honest newcomer among them, who announces
     itself again and again, gets its turn.
     """
-    if node.now_us - node.strangers_since_us >= SECOND:
-        node.strangers_since_us, node.strangers_probed = node.now_us, 0
-    node.strangers_probed += 1
-    return node.strangers_probed <= _STRANGERS_PER_SECOND or node.rng.getrandbits(3) == 0
+    return node.strangers.count_probe(node.now_us) or node.rng.getrandbits(3) == 0
 
 
 def probe_namesake(node: Node) -> None:
@@ -96,16 +89,7 @@ def _acknowledge(node: Node, header: Header, endpoint: Endpoint, *, echo: int, n
 
 
 def earns_probe(node: Node, body: Body, source: Endpoint) -> bool:
-    """Only an announcement is larger than a probe: of all others it takes three from one address (protocol.md 3.4)."""
-    if isinstance(body, Announce):
-        return True
-    count = node.earning.pop(source, 0) + 1
-    if count >= _EARNS_PROBE:
-        return True
-    while len(node.earning) >= _EARNING_MAX:
-        del node.earning[next(iter(node.earning))]
-    node.earning[source] = count
-    return False
+    return isinstance(body, Announce) or node.strangers.earns_probe(source)
 
 
 def answered(node: Node, header: Header, ack: ProbeAck) -> Challenge | None:

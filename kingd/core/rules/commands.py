@@ -21,11 +21,8 @@ _ISOLATED_AFTER_BEATS = 4
 def configure(node: Node, settings: Settings) -> None:
     before, node.settings = node.settings, replace(settings, cluster=node.settings.cluster)
     node.detector.configure(settings.timing)
-    if (
-        before.key_id != settings.key_id
-    ):  # what was said under another key, and not answered, tells nothing about this one
-        node.key_since_us = node.now_us
-        node.unanswered.clear()
+    if before.key_id != settings.key_id:
+        node.strangers.sign_anew(node.now_us)
     if before.timing != settings.timing:
         voters.restart_votes(node)
     voters.step(node)
@@ -47,7 +44,7 @@ def _on_priority_changed(node: Node) -> None:
 
 
 def set_unfit(node: Node, why: str) -> None:
-    node.unfit = why
+    node.orders.unfit = why
     _give_up_claim_if_ineligible(node)
     if why and node.role is Role.LEADER:
         _stand_aside(node, Reason.CHECK_FAILED)
@@ -68,10 +65,10 @@ def step_down(node: Node, *, to: str | None, for_us: int) -> None:
     if node.role is not Role.LEADER:
         raise StepDownError(NotLeading())
     target = None if to is None else _successor(node, to)
-    node.abstain_for_us = for_us
+    node.orders.abstain_for_us = for_us
     if not handover.begin(node, Reason.STEP_DOWN, to=target, keep_us=for_us if target else 0):
         raise StepDownError(NobodyReady())
-    node.stepping_down = True
+    node.orders.stepping_down = True
 
 
 def _successor(node: Node, to: str) -> Member:
@@ -90,7 +87,7 @@ def _successor(node: Node, to: str) -> Member:
 
 def set_drains(node: Node, on: bool) -> None:
     """Whether anything here is to be ended before a hand-over. (One that waits for it goes on waiting.)"""
-    node.drains = on
+    node.orders.drains = on
 
 
 def drained(node: Node) -> None:
@@ -114,58 +111,58 @@ def on_drain_over(node: Node) -> None:
     node.drain = None
     if drain.to is not None:
         node.refuse_handover(drain.to.node)
-    if node.stepping_down:
+    if node.orders.stepping_down:
         node.out.append(HandedOver(None, drained=False))
-        node.stepping_down = False
+        node.orders.stepping_down = False
 
 
 def stop(node: Node) -> None:
     """Waits for nothing: what runs because this node leads was ended before, or ends with the process."""
-    if node.stopping:
+    if node.orders.stopping:
         return
     node.drain = None
     node.out.append(event(node, EventKind.STOPPING, former_role=node.role, former=node.leader.node))
-    node.stopping = True
+    node.orders.stopping = True
     if node.role is Role.LEADER:
         _stand_aside(node, Reason.LEADER_LEFT, leaving=True)
         return
     claiming.give_up(node)
     if not node.namesake.is_there:
         handover.say_goodbye(node)
-    node.stop_at_us = node.now_us
+    node.orders.end(node.now_us)
 
 
 def settle(node: Node) -> None:
     """After each step: whether what was ordered is done now."""
     resigned = node.role is not Role.LEADER and node.yielded is None
-    if node.stopping and not node.stopped and node.stop_at_us == NEVER and resigned:
-        node.stop_at_us = node.now_us
+    if node.orders.stopping and not node.orders.stopped and node.orders.stop_at_us == NEVER and resigned:
+        node.orders.end(node.now_us)
     if node.drain is not None and node.drain.done and node.handover is None:
         node.drain = None  # nobody took it
-    if node.drain_told != (node.drain is not None):
-        node.drain_told = not node.drain_told
-        node.out.append(Draining(node.drain_told))
-    if not node.stepping_down:
+    if node.orders.drain_told != (node.drain is not None):
+        node.orders.drain_told = not node.orders.drain_told
+        node.out.append(Draining(node.orders.drain_told))
+    if not node.orders.stepping_down:
         return
     if node.role is Role.FOLLOWER:
         node.out.append(HandedOver(node.peer(node.leader.node)))
-        node.stepping_down = False
+        node.orders.stepping_down = False
     elif node.handover is None and node.yielded is None and node.drain is None:
         node.out.append(HandedOver(None))
-        node.stepping_down = False
+        node.orders.stepping_down = False
 
 
 def set_links(node: Node, links: int) -> None:
-    if not node.started:
-        node.started = True
+    if not node.orders.started:
+        node.orders.started = True
         node.out.append(event(node, EventKind.STARTED, former_role=node.role, former=NOBODY))
-    before, node.links = node.links, links
+    before, node.orders.links = node.orders.links, links
     if links and not before:
-        node.isolated_at_us = NEVER
+        node.orders.isolate_at(NEVER)
         if node.role is Role.JOINING:
             node.join(Reason.JOINED)
     elif before and not links:
-        node.isolated_at_us = node.now_us + _ISOLATED_AFTER_BEATS * node.timing.heartbeat_us
+        node.orders.isolate_at(node.now_us + _ISOLATED_AFTER_BEATS * node.timing.heartbeat_us)
     elif links:
         node.announced, node.announce_at_us = 0, min(node.announce_at_us, node.now_us)
     elif node.role is Role.JOINING:

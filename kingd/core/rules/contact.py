@@ -29,7 +29,6 @@ from kingd.core.wire.message import (
     Survey,
 )
 
-_UNANSWERED_MAX = 64
 _LOOK_AT = 3
 _UNICAST_COPIES_MAX = 64
 _VERIFY_PER_SWEEP = 16
@@ -102,7 +101,7 @@ def note_returns(node: Node, ack: ProbeAck) -> None:
 def on_stranger(node: Node, datagram: Datagram, source: Endpoint) -> Member | None:
     """A session that is not verified. Returns the member that it has just become, if it has."""
     header, body = datagram.header, datagram.body
-    node.stranger_us = node.now_us
+    node.strangers.hear(node.now_us)
     if isinstance(body, Obituary):  # of a session that nobody here knows, or of one that was replaced
         node.drop("obituary")
         return None
@@ -123,7 +122,7 @@ def on_stranger(node: Node, datagram: Datagram, source: Endpoint) -> Member | No
         node.members.note(header, body, source, interval_us=interval_us, now_us=node.now_us)
         return None
     if header.multicast:
-        _note_unanswered(node, header, source)
+        node.strangers.note_unanswered(header.source, source, header.key_id, node.now_us)
     if challenging.earns_probe(node, body, source):
         challenging.probe(node, header.source, header.session, source)
     return None
@@ -199,8 +198,8 @@ def look_for_contact(node: Node) -> None:
 
 def hears_nobody(node: Node) -> bool:
     """Not even somebody whom it cannot reach: three announcements are missing of anybody there may be."""
-    heard_us = max((m.heard_us for m in node.members.verified()), default=node.stranger_us)
-    return node.now_us - max(heard_us, node.stranger_us) > 3 * announce_interval_us(node.size)
+    heard_us = max((m.heard_us for m in node.members.verified()), default=node.strangers.heard_us)
+    return node.now_us - max(heard_us, node.strangers.heard_us) > 3 * announce_interval_us(node.size)
 
 
 def hear_foreign_leader(node: Node, session: SessionId, *, lonely: bool, proven: bool) -> None:
@@ -209,11 +208,6 @@ def hear_foreign_leader(node: Node, session: SessionId, *, lonely: bool, proven:
     if node.in_quorum_mode and not proven:
         return
     node.foreign.hear(session, lonely=lonely, now_us=node.now_us, timeout_us=node.timing.leader_timeout_us)
-
-
-def _note_unanswered(node: Node, header: Header, source: Endpoint) -> None:
-    if header.source not in node.unanswered and len(node.unanswered) < _UNANSWERED_MAX:
-        node.unanswered[header.source] = (node.now_us, source, header.key_id)
 
 
 def _verify(node: Node, datagram: Datagram, ack: ProbeAck, source: Endpoint) -> Member | None:
@@ -247,8 +241,9 @@ def _verify(node: Node, datagram: Datagram, ack: ProbeAck, source: Endpoint) -> 
     )
     member.window.accept(header.sequence)
     node.members.add(member)
-    if member.node in node.unanswered:
-        member.multicast_us = node.unanswered.pop(member.node)[0]  # or it would get our announcements by unicast, too
+    unanswered_us = node.strangers.answered(member.node)
+    if unanswered_us is not None:
+        member.multicast_us = unanswered_us  # or it would get our announcements by unicast, too
     challenging.answer_challenge(node, header, source, ack)
     member.update(header, source=source, now_us=node.now_us)
     for other in node.members.alive():
@@ -284,9 +279,7 @@ def sweep(node: Node) -> None:
     # Who has just come, be it they or we, did not know how rarely the members of so large a cluster announce themselves.
     for member in node.members.bury(node.now_us, interval_us=announce_interval_us(node.size)):
         tell_of(node, EventKind.MEMBER_DEAD, member, Reason.LEADER_TIMEOUT)
-    for target, (since_us, _, _) in list(node.unanswered.items()):
-        if node.now_us - since_us > 30 * SECOND:
-            del node.unanswered[target]  # noted again if it is still heard
+    node.strangers.forget(node.now_us)
     for target, (until_us, _) in list(node.refused_handover.items()):
         if node.now_us - until_us > 60 * SECOND:
             del node.refused_handover[target]

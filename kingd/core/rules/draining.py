@@ -13,7 +13,7 @@ from kingd.core.wire.message import Reason
 def holds_up(node: Node, reason: Reason, *, to: Member | None = None, keep_us: int = 0) -> bool:
     """Whether the hand-over has to wait. The newest order counts, the time from the first one."""
     drain = node.drain
-    if drain is None and not node.drains:
+    if drain is None and not node.orders.drains:
         return False
     if drain is not None and drain.done:
         return False

@@ -107,7 +107,7 @@ def is_same_beat(node: Node, leader: Member, beat: Datagram, *, sequence: int, s
         and leader.state is State.ALIVE
         and (node.priority <= leader.priority or node.preempt_at_us != NEVER)  # else this may be the moment to preempt
         and node.yielded is None
-        and not node.stopping
+        and not node.orders.stopping
         and not node.in_quorum_mode  # a voter answers each one
     )
 

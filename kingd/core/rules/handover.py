@@ -110,7 +110,7 @@ def on_ready(node: Node, member: Member, ready: Ready) -> None:
 
 def _may_preempt(node: Node, member: Member, reason: Reason) -> bool:
     """Who was chosen by name keeps it from those who outranked it then; a priority that was changed since is a newer word."""
-    kept = node.now_us < node.keeps_until_us and reason is not Reason.PRIORITY_CHANGED
+    kept = node.now_us < node.orders.keeps_until_us and reason is not Reason.PRIORITY_CHANGED
     return member.priority > node.priority and member.eligible and _may_get(node, member) and not kept
 
 
@@ -146,7 +146,7 @@ def resign(node: Node, reason: Reason, *, to: Member | None = None, leaving: boo
         leaving=leaving,
     )
     if reason is Reason.STEP_DOWN:
-        node.abstain_until_us = node.now_us + node.abstain_for_us
+        node.orders.begin_abstaining(node.now_us)
     node.campaign = None
     node.promise.release()
     mine = Reason.PREEMPTED if reason is Reason.HIGHER_PRIORITY else reason
@@ -156,7 +156,7 @@ def resign(node: Node, reason: Reason, *, to: Member | None = None, leaving: boo
         node.yielded = Yielded(ticket=ticket, reason=reason, leaving=leaving, since_us=node.now_us)
         node.send(goodbye, to)
     elif leaving:
-        node.stop_at_us = node.now_us
+        node.orders.end(node.now_us)
     node.multicast(goodbye)
 
 
@@ -184,8 +184,8 @@ def _give_up_on_successor(node: Node) -> None:
     node.end_handover(NOBODY)
     if node.role is Role.SEEKING:
         node.seek_at_us = node.now_us
-    if node.stopping:
-        node.stop_at_us = node.now_us
+    if node.orders.stopping:
+        node.orders.end(node.now_us)
 
 
 # -- the successor and everybody else
@@ -201,14 +201,14 @@ def on_successor_leads(node: Node, member: Member) -> None:
             yielded.ticket.successor,
             yielded.ticket.successor_session,
         )
-        and node.stopping
+        and node.orders.stopping
     ):
-        node.stop_at_us = node.now_us
+        node.orders.end(node.now_us)
 
 
 def on_offer(node: Node, leader: Member, offer: Offer) -> None:
     if node.followed() is leader and node.leader == offer.ballot and node.can_claim and _may_prepare(node):
-        node.offered_keep_us = offer.keep_ms * MS
+        node.orders.offered_keep_us = offer.keep_ms * MS
         claiming.start(node, offer.reason, prepare=True)
 
 
@@ -269,7 +269,7 @@ def _take_over(node: Node, member: Member, message: Resign) -> None:
     if node.promise.is_held_by(member.session):
         node.promise.release()
     if message.reason is Reason.STEP_DOWN:
-        node.keeps_until_us = node.now_us + node.offered_keep_us
+        node.orders.begin_keeping(node.now_us)
     claiming.start(node, message.reason, ticket=ticket)
 
 

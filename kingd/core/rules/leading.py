@@ -72,7 +72,7 @@ def on_ack(node: Node, voter: Member, ack: Ack) -> None:
 
 def on_lease_over(node: Node) -> None:
     """Too few voters have renewed: somebody else may lead from now on. Saying so frees those who still hear it."""
-    handover.resign(node, Reason.QUORUM_LOST, leaving=node.stopping)
+    handover.resign(node, Reason.QUORUM_LOST, leaving=node.orders.stopping)
     node.back_off()
 
 

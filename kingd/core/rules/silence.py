@@ -33,8 +33,8 @@ def problems(node: Node, now_us: int) -> list[Problem]:
 
 def _missing(node: Node, now_us: int) -> AllFellSilent | NoPeerAnswers | None:
     """Who ought to be heard by a node that hears nobody at all."""
-    heard_us = max([m.heard_us for m in node.members.verified()] + [node.stranger_us])
-    if not node.links or node.members.everybody_alive(now_us) or not contact.hears_nobody(node):
+    heard_us = max([m.heard_us for m in node.members.verified()] + [node.strangers.heard_us])
+    if not node.orders.links or node.members.everybody_alive(now_us) or not contact.hears_nobody(node):
         return None
     # Who has ended, and had it told, is not missing.
     silent = sorted(m.name for m in node.members.verified() if m.state is State.DEAD and m.obituary_us < 0)

@@ -27,7 +27,7 @@ from kingd.core.wire.message import Reason, Role
 
 
 def _on_isolated(node: Node) -> None:
-    node.isolated_at_us = NEVER
+    node.orders.isolate_at(NEVER)
     node.join(Reason.ISOLATED)
 
 
@@ -48,15 +48,14 @@ def _on_sweep_time(node: Node) -> None:
 
 
 def _on_stop_time(node: Node) -> None:
-    node.stop_at_us = NEVER
-    node.stopped = True
+    node.orders.ended()
     node.out += [Will(None), Stopped()]  # goodbye was said
 
 
 Handler = Callable[[Node], None]
 
 TIMERS: dict[str, Handler] = {
-    "isolated_at_us": _on_isolated,
+    "orders.isolated_at_us": _on_isolated,
     "join_at_us": seeking.on_join_time,
     "announce_at_us": contact.announce,
     "ping_at_us": _on_ping_time,
@@ -72,7 +71,7 @@ TIMERS: dict[str, Handler] = {
     "offer_at_us": handover.on_offer_timer,
     "yielded_at_us": handover.on_yielded_timer,
     "survey_at_us": survey.on_timer,
-    "stop_at_us": _on_stop_time,
+    "orders.stop_at_us": _on_stop_time,
 }
 """Name of the deadline -> what is done then."""
 

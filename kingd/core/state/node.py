@@ -24,8 +24,10 @@ from kingd.core.state.members import (
     third_rank,
 )
 from kingd.core.state.namesake import Namesake
+from kingd.core.state.orders import Orders
 from kingd.core.state.pending import Campaign, Drain, Handover, Inquiry, Prepared, Yielded
 from kingd.core.state.promise import Promise
+from kingd.core.state.strangers import Strangers
 from kingd.core.timing import MS, NEVER, SECOND, Timing, promise_us
 from kingd.core.wire.endpoint import Endpoint
 from kingd.core.wire.message import (
@@ -87,9 +89,7 @@ class Node:
     _third_until_us: int = 0  # ... as looked up for so long
     challenges: Challenges = field(default_factory=Challenges)
     campaign: Campaign | None = None
-    drains: bool = False  # something here runs because this node leads, and is ended before a hand-over (draining)
     drain: Drain | None = None
-    drain_told: bool = False  # what the driver was told last: whether to end it
     handover: Handover | None = None
     yielded: Yielded | None = None
     prepared: Prepared | None = None  # leader: who said so; follower: what it has asked last
@@ -103,17 +103,10 @@ class Node:
 
     why: Reason = Reason.JOINED  # the cause of the change under way; goes into events and status
     term_seen: Term = Term(0)
-    links: int = 0
-    started: bool = False  # users were told that it runs
-    stepping_down: bool = False  # users are to be told who took over
-    stopping: bool = False
-    stopped: bool = False  # goodbye was said: the driver ends the process
-    abstain_until_us: int = 0  # after a step-down: does not lead until then
-    unfit: str = ""  # "" or why the driver says that this node must not lead ("state-not-writable" ...)
+    orders: Orders = field(default_factory=Orders)
 
     # Deadlines, by name; timers.py says what is done then.
     join_at_us: int = NEVER
-    isolated_at_us: int = NEVER
     announce_at_us: int = NEVER
     ping_at_us: int = NEVER
     prove_at_us: int = NEVER  # when a ping is due that asks nothing and proves two-way contact
@@ -123,13 +116,8 @@ class Node:
     preempt_at_us: int = NEVER
     waits_for_all: bool = False  # it is put off until this node knows all whom its leader counts
     survey_at_us: int = NEVER
-    stop_at_us: int = NEVER
 
-    keeps_until_us: int = 0  # chosen by name: resigns to nobody who only outranks it, until then
-    offered_keep_us: int = 0
-    abstain_for_us: int = 0  # of the step-down under way
-    strangers_since_us: int = 0  # the second in which so many unverified sessions were probed
-    strangers_probed: int = 0
+    strangers: Strangers = field(default_factory=Strangers)
     returns: int = 0  # how often a leader saw this node come back of late
     overlap_ended: bool = False  # two leaders met and settled it: users are told at the end of this step
     waits_for_foreign: bool = False  # seeking, but backed off because it hears a leader that it cannot follow
@@ -145,9 +133,7 @@ class Node:
     beat_every_us: int = 0  # ... and how long after it the next one is due
     contact_us: int = -1  # leader: when the newest message was sent that some follower provably heard
     raised_us: int = 0
-    stranger_us: int = -NEVER  # when an unverified session was last heard
     foreign: ForeignLeaders = field(default_factory=ForeignLeaders)
-    earning: dict[Endpoint, int] = field(default_factory=dict)  # strangers' addresses: datagrams towards a probe
     refused_handover: dict[NodeId, tuple[int, int]] = field(default_factory=dict)  # successor -> (not before, failures)
     echoes: dict[int, int] = field(
         default_factory=dict
@@ -156,9 +142,6 @@ class Node:
     sequence: int = 0
     dropped: dict[str, int] = field(default_factory=dict)  # reason -> datagrams that were decoded and not believed
     namesake: Namesake = field(default_factory=Namesake)
-    # Heard by multicast, silent to probes: since when, where, and which key signs what it says.
-    unanswered: dict[NodeId, tuple[int, Endpoint, int]] = field(default_factory=dict)
-    key_since_us: int = 0  # since when this node signs with its key: who did not answer before may do so now
 
     def __post_init__(self) -> None:
         self.detector = Detector(self.timing, self.now_us)
@@ -234,12 +217,12 @@ class Node:
             return "duplicate-id"
         if self.priority == 0:
             return "priority-0"
-        if self.stopping:
+        if self.orders.stopping:
             return "stopping"
-        if self.now_us < self.abstain_until_us:
+        if self.now_us < self.orders.abstain_until_us:
             return "step-down"
-        if self.unfit:
-            return self.unfit
+        if self.orders.unfit:
+            return self.orders.unfit
         return "state-not-writable" if self._waits_for_disk() else None
 
     def _waits_for_disk(self) -> bool:
@@ -518,9 +501,11 @@ class Node:
         self.campaign = None
         self.let_go()
         self.become(Role.JOINING, reason)
-        self.join_at_us = self.now_us + self.timing.join_wait_us if self.links and not self.namesake.is_there else NEVER
+        self.join_at_us = (
+            self.now_us + self.timing.join_wait_us if self.orders.links and not self.namesake.is_there else NEVER
+        )
         self.announced = 0
-        self.announce_at_us = self.now_us if self.links and not self.namesake.is_there else NEVER
+        self.announce_at_us = self.now_us if self.orders.links and not self.namesake.is_there else NEVER
 
     def let_go(self) -> None:
         """The leader is gone, as far as this node believes. In availability mode somebody else may have the promise now; a

@@ -1,0 +1,43 @@
+"""What this host wants of its node: whether it may lead, steps down, stops; and what its operator was told of that.
+
+In: orders of the operator and of the driver (commands.py), and what came of them (handover.py)."""
+
+from dataclasses import dataclass
+
+from kingd.core.timing import NEVER
+
+
+@dataclass(slots=True)
+class Orders:
+    """The newest of each kind counts."""
+
+    unfit: str = ""  # "" or why the driver says that this node must not lead ("state-not-writable" ...)
+    drains: bool = False  # something here runs because this node leads, and is ended before a hand-over (draining)
+    drain_told: bool = False  # what the driver was told last: whether to end it
+    links: int = 0  # that are usable
+    isolated_at_us: int = NEVER  # without any for so long it leads nobody
+    started: bool = False  # users were told that it runs
+    stepping_down: bool = False  # users are to be told who took over
+    abstain_for_us: int = 0  # of the step-down under way
+    abstain_until_us: int = 0  # after a step-down: does not lead until then
+    offered_keep_us: int = 0
+    keeps_until_us: int = 0  # chosen by name: resigns to nobody who only outranks it, until then
+    stopping: bool = False
+    stop_at_us: int = NEVER  # when the driver may end the process
+    stopped: bool = False  # goodbye was said: the driver ends the process
+
+    def begin_abstaining(self, now_us: int) -> None:
+        self.abstain_until_us = now_us + self.abstain_for_us
+
+    def begin_keeping(self, now_us: int) -> None:
+        self.keeps_until_us = now_us + self.offered_keep_us
+
+    def isolate_at(self, at_us: int) -> None:
+        self.isolated_at_us = at_us
+
+    def end(self, now_us: int) -> None:
+        """Nothing is left to be done before the process ends."""
+        self.stop_at_us = now_us
+
+    def ended(self) -> None:
+        self.stop_at_us, self.stopped = NEVER, True
