@@ -5,7 +5,7 @@ ifndef PYTHON
 PYTHON := $(shell for python in /usr/bin/python3 python3; do \
 	"$$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo "$$python" && break; done)
 endif
-# The unit tests run under this one too, where it is there, complete, and not what .venv has already.
+# The unit tests and those of one daemon run under this one too, where it is there, complete, and not what .venv has already.
 PYTHON_NEXT ?= python3.13
 SEEDS ?= 200
 START ?= 0
@@ -26,7 +26,7 @@ VENV_NEXT = .venv-$(notdir $(PYTHON_NEXT))
 .PHONY: help
 help:
 	@echo 'make demo         a cluster on this machine: who leads, kill it, who leads now'
-	@echo 'make test         everything: lint, types, unit, simulator, and as root real daemons in network namespaces'
+	@echo 'make test         everything: lint, types, unit, daemon, simulator, and as root real daemons in network namespaces'
 	@echo 'make lint         ruff and mypy only'
 	@echo 'make format       let ruff lay out the code'
 	@echo 'make coverage     unit tests, and which branches of the election they do not reach'
@@ -76,12 +76,12 @@ test: .venv/for-tests
 	@if $(PYTHON_NEXT) -c 'import ensurepip, os, sys, sysconfig; \
 	    sys.exit(not os.path.exists(sysconfig.get_path("include") + "/Python.h"))' 2>/dev/null; \
 	then $(MAKE) --no-print-directory test-next; \
-	else echo 'Unit tests under $(PYTHON_NEXT) too: no, it is not on this host'; fi
+	else echo 'tests/unit and tests/daemon under $(PYTHON_NEXT) too: no, it is not on this host'; fi
 	@.venv/bin/python -m pytest
 
 .PHONY: test-next
 test-next: $(VENV_NEXT)/for-tests
-	@$(VENV_NEXT)/bin/python -m pytest --quiet -p no:cacheprovider tests/unit
+	@$(VENV_NEXT)/bin/python -m pytest --quiet -p no:cacheprovider tests/unit tests/daemon
 
 .PHONY: lint
 lint: .venv/for-tests

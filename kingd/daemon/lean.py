@@ -1,6 +1,6 @@
 """Keeps out of memory what the libraries below us import and this daemon never uses.
 
-Must run before `asyncio`, `dataclasses`, `pathlib` and `hashlib` are imported; tests/unit/test_lean.py sees to it."""
+Must run before `asyncio`, `dataclasses`, `pathlib` and `hashlib` are imported; tests/daemon/test_lean.py sees to it."""
 
 import sys
 from importlib import import_module

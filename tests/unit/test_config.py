@@ -3,8 +3,6 @@
 import ast
 import os
 import re
-import subprocess
-import sys
 from dataclasses import FrozenInstanceError
 from pathlib import Path
 
@@ -556,16 +554,6 @@ def test_config_is_frozen_and_hashable(main: Path) -> None:
     assert hash(config) == hash(read(main, 'tags.url = "x"'))
     with pytest.raises(FrozenInstanceError):
         config.priority = 1  # type: ignore[misc]
-
-
-def test_start_without_files_does_not_pay_for_a_parser() -> None:
-    script = (
-        "import sys; from pathlib import Path; from kingd.config import load\n"
-        "load(main=Path('/nonexistent/kingd.toml'), explicit=False, overrides={'priority': 1})\n"
-        "print([name for name in ('tomllib', 'difflib', 'asyncio', 'json') if name in sys.modules])"
-    )
-    run = subprocess.run([sys.executable, "-c", script], cwd=TOP, capture_output=True, text=True, check=False)
-    assert (run.stdout, run.stderr) == ("[]\n", "")
 
 
 # -- files that somebody else may write: they say who leads

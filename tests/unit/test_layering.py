@@ -1,8 +1,6 @@
 """The import rules of docs/architecture.md, read from the source, so that imports inside functions count too."""
 
 import ast
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -189,23 +187,3 @@ def test_daemon_never_reaches_scapy() -> None:
             if name in SOURCES and name not in reached:
                 reached[name] = f"{reached[module]} -> {name}"
                 waiting.append(name)
-
-
-IMPORT_EACH_AFRESH = """
-import importlib, sys
-for module in sys.argv[1:]:
-    for name in [name for name in sys.modules if name.partition(".")[0] == "kingd"]:
-        del sys.modules[name]
-    try:
-        importlib.import_module(module)
-    except ImportError as error:
-        print(f"{module}: {error}")
-"""
-
-
-def test_every_module_can_be_imported_first() -> None:
-    """A circular import shows only when its wrong end comes first; one process, because starting 50 takes seconds."""
-    modules = [module for module in SOURCES if not module.endswith(".__main__")]
-    command = [sys.executable, "-c", IMPORT_EACH_AFRESH, *modules]
-    run = subprocess.run(command, cwd=TOP, capture_output=True, text=True, check=False)
-    assert (run.returncode, run.stdout, run.stderr) == (0, "", "")

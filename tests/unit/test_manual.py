@@ -1,10 +1,6 @@
 """Man pages, sample configuration, completion, units and firewall profiles say what the code does."""
 
-import os
 import re
-import shutil
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,7 +12,6 @@ from kingd import __version__
 from kingd.cli.app import application
 from kingd.config import KEYS, Config, changed_keys, load
 from kingd.daemon.command import command as kingd
-from tests.conftest import require
 
 TOP = Path(__file__).parents[2]
 PAGES = dict(generate.pages())
@@ -76,41 +71,6 @@ def test_sample_shows_every_key_at_its_default(tmp_path: Path) -> None:
     assert changed_keys(Config(name="box1"), shown) == ["tags"]
     (tmp_path / "kingd.toml").write_text(sample)
     assert changed_keys(Config(), load(main=tmp_path / "kingd.toml", explicit=True, overrides={})) == []
-
-
-def test_man_has_nothing_to_say_about_the_pages(tmp_path: Path) -> None:
-    require(shutil.which("man"), "man is not installed (Debian: man-db)")
-    generate.main(tmp_path)
-    environment = os.environ | {"LC_ALL": "C.UTF-8", "MANROFFSEQ": "", "MANWIDTH": "80"}
-    for page in PAGES:
-        command = [
-            "man",
-            "--warnings",
-            "--encoding=UTF-8",
-            "--troff-device=utf8",
-            "--ditroff",
-            str(tmp_path / "man" / page),
-        ]
-        run = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
-        assert (run.returncode, run.stderr) == (0, "")
-
-
-@pytest.mark.parametrize(
-    ("module", "words", "offered"),
-    [
-        ("kingd.cli", "kingctl sur", "plain,survey"),
-        ("kingd.cli", "kingctl step-down --t", "plain,--to"),
-        ("kingd", "kingd --pri", "plain,--priority"),
-    ],
-)
-def test_bash_is_offered_what_the_command_knows(module: str, words: str, offered: str) -> None:
-    name = words.split()[0]
-    asked = {f"_{name.upper()}_COMPLETE": "bash_complete", "COMP_WORDS": words, "COMP_CWORD": str(words.count(" "))}
-    assert f"_{name.upper()}_COMPLETE=bash_complete" in generate.completion(name, kingd)
-    program = f"import sys; sys.argv[:] = [{name!r}]; import runpy; runpy.run_module({module!r}, run_name='__main__')"
-    command = [sys.executable, "-c", program]
-    run = subprocess.run(command, env=os.environ | asked, cwd=TOP, capture_output=True, text=True, check=False)
-    assert offered in run.stdout.splitlines()
 
 
 def test_links_of_what_is_installed_lead_to_what_is_installed() -> None:

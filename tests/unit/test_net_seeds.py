@@ -1,13 +1,11 @@
 """Configured peers: what is accepted, what is refused and how, and what needs no DNS."""
 
-import asyncio
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from kingd.core.wire.endpoint import Endpoint
-from kingd.net.seeds import numeric, parse_seed, resolve
+from kingd.net.seeds import numeric, parse_seed
 
 
 @pytest.mark.parametrize(
@@ -73,15 +71,3 @@ def test_any_text_is_split_or_refused(text: str) -> None:
 def test_numeric_seeds_need_no_lookup_and_are_spelt_as_the_kernel_spells_them() -> None:
     seeds = [("10.0.0.2", 1), ("box2", 2), ("FD00:0::2", 3), ("fe80::2%eth0", 4)]
     assert numeric(seeds) == [Endpoint("10.0.0.2", 1), Endpoint("fd00::2", 3), Endpoint("fe80::2", 4, "eth0")]
-
-
-def test_resolve_leaves_out_what_does_not_resolve_and_names_each_endpoint_once() -> None:
-    seeds = [("127.0.0.1", 5466), ("localhost", 5466), ("a..b", 5466), ("127.0.0.1", 5466)]
-
-    async def run() -> list[Endpoint]:
-        return await resolve(seeds, asyncio.get_running_loop())
-
-    found = asyncio.run(run())
-    assert found[0] == Endpoint("127.0.0.1", 5466)
-    assert set(found) <= {Endpoint("127.0.0.1", 5466), Endpoint("::1", 5466)}
-    assert len(found) == len(set(found))

@@ -4,8 +4,6 @@ import json
 import os
 import shutil
 import stat
-import subprocess
-import sys
 import threading
 from pathlib import Path
 
@@ -98,14 +96,6 @@ def test_second_daemon_is_refused_and_told_which_one_is_there(filled: Path) -> N
     first.close()
     first.close()
     assert reopen(filled).node_id == first.node_id
-
-
-def test_lock_ends_with_the_process_even_without_close(folder: Path) -> None:
-    script = "import os, sys; from pathlib import Path; from kingd.daemon.store import Store\n"
-    script += "Store.open(Path(sys.argv[1])); os._exit(9)"
-    subprocess.run([sys.executable, "-c", script, str(folder)], cwd=TOP, check=False)
-    assert (folder / "lock").read_text().strip().isdigit()
-    assert reopen(folder).warnings == []
 
 
 @pytest.mark.parametrize("content", [b"", b"\xff\xfe", b"not a number"])

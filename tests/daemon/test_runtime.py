@@ -17,7 +17,7 @@ import pytest
 
 from kingd import __version__
 from kingd.control.client import CallFailed, DaemonUnreachable, JsonObject, stream
-from tests.unit.running import PATIENCE_S, TOP, Daemon, free_port, until_gone
+from tests.daemon.running import PATIENCE_S, TOP, Daemon, free_port, until_gone
 
 NUMBERS = itertools.count(1)
 

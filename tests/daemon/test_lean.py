@@ -1,4 +1,4 @@
-"""A running daemon holds no module in memory that it does not need."""
+"""A running daemon holds no module in memory that it does not need, and a start imports none."""
 
 import os
 import signal
@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.running import TOP, Daemon, free_port
+from tests.daemon.running import TOP, Daemon, free_port
 
 # What was there once, with the MiB that it costs: click 1.3, OpenSSL 5, what `inspect` imports 0.7 ...
 NEEDLESS = (
@@ -59,3 +59,22 @@ def test_running_daemon_holds_nothing_needless(tmp_path: Path) -> None:
 def test_whoever_uses_a_late_module_gets_it(use: str) -> None:
     program = f"from kingd.daemon.lean import be_lean; be_lean(); main = lambda: None; {use}"
     subprocess.run([sys.executable, "-c", program], cwd=TOP, check=True)
+
+
+def test_start_without_files_does_not_pay_for_a_parser() -> None:
+    script = (
+        "import sys; from pathlib import Path; from kingd.config import load\n"
+        "load(main=Path('/nonexistent/kingd.toml'), explicit=False, overrides={'priority': 1})\n"
+        "print([name for name in ('tomllib', 'difflib', 'asyncio', 'json') if name in sys.modules])"
+    )
+    run = subprocess.run([sys.executable, "-c", script], cwd=TOP, capture_output=True, text=True, check=False)
+    assert (run.stdout, run.stderr) == ("[]\n", "")
+
+
+def test_import_of_the_network_is_cheap() -> None:
+    program = (
+        "import asyncio, sys; before = set(sys.modules); import kingd.net.transport, kingd.net.seeds; "
+        "print(*sorted(n for n in set(sys.modules) - before if not n.startswith('kingd')))"
+    )
+    result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert set(result.stdout.split()) <= {"netifaces", "fcntl", "dataclasses", "copy"}

@@ -15,7 +15,7 @@ from kingd.client import BadAnswer, CallFailed, Client, DaemonNotRunning, Daemon
 from kingd.control.client import ANSWER_SIZE_MAX, Line, call
 from tests.cli.fake_kingd import running
 from tests.cli.raw_client import eventually
-from tests.unit.running import TOP
+from tests.daemon.running import TOP
 
 ASK: list[Callable[[Client], object]] = [
     Client.status,

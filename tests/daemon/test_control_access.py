@@ -19,7 +19,7 @@ from kingd.control.peer import Authority, Peer, identify
 from kingd.control.places import Rank
 from tests.cli.fake_kingd import running
 from tests.cli.raw_client import PATIENCE_S, eventually
-from tests.unit.running import TOP
+from tests.daemon.running import TOP
 
 NOBODY = 65534
 SOMEBODY = 12345

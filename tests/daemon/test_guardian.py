@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.running import PATIENCE_S, TOP, Daemon, free_port, until_gone
+from tests.daemon.running import PATIENCE_S, TOP, Daemon, free_port, until_gone
 
 # A daemon as far as a guardian can see: argv is a port of 127.0.0.1; each line on stdin is an expression.
 PRETENDER = """
