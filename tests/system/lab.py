@@ -6,12 +6,14 @@ removes them, and so does the next lab. Hosts are entered by nsenter.
 """
 
 import contextlib
+import itertools
 import json
 import os
 import shlex
 import signal
 import subprocess
 import time
+import uuid
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -26,6 +28,8 @@ _ENVIRONMENT = {
     "DEBIAN_FRONTEND": "noninteractive",
 }
 _CGROUPS = Path("/sys/fs/cgroup")
+_CGROUP = "kingd-tests-"
+_NUMBERS = itertools.count(1)  # of the labs of this process
 _SET_UP = """
 set -e
 mount -t tmpfs tmpfs {folder}
@@ -52,6 +56,7 @@ class Lab:
         """`folder`: an empty one; what is in it is seen inside the lab only, and by `shared` below."""
         self.root, self.folder = root, folder
         self.hosts: list[Host] = []
+        self._cgroup = f"{_CGROUP}{os.getpid()}-{next(_NUMBERS)}"
         _remove_cgroups()
         script = _SET_UP.format(folder=folder)
         unshare = ["unshare", "--net", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc", "sh", "-c", script]
@@ -79,23 +84,42 @@ class Lab:
         self._holder.communicate()
         for host in self.hosts:
             host.wait_for_end()
-        until(lambda: not _remove_cgroups(), "the kernel has let go of the hosts' groups")
+        until(lambda: not _remove_cgroups(self._cgroup), "the kernel has let go of the hosts' groups")
+
+    def make_cgroups(self, host: str) -> list[Path]:
+        """For all that runs on this host, one in each hierarchy."""
+        groups = [hierarchy / self._cgroup / host for hierarchy in _hierarchies()]
+        for group in groups:
+            group.mkdir(parents=True, exist_ok=True)
+        return groups
 
 
 class Host:
     def __init__(self, lab: Lab, name: str, number: int, below: Path) -> None:
         self.lab, self.name = lab, name
         self.address = f"10.99.0.{number}"
+        self.socket = lab.folder / f"{name}.sock"  # kingd's, as seen from here, after each boot
         self._folder = lab.folder / name
         self.files = Path(f"/proc/{lab.init}/root{self._folder}/root")  # the host's root, as seen from here
+        self._below = below
         self._process: subprocess.Popen[bytes] | None = None
         self._init = 0
+        self._fill()
+
+    def replace(self) -> None:
+        """By a new machine of that name and address, which is off as this one is."""
+        assert not self.is_on
+        self.lab.run("umount", f"{self._folder}/root")
+        self.lab.run("rm", "-r", str(self._folder))
+        self._fill()
+
+    def _fill(self) -> None:
         parts = {part: str(self._folder / part) for part in ("upper", "work", "root")}
-        call(lab.inside("mkdir", "-p", *parts.values()))
-        layers = f"lowerdir={below},upperdir={parts['upper']},workdir={parts['work']}"
-        call(lab.inside("mount", "-t", "overlay", "overlay", "-o", layers, parts["root"]))
-        self.write("/etc/hostname", f"{name}\n")
-        self.write("/etc/machine-id", f"{number + 0xA11:032x}\n")
+        self.lab.run("mkdir", "-p", *parts.values())
+        layers = f"lowerdir={self._below},upperdir={parts['upper']},workdir={parts['work']}"
+        self.lab.run("mount", "-t", "overlay", "overlay", "-o", layers, parts["root"])
+        self.write("/etc/hostname", f"{self.name}\n")
+        self.write("/etc/machine-id", f"{uuid.uuid4().hex}\n")
         self.write("/etc/systemd/network/10-lan.network", _NETWORK.format(address=self.address))
         wants = self.files / "etc/systemd/system/multi-user.target.wants"
         wants.mkdir(parents=True, exist_ok=True)
@@ -118,7 +142,7 @@ class Host:
     def switch_on(self) -> None:
         """Boot, and wait until all is started."""
         assert not self.is_on
-        groups = list(_make_cgroups(self.name))
+        groups = self.lab.make_cgroups(self.name)
         enter = "".join(f"echo 0 >{shlex.quote(str(group))}/cgroup.procs; " for group in groups)
         shared = f"--bind={self.lab.folder}/shared:/shared"
         # Without --register and with --keep-unit it needs no systemd outside.
@@ -128,6 +152,8 @@ class Host:
         null = subprocess.DEVNULL
         self._process = subprocess.Popen(command, stdin=null, stdout=null, stderr=null, start_new_session=True)
         self._init = until(self._find_init, f"{self} starts")
+        self.socket.unlink(missing_ok=True)
+        self.socket.symlink_to(f"/proc/{self._init}/root/run/kingd/control.sock")
         state = until(lambda: self._boot_state() or None, f"{self} has booted")
         assert state == "running", f"{self} is {state}\n{self.run('systemctl list-units --failed', check=False)}"
 
@@ -219,14 +245,6 @@ def _children(pid: int) -> Iterator[int]:
             yield from map(int, (task / "children").read_text().split())
 
 
-def _make_cgroups(name: str) -> Iterator[Path]:
-    """A group for each host, or their systemds would take each other's processes for their own."""
-    for hierarchy in _hierarchies():
-        group = hierarchy / f"kingd-tests-{os.getpid()}" / name
-        group.mkdir(parents=True, exist_ok=True)
-        yield group
-
-
 def _hierarchies() -> Iterator[Path]:
     """Version 2, alone or beside systemd's own of version 1."""
     if (_CGROUPS / "cgroup.procs").exists():
@@ -235,11 +253,13 @@ def _hierarchies() -> Iterator[Path]:
         yield from (path for name in ("systemd", "unified") if ((path := _CGROUPS / name) / "cgroup.procs").exists())
 
 
-def _remove_cgroups() -> bool:
-    """Those of this and of earlier runs; what is in use may be of another run. Whether any of this run is left."""
-    for hierarchy in _hierarchies():
-        for group in hierarchy.glob("kingd-tests-*"):
+def _remove_cgroups(name: str = "") -> bool:
+    """That one, and those of runs that have ended. Whether something is left of that one."""
+    groups = [group for hierarchy in _hierarchies() for group in hierarchy.glob(f"{_CGROUP}*")]
+    for group in groups:
+        pid = group.name.removeprefix(_CGROUP).partition("-")[0]
+        if group.name == name or not Path("/proc", pid).exists():
             for folder, _, _ in os.walk(group, topdown=False):
                 with contextlib.suppress(OSError):
                     Path(folder).rmdir()
-    return any((hierarchy / f"kingd-tests-{os.getpid()}").exists() for hierarchy in _hierarchies())
+    return any(group.name == name and group.exists() for group in groups)

@@ -1,16 +1,14 @@
-"""target.exclusive in quorum mode: whatever happens to a host, and whatever the unit does with SIGTERM, it never runs on two.
+"""target.exclusive in quorum mode: whatever happens to a host, and whatever the unit does with SIGTERM,
+it never runs on two."""
 
-The unit is the observer: for as long as its process lives it holds a lock that all hosts share, and the kernel lets go of
-that no sooner than the process is gone. One that finds the lock taken says so."""
-
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.system import images
-from tests.system.lab import Host, Lab, everywhere, until
+from tests.system import cluster, only_one
+from tests.system.lab import Host, until
+from tests.system.only_one import runner
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(240)]
 
@@ -20,86 +18,18 @@ voters = ["box1", "box2", "box3"]
 [target]
 exclusive = true
 """
-UNIT = """
-[Service]
-ExecStart=/usr/local/bin/only-one
-TimeoutStopSec=60
-
-[Install]
-WantedBy=kingd-leader.target
-"""
-# It takes as long to end by SIGTERM as the file beside the lock says; without the file it does not end.
-ONLY_ONE = """#!/usr/bin/python3 -I
-import fcntl, os, signal, socket, time
-
-def note(what):
-    with open("/shared/notes", "a") as notes:
-        notes.write(f"{socket.gethostname()} {what}\\n")
-
-signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
-lock = open("/shared/lock", "a")
-try:
-    fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    note("start")
-except BlockingIOError:
-    note("OVERLAP")
-while True:
-    signal.sigwait({signal.SIGTERM})
-    if os.path.exists("/shared/ends-after"):
-        time.sleep(float(open("/shared/ends-after").read()))
-        note("stop")
-        break
-"""
 
 
 @pytest.fixture(scope="module")
 def hosts(packages: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[Host]]:
-    lab = Lab(images.debian_root(packages[0]), tmp_path_factory.mktemp("lab"))
-    try:
-        shutil.copy(packages[0], lab.shared)
-        found = [lab.add(f"box{number}") for number in (1, 2, 3)]
-        everywhere(found, lambda host: set_up(host, packages[0].name))
-        yield found
-    finally:
-        lab.close()
-
-
-def set_up(host: Host, package: str) -> None:
-    host.write("/etc/kingd/kingd.toml", CONFIG)
-    host.write("/etc/systemd/system/only-one.service", UNIT)
-    host.write("/usr/local/bin/only-one", ONLY_ONE, mode=0o755)
-    host.switch_on()
-    host.run(f"apt install --yes /shared/{package} && systemctl enable --quiet only-one && systemctl start kingd")
+    with cluster.installed(packages[0], tmp_path_factory.mktemp("lab"), config=CONFIG) as hosts:
+        yield hosts
 
 
 @pytest.fixture(autouse=True)
 def judged(hosts: list[Host]) -> Iterator[None]:
     yield
-    assert "OVERLAP" not in notes(hosts[0])
-
-
-def notes(host: Host) -> str:
-    file = host.lab.shared / "notes"
-    return file.read_text() if file.exists() else ""
-
-
-def runner(hosts: list[Host], *, but: Host | None = None) -> Host:
-    """Wait until one leads and runs the unit."""
-
-    def found() -> Host | None:
-        states = everywhere(hosts, lambda host: host.show("only-one.service", "ActiveState"))
-        running = [host for host, state in zip(hosts, states, strict=True) if state == "active" and host is not but]
-        return running[0] if len(running) == 1 else None
-
-    return until(found, f"one host that is not {but} runs the unit")
-
-
-def ends_after(hosts: list[Host], seconds: float | None) -> None:
-    file = hosts[0].lab.shared / "ends-after"
-    if seconds is None:
-        file.unlink(missing_ok=True)
-    else:
-        file.write_text(str(seconds))
+    only_one.assert_never_two(hosts[0].lab)
 
 
 def said(host: Host, words: str) -> bool:
@@ -107,11 +37,11 @@ def said(host: Host, words: str) -> bool:
 
 
 def test_step_down_waits_for_a_unit_that_takes_its_time(hosts: list[Host]) -> None:
-    ends_after(hosts, 5)
+    only_one.ends_after(hosts[0].lab, 5)
     former = runner(hosts)
     to = next(host for host in hosts if host is not former)
     assert former.run(f"kingctl step-down --timeout 60s --for 1s --to {to.name}") == f"{to.name}\n"
-    assert notes(former).splitlines()[-1] == f"{former.name} stop", "leadership moved before the unit had ended"
+    assert only_one.notes(former.lab)[-1][1:] == (former.name, "stop"), "leadership moved before the unit had ended"
     assert runner(hosts) is to
 
 
@@ -134,7 +64,7 @@ def mend(host: Host) -> None:
 
 
 def test_unit_that_ignores_sigterm_on_a_host_that_is_cut_off(hosts: list[Host]) -> None:
-    ends_after(hosts, None)
+    only_one.ends_after(hosts[0].lab, None)
     former = runner(hosts)
     cut(former)
     runner(hosts, but=former)
@@ -175,9 +105,9 @@ def test_helper_that_is_killed(hosts: list[Host]) -> None:
 
 
 def test_stop_of_a_unit_that_ends(hosts: list[Host]) -> None:
-    ends_after(hosts, 2)
+    only_one.ends_after(hosts[0].lab, 2)
     former = runner(hosts)
     former.run("systemctl stop kingd")
-    assert former.name in notes(former).splitlines()[-1]
+    assert only_one.notes(former.lab)[-1].host == former.name
     runner(hosts, but=former)
     former.run("systemctl start kingd")

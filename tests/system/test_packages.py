@@ -1,8 +1,7 @@
 """The way users get it: Debian hosts with systemd on one LAN, kingd from the package, and all that happens to hosts.
 
 One story on one set of hosts, in the order of this file, because booting and installing is what takes time; each test
-leaves all hosts running and of one opinion. On each host a unit with no more than WantedBy=kingd-leader.target holds a
-lock that all hosts share, for as long as it runs and a moment longer: a second one at the same time is found out.
+leaves all hosts running and of one opinion. On each host is a unit that must run on the leader only (only_one.py).
 """
 
 import json
@@ -13,41 +12,14 @@ from pathlib import Path
 
 import pytest
 
-from tests.system import images, keys
+from tests.system import images, keys, only_one
 from tests.system.lab import Host, Lab, everywhere, until
+from tests.system.only_one import runs_on
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(240)]
 
 SERVICES = ("kingd.service", "kingd@.service", "kingd-leader.service")
 EXPOSURE_MAX = 14  # tenths
-ONLY_ONE_UNIT = """
-[Unit]
-Description=Runs on the Leader Only
-
-[Service]
-ExecStart=/usr/local/bin/only-one
-
-[Install]
-WantedBy=kingd-leader.target
-"""
-ONLY_ONE = """#!/usr/bin/python3 -I
-import fcntl, signal, socket, time
-
-def note(what):
-    with open("/shared/notes", "a") as notes:
-        notes.write(f"{time.monotonic_ns()} {socket.gethostname()} {what}\\n")
-
-signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
-lock = open("/shared/lock", "a")
-try:
-    fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    note("start")
-except BlockingIOError:
-    note("OVERLAP")
-signal.sigwait({signal.SIGTERM})
-time.sleep(0.3)  # it takes a moment to stop: who does not wait for that is found out
-note("stop")
-"""
 
 
 @pytest.fixture(scope="module")
@@ -58,8 +30,8 @@ def lab(packages: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactory) -
             shutil.copy(package, lab.shared)
         hosts = [lab.add(f"box{number}") for number in (1, 2, 3)]
         for host in hosts:
-            host.write("/etc/systemd/system/only-one.service", ONLY_ONE_UNIT)
-            host.write("/usr/local/bin/only-one", ONLY_ONE, mode=0o755)
+            only_one.put(host)
+        only_one.ends_after(lab, 0.3)  # it takes a moment to stop: who does not wait for that is found out
         everywhere(hosts, lambda host: host.switch_on())
         yield lab
     finally:
@@ -69,14 +41,7 @@ def lab(packages: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactory) -
 @pytest.fixture
 def hosts(lab: Lab) -> Iterator[list[Host]]:
     yield lab.hosts
-    assert not [line for line in notes(lab) if line[2] == "OVERLAP"]
-
-
-def notes(lab: Lab) -> list[tuple[int, str, str]]:
-    """Monotonic nanoseconds, host, what: from the unit that must run on one host only."""
-    file = lab.shared / "notes"
-    rows = [line.split() for line in file.read_text().splitlines()] if file.exists() else []
-    return [(int(at_ns), host, what) for at_ns, host, what in rows]
+    only_one.assert_never_two(lab)
 
 
 def agree(hosts: list[Host], *, but: Host | None = None) -> Host:
@@ -88,12 +53,8 @@ def agree(hosts: list[Host], *, but: Host | None = None) -> Host:
         return found[0] if found else None
 
     found = until(leader, f"agreement on a leader that is not {but}")
-    until(lambda: runs_unit(hosts) == [found], f"only-one runs on {found}")
+    until(lambda: runs_on(hosts) == [found], f"only-one runs on {found}")
     return found
-
-
-def runs_unit(hosts: list[Host]) -> list[Host]:
-    return [host for host in hosts if host.show("only-one.service", "ActiveState") == "active"]
 
 
 def others(hosts: list[Host], host: Host) -> list[Host]:
@@ -107,7 +68,7 @@ def elected_ns(host: Host) -> int:
 
 
 def assert_unit_stopped_first(lab: Lab, former: Host, leader: Host) -> None:
-    stopped_ns = [at_ns for at_ns, host, what in notes(lab) if (host, what) == (former.name, "stop")]
+    stopped_ns = [at_ns for at_ns, host, what in only_one.notes(lab) if (host, what) == (former.name, "stop")]
     assert stopped_ns[-1] < elected_ns(leader), "leadership was handed over before the leader's unit had stopped"
 
 
@@ -223,7 +184,7 @@ def test_the_guardian_of_a_killed_daemon_tells_and_ends(hosts: list[Host]) -> No
 def test_the_helper_killed_takes_the_units_along(hosts: list[Host]) -> None:
     leader = agree(hosts)
     leader.attempt("systemctl kill --signal=KILL kingd-leader")
-    until(lambda: not runs_unit(hosts), "the unit has stopped")
+    until(lambda: not runs_on(hosts), "the unit has stopped")
     assert agree(hosts) is leader
 
 
@@ -356,7 +317,7 @@ def test_remove_and_purge_leave_nothing(lab: Lab, hosts: list[Host]) -> None:
     everywhere(others(hosts, leader), lambda host: host.run("apt remove --yes kingd && apt purge --yes kingd"))
     assert agree([leader]) is leader
     leader.run("apt purge --yes kingd")
-    assert runs_unit(hosts) == []
+    assert runs_on(hosts) == []
     for host in hosts:
         host.run("systemctl disable --quiet only-one.service")
         # What apt and dpkg write about every package, and the journal.
