@@ -5,18 +5,28 @@ import sys
 from collections.abc import Iterable
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Protocol, Self
 
 from tests.chaos.history import Record, parse
-from tests.lan.host import LIMIT_S, Host
+from tests.lan.host import LIMIT_S
 
 _TOP = Path(__file__).parents[2]
+
+
+class Asked(Protocol):
+    """What there is to know of a host, namespaced or booted."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def socket(self) -> Path:
+        """Of its daemon."""
 
 
 class Observed:
     """Use with `with`. `records` are there when it is over. A host need not run yet."""
 
-    def __init__(self, hosts: Iterable[Host], file: Path) -> None:
+    def __init__(self, hosts: Iterable[Asked], file: Path) -> None:
         self._file = file
         self._sockets = [f"{host.name}={host.socket}" for host in hosts]
 

@@ -7,13 +7,11 @@ import shutil
 import signal
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 
 import pytest
 
-from tests.chaos.checker import Outcome, judge
-from tests.chaos.history import History, Setting
-from tests.chaos.observed import Observed
+from tests.chaos.judged import judged as judged_by_an_outsider
 from tests.lan.control import EventView
 from tests.lan.host import LIMIT_S, Host, until
 from tests.lan.network import Lan
@@ -31,17 +29,8 @@ def voters(*names: str) -> str:
     return f"[quorum]\nvoters = {list(names)}\n"
 
 
-@contextmanager
-def judged(*hosts: Host) -> Iterator[None]:
-    """What they say meanwhile is as promised, as far as an outsider can prove."""
-    names = tuple(host.name for host in hosts)
-    setting = Setting(at=time.monotonic_ns(), seed=0, mode="quorum", hosts=names, voters=())
-    observed = Observed(hosts, hosts[0].folder / "observed.jsonl")
-    with observed:
-        yield
-    verdict = judge(History.of([setting, *observed.records]))
-    assert verdict.leaderships
-    assert verdict.outcome is Outcome.OK, verdict.findings
+def judged(*hosts: Host) -> AbstractContextManager[None]:
+    return judged_by_an_outsider(hosts, hosts[0].folder / "observed.jsonl")
 
 
 @pytest.fixture

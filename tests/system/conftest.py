@@ -1,13 +1,15 @@
-"""The packages, built once for all that install them."""
+"""The packages, built once for all that install them, and hosts with them."""
 
 import os
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.conftest import require
-from tests.system import images
+from tests.system import cluster, images, only_one
+from tests.system.lab import Host
 
 NEEDED = {
     "systemd-nspawn": "systemd-container",
@@ -29,3 +31,11 @@ def packages(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     folder = tmp_path_factory.mktemp("packages")
     package = images.build_packages(folder)
     return package, images.lower_version(package, folder)
+
+
+@pytest.fixture(scope="session")
+def trio(packages: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[Host]]:
+    """Three hosts in availability mode, for modules that leave them so: booting and installing is what takes time."""
+    with cluster.installed(packages[0], tmp_path_factory.mktemp("trio")) as hosts:
+        only_one.ends_after(hosts[0].lab, 0.3)
+        yield hosts
