@@ -1,6 +1,6 @@
 """`python -m benchmarks`: kingd and its peers side by side, in the same network namespaces, in one run.
 
-As root. `--on` and `--rows` choose systems and rows, and each result replaces its former one in results.json, from
+As root. `--on` and `--rows` choose systems and rows, and each result replaces its former one in docs/results/bench.json, from
 which `python -m benchmarks.page` makes docs/performance.md. Exits 1 if a bar is missed. A machine that has something
 else to do makes every number worse; the median forgives a little of that, p95 and max do not."""
 

@@ -6,7 +6,7 @@ event loop take is measured once, with the daemon's own transport on loopback: a
 burst, and one that is sent (there the sender does the receiver's share of the kernel's work, too). Each figure is a
 median, by the clock of the thread: what else runs on the machine is not counted. At rest a daemon finds the processor's caches
 as others have left them: what is measured at rest is measured after 8 MiB of something else, what comes in bursts is not.
-Kept in costs.json, from which `python -m benchmarks.scale_page` makes docs/scale.md."""
+Kept in docs/results/costs.json, from which `python -m benchmarks.scale_page` makes docs/scale.md."""
 
 import argparse
 import asyncio
@@ -32,7 +32,7 @@ from kingd.sim.cluster import Cluster, hosts
 from kingd.sim.host import Host
 from kingd.sim.settled import core_of, settle
 
-RESULTS = Path(__file__).parent / "costs.json"
+RESULTS = Path(__file__).parents[1] / "docs" / "results" / "costs.json"
 KERNEL = "kernel"
 _TIMES = 300
 _VOTERS = 40

@@ -1,4 +1,4 @@
-"""`python -m benchmarks.page`: from results.json to the tables and plots of docs/performance.md.
+"""`python -m benchmarks.page`: from docs/results/bench.json to the tables and plots of docs/performance.md.
 
 What stands between `<!-- NAME -->` and `<!-- end -->` is written by this; the prose around it by people."""
 
@@ -10,8 +10,8 @@ from pathlib import Path
 from benchmarks.measured import Measured, load, machine_of
 from benchmarks.systems.catalogue import SYSTEMS
 
-RESULTS = Path(__file__).parent / "results.json"
-PAGE = Path(__file__).parent.parent / "docs" / "performance.md"
+PAGE = Path(__file__).parents[1] / "docs" / "performance.md"
+RESULTS = PAGE.parent / "results" / "bench.json"
 FAILOVER = (
     "cold start", "SIGKILL", "cable pulled", "planned stop", "return", "return, from its first frame", "cable put back",
 )  # fmt: skip
@@ -130,7 +130,7 @@ def main() -> int:
     except ImportError as error:
         print(f"{error}: the plots stay as they are. `pip install matplotlib` brings it.", file=sys.stderr)
         return 1
-    plots.draw(results, PAGE.parent / "plots")
+    plots.draw(results, RESULTS.parent)
     return 0
 
 

@@ -1,5 +1,6 @@
-"""`python -m benchmarks.scale_page`: from simulated.json and costs.json to the tables and the plot of docs/scale.md.
+"""`python -m benchmarks.scale_page`: from docs/results to the tables and the plot of docs/scale.md.
 
+The files are simulated.json and costs.json.
 What stands between `<!-- NAME -->` and `<!-- end -->` is written by this; the prose around it by people."""
 
 import re
@@ -187,7 +188,7 @@ def main() -> int:
     except ImportError as error:
         print(f"{error}: the plot stays as it is. `pip install matplotlib` brings it.", file=sys.stderr)
         return 1
-    scale_plot.draw(rows, known, PAGE.parent / "plots" / "scale.svg")
+    scale_plot.draw(rows, known, PAGE.parent / "results" / "scale.svg")
     return 0
 
 

@@ -5,8 +5,9 @@ machine. A multicast is one datagram sent and N received. Four parts, of which `
 the other within a second per hundred, and the failover of what has come of it; *rest* and *failover* of a cluster that
 has been at rest for long (kingd/sim/settled.py), for N^2 announcements are more than a simulator can carry. A failover
 is SIGKILL without a last will, as when a host loses power: the longest way to the next leader. Each row replaces its
-former one in simulated.json, from which `python -m benchmarks.scale_page` makes docs/scale.md. *busy* is the failover once
-more, where each datagram takes a processor as long as costs.json says (benchmarks/costs.py): what arrives meanwhile waits."""
+former one in docs/results/simulated.json, from which `python -m benchmarks.scale_page` makes docs/scale.md. *busy* is
+the failover once more, where each datagram takes a processor as long as costs.json says (benchmarks/costs.py): what
+arrives meanwhile waits."""
 
 import argparse
 import gc
@@ -26,7 +27,7 @@ from kingd.sim.cluster import Cluster, hosts
 from kingd.sim.host import Host, Labour
 from kingd.sim.settled import settle
 
-RESULTS = Path(__file__).parent / "simulated.json"
+RESULTS = Path(__file__).parents[1] / "docs" / "results" / "simulated.json"
 START, REST, FAILOVER, BUSY, OVERLOAD = "start", "rest", "failover", "busy", "overload"
 _SHARED, _STILL_US = 2, 1_500 * MS
 _SETTLE_US = 30 * SECOND

@@ -1,4 +1,4 @@
-"""docs/performance.md: its tables come from benchmarks/results.json, and nobody has typed a figure into them."""
+"""docs/performance.md: its tables come from docs/results/bench.json, and nobody has typed a figure into them."""
 
 from benchmarks.measured import Measured, load, machine_of
 from benchmarks.page import PAGE, RESULTS, render

@@ -1,4 +1,4 @@
-"""docs/scale.md: its tables come from benchmarks/simulated.json and costs.json, and nobody has typed a figure into them."""
+"""docs/scale.md: its tables come from simulated.json and costs.json in docs/results, and nobody typed a figure into them."""
 
 from benchmarks import costs, simulated
 from benchmarks.scale_page import PAGE, render
