@@ -6,8 +6,10 @@ import pytest
 
 from kingd.core.effect import Effect, EventKind, Send
 from kingd.core.rules import challenging
+from kingd.core.settings import Voters
 from kingd.core.state.members import MEMBERS_MAX, Member
 from kingd.core.state.node import TERM_MAX
+from kingd.core.timing import Timing, promise_us
 from kingd.core.wire.endpoint import Endpoint
 from kingd.core.wire.message import (
     Announce,
@@ -277,3 +279,21 @@ def test_state_folder_that_holds_what_others_remember_is_good() -> None:
     bench.meet(peer)
     assert bench.problems() == ()
     assert EventKind.MEMBER_JOINED in bench.events()
+
+
+def test_flood_of_made_up_blank_sessions_is_bounded_and_drives_out_nobody() -> None:
+    """Who hears the group knows this session, and may write to it under any id: what grows of it shows nowhere but in the
+    node. Who was there before is still one of the first voters: the cluster begins with it."""
+    names = ("box60", "box70", "me")
+    listed = Voters(names).id
+    bench, first = Bench(voters=names, priority=0), Peer(node=60, voters=listed, blank=True)
+    bench.meet(first)
+    for n in range(2000):
+        bench.hear(Peer(node=1000 + n, voters=listed, blank=True), Probe(nonce=n))
+    assert len(bench.node.new_sessions) == 1024
+    bench.advance(promise_us(Timing().lease_us))
+    for _ in range(3):
+        bench.acknowledge_from(first)
+        bench.advance_ms(200)
+    assert bench.node.learned
+    assert not bench.node.new_sessions
