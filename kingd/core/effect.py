@@ -1,4 +1,8 @@
-"""What the core asks its driver for. Performed in list order; docs/architecture.md.
+"""What the core asks its driver for, docs/architecture.md. The effects of a step are a list, and its order is the only one:
+first what goes to other hosts (`Send`, `Multicast`), as it was said; then what is done on this host, as it came about. The
+core returns them so, and every driver carries them out so, none before all of an earlier step. So an election waits for
+no log, disk or client. Nothing that is sent relies on a `Persist` beside it: what has to be durable first is said after
+`Core.persisted`.
 
 `match` over `Effect` is checked for exhaustiveness by mypy: an effect that a driver forgets is a type error.
 """
@@ -144,3 +148,12 @@ class Stopped:
 
 
 Effect = Send | Multicast | Rejoin | Persist | Will | Event | Surveyed | Draining | HandedOver | Stopped
+
+
+def in_order(effects: list[Effect]) -> list[Effect]:
+    """Of one step."""
+    return sorted(effects, key=_is_done_here) if len(effects) > 1 else effects
+
+
+def _is_done_here(effect: Effect) -> bool:
+    return not isinstance(effect, Send | Multicast)

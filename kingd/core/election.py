@@ -1,15 +1,15 @@
 """The state machine's door: datagrams, time and commands go in, a list of effects comes out. docs/protocol.md 4.
 
-What is behind it, `node`, is for the simulator, the explorer and their like: a driver asks the door.
 `Core` knows no clock, socket, file or log, and raises for nothing that a peer can send. Each entry takes `now_us`,
-which never goes back; after each, `deadline_us` says when `tick` is due. What is done about each is in
-dispatch.py, timers.py and commands.py, and the rules are in the modules beside them, by topic."""
+which never goes back; after each, `deadline_us` says when `tick` is due. The effects are carried out in the order of the
+list, which effect.py tells. What is behind the door, `node`, is for the simulator, the explorer and their like. What is
+done about each entry is in dispatch.py, timers.py and commands.py, and the rules are in the modules beside them, by topic."""
 
 import random
 from collections.abc import Mapping
 from dataclasses import replace
 
-from kingd.core.effect import Effect, EventKind, Persist
+from kingd.core.effect import Effect, EventKind, Persist, in_order
 from kingd.core.facts import Glance, MemberRow
 from kingd.core.problems import Obstacle
 from kingd.core.rules import (
@@ -320,7 +320,7 @@ class Core:
         self._others_us = timers.others_us(node)
         self._deadline_us = timers.next_us(node, others_us=self._others_us)
         out, node.out = node.out, []
-        return out
+        return in_order(out)
 
     def _settle(self) -> None:
         """What follows from the new state, whichever way it came about."""

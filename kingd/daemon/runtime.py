@@ -306,8 +306,8 @@ class Runtime:
         self._troubles.note([*seen, *self.problems()], now_us=now)
 
     def perform(self, effects: list[Effect]) -> None:  # noqa: C901 - a table that mypy checks for a forgotten kind
-        """What goes to other hosts goes first: an election does not wait for a log, nor for who watches."""
-        for effect in sorted(effects, key=_is_told_here) if len(effects) > 1 else effects:
+        """In the order of the list: what goes to other hosts is first in it."""
+        for effect in effects:
             match effect:
                 case Send(datagram, to):
                     self._transport.send(encode(datagram, self._seal), to)
@@ -420,10 +420,6 @@ class Runtime:
         if interval_us is not None:
             systemd.watchdog()
             self._loop.call_later(interval_us / 2e6, self._feed_watchdog)
-
-
-def _is_told_here(effect: Effect) -> bool:
-    return not isinstance(effect, Send | Multicast)
 
 
 def settings(config: Config, seeds: tuple[Endpoint, ...], seal: Seal) -> Settings:

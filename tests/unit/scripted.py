@@ -178,6 +178,8 @@ class Bench:
     # -- what happens
 
     def perform(self, effects: list[Effect]) -> list[Effect]:
+        done_here = [not isinstance(effect, Send | Multicast) for effect in effects]
+        assert done_here == sorted(done_here), "what goes to other hosts comes first"
         self.effects += effects
         for effect in effects:
             if isinstance(effect, Persist) and self.has_disk:
