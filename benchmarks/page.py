@@ -7,23 +7,12 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from benchmarks.compared import COMPARED, FAILOVER, QUORUM, REST
 from benchmarks.measured import Measured, load, machine_of
 from benchmarks.systems.catalogue import SYSTEMS
 
 PAGE = Path(__file__).parents[1] / "docs" / "performance.md"
 RESULTS = PAGE.parent / "results" / "bench.json"
-FAILOVER = (
-    "cold start", "SIGKILL", "cable pulled", "planned stop", "return", "return, from its first frame", "cable put back",
-)  # fmt: skip
-REST = (
-    "idle: frames sent, leader", "idle: frames sent, follower", "idle: frames sent, all three", "idle: bytes sent, leader",
-    "idle: bytes sent, follower", "idle: processor, leader", "idle: processor, follower", "idle: RSS", "idle: PSS",
-    "idle: guardian, PSS",
-)  # fmt: skip
-
-
-QUORUM = ("kingd-quorum", "kingd-quorum-fast")
-COMPARED = [name for name in SYSTEMS if name not in (*QUORUM, "kingd-fast-normal")]
 CALM = "changes of leader under load"
 _FRAMES = "idle: frames sent, all three"
 # What is fair to compare: default with default, and the same heartbeat with three missed.

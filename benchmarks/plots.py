@@ -7,8 +7,8 @@ import matplotlib as mpl
 from matplotlib import pyplot
 from matplotlib.axes import Axes
 
+from benchmarks.compared import COMPARED, FAILOVER
 from benchmarks.measured import Measured
-from benchmarks.page import COMPARED, FAILOVER
 
 _OURS, _THEIRS = "#0b6e4f", "#9a3b3b"
 _REST = ("idle: frames sent, all three", "idle: processor, leader", "idle: PSS")

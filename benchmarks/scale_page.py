@@ -10,13 +10,12 @@ from pathlib import Path
 
 from benchmarks import costs, simulated
 from benchmarks.costs import KERNEL, Costs
+from benchmarks.scale_share import BURST, SENT, by_part, share, sizes_of
 from benchmarks.simulated import BUSY, FAILOVER, REST, START, Row
 from kingd.core.state.members import MEMBERS_MAX, announce_interval_us
 from kingd.core.timing import MS, SECOND, Timing, reading_us
 
 PAGE = Path(__file__).parent.parent / "docs" / "scale.md"
-WOKEN, BURST, SENT = "received, one that wakes the process", "received, one of a burst", "sent"
-_GROUP = "sent to the group"
 _PAD = "&nbsp;"
 
 
@@ -36,10 +35,6 @@ def render(text: str, rows: Sequence[Row], known: Mapping[str, Costs], machine: 
         text, count = between.subn(lambda found, part=part: f"{found[1]}{part()}\n{found[2]}", text)  # type: ignore[misc]
         assert count == 1, f"docs/scale.md has {count} places for {name!r}"
     return text
-
-
-def by_part(rows: Sequence[Row], part: str) -> dict[int, Row]:
-    return {row.nodes: row for row in rows if row.part == part}
 
 
 def _table(header: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
@@ -109,12 +104,8 @@ def _outcome(row: Row) -> tuple[str, str]:
     return f"{row.sent:.1f} N ({row.sent_max:.1f} N)", f"{row.agreed_ms:.0f} ({row.agreed_ms_max:.0f})"
 
 
-def _sizes(known: Mapping[str, Costs]) -> list[str]:
-    return sorted((name for name in known if name != KERNEL), key=int)
-
-
 def _costs(known: Mapping[str, Costs]) -> str:
-    sizes = _sizes(known)
+    sizes = sizes_of(known)
     kinds = list(known[sizes[0]])
     lines = [[kind, *(f"{known[size][kind]:,.0f}" for size in sizes)] for kind in kinds]
     table = _table(["N", *(f"{int(size):,}" for size in sizes)], lines)
@@ -125,27 +116,11 @@ def _kernel(known: Mapping[str, Costs]) -> str:
     return ", ".join(f"{row} {us:.0f} us" for row, us in known[KERNEL].items())
 
 
-def share(row: Row, known: Mapping[str, Costs], *, leads: bool) -> float:
-    """Of one processor, at rest: what `row` counts, each as long as measured."""
-    size = min(_sizes(known), key=lambda name: abs(int(name) - row.nodes))
-    of, kernel = known[size], known[KERNEL]
-    who = "leader" if leads else "follower"
-    received, sent = (row.leader_in, row.leader_out) if leads else (row.follower_in, row.follower_out)
-    us = 0.0
-    for kind, rate in received.items():
-        exact = next((cost for name, cost in of.items() if name.startswith(f"{who}: {kind} received")), None)
-        us += rate * (kernel[WOKEN] + (of[f"{who}: Announce received"] if exact is None else exact))
-    for kind, rate in sent.items():
-        by_timer = of.get(f"{who}: {kind} sent")  # what answers a datagram is encoded with it
-        us += rate * (kernel[SENT] if by_timer is None else kernel[WOKEN] + by_timer + kernel[_GROUP])
-    return us / SECOND
-
-
 def _share(rows: Sequence[Row], known: Mapping[str, Costs]) -> str:
     lines = []
     failovers = by_part(rows, FAILOVER)
     for nodes, row in sorted(by_part(rows, REST).items()):
-        size = min(_sizes(known), key=lambda name: abs(int(name) - nodes))
+        size = min(sizes_of(known), key=lambda name: abs(int(name) - nodes))
         of, kernel = known[size], known[KERNEL]
         over = failovers[nodes]
         claims_ms = over.leader_out.get("Claim", 0) * (of["candidate: Claim sent"] + kernel[SENT]) / MS

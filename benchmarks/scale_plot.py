@@ -8,7 +8,7 @@ from matplotlib import pyplot
 from matplotlib.axes import Axes
 
 from benchmarks.costs import Costs
-from benchmarks.scale_page import by_part, share
+from benchmarks.scale_share import by_part, share
 from benchmarks.simulated import BUSY, FAILOVER, REST, Row
 from kingd.core.state.members import MEMBERS_MAX, announce_interval_us
 from kingd.core.timing import MS, SECOND, Timing, reading_us

@@ -1,33 +1,13 @@
-"""kingctl's verbs, as click sees them. Each group of verbs is a file of its own; what they share is here."""
+"""kingctl's verbs, as click sees them. Each group of verbs is a file of its own, and all have the options that are here."""
 
 import functools
-from dataclasses import dataclass
 
 import click
 
 from kingd import __version__
-from kingd.control.target import DEFAULT_TIMEOUT_S, is_instance, seconds, socket_path
-
-
-@dataclass
-class Ask:
-    """Which daemon is asked, and for how long. Options after the verb win over those before it."""
-
-    socket: str | None = None
-    instance: str | None = None
-    timeout_s: float = DEFAULT_TIMEOUT_S
-
-    @property
-    def path(self) -> str:
-        return socket_path(self.socket, self.instance)
-
-
-def duration(_ctx: click.Context, _param: click.Parameter, value: str | None) -> float | None:
-    try:
-        return None if value is None else seconds(value)
-    except ValueError:
-        hint = "such as 5s, 200ms, 1m, 2h or none (a number without a unit is seconds)"
-        raise click.BadParameter(f"{value!r} is no duration {hint}") from None
+from kingd.cli import changing, lab, local, reading, watching
+from kingd.cli.ask import Ask, duration
+from kingd.control.target import is_instance
 
 
 def _remember_timeout(ctx: click.Context, param: click.Parameter, value: str | None) -> None:
@@ -87,8 +67,6 @@ def run_click(argv: list[str]) -> int:
 
 @functools.cache
 def application() -> click.Group:
-    from kingd.cli import changing, lab, local, reading, watching
-
     # A call without a verb is a mistake (2) in click 8.2 and none in 8.1: so it is left to nobody's default.
     group = click.Group(
         name="kingctl",

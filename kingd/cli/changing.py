@@ -5,7 +5,7 @@ import math
 
 import click
 
-from kingd.cli.app import Ask, duration
+from kingd.cli.ask import Ask, duration
 from kingd.cli.exits import NO, OK, attempt, say
 from kingd.cli.text import age, clean
 from kingd.control.answer import flag, number, section_or_none, text, texts

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from kingd import __version__
-from kingd.cli.app import Ask
+from kingd.cli.ask import Ask
 from kingd.cli.exits import CONFIG, OK, say
 
 

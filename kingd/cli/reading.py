@@ -5,7 +5,7 @@ import json
 import click
 
 from kingd.cli import leader as answers
-from kingd.cli.app import Ask
+from kingd.cli.ask import Ask
 from kingd.cli.events import HEADER, SPARE, row
 from kingd.cli.exits import NO, OK, attempt, say
 from kingd.cli.quorum import state_words

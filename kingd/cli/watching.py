@@ -9,7 +9,7 @@ import threading
 
 import click
 
-from kingd.cli.app import Ask
+from kingd.cli.ask import Ask
 from kingd.cli.events import line
 from kingd.cli.exits import NO, OK, attempt, say
 from kingd.cli.leader import if_still_good

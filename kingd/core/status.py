@@ -20,6 +20,7 @@ from kingd.core.problems import (
     Unanswering,
 )
 from kingd.core.rules import quorum, silence, voters
+from kingd.core.rules.rivals import rivals
 from kingd.core.rules.voters import majority
 from kingd.core.state.members import Member, State
 from kingd.core.state.node import Node
@@ -88,7 +89,7 @@ def status(node: Node, now_us: int) -> Status:
 def members(node: Node, now_us: int) -> list[MemberRow]:
     """All that are known, this node among them, the first in rank first."""
     role, ballot, *_ = _believed(node, now_us)
-    leaders = {ballot.node, *(rival.node for rival in silence.rivals(node, now_us))}
+    leaders = {ballot.node, *(rival.node for rival in rivals(node, now_us))}
     others = [_row(m, _shown_role(m, leaders), now_us) for m in node.members.everybody()]
     own = MemberRow(
         peer=node.me(),

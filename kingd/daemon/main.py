@@ -13,9 +13,10 @@ from kingd import __version__
 from kingd.config import DEFAULT_FILE, ConfigError, load, remarks
 from kingd.control.target import is_instance
 from kingd.daemon.account import become_daemon
+from kingd.daemon.command_line import read
 from kingd.daemon.foreign import ForeignFolder, refuse
 from kingd.daemon.log import set_up
-from kingd.daemon.options import Options, read
+from kingd.daemon.options import Options
 from kingd.output import unwritten
 
 if TYPE_CHECKING:

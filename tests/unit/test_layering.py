@@ -1,7 +1,8 @@
 """The import rules of docs/architecture.md, read from the source, so that imports inside functions count too."""
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,7 @@ def module_name(path: Path) -> str:
     return ".".join(path.relative_to(TOP).with_suffix("").parts).removesuffix(".__init__")
 
 
-SOURCES = {module_name(path): path for path in sorted(TOP.glob("kingd/**/*.py"))}
+SOURCES = {module_name(path): path for top in ("kingd", "benchmarks") for path in sorted(TOP.glob(f"{top}/**/*.py"))}
 
 # what goes in and out of the core
 FACTS = ("kingd.core.effect", "kingd.core.facts", "kingd.core.problems", "kingd.core.settings", "kingd.core.timing")
@@ -187,3 +188,27 @@ def test_daemon_never_reaches_scapy() -> None:
             if name in SOURCES and name not in reached:
                 reached[name] = f"{reached[module]} -> {name}"
                 waiting.append(name)
+
+
+def cycle(sources: Collection[str], imported: Callable[[str], Iterable[str]]) -> list[str]:
+    """One, from a module back to itself, if there is one."""
+    graph = {module: {name for name in imported(module) if name in sources} - {module} for module in sources}
+    try:
+        TopologicalSorter(graph).prepare()
+    except CycleError as error:
+        found: list[str] = error.args[1]
+        return found
+    return []
+
+
+@pytest.mark.parametrize(
+    ("imported", "length"),
+    [({"a": ["b"], "b": ["c"], "c": []}, 0), ({"a": ["b", "os"], "b": ["c"], "c": ["a"]}, 4), ({"a": ["a"]}, 0)],
+)
+def test_cycle_is_found(imported: dict[str, list[str]], length: int) -> None:
+    assert len(cycle(imported, imported.__getitem__)) == length
+
+
+def test_no_module_imports_itself_by_way_of_others() -> None:
+    """Nor inside a function, where the import works: who reads either has to read both."""
+    assert cycle(SOURCES, imports) == []

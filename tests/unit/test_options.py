@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from kingd.daemon.command import read_by_click
-from kingd.daemon.options import Options, read, read_plain
+from kingd.daemon.command_line import read, read_plain
+from kingd.daemon.options import Options
 
 PLAIN = [
     "",

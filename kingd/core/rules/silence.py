@@ -5,22 +5,13 @@ Nothing here decides anything: it is what users are told."""
 
 from kingd.core.problems import AllFellSilent, DeafLeader, NoPeerAnswers, Problem
 from kingd.core.rules import contact
-from kingd.core.state.members import Member, State
+from kingd.core.rules.rivals import rivals
+from kingd.core.state.members import State
 from kingd.core.state.node import Node
 from kingd.core.timing import SECOND
 from kingd.core.wire.message import Role
 
 _ALONE_US = 5 * SECOND
-
-
-def rivals(node: Node, now_us: int) -> list[Member]:
-    """Who has said that it leads for longer than two leaders need to find each other, and is not followed here."""
-    settled_us = now_us - 2 * node.timing.contact_us
-    return [
-        m
-        for m in node.members.alive()
-        if m.role is Role.LEADER and m.node not in (node.leader.node, node.id) and m.role_us < settled_us
-    ]
 
 
 def problems(node: Node, now_us: int) -> list[Problem]:

@@ -2,7 +2,7 @@
 not ok. Of many members some are asked after the others: 450 answers at once would not fit into a socket."""
 
 from kingd.core.effect import Surveyed, SurveyRow
-from kingd.core.rules import silence
+from kingd.core.rules.rivals import rivals
 from kingd.core.state.members import Member, State
 from kingd.core.state.node import Node
 from kingd.core.state.pending import Inquiry
@@ -88,8 +88,8 @@ def _finish(node: Node, inquiry: Inquiry) -> None:
         ok=True,
         rtt_us=0,
     )
-    rivals = {rival.node: rival.leader.term for rival in silence.rivals(node, node.now_us)}
-    others = [inquiry.rows.get(asked.node) or _silent(asked, claims=rivals.get(asked.node)) for asked in inquiry.asked]
+    claimed = {rival.node: rival.leader.term for rival in rivals(node, node.now_us)}
+    others = [inquiry.rows.get(asked.node) or _silent(asked, claims=claimed.get(asked.node)) for asked in inquiry.asked]
     node.out.append(Surveyed(inquiry.token, (mine, *others)))
 
 
