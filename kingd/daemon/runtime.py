@@ -11,21 +11,18 @@ import logging
 import os
 import random
 import signal
-import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from kingd import __version__
 from kingd.config import Config
 from kingd.control.server import ControlServer
-from kingd.control.service import JsonObject, ServiceError
+from kingd.control.service import ServiceError
 from kingd.core.effect import (
     Draining,
     Effect,
     Event,
-    EventKind,
     HandedOver,
     Multicast,
     Persist,
@@ -36,28 +33,29 @@ from kingd.core.effect import (
     Will,
 )
 from kingd.core.election import Core
-from kingd.core.settings import Preempt, Settings
-from kingd.core.timing import Timing
 from kingd.core.wire.bodies import DecodeError
 from kingd.core.wire.codec import decode, encode
 from kingd.core.wire.endpoint import Endpoint
-from kingd.core.wire.message import Role, SessionId, Term
+from kingd.core.wire.message import SessionId, Term
 from kingd.core.wire.repeats import Repeats
-from kingd.core.wire.seal import Seal, cluster_id
-from kingd.daemon import scheduling, sentences, systemd, views
+from kingd.core.wire.seal import Seal
+from kingd.daemon import scheduling, sentences, systemd
+from kingd.daemon.chores import Chores
 from kingd.daemon.clock import now_us
+from kingd.daemon.deadline import Deadline
 from kingd.daemon.durable import Durable
+from kingd.daemon.election_settings import election_settings
 from kingd.daemon.gate import Gate
 from kingd.daemon.guardian import Guardian
-from kingd.daemon.journal import Journal
 from kingd.daemon.last_will import LastWill
 from kingd.daemon.log import set_up
+from kingd.daemon.news import News
+from kingd.daemon.peers import Peers
 from kingd.daemon.refusals import Lately, Refusals
 from kingd.daemon.service import ControlService, Settled
 from kingd.daemon.store import Store
 from kingd.daemon.troubles import Troubles
 from kingd.net.problems import Problem
-from kingd.net.seeds import numeric, parse_seed, resolve
 from kingd.net.transport import Transport
 
 _log = logging.getLogger("kingd")
@@ -67,18 +65,9 @@ _RESOLVE_EVERY_S = 60.0
 _REMEMBER_EVERY_S = 30.0
 _FLOOD_CHECK_EVERY_S = 5.0
 _STOCK_EVERY_S = 5.0
-_TELL_AFTER_S = 0.5
 _ASKED_MAX = 16  # members whose way to us tells our address: it is looked up for each event
 # asyncio reads, and then runs timers: only who was stopped in between, or flooded, has something left to read.
 _LATE_US = 5_000
-_LEADERSHIP = (
-    EventKind.ELECTED,
-    EventKind.DEPOSED,
-    EventKind.LEADER_CHANGED,
-    EventKind.LEADER_LOST,
-    EventKind.STARTED,
-    EventKind.OVERLAP_RESOLVED,
-)
 
 
 class Runtime:
@@ -101,10 +90,9 @@ class Runtime:
         self._repeats = Repeats()
         rng = random.Random(os.urandom(16))  # not the core's
         self._last_will = LastWill(guardian, seal, rng=rng)
-        self._seeds = [parse_seed(peer, config.network.port) for peer in config.network.peers]
-        self._resolved: tuple[Endpoint, ...] = (*numeric(self._seeds), *store.load_peers())
+        self._peers = Peers(config.network.peers, port=config.network.port, store=store)
         self.core = Core(
-            settings(config, self._resolved, seal),
+            election_settings(config, self._peers.endpoints, seal),
             node_id=store.node_id,
             session=SessionId(int.from_bytes(os.urandom(8), "big") | 1),
             rng=random.Random(os.urandom(16)),
@@ -117,22 +105,16 @@ class Runtime:
         self.refusals = Refusals()
         self._durable = Durable(store, self.core, rng=rng, perform=self.perform, on_problem=self._note_problems)
         self._gate = Gate(self.core, self.refusals)
-        self.journal = Journal()
+        self.news = News(self.core, here=self.here)
+        self._chores = Chores(self._on_failed)
         self._lately = Lately()
         self._troubles = Troubles()
-        self.since = views.moment(time.time())
-        self.changed: JsonObject = {}
-        self._waiting: tuple[str, ...] = ()  # keys whose new values need a restart
         self._late = ""  # why this process may run late on a busy host
         self._exit = 0
-        self._armed_us: int | None = None
-        self._timer: asyncio.TimerHandle | None = None
-        self._telling: asyncio.TimerHandle | None = None
+        self._deadline = Deadline(self._on_due)
         self._service = ControlService(self)
         self._server = ControlServer(self._service, path=config.control.socket, group=config.control.group)
-        self._tasks: set[asyncio.Task[None]] = set()
         self._is_ending = False
-        self._remembered: list[Endpoint] = []
 
     async def run(self) -> int:
         """Exit code: 0 after a planned stop, EX_SOFTWARE after a mistake of ours. SocketBusy, SocketUnusable: not
@@ -151,17 +133,22 @@ class Runtime:
         self._transport.start(self._loop)
         self._durable.begin()
         self._handle_signals()
-        self._every(_RESOLVE_EVERY_S, self._resolve_seeds)
-        self._every(_REMEMBER_EVERY_S, self._remember_peers)
-        self._every(_FLOOD_CHECK_EVERY_S, self._gate.watch)
-        self._spawn(self._durable.watch())
-        self._every(_STOCK_EVERY_S, self._take_stock)
+        self._begin_chores()
         self._feed_watchdog()
-        systemd.ready(self.sentence())
+        systemd.ready(self.news.sentence())
         await self._stopped.wait()
         systemd.stopping()
         await self._close()
         return self._exit
+
+    def _begin_chores(self) -> None:
+        chores, peers = self._chores, self._peers
+        if peers.has_names:
+            chores.every(_RESOLVE_EVERY_S, lambda: chores.spawn(peers.resolve(self._configure)))
+        chores.every(_REMEMBER_EVERY_S, lambda: chores.spawn(peers.remember(self.core)))
+        chores.every(_FLOOD_CHECK_EVERY_S, self._gate.watch)
+        chores.every(_STOCK_EVERY_S, self._take_stock)
+        chores.spawn(self._durable.watch())
 
     def _open_transport(self) -> Transport:
         network = self.config.network
@@ -171,7 +158,7 @@ class Runtime:
             group4=network.group4,
             group6=network.group6,
             broadcast=network.broadcast,
-            peers=bool(self._seeds or self._resolved),
+            peers=self._peers.has_any,
             on_datagram=self._on_datagram,
             on_refused=self._on_refused,
             on_links_changed=self._on_links_changed,
@@ -188,12 +175,10 @@ class Runtime:
         signal.signal(number, lambda *_: self._loop.call_soon_threadsafe(work))
 
     async def _close(self) -> None:
-        for task in self._tasks:
-            task.cancel()
-        if self._timer is not None:
-            self._timer.cancel()
+        self._chores.end()
+        self._deadline.cancel()
         self._transport.close()
-        self.journal.close()
+        self.news.close()
         await self._server.close()
         if self._exit == 0:
             self._durable.end(self.core.endpoints())
@@ -207,12 +192,15 @@ class Runtime:
         self._exit = EX_SOFTWARE
         self._stopped.set()
 
+    def _on_failed(self, error: BaseException) -> None:
+        self._on_exception(self._loop, {"message": "background work failed", "exception": error})
+
     def _on_stop_signal(self) -> None:
         if self._is_ending:  # asked twice: now
             self._stopped.set()
             return
         self._is_ending = True
-        self._spawn(self._end())
+        self._chores.spawn(self._end())
 
     async def _end(self) -> None:
         await self._service.drain_to_stop()
@@ -225,7 +213,7 @@ class Runtime:
     def reconfigure(self, config: Config, seal: Seal, *, waiting: Sequence[str]) -> None:
         """Put the live keys of a checked configuration, and the cluster's keys, into force. `waiting`: what a restart will."""
         self.config = config
-        self._waiting = tuple(waiting)
+        self.news.waiting = tuple(waiting)
         if self._seal.requires_key and not seal.requires_key:
             _log.warning("unsigned datagrams are believed from now on (security: %s)", seal.mode)
         self._seal = seal
@@ -233,8 +221,12 @@ class Runtime:
         set_up(config.log.level, config.log.format)
         self._prefer()
         self._server.look_up_group(wait_s=0)
-        self.perform(self.core.configure(settings(config, self._resolved, seal), now_us=now_us()))
-        systemd.status(self._headline())
+        self._configure()
+        self.news.tell_systemd()
+
+    def _configure(self) -> None:
+        new = election_settings(self.config, self._peers.endpoints, self._seal)
+        self.perform(self.core.configure(new, now_us=now_us()))
 
     def _prefer(self) -> None:
         """In each thread."""
@@ -242,9 +234,8 @@ class Runtime:
 
     def problems(self) -> list[str]:
         found = [str(problem) for problem in self._transport.problems()]
-        waiting = (
-            f"changed, and in force only after a restart of kingd: {', '.join(self._waiting)}" if self._waiting else ""
-        )
+        keys = ", ".join(self.news.waiting)
+        waiting = f"changed, and in force only after a restart of kingd: {keys}" if keys else ""
         own = (self._server.problem, self._late, self._last_will.problem, waiting)
         return [*self._durable.problems(), *filter(None, own), *found]
 
@@ -267,7 +258,7 @@ class Runtime:
     def _read(self, data: bytes, source: Endpoint, now: int) -> None:
         found = self._repeats.find(data, self._seal)
         if found is not None and self.core.repeat(*found, source=source, now_us=now):
-            self._arm()
+            self._deadline.set(self.core.deadline_us)
             return
         try:
             datagram = decode(data, cluster=self.core.settings.cluster, seal=self._seal)
@@ -278,10 +269,7 @@ class Runtime:
         self._repeats.remember(data, datagram)
         self.perform(self.core.receive(datagram, source=source, now_us=now))
 
-    def _on_timer(self) -> None:
-        assert self._armed_us is not None
-        late_us = now_us() - self._armed_us
-        self._armed_us = None
+    def _on_due(self, late_us: int) -> None:
         if late_us > _LATE_US:
             self._transport.drain()
         self.perform(self.core.tick(now_us=now_us()))
@@ -319,9 +307,9 @@ class Runtime:
                 case Will():
                     self._last_will.leave(effect)
                 case Persist():
-                    self._spawn(self._durable.keep(effect))
+                    self._chores.spawn(self._durable.keep(effect))
                 case Event():
-                    self._publish(effect)
+                    self.news.tell(effect)
                 case Surveyed():
                     self._service.on_surveyed(effect)
                 case Draining():
@@ -330,44 +318,7 @@ class Runtime:
                     self._service.on_handed_over(effect)
                 case Stopped():
                     self._stopped.set()
-        self._arm()
-
-    def _arm(self) -> None:
-        """Each heartbeat puts the deadline off. To put off the timer too costs much less than a wake-up for nothing."""
-        deadline_us = self.core.deadline_us
-        if deadline_us == self._armed_us:
-            return
-        if self._timer is not None:
-            self._timer.cancel()
-        self._armed_us = deadline_us
-        delay_us = max(0, deadline_us - now_us())
-        self._timer = self._loop.call_later(delay_us / 1e6, self._on_timer)
-
-    def _publish(self, event: Event) -> None:
-        wall_s = time.time()
-        shown = views.event(
-            event,
-            here=self.here(),
-            seq=self.journal.next_seq(),
-            wall_s=wall_s,
-            monotonic_ns=time.clock_gettime_ns(time.CLOCK_MONOTONIC),
-        )
-        if event.kind in _LEADERSHIP:
-            self.since = views.moment(wall_s)
-            self.changed = shown
-            systemd.status(self._headline())
-        elif self._telling is None:  # 450 hosts that come together are one change of their number
-            self._telling = self._loop.call_later(_TELL_AFTER_S, self._tell_systemd)
-        self.journal.add(shown)
-        _log.info("%s", views.line(event))
-
-    def _tell_systemd(self) -> None:
-        self._telling = None
-        systemd.status(self._headline())
-
-    def _headline(self) -> str:
-        """`systemctl reload` itself says nothing when it went well: what it left undone stands where one looks next."""
-        return self.sentence() + (f"; needs a restart: {', '.join(self._waiting)}" if self._waiting else "")
+        self._deadline.set(self.core.deadline_us)
 
     def here(self) -> str | None:
         """This node's own address: the one by which members know it, or knew it."""
@@ -375,68 +326,11 @@ class Runtime:
         endpoint = self._transport.own_endpoint(known[:_ASKED_MAX])
         return None if endpoint is None else str(endpoint)
 
-    def sentence(self) -> str:
-        facts = self.core.status(now_us())
-        if facts.leader is None:
-            return f"no leader is known ({facts.reason.word}), {facts.alive} members alive"
-        me = "I lead" if facts.role is Role.LEADER else f"leader is {facts.leader.name}"
-        return f"{me}, term {facts.term}, {facts.alive} members alive"
-
-    def _spawn(self, work: "asyncio._CoroutineLike[None]") -> None:
-        task = self._loop.create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._on_task_done)
-
-    def _on_task_done(self, task: asyncio.Task[None]) -> None:
-        self._tasks.discard(task)
-        if not task.cancelled() and (error := task.exception()) is not None:
-            self._on_exception(self._loop, {"message": "background work failed", "exception": error})
-
-    def _every(self, interval_s: float, work: Callable[[], None]) -> None:
-        work()
-        self._loop.call_later(interval_s, self._every, interval_s, work)
-
-    def _resolve_seeds(self) -> None:
-        if len(self._seeds) > len(numeric(self._seeds)):
-            self._spawn(self._resolve())
-
-    async def _resolve(self) -> None:
-        found = (*await resolve(self._seeds, self._loop), *self._store.load_peers())
-        if found != self._resolved:
-            self._resolved = found
-            self.perform(self.core.configure(settings(self.config, found, self._seal), now_us=now_us()))
-
-    def _members(self) -> list[Endpoint]:
-        return self.core.endpoints()
-
-    def _remember_peers(self) -> None:
-        members = self._members()
-        if members and members != self._remembered:
-            self._remembered = members
-            self._spawn(asyncio.to_thread(self._store.save_peers, members))
-
     def _feed_watchdog(self) -> None:
         interval_us = systemd.watchdog_interval_us()
         if interval_us is not None:
             systemd.watchdog()
             self._loop.call_later(interval_us / 2e6, self._feed_watchdog)
-
-
-def settings(config: Config, seeds: tuple[Endpoint, ...], seal: Seal) -> Settings:
-    """The part of the configuration that the election cares for."""
-    return Settings(
-        cluster=cluster_id(config.cluster),
-        name=config.name,
-        version=__version__,
-        priority=config.priority,
-        preempt=Preempt(enabled=config.preempt.enabled, wait_us=config.preempt.wait_us),
-        timing=Timing(heartbeat_us=config.timing.heartbeat_us, leader_timeout_us=config.timing.leader_timeout_us),
-        tags=config.tags,
-        seeds=seeds,
-        broadcast=config.network.broadcast,
-        key_id=seal.key_id,
-        voters=tuple(sorted(config.quorum.voters)),
-    )
 
 
 def run(

@@ -3,14 +3,13 @@
 import asyncio
 import contextlib
 import logging
-import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import replace
 from typing import Protocol
 
 from kingd.config import Config, ConfigError, apply_live, changed_keys, needs_restart
 from kingd.control.service import JsonObject, ServiceError
-from kingd.core.effect import Effect, Event, EventKind, HandedOver, Surveyed
+from kingd.core.effect import Effect, HandedOver, Surveyed
 from kingd.core.election import Core
 from kingd.core.problems import StepDownError
 from kingd.core.timing import DRAIN_US_MAX, SECOND
@@ -19,7 +18,7 @@ from kingd.core.wire.seal import Seal
 from kingd.daemon import sentences, views
 from kingd.daemon.clock import now_us
 from kingd.daemon.drains import Drains
-from kingd.daemon.journal import Journal
+from kingd.daemon.news import News
 from kingd.daemon.refusals import Refusals
 
 _log = logging.getLogger("kingd")
@@ -32,9 +31,6 @@ _STILL_RUNS = (
     "the units of kingd-leader.target did not end within 30 s, so this host leads on: see which one it is (systemctl "
     "list-dependencies kingd-leader.target, systemctl status), end it, then step down again"
 )
-_OF_THE_CHANGE = ("time", "monotonic_ns", "previous_role", "previous_leader")
-_KIND_NOW = {Role.LEADER: EventKind.ELECTED, Role.FOLLOWER: EventKind.LEADER_CHANGED, Role.JOINING: EventKind.STARTED}
-
 
 Settled = tuple[Config, Seal]
 """A checked configuration, and the keys that it names."""
@@ -45,10 +41,8 @@ class Daemon(Protocol):
 
     core: Core
     config: Config
-    journal: Journal
+    news: News
     refusals: Refusals
-    since: str
-    changed: JsonObject  # the last event about leadership, as users were told it
     reread: Callable[[], Settled]
 
     @property
@@ -59,7 +53,6 @@ class Daemon(Protocol):
     def problems(self) -> list[str]: ...
     def rejected(self) -> dict[str, int]: ...
     def rejected_lately(self) -> dict[str, int]: ...
-    def sentence(self) -> str: ...
 
 
 class ControlService:
@@ -78,7 +71,7 @@ class ControlService:
             daemon.core.status(now),
             daemon.config,
             here=daemon.here(),
-            since=daemon.since,
+            since=daemon.news.since,
             strangers=daemon.refusals.strangers(now),
             problems=daemon.problems(),
             security={"mode": daemon.seal.mode, "keys": list(daemon.seal.key_ids)},
@@ -91,7 +84,7 @@ class ControlService:
         return views.members(self._daemon.core.members(now_us()), here=self._daemon.here())
 
     def history(self) -> JsonObject:
-        return {"version": 1, "events": self._daemon.journal.history()}
+        return {"version": 1, "events": self._daemon.news.history()}
 
     async def survey(self) -> JsonObject:
         """Whoever asks while one is under way, or is to come, shares its answer."""
@@ -113,30 +106,7 @@ class ControlService:
         _answer(self._surveys.pop(result.token), views.survey(result))
 
     def watch(self) -> AsyncIterator[JsonObject]:
-        return self._daemon.journal.watch(self._present())
-
-    def _present(self) -> JsonObject:
-        """The state right now, in the shape of the event that brought it about."""
-        daemon = self._daemon
-        facts = daemon.core.status(now_us())
-        event = Event(
-            kind=_KIND_NOW.get(facts.role, EventKind.LEADER_LOST),
-            role=facts.role,
-            previous_role=facts.role,
-            term=facts.term,
-            leader=facts.leader,
-            previous_leader=None,
-            reason=facts.reason,
-        )
-        shown = views.event(
-            event,
-            here=daemon.here(),
-            seq=daemon.journal.seq,
-            wall_s=time.time(),
-            monotonic_ns=time.clock_gettime_ns(time.CLOCK_MONOTONIC),
-        )
-        former = {key: daemon.changed[key] for key in _OF_THE_CHANGE if key in daemon.changed}
-        return shown | former | {"initial": True}
+        return self._daemon.news.watch()
 
     async def drain(self, name: str) -> AsyncIterator[JsonObject]:
         told = self._drains.open(name)
@@ -191,7 +161,7 @@ class ControlService:
             effects = daemon.core.step_down(to=to, for_us=for_ms * 1000, now_us=now_us())
         except StepDownError as error:
             name, sentence = sentences.hindrance(error.why)
-            raise ServiceError(name, f"{sentence}; {daemon.sentence()}") from None
+            raise ServiceError(name, f"{sentence}; {daemon.news.sentence()}") from None
         pending: asyncio.Future[JsonObject] = asyncio.get_running_loop().create_future()
         self._step_downs.append(pending)
         daemon.perform(effects)
@@ -199,7 +169,7 @@ class ControlService:
             async with asyncio.timeout(_STEP_DOWN_LIMIT_S):
                 return await pending
         except TimeoutError:
-            raise ServiceError("TimedOut", f"nobody has taken over; {daemon.sentence()}") from None
+            raise ServiceError("TimedOut", f"nobody has taken over; {daemon.news.sentence()}") from None
 
     def on_handed_over(self, result: HandedOver) -> None:
         facts = self._daemon.core.status(now_us())
