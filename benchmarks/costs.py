@@ -110,7 +110,7 @@ def measure(nodes: int) -> Costs:
     voters = cluster.hosts[4:][-_VOTERS:] or cluster.hosts[2:]
     seated = [*cluster.hosts[:4], *(host for host in voters if host.index >= 4)]
     settle(cluster, among=seated)
-    every_us = max(cluster.hosts[0].core.node.size if cluster.hosts[0].core else 1, 1)
+    every_us = max(cluster.hosts[0].core.node.scale.members if cluster.hosts[0].core else 1, 1)
     every_us = min(SECOND, max(every_us * 1_000, SECOND // nodes))
     return _of_leader(cluster, every_us) | _of_follower(cluster, voters[-1], every_us) | _of_failover(cluster, voters)
 

@@ -12,8 +12,8 @@ from benchmarks import costs, simulated
 from benchmarks.costs import KERNEL, Costs
 from benchmarks.scale_share import BURST, SENT, by_part, share, sizes_of
 from benchmarks.simulated import BUSY, FAILOVER, REST, START, Row
-from kingd.core.state.members import MEMBERS_MAX, announce_interval_us
-from kingd.core.timing import MS, SECOND, Timing, reading_us
+from kingd.core.scale import MEMBERS_MAX, announce_us, reading_us
+from kingd.core.timing import MS, SECOND, Timing
 
 PAGE = Path(__file__).parent.parent / "docs" / "scale.md"
 _PAD = "&nbsp;"
@@ -137,7 +137,7 @@ def _constants(rows: Sequence[Row]) -> str:
     for nodes in sorted(by_part(rows, REST)):
         known = min(nodes, MEMBERS_MAX)
         reading_ms = reading_us(known) / MS
-        interval_s = announce_interval_us(known) / SECOND
+        interval_s = announce_us(known) / SECOND
         lines.append(
             [
                 f"{nodes:,}",

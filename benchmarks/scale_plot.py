@@ -10,8 +10,8 @@ from matplotlib.axes import Axes
 from benchmarks.costs import Costs
 from benchmarks.scale_share import by_part, share
 from benchmarks.simulated import BUSY, FAILOVER, REST, Row
-from kingd.core.state.members import MEMBERS_MAX, announce_interval_us
-from kingd.core.timing import MS, SECOND, Timing, reading_us
+from kingd.core.scale import MEMBERS_MAX, announce_us, reading_us
+from kingd.core.timing import MS, SECOND, Timing
 
 _OURS, _LEADER, _LIMIT = "#0b6e4f", "#9a3b3b", "#777777"
 _SIZES = [3, 10, 32, 50, 100, 150, 300, 450, 1_000, 1_300, 2_000, 4_096, 10_000]
@@ -70,7 +70,7 @@ def _failovers(axes: Axes, rows: Sequence[Row]) -> None:
 
 
 def _ages(axes: Axes) -> None:
-    intervals_s = [announce_interval_us(min(size, MEMBERS_MAX)) / SECOND for size in _SIZES]
+    intervals_s = [announce_us(min(size, MEMBERS_MAX)) / SECOND for size in _SIZES]
     axes.plot(_SIZES, intervals_s, "o-", color=_OURS, label="announced every")
     axes.plot(
         _SIZES,

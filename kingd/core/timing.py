@@ -1,5 +1,5 @@
 """Every duration of the election, derived from the two that a user sets, with the reasons. docs/protocol.md 5 has the
-numbers."""
+numbers. What many members make longer is in scale.py."""
 
 from dataclasses import dataclass
 
@@ -19,14 +19,6 @@ spread over so long, for hundreds of them may share a machine or a disk."""
 
 _RHO_PERCENT = 1  # how far the rate of a host's clock may be from real time
 _SLACK_US = 5 * MS
-_READ_AT_ONCE = 32
-_READING_US = 200
-_BEATS_IN_FULL = 128  # a leader of twice, three times ... so many beats half, a third ... as often
-
-
-def reading_us(answers: int) -> int:
-    """How much longer a claim to so many takes: hundreds of answers are read one after the other."""
-    return max(0, answers - _READ_AT_ONCE) * _READING_US
 
 
 def promise_us(lease_us: int) -> int:
@@ -41,11 +33,6 @@ class Timing:
 
     heartbeat_us: int = 100 * MS  # three may be lost, jitter is far below; smaller: faster detection, more packets
     leader_timeout_us: int = 500 * MS  # at least 3 heartbeats; smaller: a stall of a few hundred ms looks like a death
-
-    def beat_us(self, members: int) -> int:
-        """How often the leader of so many beats: what wakes all of them comes more rarely the more they are, but never so
-        rarely that one lost heartbeat looks like a death."""
-        return min(self.heartbeat_us * max(1, members // _BEATS_IN_FULL), self.leader_timeout_us // 2)
 
     @property
     def round_trip_us(self) -> int:
@@ -73,7 +60,7 @@ class Timing:
 
     @property
     def claim_timeout_us(self) -> int:
-        """Who has not answered a claim by now is not there. (Of a claim to many `reading_us` later.)"""
+        """Who has not answered a claim by now is not there. (Of a claim to many later: scale.py.)"""
         return 5 * self.round_trip_us
 
     @property
@@ -83,7 +70,7 @@ class Timing:
 
     @property
     def hold_us(self) -> int:
-        """How long a promise to a candidate runs before it must have led: two claims. (Of many `reading_us` longer.)"""
+        """How long a promise to a candidate runs before it must have led: two claims. (Of many longer: scale.py.)"""
         return 2 * self.claim_timeout_us
 
     @property

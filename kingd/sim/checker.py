@@ -24,8 +24,9 @@ BOUNDED   no table grows past its cap
 from dataclasses import dataclass, field
 
 from kingd.core.effect import Effect, Event, EventKind, Multicast, Send
+from kingd.core.scale import MEMBERS_MAX
 from kingd.core.state.challenges import CHALLENGES_MAX
-from kingd.core.state.members import MEMBERS_MAX, State
+from kingd.core.state.members import State
 from kingd.core.state.node import Node
 from kingd.core.timing import NEVER
 from kingd.core.wire.message import (

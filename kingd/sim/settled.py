@@ -11,7 +11,8 @@ from math import sqrt
 
 from kingd.core.effect import Effect
 from kingd.core.election import Core
-from kingd.core.state.members import MEMBERS_MAX, Member, announce_interval_us
+from kingd.core.scale import MEMBERS_MAX, announce_us
+from kingd.core.state.members import Member
 from kingd.core.timing import SECOND
 from kingd.core.wire.message import Ballot, Reason, Role, Term
 from kingd.sim.cluster import Cluster
@@ -35,7 +36,7 @@ class Settling:
         self._cluster = cluster
         self._rng = cluster.rng
         self._known = min(len(cluster.hosts), MEMBERS_MAX + 1)  # to those who know everybody, themselves included
-        self._interval_us = interval_us = announce_interval_us(self._known)
+        self._interval_us = interval_us = announce_us(self._known)
         cluster.now_us += 2 * interval_us
         for host in cluster.hosts:
             host.ceiling = _CEILING

@@ -3,7 +3,8 @@
 import pytest
 
 from kingd.core.effect import EventKind, Send, Surveyed
-from kingd.core.state.members import FORGET_AFTER_US, MEMBERS_MAX
+from kingd.core.scale import MEMBERS_MAX
+from kingd.core.state.members import FORGET_AFTER_US
 from kingd.core.timing import SECOND
 from kingd.core.wire.message import (
     NO_BALLOT,

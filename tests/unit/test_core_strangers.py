@@ -6,8 +6,9 @@ import pytest
 
 from kingd.core.effect import Effect, EventKind, Send
 from kingd.core.rules import challenging
+from kingd.core.scale import MEMBERS_MAX
 from kingd.core.settings import Voters
-from kingd.core.state.members import MEMBERS_MAX, Member
+from kingd.core.state.members import Member
 from kingd.core.state.node import TERM_MAX
 from kingd.core.timing import Timing, promise_us
 from kingd.core.wire.endpoint import Endpoint

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 
 from kingd.core.effect import EventKind
-from kingd.core.state.members import MEMBERS_MAX
+from kingd.core.scale import MEMBERS_MAX
 from kingd.core.timing import MS
 from kingd.core.wire.message import (
     Claim,

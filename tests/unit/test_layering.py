@@ -17,7 +17,14 @@ def module_name(path: Path) -> str:
 SOURCES = {module_name(path): path for top in ("kingd", "benchmarks") for path in sorted(TOP.glob(f"{top}/**/*.py"))}
 
 # what goes in and out of the core
-FACTS = ("kingd.core.effect", "kingd.core.facts", "kingd.core.problems", "kingd.core.settings", "kingd.core.timing")
+FACTS = (
+    "kingd.core.effect",
+    "kingd.core.facts",
+    "kingd.core.problems",
+    "kingd.core.scale",
+    "kingd.core.settings",
+    "kingd.core.timing",
+)
 # what drives the core, or shows what it says, through its door
 OUTSIDE = ("kingd.daemon", "kingd.control", "kingd.cli", "kingd.net", "kingd.lab", "kingd.client")
 BEHIND_THE_DOOR = ("kingd.core.state", "kingd.core.rules")

@@ -6,18 +6,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from kingd.core.scale import ANNOUNCE_US, MEMBERS_MAX, announce_us
 from kingd.core.state.challenges import CHALLENGES_MAX, Challenge, Challenges
 from kingd.core.state.members import (
-    ANNOUNCE_US,
     ENDPOINT_STALE_US,
     FORGET_AFTER_US,
-    MEMBERS_MAX,
     MISSED_MAX,
     Member,
     Members,
     ReplayWindow,
     State,
-    announce_interval_us,
 )
 from kingd.core.timing import SECOND
 from kingd.core.wire.endpoint import Endpoint
@@ -118,6 +116,22 @@ def test_new_session_replaces_the_old_one_and_counts_as_a_return() -> None:
     assert newest.returns(400 * SECOND) == 0  # forgiven after five minutes
 
 
+def test_who_is_only_heard_of_is_no_verified_member_until_it_answers() -> None:
+    """And then with its former session until it has proven the new one."""
+    members, former, newer = Members(), member(7, session=1), member(7, session=2)
+    members.add(former)
+    members.hear_of(newer)
+    assert [m.verified for m in members.everybody()] == [True, False]
+    assert members.find(NodeId(7), SessionId(2)) is None
+    assert members.alive() == [former]
+    assert members.everybody_alive(0) == [former, newer]
+    silent_us = MISSED_MAX * newer.interval_us + 1
+    assert (former.state_at(silent_us), newer.state_at(silent_us)) == (State.ALIVE, State.DEAD)
+    members.add(newer)
+    assert members.everybody() == [newer]
+    assert newer.verified
+
+
 def test_flood_of_members_drives_out_the_dead_and_never_the_living() -> None:
     members = Members()
     for node in range(1, MEMBERS_MAX + 1):
@@ -167,7 +181,7 @@ def test_own_stall_is_nobodys_silence() -> None:
 
 @pytest.mark.parametrize(("size", "every_s"), [(3, 1), (30, 1), (50, 2.5), (100, 10), (450, 202.5)])
 def test_098_announcements_that_arrive_anywhere_are_no_more_than_1000_a_second(size: int, every_s: float) -> None:
-    assert announce_interval_us(size) == every_s * SECOND
+    assert announce_us(size) == every_s * SECOND
     assert size * size / every_s <= 1_000
 
 

@@ -248,7 +248,7 @@ def give_way(node: Node, refuse: Refuse | None) -> None:
 def come_again(node: Node) -> None:
     """Soon, by rank, and not at once: two candidates that each claim when the other gives way would do so every round trip."""
     node.duels += 1
-    unit_us = node.patient_us(node.timing.round_trip_us)
+    unit_us = node.scale.patient_us(node.timing.round_trip_us, after=node.duels)
     node.seek(None, delay_us=node.turn_us() + node.jitter(unit_us // 2, unit_us * 2))
 
 

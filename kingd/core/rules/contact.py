@@ -6,7 +6,8 @@ claims to have."""
 from kingd.core.effect import EventKind
 from kingd.core.rules import challenging, survey
 from kingd.core.rules.publishing import tell_of
-from kingd.core.state.members import ANNOUNCE_FIRST_US, MEMBERS_MAX, Member, State, announce_interval_us
+from kingd.core.scale import MEMBERS_MAX, announce_us
+from kingd.core.state.members import ANNOUNCE_FIRST_US, Member, State
 from kingd.core.state.node import Node
 from kingd.core.timing import MS, NEVER, SECOND
 from kingd.core.wire.endpoint import Endpoint
@@ -38,7 +39,7 @@ _SWEEP_US_MAX = 5 * SECOND
 def announce(node: Node) -> None:
     """What the leader of a large cluster has answered is not said again: it wakes everybody. Until its first heartbeat or
     roster any cluster may be large."""
-    interval_us = announce_interval_us(node.size)
+    interval_us = node.scale.announce_us
     leader = node.followed()
     may_be_met = leader is not None and (node.is_large or leader.alive == 0)
     if not may_be_met or node.announced not in range(1, len(ANNOUNCE_FIRST_US) + 1):
@@ -69,7 +70,7 @@ def _unicast_copies(node: Node, *, alone: bool) -> list[tuple[NodeId, SessionId,
     unicast only, so that they may well hear us by unicast only."""
     known = {m.endpoint[:2] for m in node.members.alive()}
     seeds = [(NOBODY, NO_SESSION, e) for e in node.settings.seeds if alone or e[:2] not in known]
-    deaf_us = 3 * announce_interval_us(node.size)
+    deaf_us = node.scale.missed_us
     deaf = [
         (m.node, m.session, m.endpoint)
         for m in node.members.alive()
@@ -116,9 +117,7 @@ def on_stranger(node: Node, datagram: Datagram, source: Endpoint) -> Member | No
     if isinstance(body, Heartbeat) and _is_live_leader(node, header):
         hear_foreign_leader(node, header.session, lonely=body.lonely, proven=False)
     if isinstance(body, Announce) and not must_verify(node, header, body):
-        interval_us = min(
-            max(body.interval_ms * MS, announce_interval_us(node.size)), announce_interval_us(MEMBERS_MAX)
-        )
+        interval_us = min(max(body.interval_ms * MS, node.scale.announce_us), announce_us(MEMBERS_MAX))
         node.members.note(header, body, source, interval_us=interval_us, now_us=node.now_us)
         return None
     if header.multicast:
@@ -199,7 +198,7 @@ def look_for_contact(node: Node) -> None:
 def hears_nobody(node: Node) -> bool:
     """Not even somebody whom it cannot reach: three announcements are missing of anybody there may be."""
     heard_us = max((m.heard_us for m in node.members.verified()), default=node.strangers.heard_us)
-    return node.now_us - max(heard_us, node.strangers.heard_us) > 3 * announce_interval_us(node.size)
+    return node.now_us - max(heard_us, node.strangers.heard_us) > node.scale.missed_us
 
 
 def hear_foreign_leader(node: Node, session: SessionId, *, lonely: bool, proven: bool) -> None:
@@ -237,7 +236,7 @@ def _verify(node: Node, datagram: Datagram, ack: ProbeAck, source: Endpoint) -> 
         heard_us=node.now_us,
         contact_us=challenge.sent_us,
         hold_us=ack.hold_ms * MS,
-        interval_us=announce_interval_us(node.size),  # which it learns only now
+        interval_us=node.scale.announce_us,  # which it learns only now
     )
     member.window.accept(header.sequence)
     node.members.add(member)
@@ -277,7 +276,7 @@ def revive(node: Node, member: Member) -> None:
 
 def sweep(node: Node) -> None:
     # Who has just come, be it they or we, did not know how rarely the members of so large a cluster announce themselves.
-    for member in node.members.bury(node.now_us, interval_us=announce_interval_us(node.size)):
+    for member in node.members.bury(node.now_us, interval_us=node.scale.announce_us):
         tell_of(node, EventKind.MEMBER_DEAD, member, Reason.LEADER_TIMEOUT)
     node.strangers.forget(node.now_us)
     for target, (until_us, _) in list(node.refused_handover.items()):
@@ -288,7 +287,7 @@ def sweep(node: Node) -> None:
         verify_heard_of(node, _VERIFY_PER_SWEEP)
     # As often as a silence matters: in a large cluster it lasts minutes.
     longest_us = SECOND // 2 if node.role is Role.SEEKING or not heard_of else _SWEEP_US_MAX
-    node.sweep_at_us = node.now_us + min(longest_us, announce_interval_us(node.size) // 2)
+    node.sweep_at_us = node.now_us + min(longest_us, node.scale.sweep_us)
 
 
 def give_up(node: Node, member: Member, kind: EventKind, reason: Reason) -> None:

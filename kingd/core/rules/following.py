@@ -5,8 +5,9 @@ unicast, so that a multicast that stopped reaching this host polls instead of el
 
 from kingd.core.effect import EventKind, Rejoin
 from kingd.core.rules import claiming, contact, quorum
+from kingd.core.scale import ask_ahead_us
 from kingd.core.state.members import Member, State
-from kingd.core.state.node import PINGS_PER_SECOND, Node
+from kingd.core.state.node import Node
 from kingd.core.timing import MS, NEVER, SECOND
 from kingd.core.wire.endpoint import Endpoint
 from kingd.core.wire.message import (
@@ -56,7 +57,7 @@ def on_heartbeat(node: Node, leader: Member, beat: Heartbeat, *, sequence: int) 
 
 def _is_proven(node: Node, leader: Member) -> bool:
     """Whether an answer of its, or the beginning of this leadership, is recent enough: four pings may have been lost."""
-    limit_us = max(node.timing.contact_us, 4 * _ping_interval_us(node))
+    limit_us = max(node.timing.contact_us, 4 * node.scale.ping_us)
     return node.now_us - max(leader.contact_us, node.followed_us) <= limit_us
 
 
@@ -122,8 +123,7 @@ def _next_question(node: Node) -> int:
     silent_at_us = node.detector.silent_at_us
     if node.in_line:
         return silent_at_us
-    questions = 1 if node.is_large else 4
-    return max(silent_at_us, node.detector.limit_at_us - questions * node.timing.round_trip_us)
+    return max(silent_at_us, node.detector.limit_at_us - ask_ahead_us(node.timing, is_large=node.is_large))
 
 
 def _another_question(node: Node, leader: Member) -> int:
@@ -156,15 +156,10 @@ def _prove_later(node: Node) -> None:
         alone = len(node.members.alive()) == 1
         wait_us = node.timing.ping_us * (1 if alone else 2)  # others in the line prove it as well
     else:
-        interval_us = _ping_interval_us(node)
+        interval_us = node.scale.ping_us
         wait_us = node.jitter(interval_us * 3 // 4, interval_us * 5 // 4)
     node.prove_at_us = node.now_us + wait_us
     node.ping_at_us = min(node.prove_at_us, _next_question(node))
-
-
-def _ping_interval_us(node: Node) -> int:
-    """Of those who are not in the line of succession."""
-    return max(SECOND, node.size * SECOND // PINGS_PER_SECOND)
 
 
 def knows_all(node: Node, leader: Member) -> bool:

@@ -3,21 +3,18 @@
 A roster is a hint: its entries are probed like any stranger, or heard of in a large cluster."""
 
 from kingd.core.rules import challenging
-from kingd.core.state.members import Member, State, announce_interval_us
+from kingd.core.state.members import Member, State
 from kingd.core.state.node import Node
-from kingd.core.timing import MS, SECOND
 from kingd.core.wire.endpoint import Endpoint
 from kingd.core.wire.message import NOBODY, Role, Roster, RosterEntry
 
-_EVERY_US = SECOND
-_LARGE_EVERY_US = 200 * MS
 _SIZE = 16
 _PAGES = 8  # at once
 
 
 def send(node: Node, to: Member) -> None:
     """The next pages of the others whom we know, the leader first; now and then."""
-    if to.roster_us >= 0 and node.now_us - to.roster_us < (_LARGE_EVERY_US if node.is_large else _EVERY_US):
+    if to.roster_us >= 0 and node.now_us - to.roster_us < node.scale.roster_us:
         return
     to.roster_us = node.now_us
     others = sorted((m for m in node.members.alive() if m.node != to.node), key=lambda m: m.node)
@@ -49,7 +46,7 @@ def on_roster(node: Node, member: Member, roster: Roster, source: Endpoint) -> N
         if entry.node == node.id or node.members.find(entry.node, entry.session) is not None:
             continue
         if node.is_large:  # verified in its turn, if it matters
-            interval_us = announce_interval_us(node.size)
+            interval_us = node.scale.announce_us
             node.members.note_entry(entry, source.interface, interval_us=interval_us, now_us=node.now_us)
         else:
             challenging.probe(node, entry.node, entry.session, Endpoint(entry.host, entry.port, source.interface))

@@ -5,9 +5,9 @@ first, and the claimant's resend is judged by what came of it. A promise to a ca
 it runs out or is resigned."""
 
 from kingd.core.rules import claiming, following, quorum, rosters
-from kingd.core.state.members import MEMBERS_MAX, Member
+from kingd.core.state.members import Member
 from kingd.core.state.node import Node
-from kingd.core.timing import MS, reading_us
+from kingd.core.timing import MS
 from kingd.core.wire.message import NO_BALLOT, Ballot, Claim, Grant, Refuse, Role, SessionId
 
 
@@ -93,8 +93,7 @@ def _promise(node: Node, claimant: Member, claim: Claim) -> None:
         return
     keeps_leading = node.role is Role.FOLLOWER and node.promise.is_held_by(claimant.session)
     claimant.lease_ms = claim.lease_ms
-    hold_us = node.timing.hold_us + reading_us(min(node.proven_size, MEMBERS_MAX))
-    until_us = node.promise_until_us(claimant) if node.in_quorum_mode else node.now_us + hold_us
+    until_us = node.promise_until_us(claimant) if node.in_quorum_mode else node.now_us + node.scale.hold_us
     if keeps_leading:  # a raise: it leads on, under the higher term once that is complete
         node.promise.allow_raise(ballot, until_us=until_us)
         return
@@ -102,4 +101,4 @@ def _promise(node: Node, claimant: Member, claim: Claim) -> None:
     if node.role is Role.JOINING:
         node.why = claim.reason
         return
-    node.seek(claim.reason, delay_us=node.timing.ask_after_us + reading_us(node.proven_size))
+    node.seek(claim.reason, delay_us=node.scale.granted_us)

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from heapq import nsmallest
 
+from kingd.core.scale import ANNOUNCE_US, MEMBERS_MAX
 from kingd.core.timing import MS, SECOND
 from kingd.core.wire.endpoint import Endpoint
 from kingd.core.wire.message import (
@@ -27,12 +28,8 @@ from kingd.core.wire.message import (
     VoterList,
 )
 
-MEMBERS_MAX = 4096
 FORGET_AFTER_US = 3600 * SECOND  # a dead or departed node stays listed so long
 ANNOUNCE_FIRST_US = (150 * MS, 450 * MS)  # after the first one of a newcomer: a lost one costs little
-ANNOUNCE_US = SECOND
-ANNOUNCES_PER_SECOND = 50  # of the whole cluster, at most (as RTCP scales its reports, RFC 3550 6.2) ...
-ANNOUNCES_HEARD_PER_SECOND = 1_000  # ... and so many arrive, at all members together: beyond 32 members the rate falls
 MISSED_MAX = 5  # announcements; then a member is dead (RFC 3550 6.3.5)
 ENDPOINT_STALE_US = 3 * SECOND  # a better address that is silent for so long gives way to a worse one
 _WINDOW = 1024
@@ -127,11 +124,13 @@ class Member:
         """
         return (-self.priority, self.node)
 
+    def is_announced(self, now_us: int) -> bool:
+        """Five announcements in a row are not missing."""
+        return now_us - self.heard_us <= MISSED_MAX * self.interval_us
+
     def state_at(self, now_us: int) -> State:
-        """Who is only heard of is alive for as long as it keeps announcing itself; of the others that is noted."""
-        if self.verified or now_us - self.heard_us <= MISSED_MAX * self.interval_us:
-            return self.state
-        return State.DEAD
+        """Who is only heard of is alive for as long as it announces itself; of the others it is noted (`Members.bury`)."""
+        return self.state if self.verified or self.is_announced(now_us) else State.DEAD
 
     def returns(self, now_us: int) -> int:
         """How often it came back with a new session in the last five minutes."""
@@ -229,7 +228,7 @@ class Members:
 
     def heard_of_lately(self, now_us: int) -> list[Member]:
         """Those of them who are alive."""
-        return [m for m in self._heard_of.values() if m.state_at(now_us) is State.ALIVE]
+        return [m for m in self._heard_of.values() if m.is_announced(now_us)]
 
     def hear_of(self, member: Member) -> None:
         """In a full table the one that has been silent longest gives way."""
@@ -313,12 +312,7 @@ class Members:
             member.heard_us += late_us
 
 
-def third_rank(members: Iterable[tuple[int, int]]) -> tuple[int, int] | None:
+def third_rank(ranks: Iterable[tuple[int, int]]) -> tuple[int, int] | None:
     """The third best; None if they are fewer."""
-    best = nsmallest(3, members)
+    best = nsmallest(3, ranks)
     return best[2] if len(best) == 3 else None
-
-
-def announce_interval_us(size: int) -> int:
-    """How often each of so many members announces itself."""
-    return max(ANNOUNCE_US, size * size * SECOND // ANNOUNCES_HEARD_PER_SECOND)

@@ -10,19 +10,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from kingd.core.effect import Effect, Multicast, Peer, Send
+from kingd.core.scale import Scale
 from kingd.core.settings import Settings, Voters, digest_of
 from kingd.core.state.challenges import Challenges
 from kingd.core.state.detector import Detector
 from kingd.core.state.durable import Durable
 from kingd.core.state.foreign import ForeignLeaders
-from kingd.core.state.members import (
-    ANNOUNCE_FIRST_US,
-    ANNOUNCES_PER_SECOND,
-    Member,
-    Members,
-    announce_interval_us,
-    third_rank,
-)
+from kingd.core.state.members import ANNOUNCE_FIRST_US, Member, Members, third_rank
 from kingd.core.state.namesake import Namesake
 from kingd.core.state.orders import Orders
 from kingd.core.state.pending import Campaign, Drain, Handover, Inquiry, Prepared, Yielded
@@ -51,12 +45,8 @@ from kingd.core.wire.message import (
 _ECHOES_MAX = 1024
 _REFUSED_US = 10 * SECOND
 _REFUSED_US_MAX = 600 * SECOND
-_SLOTS_MAX = 16  # in which a crowd is waited for; whoever comes behind that waits for his luck ...
-_DOUBLINGS_MAX = 5
-_LINE_LASTS_US = 2 * SECOND  # of a large cluster: who is better than it is noticed at once, who is gone then
-_SPREAD_US_MIN = 2 * SECOND  # ... for so long at least
+_SLOTS_MAX = 16  # in which a crowd is waited for; whoever comes behind that waits for his luck
 _LEASE_GUARD = 50  # so small a part of the lease is its last: what a leader says takes time to arrive
-PINGS_PER_SECOND = 50  # of all followers together, at their leader
 TERM_JUMP_MAX = 1 << 32  # a term that far above all known ones is a mistake or an attack, never a history
 TERM_MAX = 1 << 63  # nobody is led up to where terms end, however patiently
 
@@ -273,34 +263,33 @@ class Node:
     def turn_us(self, *, without: NodeId = NOBODY) -> int:
         """How long this node leaves it to the better ones to claim."""
         others, crowd = self._before_me(without)
-        return (others + min(crowd, _SLOTS_MAX)) * self.patient_us(self.timing.slot_us) + self._chance_us(crowd)
-
-    def patient_us(self, wait_us: int) -> int:
-        """In a large cluster twice as long after each claim that came to nothing: its hosts, or the machine that they share,
-        may take longer for one than its time is, and for several all the more (as Ethernet backs off, IEEE 802.3 4.2)."""
-        return wait_us << min(self.duels, _DOUBLINGS_MAX) if self.is_large else wait_us
+        slot_us = self.scale.patient_us(self.timing.slot_us, after=self.duels)
+        return (others + min(crowd, _SLOTS_MAX)) * slot_us + self._chance_us(crowd)
 
     def _chance_us(self, crowd: int) -> int:
-        """Behind so many a turn is a matter of chance: so many attempts a second come of all members together as announcements
-        do, whatever became of those before."""
-        if crowd <= _SLOTS_MAX:
-            return 0
-        return self.jitter(0, max(_SPREAD_US_MIN, announce_interval_us(self.proven_size)))
+        """Behind so many a turn is a matter of chance, whatever became of those before."""
+        return self.jitter(0, self.scale.turns_us) if crowd > _SLOTS_MAX else 0
 
     @property
-    def size(self) -> int:
-        """How many members there are, this node included, as far as it or its leader knows."""
-        return max(len(self.members.verified()) + len(self.members.heard_of()) + 1, self.counted)
+    def scale(self) -> Scale:
+        """The times that depend on how many there are."""
+        heard_of, proven = len(self.members.heard_of()), self._proven
+        return Scale(
+            self.settings.timing,
+            members=max(len(self.members.verified()) + heard_of + 1, self.counted),
+            proven=proven,
+            is_large=proven > self.settings.mesh_max,
+        )
 
     @property
-    def proven_size(self) -> int:
-        """The same, as verified members and the leader's count say it: nobody can make up a large cluster."""
+    def _proven(self) -> int:
+        """How many members there are, as far as nobody can make them up: verified ones, or as many as the leader counts."""
         return max(len(self.members.verified()) + 1, self.counted)
 
     @property
     def is_large(self) -> bool:
         """Too many for everybody to verify everybody."""
-        return self.proven_size > self.settings.mesh_max
+        return self._proven > self.settings.mesh_max
 
     def look_at_line(self) -> None:
         """Somebody new may be in it."""
@@ -314,7 +303,7 @@ class Node:
             known = self.members.everybody_alive(self.now_us)
             ranks = [m.rank for m in known if m.eligible and m.node != leader]
             self._third = third_rank([*ranks, self.rank] if self.eligible else ranks)
-            self._third_until_us = self.now_us + (_LINE_LASTS_US if self.is_large else self.timing.heartbeat_us)
+            self._third_until_us = self.now_us + self.scale.line_us
         return self._third is None or rank <= self._third
 
     def hears_foreign_leader(self) -> bool:
@@ -424,7 +413,7 @@ class Node:
         """The leader's heartbeat, and when the next one is due."""
         alive = len(self.members.alive()) + 1
         # A lease hangs on each of them, so in quorum mode none is left out.
-        self.beat_every_us = self.timing.heartbeat_us if self.in_quorum_mode else self.timing.beat_us(alive)
+        self.beat_every_us = self.timing.heartbeat_us if self.in_quorum_mode else self.scale.beat_us(alive)
         body = Heartbeat(
             interval_ms=self.beat_every_us // MS, lonely=self.is_lonely(), alive=alive, lease_ms=self.lease_ms
         )
@@ -534,9 +523,7 @@ class Node:
         if self.leader != ballot:
             # In a large one others need not know whom each follows, and a newcomer is about to say more of itself anyway.
             if not self.is_large and self.announced > len(ANNOUNCE_FIRST_US):
-                self.announce_at_us = min(
-                    self.announce_at_us, self.now_us + self.jitter(0, self.size * SECOND // ANNOUNCES_PER_SECOND)
-                )
+                self.announce_at_us = min(self.announce_at_us, self.now_us + self.jitter(0, self.scale.spread_us))
             self.followed_us = self.now_us
             self.followed_priorities = (leader.priority, self.priority)
         self.campaign = None
@@ -561,7 +548,7 @@ class Node:
     def _first_ping_us(self) -> int:
         """A large cluster would storm its new leader, which has just heard from each of them anyway."""
         self.in_line = self.is_next(self.rank)
-        return 0 if self.in_line or not self.is_large else self.jitter(0, self.size * SECOND // PINGS_PER_SECOND)
+        return 0 if self.in_line or not self.is_large else self.jitter(0, self.scale.spread_us)
 
     def lead(self, ballot: Ballot, reason: Reason) -> None:
         """The claim was won (or raised). The first heartbeat goes out with it."""

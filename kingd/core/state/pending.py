@@ -4,8 +4,9 @@ it."""
 from dataclasses import dataclass, field
 
 from kingd.core.effect import SurveyRow
+from kingd.core.scale import reading_us
 from kingd.core.state.members import Member
-from kingd.core.timing import NEVER, Timing, reading_us
+from kingd.core.timing import NEVER, Timing
 from kingd.core.wire.message import NOBODY, Ballot, Claim, NodeId, Reason, SessionId, Ticket
 
 
