@@ -41,7 +41,7 @@ MAY_IMPORT = {
 }
 
 # kept in the tree and out of the packages, see setup.cfg
-NOT_INSTALLED = ("kingd.explorer", "kingd.sim")
+NOT_INSTALLED = ("kingd.explorer", "kingd.sim", "benchmarks")
 
 
 def is_within(name: str, packages: tuple[str, ...]) -> bool:
