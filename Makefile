@@ -27,7 +27,8 @@ VENV_NEXT = .venv-$(notdir $(PYTHON_NEXT))
 help:
 	@echo 'make demo         a cluster on this machine: who leads, kill it, who leads now'
 	@echo 'make test         everything: lint, types, unit, daemon, simulator, and as root real daemons in network namespaces'
-	@echo 'make lint         ruff and mypy only'
+	@echo 'make check        in less than a minute: lint, unit tests, one seed of each scenario; before every commit'
+	@echo 'make lint         ruff, mypy and the length of files only'
 	@echo 'make format       let ruff lay out the code'
 	@echo 'make coverage     unit tests, and which branches of the election they do not reach'
 	@echo 'make sim SEEDS=N  N runs of the simulator on all processors, up to the first that fails; for many runs:'
@@ -88,6 +89,18 @@ lint: .venv/for-tests
 	@.venv/bin/ruff check --output-format concise
 	@.venv/bin/ruff format --check --output-format concise
 	@.venv/bin/mypy
+	@.venv/bin/python -m pytest --quiet -p no:cacheprovider tests/test_lint.py -k no_file_grows
+
+# Three at a time: two processors are busy then until the last one ends.
+.PHONY: check check-unit check-scenarios
+check: .venv/for-tests
+	@$(MAKE) --no-print-directory --jobs=3 --output-sync=target lint check-unit check-scenarios
+
+check-unit: .venv/for-tests
+	@.venv/bin/python -m pytest --quiet --quick -p no:cacheprovider tests/unit tests/golden
+
+check-scenarios: .venv/for-tests
+	@.venv/bin/python -m pytest --quiet --quick -p no:cacheprovider tests/scenarios
 
 .PHONY: format
 format: .venv/for-tests

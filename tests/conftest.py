@@ -1,4 +1,4 @@
-"""What every test may use: `require`, for a prerequisite that this host may lack."""
+"""What every test may use: `require`, for a prerequisite that this host may lack. And `--quick`, for `make check`."""
 
 import os
 
@@ -8,6 +8,21 @@ from hypothesis import settings
 # How long an example takes says more about the host than about kingd; pytest-timeout ends what hangs.
 settings.register_profile("kingd", deadline=None)
 settings.load_profile("kingd")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--quick", action="store_true", help="without what is marked slow, and with one seed of several")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if config.getoption("--quick"):
+        config.hook.pytest_deselected(items=[item for item in items if not _is_quick(item)])
+        items[:] = [item for item in items if _is_quick(item)]
+
+
+def _is_quick(item: pytest.Item) -> bool:
+    parameters = item.callspec.indices if isinstance(item, pytest.Function) and hasattr(item, "callspec") else {}
+    return item.get_closest_marker("slow") is None and parameters.get("seed", 0) == 0
 
 
 def require(condition: object, reason: str) -> None:

@@ -27,7 +27,6 @@ LONGER = {
     "tests/daemon/test_runtime.py": 561,
     "tests/lan/test_quorum.py": 444,
     "tests/model/test_scenarios.py": 443,
-    "tests/scenarios/test_elections.py": 385,
     "tests/system/test_packages.py": 374,
     "tests/unit/test_codec.py": 593,
     "tests/unit/test_config.py": 592,

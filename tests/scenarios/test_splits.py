@@ -130,6 +130,7 @@ def has_mutual_link(host: Host, cuts: frozenset[tuple[int, int]]) -> bool:
     return any((host.index, n) not in cuts and (n, host.index) not in cuts for n in range(3) if n != host.index)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("start", ["healthy", "cold"])
 def test_069_one_way_matrix(start: str) -> None:
     """All 64 matrices of three nodes: nobody with a mutual link is tossed about, and all heal to the top."""
