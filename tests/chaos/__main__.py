@@ -1,7 +1,7 @@
 """`python -m tests.chaos [--minutes N] [--mode availability|quorum] [--seed N] [--profile lan|fast] [--attacker]
 [--out FOLDER]`: random faults on real daemons, judged from outside. As root, for the hosts are network namespaces.
 `--attacker`: restarts and cuts, the same ones on two clusters at one time, one of them beside somebody without the key
-who says again what he hears (tests/lan/eavesdropper.py); and in which rounds that one had more changes of leader.
+who says again what he hears (tests/lan/eavesdropper.py); and whether that one had more changes of leader.
 `--judge FILE...`: histories that were kept, all together.
 
 Exits 0 if all was as promised, 1 if a daemon broke down, 2 if what must never be was (two leaders ...), 3 if what must
@@ -16,6 +16,7 @@ from bisect import bisect_left
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
+from math import comb
 from pathlib import Path
 
 from tests.chaos import plan
@@ -38,7 +39,7 @@ def main() -> int:
         print(f"the picture: {path.with_suffix('.svg')}")
     report(judged)
     if options.attacker and not options.judge:
-        print("\n".join(compared(*judged)))
+        print(compared(*judged))
     return worst(verdict.outcome for _, verdict in judged)
 
 
@@ -91,14 +92,21 @@ def run(
         return nemesis.history()
 
 
-def compared(alone: tuple[History, Verdict], attacked: tuple[History, Verdict]) -> list[str]:
-    """The rounds in which there were more changes of leader with the attacker. (A busy machine adds some of its own.)"""
+def compared(alone: tuple[History, Verdict], attacked: tuple[History, Verdict]) -> str:
+    """Whether the attacker brought about changes of leader. A busy machine adds some of its own to either, so rounds differ in
+    both directions; the sign test tells how often they would differ so much by chance."""
     one, other = changes_by_round(*alone), changes_by_round(*attacked)
-    lines = [f"changes of leader: {sum(one)} without the attacker, {sum(other)} with it"]
-    for number, (before, after) in enumerate(zip(one, other, strict=False), 1):
-        if after > before:
-            lines.append(f"  round {number}: {after} instead of {before}")
-    return lines
+    more = sum(after > before for before, after in zip(one, other, strict=False))
+    fewer = sum(after < before for before, after in zip(one, other, strict=False))
+    return (
+        f"changes of leader: {sum(one)} without the attacker, {sum(other)} with it; more with it in {more} rounds, fewer in "
+        f"{fewer}: so many or more of {more + fewer} by chance in {by_chance(more, more + fewer):.0%} of all cases"
+    )
+
+
+def by_chance(heads: int, throws: int) -> float:
+    """How likely so many heads or more are (one-sided sign test)."""
+    return sum(comb(throws, number) for number in range(heads, throws + 1)) / float(1 << throws)
 
 
 def changes_by_round(history: History, verdict: Verdict) -> list[int]:

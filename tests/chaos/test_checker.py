@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.chaos import plan
+from tests.chaos.__main__ import by_chance
 from tests.chaos.checker import AGREE_S, Outcome, Verdict, judge, leaderships
 from tests.chaos.history import Answers, Complaint, Fault, History, Life, Quiet, Record, Setting, Told, load, save
 from tests.chaos.picture import draw
@@ -310,3 +311,8 @@ def test_plan_of_a_seed_is_always_the_same_and_fits(seed: int) -> None:
         assert sum(step.kind == "forget" for step in one.steps) <= 1
         for step in one.steps:
             assert sorted(name for group in step.groups for name in group) in ([], list(hosts))
+
+
+@pytest.mark.parametrize(("heads", "throws", "likely"), [(0, 3, 1.0), (3, 3, 0.125), (2, 3, 0.5), (0, 0, 1.0)])
+def test_how_often_chance_alone_makes_so_many_rounds_worse(heads: int, throws: int, likely: float) -> None:
+    assert by_chance(heads, throws) == likely
