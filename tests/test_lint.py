@@ -28,8 +28,6 @@ LONGER = {
     "tests/lan/test_quorum.py": 444,
     "tests/model/test_scenarios.py": 443,
     "tests/system/test_packages.py": 374,
-    "tests/unit/test_codec.py": 427,
-    "tests/unit/test_config.py": 385,
     "tests/unit/test_core_contact.py": 492,
     "tests/unit/test_core_following.py": 454,
     "tests/unit/test_core_handover.py": 682,
@@ -37,7 +35,6 @@ LONGER = {
     "tests/unit/test_core_quorum.py": 691,
     "tests/unit/test_core_voting.py": 403,
     "tests/unit/test_core_will.py": 399,
-    "tests/unit/test_store.py": 396,
 }
 SLACK = 5
 CHECKS = ["ruff check --output-format concise", "ruff format --check --output-format concise", "mypy"]

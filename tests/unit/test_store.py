@@ -2,7 +2,6 @@
 
 import json
 import os
-import shutil
 import stat
 import threading
 from pathlib import Path
@@ -312,62 +311,6 @@ def test_state_of_another_user_is_named_and_never_believed(filled: Path) -> None
     assert f"`chown 0 {file}`" in warning
     os.chown(file, 0, -1)
     assert reopen(filled).node_id == node_id
-
-
-# -- the folder is removed under a running daemon
-
-
-def test_removed_folder_is_made_again_with_its_lock(filled: Path) -> None:
-    store = Store.open(filled)
-    assert not store.is_removed()
-    shutil.rmtree(filled)
-    assert store.is_removed()
-    store.save(0, 0, 0)
-    assert not store.is_removed()
-    assert "was removed while kingd ran" in store.problem
-    with pytest.raises(StateBusy, match=f"pid {os.getpid()}"):
-        Store.open(filled)
-    store.close()
-    assert (reopen(filled).node_id, reopen(filled).ceiling) == (store.node_id, 1024)
-
-
-def test_removed_lock_is_made_again(filled: Path) -> None:
-    store = Store.open(filled)
-    (filled / "lock").unlink()
-    assert store.is_removed()
-    store.save(0, 0, 0)
-    with pytest.raises(StateBusy):
-        Store.open(filled)
-    store.close()
-
-
-def test_folder_that_another_daemon_has_meanwhile_is_left_to_it(filled: Path) -> None:
-    store = Store.open(filled)
-    shutil.rmtree(filled)
-    second = Store.open(filled)
-    with pytest.raises(OSError, match="in use by another kingd"):
-        store.save(2048, 0, 0)
-    assert not store.writable
-    store.save_peers([Endpoint("10.0.0.3", 5466, "eth0")])
-    assert not (filled / "peers.json").exists()
-    second.close()
-    assert reopen(filled).node_id == second.node_id != store.node_id
-    store.save(2048, 0, 0)
-    store.close()
-    assert reopen(filled).node_id == store.node_id
-
-
-def test_folder_that_could_not_be_made_at_first_is_locked_when_it_can(tmp_path: Path) -> None:
-    (tmp_path / "state").symlink_to(tmp_path / "not mounted yet")
-    store = Store.open(tmp_path / "state")
-    with pytest.raises(OSError, match="No such file"):
-        store.save(0, 0, 0)
-    (tmp_path / "not mounted yet").mkdir()
-    store.save(0, 0, 0)
-    with pytest.raises(StateBusy):
-        Store.open(tmp_path / "state")
-    assert store.problem == ""
-    store.close()
 
 
 @pytest.mark.parametrize(
