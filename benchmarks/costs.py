@@ -21,6 +21,7 @@ from pathlib import Path
 
 from benchmarks.measured import machine
 from kingd.core.effect import Effect, Multicast, Send
+from kingd.core.state.roles import Follower, Leader
 from kingd.core.timing import MS, SECOND
 from kingd.core.wire.codec import decode, encode
 from kingd.core.wire.endpoint import Endpoint
@@ -97,7 +98,7 @@ class Bench:
                 self.tick()
 
     def hear_leader(self, *, cold: bool = False) -> float:
-        body = Heartbeat(interval_ms=100, lonely=False, alive=self.core.node.counted, lease_ms=0)
+        body = Heartbeat(interval_ms=100, lonely=False, alive=self.core.node.last.counted, lease_ms=0)
         return self.hear(self._leader, body, multicast=True, cold=cold)
 
 
@@ -117,14 +118,15 @@ def measure(nodes: int) -> Costs:
 
 def _of_leader(cluster: Cluster, every_us: int) -> Costs:
     bench, others = Bench(cluster, cluster.hosts[0]), cluster.hosts[1:4096]
-    node = bench.core.node
+    leader = bench.core.node.state
+    assert isinstance(leader, Leader)
     pings, announcements, beats = [], [], []
     for turn in range(_TIMES):
         other = others[turn % len(others)]
         bench.rest(every_us)
-        pings.append(bench.hear(other, Ping(nonce=turn, heard=next(reversed(node.echoes)), polling=False), cold=True))
+        pings.append(bench.hear(other, Ping(nonce=turn, heard=next(reversed(leader.echoes)), polling=False), cold=True))
         announcements.append(bench.hear(other, _announcement(other), multicast=True, cold=True))
-        bench.now_us = node.heartbeat_at_us
+        bench.now_us = leader.heartbeat_at_us
         beats.append(bench.tick(cold=True))
     return {
         "leader: Ping received, Pong sent": statistics.median(pings),
@@ -143,7 +145,9 @@ def _of_follower(cluster: Cluster, host: Host, every_us: int) -> Costs:
         announcements.append(
             bench.hear(others[turn % len(others)], _announcement(others[turn % len(others)]), multicast=True, cold=True)
         )
-        bench.core.node.prove_at_us = bench.core.node.ping_at_us = bench.now_us
+        state = bench.core.node.state
+        assert isinstance(state, Follower)
+        state.prove_at_us = state.ping_at_us = bench.now_us
         bench.core._deadline_us = bench.now_us  # noqa: SLF001
         bench.sent.clear()
         pings.append(bench.tick(cold=True))

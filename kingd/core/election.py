@@ -31,6 +31,8 @@ from kingd.core.settings import Settings, Voters
 from kingd.core.state.durable import Durable
 from kingd.core.state.node import Node
 from kingd.core.state.promise import Promise
+from kingd.core.state.quorum import Quorum
+from kingd.core.state.roles import Follower, Joining, Leader
 from kingd.core.status import Status, members, status
 from kingd.core.timing import MS, NEVER, promise_us
 from kingd.core.wire.endpoint import Endpoint
@@ -83,13 +85,15 @@ class Core:
             term_seen=Term(max(ceiling, term)),
             durable=Durable.of(ceiling=ceiling, term=term, hold_us=hold_us, wanted_us=wait_us, voters=in_force),
             promise=Promise(ballot=Ballot(max(ceiling, term) if votes else term, NOBODY), until_us=now_us + wait_us),
-            voters=listed,
-            learned=knows,
-            blank_since_us=now_us,
-            learn_from_us=now_us + max(own_us, promise_us(settings.timing.vote_us)),
-            listed_us=now_us,
+            quorum=Quorum(
+                voters=listed,
+                listed_us=now_us,
+                learned=knows,
+                blank_since_us=now_us,
+                learn_from_us=now_us + max(own_us, promise_us(settings.timing.vote_us)),
+            ),
         )
-        self.node.sweep_at_us = now_us
+        self.node.rounds.sweep_at(now_us)
         self._publisher = Publisher()
         self._others_us = timers.others_us(self.node)  # a heartbeat need not look at these again
         self._deadline_us = timers.next_us(self.node, others_us=self._others_us)
@@ -132,7 +136,7 @@ class Core:
     @property
     def dropped(self) -> Mapping[str, int]:
         """How many datagrams were understood and not believed, or of no use, by reason."""
-        return self.node.dropped
+        return self.node.out.dropped
 
     def endpoints(self, *, alive: bool = True) -> list[Endpoint]:
         """Where the verified members are that are alive, or all that are known."""
@@ -173,13 +177,13 @@ class Core:
     def repeat(self, beat: Datagram, sequence: int, *, source: Endpoint, now_us: int) -> bool:
         """`beat` once more, with this sequence number (and perhaps another count). Whether that was all there is to it: then
         the promise is renewed, and no effect follows. If not, nothing has happened, and it is to be handed to `receive`."""
-        node, promise = self.node, self.node.promise
+        node, promise, state = self.node, self.node.promise, self.node.state
         leader = node.members.get(promise.ballot.node)
         if (
             now_us > self._deadline_us
-            or node.role is not Role.FOLLOWER
+            or not isinstance(state, Follower)
             or leader is None
-            or not following.is_same_beat(node, leader, beat, sequence=sequence, source=source)
+            or not following.is_same_beat(node, state, leader, beat, sequence=sequence, source=source)
         ):
             return False
         node.now_us = now_us
@@ -187,9 +191,11 @@ class Core:
         leader.heard_us = leader.multicast_us = leader.endpoint_seen_us = now_us
         leader.heard_sequence = sequence
         assert isinstance(beat.body, Heartbeat)
-        leader.alive = node.counted = beat.body.alive
+        leader.alive = beat.body.alive
+        if leader.alive != node.last.counted:
+            node.last.count(leader.alive)
         node.detector.expect(beat.body.interval_ms * MS)
-        following.renew(node, leader, promise.led)
+        following.renew(node, state, leader, promise.led)
         self._deadline_us = timers.next_us(node, others_us=self._others_us)
         return True
 
@@ -304,12 +310,13 @@ class Core:
         node.members.excuse(late_us)
         node.detector.excuse(late_us)
         if node.role is Role.FOLLOWER:
-            node.promise.until_us += late_us
-        if node.join_at_us != NEVER:
-            node.join_at_us += late_us
+            node.promise.excuse(late_us)
+        if isinstance(node.state, Joining):
+            node.state.excuse(late_us)
         if node.campaign is not None and node.campaign.started_us != NEVER:
             node.campaign.started_us += late_us
-        if node.role is Role.LEADER and not node.in_quorum_mode and node.now_us > node.stalls_at_us:
+        leads = isinstance(node.state, Leader) and node.now_us > node.state.stalls_at_us(node.timing)
+        if leads and not node.in_quorum_mode:
             leading.on_stall(node)
             self._publisher.publish(self.node)  # at once: what enters now may bring the next leader
 
@@ -319,17 +326,16 @@ class Core:
         self._settle()
         self._others_us = timers.others_us(node)
         self._deadline_us = timers.next_us(node, others_us=self._others_us)
-        out, node.out = node.out, []
-        return in_order(out)
+        return in_order(node.out.take())
 
     def _settle(self) -> None:
         """What follows from the new state, whichever way it came about."""
         node = self.node
         claiming.keep_ceiling_ahead(node)
-        if node.will_role is not node.role and not node.orders.stopped:
+        if node.will.role is not node.role and not node.orders.stopped:
             will.write(node)
         preempting.arm(node)
         commands.settle(node)
-        if node.overlap_ended and (node.role is not Role.LEADER or node.campaign is None):
-            node.overlap_ended = False
+        if node.news.overlap_ended and (node.role is not Role.LEADER or node.campaign is None):
+            node.news.end_overlap(False)
             node.out.append(event(node, EventKind.OVERLAP_RESOLVED, former_role=node.role, former=node.id))

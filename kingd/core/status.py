@@ -24,6 +24,7 @@ from kingd.core.rules.rivals import rivals
 from kingd.core.rules.voters import majority
 from kingd.core.state.members import Member, State
 from kingd.core.state.node import Node
+from kingd.core.state.roles import Leader
 from kingd.core.timing import MS, SECOND
 from kingd.core.wire.endpoint import Endpoint
 from kingd.core.wire.message import NO_BALLOT, NOBODY, Ballot, NodeId, Reason, Role, Term
@@ -125,25 +126,25 @@ def _may_elect(node: Node, reachable: int, reason: Reason) -> bool:
 
 
 def _believed(node: Node, now_us: int) -> tuple[Role, Ballot, int, Reason]:
-    if node.role is Role.LEADER:
+    if isinstance(node.state, Leader):
         if not quorum.has_lease(node, now_us):
             return Role.SEEKING, NO_BALLOT, 0, Reason.QUORUM_LOST
-        if not node.in_quorum_mode and now_us > node.stalls_at_us:
+        if not node.in_quorum_mode and now_us > node.state.stalls_at_us(node.timing):
             return Role.SEEKING, NO_BALLOT, 0, Reason.STALLED
-        return Role.LEADER, node.ballot, 0, node.why
+        return Role.LEADER, node.ballot, 0, node.news.why
     if node.role is Role.FOLLOWER:
         age_us = now_us - node.detector.evidence_us
         if age_us > node.detector.limit_us:
             return Role.SEEKING, NO_BALLOT, 0, Reason.STALLED
-        return Role.FOLLOWER, node.leader, age_us, node.why
-    return node.role, NO_BALLOT, 0, node.why
+        return Role.FOLLOWER, node.leader, age_us, node.news.why
+    return node.role, NO_BALLOT, 0, node.news.why
 
 
 def _valid_until_us(node: Node) -> int:
     """When this node, without a further word from anybody, says "not known"."""
-    if node.role is not Role.LEADER:
+    if not isinstance(node.state, Leader):
         return node.detector.evidence_us + node.detector.limit_us
-    return node.lease_end_us if node.in_quorum_mode else node.stalls_at_us
+    return node.lease_end_us if node.in_quorum_mode else node.state.stalls_at_us(node.timing)
 
 
 def _problems(node: Node, now_us: int) -> list[Problem]:

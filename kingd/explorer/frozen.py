@@ -6,8 +6,10 @@ leaves all else as it is: messages, settings and numbers are shared between stat
 identities. It knows no class of the core by name: a field that is added is part of the state at once."""
 
 from collections import deque
+from collections.abc import Callable
 from dataclasses import fields, is_dataclass
 from enum import Enum
+from operator import attrgetter
 from random import Random
 from typing import Any, NamedTuple
 
@@ -80,13 +82,14 @@ def _is_mutable(kind: type) -> bool:
     return not (is_dataclass(kind) and kind.__dataclass_params__.frozen)  # type: ignore[attr-defined] # of a dataclass
 
 
-def _read(thing: Any) -> list[Any]:
+def _read(thing: Any) -> tuple[Any, ...]:
     kind = type(thing)
-    names = _NAMES.get(kind)
-    if names is None:
+    read = _READERS.get(kind)
+    if read is None:
         names = _NAMES[kind] = _attributes(thing)
-    assert not hasattr(thing, "__dict__") or len(names) == len(vars(thing)), f"{kind} has got a new attribute"
-    return [getattr(thing, name) for name in names]
+        read = _READERS[kind] = attrgetter(*names) if len(names) > 1 else lambda it: (getattr(it, names[0]),)
+    assert not hasattr(thing, "__dict__") or len(_NAMES[kind]) == len(vars(thing)), f"{kind} has got a new attribute"
+    return read(thing)
 
 
 def _attributes(thing: Any) -> tuple[str, ...]:
@@ -95,4 +98,5 @@ def _attributes(thing: Any) -> tuple[str, ...]:
     return tuple(vars(thing)) if hasattr(thing, "__dict__") else tuple(type(thing).__slots__)
 
 
+_READERS: dict[type, Callable[[Any], tuple[Any, ...]]] = {}  # class -> their values
 _NAMES: dict[type, tuple[str, ...]] = {}  # class -> its attributes, in the order in which they are frozen

@@ -17,6 +17,7 @@ from kingd.core.settings import Settings
 from kingd.core.state.detector import Detector
 from kingd.core.state.members import ReplayWindow, State
 from kingd.core.state.node import Node
+from kingd.core.state.roles import Follower, Leader
 from kingd.core.timing import NEVER
 from kingd.core.wire.endpoint import Endpoint
 from kingd.core.wire.message import (
@@ -210,8 +211,8 @@ class Locals:
         core: Core = thaw(host.core)
         node = core.node
         _prepare(node, clock_us - host.began_us)
-        self._nonces.value = node.sequence << 4
-        sequence = node.sequence
+        self._nonces.value = node.out.sequence << 4
+        sequence = node.out.sequence
         before = Before.of(node, clock_us)
         cause = self.messages[given].datagram if isinstance(given, int) else None
         disk, writing = host.disk, host.writing
@@ -222,7 +223,7 @@ class Locals:
         _silence(node)
         if not self._starting and given != "announce" and (cause is None or not self._is_meeting(cause)):
             if given != "met":
-                node.sequence = self._newest(effects, sequence)
+                node.out.sequence = self._newest(effects, sequence)
             _tidy(node, self.scope, clock_us)
         watch, wrong = look(host.watch, before, node, effects, cause, disk)
         if core.deadline_us > clock_us:
@@ -395,7 +396,7 @@ def _enter(core: Core, given: Input, cause: Datagram | None, disk: Persist, now_
     if given == "disk":
         return core.persisted(disk.ceiling, hold_us=disk.hold_us, in_force=disk.voters, now_us=now_us)
     if given == "announce":
-        core.node.announce_at_us = NEVER if core.node.namesake.is_there else now_us
+        core.node.rounds.announce_at_us = NEVER if core.node.namesake.is_there else now_us
         return core.tick(now_us=now_us)
     assert isinstance(given, Fault)
     return _command(core, given, now_us)
@@ -443,14 +444,14 @@ def _believe(core: Core, now_us: int) -> list[Effect]:
 
 def _prepare(node: Node, age_us: int) -> None:
     """Sequence numbers go by the time since the session began, so that what was sent before does not tell states apart."""
-    node.sequence = max(node.sequence, age_us // TICK_US * _PER_TICK)
+    node.out.sequence = max(node.out.sequence, age_us // TICK_US * _PER_TICK)
 
 
 def _round_off(node: Node) -> list[Effect]:
     """Those who have met have sent more or fewer datagrams to each other, in one order or another: it makes no difference.
     Who came back under another id is known to be dead under the former one."""
     newest = {member.name: member for member in node.members.verified()}
-    node.sequence |= _PER_TICK // 2 - 1
+    node.out.sequence |= _PER_TICK // 2 - 1
     for member in node.members.verified():
         member.window.newest |= _PER_TICK // 2 - 1
         if newest[member.name] is not member:
@@ -461,35 +462,28 @@ def _round_off(node: Node) -> list[Effect]:
 def _silence(node: Node) -> None:
     """No announcements but those of a meeting, and no sweeps but of who has to learn what it promised: nobody is silent for
     five announcements within a scope."""
-    node.announce_at_us = node.namesake.at_us = NEVER
+    node.rounds.announce_at_us = node.namesake.at_us = NEVER
     if not node.is_blank or node.role is Role.JOINING:
-        node.sweep_at_us = NEVER
+        node.rounds.sweep_at_us = NEVER
 
 
 def _tidy(node: Node, scope: Scope, now_us: int) -> None:
     """Make alike what cannot make a difference within the scope: what does not travel was never sent; a run is shorter than
     the time in which a member or a contact grows stale, and no jitter is measured in it."""
-    node.announced, node.strangers.since_us, node.strangers.probed = 3, 0, 0
-    node.dropped.clear()
+    node.rounds.announced, node.strangers.since_us, node.strangers.probed = 3, 0, 0
+    node.out.dropped.clear()
     node.strangers.unanswered.clear()
     node.strangers.earning.clear()
     node.foreign.sequences.clear()
     if not node.is_blank:
-        node.blank_since_us = node.learn_from_us = 0
+        node.quorum.blank_since_us = node.quorum.learn_from_us = 0
     if not node.is_blank and Probe not in scope.carries:
         node.challenges = type(node.challenges)()
     node.detector = _tidied(node.detector, keeps_pings=Ping in scope.carries)
-    if Ping not in scope.carries:
-        node.prove_at_us = NEVER
-        node.echoes = {
-            q: us for q, us in node.echoes.items() if node.in_quorum_mode and now_us - us < node.timing.lease_us
-        }
-    node.contact_us = _ALWAYS if node.contact_us >= 0 else -1
-    node.rejoined_us = node.strangers.heard_us = -NEVER
+    _tidy_role(node, keeps_pings=Ping in scope.carries, now_us=now_us)
+    node.rounds.rejoined_us = node.strangers.heard_us = -NEVER
     if not scope.disk:
         node.durable.ceiling_asked_us = 0
-    if node.raised_us < now_us:
-        node.raised_us = 0
     for member in node.members.verified():
         member.heard_us = member.multicast_us = member.endpoint_us = member.endpoint_seen_us = _ALWAYS
         member.roster_us = _ALWAYS
@@ -500,6 +494,20 @@ def _tidy(node: Node, scope: Scope, now_us: int) -> None:
             member.heard_sequence = 0
         if not scope.repeats:
             member.window = _window(member.window.newest)
+
+
+def _tidy_role(node: Node, *, keeps_pings: bool, now_us: int) -> None:
+    state = node.state
+    if isinstance(state, Follower) and not keeps_pings:
+        state.prove_at_us = NEVER
+    if not isinstance(state, Leader):
+        return
+    if not keeps_pings:
+        fresh_us = now_us - node.timing.lease_us if node.in_quorum_mode else NEVER
+        state.echoes = {q: us for q, us in state.echoes.items() if us > fresh_us}
+    state.proven_us = _ALWAYS if state.proven_us >= 0 else -1
+    if state.raised_us < now_us:
+        state.raised_us = 0
 
 
 def _tidied(detector: Detector, *, keeps_pings: bool) -> Detector:

@@ -21,6 +21,7 @@ from typing import NamedTuple
 from kingd.core.effect import Effect, Event, EventKind, Multicast, Persist, Send
 from kingd.core.state.node import TERM_JUMP_MAX, Node
 from kingd.core.state.pending import Yielded
+from kingd.core.state.roles import Leader
 from kingd.core.wire.message import NO_BALLOT, Ballot, Claim, Datagram, Grant, Probe, Resign, Role
 
 
@@ -50,14 +51,14 @@ class Before(NamedTuple):
     def of(cls, node: Node, now_us: int) -> "Before":
         fresh = node.role is Role.FOLLOWER and now_us - node.detector.evidence_us < node.timing.ask_after_us
         asked = node.handover.successor.session if node.handover and node.handover.successor else 0
-        yielded = replace(node.yielded) if node.yielded is not None else None
+        yielded = replace(node.succession.yielded) if node.succession.yielded is not None else None
         promise = node.promise
         return cls(
             role=node.role,
             ballot=node.ballot,
             floor=promise.ballot,
             holder=promise.session,
-            lease_us=node.lease_until_us,
+            lease_us=node.votes.lease_until_us if node.votes else 0,
             fresh=fresh,
             duplicate=node.namesake.is_there,
             asked=asked,
@@ -96,9 +97,10 @@ def _states(watch: Watch, spent: Ballot, before: Before, node: Node) -> str | No
         return f"RESIGNED: leads {node.ballot} again"
     if node.role is Role.CANDIDATE and node.promise.is_live(node.now_us):
         return f"PROMISED: claims for itself and holds {node.promise.ballot}"
-    if node.role is Role.LEADER and node.ballot == before.ballot and node.lease_until_us < before.lease_us:
+    leads_on = isinstance(node.state, Leader) and node.ballot == before.ballot
+    if leads_on and node.votes and node.votes.lease_until_us < before.lease_us:
         return "LEASE: shrank"
-    if before.yielded and node.yielded and node.yielded.since_us != before.yielded.since_us:
+    if before.yielded and node.succession.yielded and node.succession.yielded.since_us != before.yielded.since_us:
         return "TICKET: its time begins anew"
     return None
 

@@ -28,6 +28,7 @@ from kingd.core.scale import MEMBERS_MAX
 from kingd.core.state.challenges import CHALLENGES_MAX
 from kingd.core.state.members import State
 from kingd.core.state.node import Node
+from kingd.core.state.roles import Leader
 from kingd.core.timing import NEVER
 from kingd.core.wire.message import (
     NO_BALLOT,
@@ -79,6 +80,11 @@ class _Session:
     holder: SessionId = SessionId(0)
     promise: tuple[Ballot, SessionId] = (NO_BALLOT, SessionId(0))
     evidence_us: int = 0
+    leading: Leader | None = None  # its last leadership
+
+    def is_silent(self, node: Node) -> bool:
+        """It has been for so long that others may have replaced it."""
+        return self.leading is None or node.now_us > self.leading.stalls_at_us(node.timing)
 
 
 @dataclass(slots=True)
@@ -106,6 +112,8 @@ class Checker:
         promise = node.promise
         seen.role, seen.ballot, seen.holder = node.role, node.ballot, promise.session
         seen.evidence_us = node.detector.evidence_us
+        if isinstance(node.state, Leader):
+            seen.leading = node.state
         if cause is not None:
             seen.promise = (promise.ballot, promise.session)
             self._on_received(node, seen, cause)
@@ -158,7 +166,7 @@ class Checker:
         if (
             not leads
         ):  # after a stall it asks whether it still leads, and its users are told of a loss only if it does not
-            silent = node.now_us > node.stalls_at_us
+            silent = seen.is_silent(node)
             seen.lost_us = min(seen.lost_us, node.now_us) if silent or seen.lost_us != NEVER else 0
             if node.now_us - seen.lost_us <= node.timing.handover_us:
                 return
@@ -169,8 +177,10 @@ class Checker:
             raise SafetyError(f"PROMISED: {_name(node)} claims for itself and holds {node.promise}")
         if node.role is not Role.LEADER:
             if seen.role is Role.LEADER and seen.ballot not in seen.resigned:
-                if not forced and node.now_us <= node.stalls_at_us:
-                    raise SafetyError(f"DEPOSED: {_name(node)} left {seen.ballot} without a word ({node.why.word})")
+                if not forced and not seen.is_silent(node):
+                    raise SafetyError(
+                        f"DEPOSED: {_name(node)} left {seen.ballot} without a word ({node.news.why.word})"
+                    )
                 seen.resigned.add(seen.ballot)
             return
         if node.ballot != node.promise.ballot or node.promise.session != node.session:
@@ -196,12 +206,12 @@ class Checker:
         sizes = {
             "members": (len(node.members.verified()), MEMBERS_MAX),
             "members heard of": (len(node.members.heard_of()), MEMBERS_MAX),
-            "echoes": (len(node.echoes), _TABLE_MAX),
+            "echoes": (len(node.state.echoes) if isinstance(node.state, Leader) else 0, _TABLE_MAX),
             "challenges": (len(node.challenges), CHALLENGES_MAX),
             "unanswered": (len(node.strangers.unanswered), 64),
             "earning": (len(node.strangers.earning), _TABLE_MAX),
             "foreign sequences": (len(node.foreign.sequences), _TABLE_MAX),
-            "refused handovers": (len(node.refused_handover), len(node.members.verified())),
+            "refused handovers": (len(node.succession.refused), len(node.members.verified())),
         }
         for name, (size, limit) in sizes.items():
             if size > limit:

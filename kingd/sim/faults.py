@@ -219,7 +219,7 @@ class Faults:
         """By the present list: a leader that was elected by the list before leads for a lease at most."""
         assert host.core is not None
         node = host.core.node
-        led_us = self.cluster.local_us(host) - node.listed_us
+        led_us = self.cluster.local_us(host) - node.quorum.listed_us
         return node.voters.names == self._wanted and led_us > 2 * node.timing.lease_us
 
     def _is_remembered(self, host: Host, voters: tuple[str, ...]) -> bool:

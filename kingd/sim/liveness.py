@@ -113,7 +113,7 @@ def is_electable(survivors: list[Host]) -> bool:
     if not voters:
         return True
     here = [h for h in survivors if h.name in voters]
-    knowing = sum(h.core is not None and h.core.node.learned for h in here)
+    knowing = sum(h.core is not None and h.core.node.quorum.learned for h in here)
     need = majority(len(voters))
     tells = min(need, len(voters) - need + 1)
     begins = knowing == 0 and not any(_counts_on_the_dead(h, survivors) for h in here)
@@ -125,7 +125,7 @@ def _may_be_led(survivors: list[Host]) -> bool:
     """By the list of a voter with history: hosts that were set up anew begin with the list of their configuration, and learn
     another one only from a leader. Where those that know it have priority 0, nobody leads."""
     nodes = [h.core.node for h in survivors if h.core is not None]
-    lists = {node.voters.names for node in nodes if node.is_voter and node.learned}
+    lists = {node.voters.names for node in nodes if node.is_voter and node.quorum.learned}
     return not lists or any(node.priority > 0 and node.voters.names in lists for node in nodes)
 
 
@@ -133,7 +133,7 @@ def _counts_on_the_dead(host: Host, survivors: list[Host]) -> bool:
     """A voter without history that has met a session which is over by now may begin with it; others, which have not, and that
     host's next session, may not."""
     sessions = {h.core.node.session for h in survivors if h.core is not None}
-    return host.core is not None and any(session not in sessions for _, session in host.core.node.new_sessions)
+    return host.core is not None and any(session not in sessions for _, session in host.core.node.quorum.new_sessions)
 
 
 LEADERSHIP = (EventKind.ELECTED, EventKind.DEPOSED, EventKind.LEADER_CHANGED, EventKind.LEADER_LOST)
@@ -156,7 +156,7 @@ def priority(host: Host) -> int:
 
 def is_changing(host: Host) -> bool:
     node = host.core.node if host.core else None
-    return node is None or node.handover is not None or node.yielded is not None or node.campaign is not None
+    return node is None or node.handover is not None or node.succession.yielded is not None or node.campaign is not None
 
 
 def ballot(among: list[Host]) -> Ballot | None:
@@ -184,27 +184,31 @@ def _describe(node: Node, cluster: Cluster) -> str:
     def leader(of: Ballot) -> str:
         return f"{of.term}.{names.get(of.node, format(of.node, 'x'))}"
 
-    words = [f"{node.role.name} priority={node.priority} why={node.why.word}"]
+    words = [f"{node.role.name} priority={node.priority} why={node.news.why.word}"]
     if node.ineligible_reason:
         words.append(f"ineligible={node.ineligible_reason}")
     live = (
         f" for {(promise.until_us - now_us) // MS} ms" if promise.is_live(now_us) and promise.until_us < 1 << 61 else ""
     )
     words.append(
-        f"promised={leader(promise.ballot)}{live} seen={node.term_seen} ceiling={node.durable.ceiling} failures={node.failures}"
+        f"promised={leader(promise.ballot)}{live} seen={node.term_seen} ceiling={node.durable.ceiling} "
+        f"failures={node.backoff.failures}"
     )
     if node.in_quorum_mode:
         words.append(
             f"voters={'+'.join(node.voters.names)}.{node.voters.generation} wanted={'+'.join(node.settings.voters)}"
         )
-        lease_ms = (node.lease_until_us - now_us) // MS
-        votes = " ".join(f"{names.get(n)}:{(until_us - now_us) // MS}" for n, until_us in node.votes.items())
-        words.append(f"lease={lease_ms} ms learned={node.learned} hold={node.durable.hold_us // MS} ms votes={votes}")
+        untils_us = node.votes.until_us if node.votes else {}
+        lease_ms = (node.votes.lease_until_us - now_us) // MS if node.votes else 0
+        votes = " ".join(f"{names.get(n)}:{(until_us - now_us) // MS}" for n, until_us in untils_us.items())
+        words.append(
+            f"lease={lease_ms} ms learned={node.quorum.learned} hold={node.durable.hold_us // MS} ms votes={votes}"
+        )
     if node.campaign is not None:
         claim = node.campaign.claim
         words.append(f"claims={claim.term}{' prepare' if claim.prepare else ''} required={len(node.campaign.required)}")
-    if node.yielded is not None:
-        words.append(f"yielded to {names.get(node.yielded.ticket.successor)}")
+    if node.succession.yielded is not None:
+        words.append(f"yielded to {names.get(node.succession.yielded.ticket.successor)}")
     if node.namesake.is_there:
         words.append("duplicate")
     for name in _DEADLINES:
@@ -212,9 +216,9 @@ def _describe(node: Node, cluster: Cluster) -> str:
         if at_us < 1 << 61:
             words.append(f"{name} in {(at_us - now_us) // MS} ms")
     words.append(" ".join(f"{m.name}:{m.state}/{m.role.name}" for m in node.members.verified()))
-    if node.refused_handover:
+    if node.succession.refused:
         words.append(
             "refused "
-            + " ".join(f"{names.get(n)}:{(u - now_us) // MS} ms" for n, (u, _) in node.refused_handover.items())
+            + " ".join(f"{names.get(n)}:{(u - now_us) // MS} ms" for n, (u, _) in node.succession.refused.items())
         )
     return " | ".join(words)

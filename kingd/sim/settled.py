@@ -11,10 +11,13 @@ from math import sqrt
 
 from kingd.core.effect import Effect
 from kingd.core.election import Core
+from kingd.core.rules import becoming, following
 from kingd.core.scale import MEMBERS_MAX, announce_us
 from kingd.core.state.members import Member
+from kingd.core.state.pending import Campaign
+from kingd.core.state.roles import Candidate
 from kingd.core.timing import SECOND
-from kingd.core.wire.message import Ballot, Reason, Role, Term
+from kingd.core.wire.message import Ballot, Claim, Reason, Role, Term
 from kingd.sim.cluster import Cluster
 from kingd.sim.host import Host
 
@@ -69,17 +72,18 @@ class Settling:
             for m in heard_of:
                 if m.node != node.id and node.members.get(m.node) is None:
                     node.members.hear_of(m)
-        node.counted = self._known
-        node.announced, node.announce_at_us = _NEXT, now_us + self._left_us[host.index]
-        node.sweep_at_us = now_us + self._rng.randint(0, _SWEEPS_US)
+        node.last.count(self._known)
+        node.rounds.announced, node.rounds.announce_at_us = _NEXT, now_us + self._left_us[host.index]
+        node.rounds.sweep_at_us = now_us + self._rng.randint(0, _SWEEPS_US)
         if host is leader:
-            node.contact_us = now_us
-            node.lead(self._ballot, Reason.JOINED)
+            claim = Claim(term=_TERM, attempt=0, reason=Reason.JOINED)
+            node.state = Candidate(Campaign(claim, asked={}, required=set()))  # which everybody has granted
+            becoming.lead(node, self._ballot, Reason.JOINED, contact_us=now_us)
         else:
             member = node.members.get(leader.node_id)
             assert member is not None
-            node.follow(member, self._ballot, Reason.JOINED)
-            node.announce_at_us = now_us + self._left_us[host.index]
+            following.follow(node, member, self._ballot, Reason.JOINED)
+            node.rounds.announce_at_us = now_us + self._left_us[host.index]
         return core.links_changed(1, now_us=now_us)
 
     def _member(self, host: Host, now_us: int) -> Member:

@@ -8,11 +8,12 @@ from unittest.mock import patch
 
 from kingd.core.effect import Effect
 from kingd.core.election import Core
-from kingd.core.rules import claiming, dispatch, handover, leading, namesakes, quorum, timers, voters, voting
+from kingd.core.rules import becoming, claiming, dispatch, handover, leading, namesakes, quorum, timers, voters, voting
 from kingd.core.state.members import Member
 from kingd.core.state.node import Node
 from kingd.core.state.pending import Yielded
 from kingd.core.state.promise import Promise
+from kingd.core.state.roles import Leader, Votes
 from kingd.core.timing import NEVER, Timing
 from kingd.core.wire.endpoint import Endpoint
 from kingd.core.wire.message import Ballot, Claim, Grant, NodeId, Ready, Reason, Refuse, Resign, Role, SessionId, Ticket
@@ -25,13 +26,16 @@ def leader_resumes_after_a_hand_over() -> AbstractContextManager[object]:
         return yielded.since_us + timing.handover_us // 2
 
     def on_yielded_timer(node: Node) -> None:
-        yielded, node.yielded = node.yielded, None
+        yielded, node.succession.yielded = node.succession.yielded, None
         assert yielded is not None
         if node.promise.ballot == yielded.ticket.ballot:
-            node.lead(yielded.ticket.ballot, yielded.reason)
+            votes = Votes(lease_until_us=yielded.since_us + node.timing.lease_us)
+            node.state = Leader(ballot=yielded.ticket.ballot, raised_us=node.now_us, votes=votes)
+            node.promise.give(node.ballot, node.session, until_us=NEVER, led=True)
+            becoming.beat(node, node.state)
 
     stack = ExitStack()
-    stack.enter_context(patch.dict(timers.TIMERS, yielded_at_us=on_yielded_timer))
+    stack.enter_context(patch.dict(timers.TIMERS, yielded_at_us=timers.Timer(None, on_yielded_timer)))
     stack.enter_context(patch.object(Yielded, "due_us", due_us))
     return stack
 
@@ -47,8 +51,8 @@ def ticket_is_bound_to_its_bearer_only() -> AbstractContextManager[object]:
         ticket = Ticket(
             ballot=message.ballot, session=member.session, successor=node.id, successor_session=node.session
         )
-        if ticket != node.taken and node.role is not Role.LEADER:
-            node.taken = ticket
+        if ticket != node.succession.taken and node.role is not Role.LEADER:
+            node.succession.taken = ticket
             node.promise.release()
             claiming.start(node, message.reason, ticket=ticket)
 
@@ -67,7 +71,8 @@ def ticket_is_given_while_the_lease_counts() -> AbstractContextManager[object]:
         if to is None:
             resign(node, reason, to=to, leaving=leaving)
             return
-        node.handover = None
+        assert isinstance(node.state, Leader)
+        node.state.handover = None
         node.multicast(
             Resign(ballot=node.ballot, successor=to.node, successor_session=to.session, reason=reason, leaving=leaving)
         )
@@ -77,7 +82,7 @@ def ticket_is_given_while_the_lease_counts() -> AbstractContextManager[object]:
 
 def belief_in_a_death_frees_the_promise() -> AbstractContextManager[object]:
     """An obituary, true or false, ends a voter's promise."""
-    return patch.object(Node, "let_go", lambda self: self.promise.release())
+    return patch.object(becoming, "let_go", lambda node: node.promise.release())
 
 
 def unreachable_means_dead() -> AbstractContextManager[object]:
@@ -97,7 +102,7 @@ def unreachable_means_dead() -> AbstractContextManager[object]:
 
 def promise_is_shorter_than_the_lease() -> AbstractContextManager[object]:
     stack = ExitStack()
-    for module in ("state.node", "rules.quorum", "election", "rules.voters"):
+    for module in ("rules.becoming", "state.durable", "election", "rules.voters"):
         stack.enter_context(patch(f"kingd.core.{module}.promise_us", lambda lease_us: lease_us // 2))
     return stack
 
@@ -121,7 +126,7 @@ def voter_forgets_its_ceiling() -> AbstractContextManager[object]:
     """A voter without history votes like any other."""
 
     def learned(node: Node) -> None:
-        node.learned = True
+        node.quorum.learned = True
 
     return _started(learned)
 
@@ -141,8 +146,8 @@ def everybody_votes() -> AbstractContextManager[object]:
     def is_majority(node: Node, members: Iterable[NodeId]) -> bool:
         return len(set(members)) + 1 >= voters.majority(len(node.voters.names))
 
-    def untils(node: Node) -> Iterable[int]:
-        return [*node.votes.values(), node.now_us + node.timing.lease_us]
+    def untils(node: Node, votes: Votes) -> Iterable[int]:
+        return [*votes.until_us.values(), node.now_us + node.timing.lease_us]
 
     stack = ExitStack()
     stack.enter_context(patch.object(quorum, "is_majority", is_majority))
@@ -155,7 +160,7 @@ def voter_waits_for_its_own_promise_only() -> AbstractContextManager[object]:
     learn = quorum.learn
 
     def learn_at_once(node: Node) -> bool:
-        node.blank_since_us = -NEVER
+        node.quorum.blank_since_us = -NEVER
         return learn(node)
 
     return patch.object(quorum, "learn", learn_at_once)
@@ -191,7 +196,7 @@ def raise_is_led_before_it_is_granted() -> AbstractContextManager[object]:
     def lead(node: Node) -> None:
         ask(node)
         if node.role is Role.LEADER and node.campaign is not None and not node.campaign.claim.prepare:
-            node.lead(Ballot(node.campaign.claim.term, node.id), node.campaign.claim.reason)
+            becoming.lead(node, Ballot(node.campaign.claim.term, node.id), node.campaign.claim.reason)
 
     return patch.object(claiming, "_ask", lead)
 
@@ -203,7 +208,7 @@ def second_successor_gets_a_ticket_too() -> AbstractContextManager[object]:
         node = core.node
         node.now_us = now_us
         ticket = replace(yielded.ticket, successor=to.node, successor_session=to.session)
-        node.yielded = replace(yielded, ticket=ticket, since_us=now_us)
+        node.succession.yielded = replace(yielded, ticket=ticket, since_us=now_us)
         node.multicast(
             Resign(
                 ballot=ticket.ballot,
@@ -235,9 +240,9 @@ def _obeyed_after_the_ticket(
 
     def obeys(self: Core, *, to: str | None, for_us: int, now_us: int) -> list[Effect]:
         target = next(iter(self.node.members.named(to or "")), None)
-        if self.node.yielded is None or target is None:
+        if self.node.succession.yielded is None or target is None:
             return step_down(self, to=to, for_us=for_us, now_us=now_us)
-        return obey(self, self.node.yielded, target, now_us)
+        return obey(self, self.node.succession.yielded, target, now_us)
 
     return patch.object(Core, "step_down", obeys)
 

@@ -8,6 +8,7 @@ from kingd.core.effect import Effect, Event, EventKind, Multicast, Persist, Send
 from kingd.core.election import Core
 from kingd.core.settings import Settings, Voters
 from kingd.core.state.node import Node
+from kingd.core.state.roles import Follower, Leader, Seeking
 from kingd.core.timing import MS, Timing, promise_us
 from kingd.core.wire.endpoint import Endpoint
 from kingd.core.wire.message import (
@@ -171,6 +172,24 @@ class Bench:
     @property
     def node(self) -> Node:
         return self.core.node
+
+    @property
+    def leading(self) -> Leader:
+        state = self.core.node.state
+        assert isinstance(state, Leader)
+        return state
+
+    @property
+    def following(self) -> Follower:
+        state = self.core.node.state
+        assert isinstance(state, Follower)
+        return state
+
+    @property
+    def seeking(self) -> Seeking:
+        state = self.core.node.state
+        assert isinstance(state, Seeking)
+        return state
 
     def role(self) -> Role:  # no property: mypy would take it for constant
         return self.core.node.role

@@ -33,7 +33,7 @@ def test_what_was_said_to_another_session_of_this_node_means_nothing(body: Body,
     assert before is not None
     view = (before.window.newest, before.role, before.floor, before.heard_us, before.contact_us)
     assert bench.deliver(one.says(body, receiver=receiver), one.endpoint) == []
-    assert bench.node.dropped["other-session"] == 1
+    assert bench.node.out.dropped["other-session"] == 1
     assert (before.window.newest, before.role, before.floor, before.heard_us, before.contact_us) == view
 
 
@@ -80,7 +80,7 @@ def test_what_was_overtaken_tells_nothing_about_now(body: Body) -> None:
     late = one.says(body)
     bench.hear(one, Ping(nonce=1, heard=0, polling=False))
     bench.deliver(late, one.endpoint)
-    assert bench.node.dropped["late"] == 1
+    assert bench.node.out.dropped["late"] == 1
 
 
 def test_claim_of_who_asks_no_more_binds_nobody() -> None:
@@ -92,7 +92,7 @@ def test_claim_of_who_asks_no_more_binds_nobody() -> None:
     bench.clear()
     bench.deliver(claim, one.endpoint)
     assert not bench.sent(Grant)
-    assert bench.node.dropped["stale-claim"] == 1
+    assert bench.node.out.dropped["stale-claim"] == 1
 
 
 def test_question_is_not_used_up_by_who_says_it_again_from_elsewhere() -> None:

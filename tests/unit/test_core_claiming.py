@@ -154,7 +154,7 @@ def test_014_answer_to_another_claim_counts_for_nothing(
     for peer in peers:
         bench.hear(peer, make(claim))
     assert bench.role() is Role.CANDIDATE
-    assert bench.node.dropped == {"stale-answer": 2}
+    assert bench.node.out.dropped == {"stale-answer": 2}
 
 
 def test_answer_of_a_session_that_was_not_asked_counts_for_nothing(peers: tuple[Peer, Peer]) -> None:
@@ -164,7 +164,7 @@ def test_answer_of_a_session_that_was_not_asked_counts_for_nothing(peers: tuple[
     bench.meet(restarted)
     bench.hear(restarted, grant(claim))
     assert bench.role() is Role.CANDIDATE
-    assert bench.node.dropped == {"stale-answer": 1}
+    assert bench.node.out.dropped == {"stale-answer": 1}
 
 
 def test_grant_twice_is_one_grant(peers: tuple[Peer, Peer]) -> None:
@@ -233,7 +233,7 @@ def test_105_failures_without_any_contact_back_off_ever_longer() -> None:
         bench.beat(leader)
         bench.clear()
         bench.advance_ms(100)
-        if bench.node.failures > len(gaps_s):
+        if bench.node.backoff.failures > len(gaps_s):
             gaps_s.append((bench.now_us - last_us) / 1e6)
             last_us = bench.now_us
     assert gaps_s[1:] == sorted(gaps_s[1:])

@@ -141,7 +141,7 @@ def test_099_answer_to_a_question_of_long_ago_proves_nothing(bench: Bench) -> No
     bench.advance(bench.node.timing.contact_us + 1)
     bench.hear(peer, ProbeAck(echo=nonce, name="box60", version="0", returns=0))
     assert len(bench.node.members.verified()) == 0
-    assert bench.node.dropped["late"] == 1
+    assert bench.node.out.dropped["late"] == 1
 
 
 @pytest.mark.parametrize("echo_error", [1, 1 << 63])
@@ -151,12 +151,12 @@ def test_wrong_echo_is_ignored(bench: Bench, echo_error: int) -> None:
     nonce = bench.sent(Probe)[-1].nonce
     bench.hear(peer, ProbeAck(echo=nonce ^ echo_error, name="x", version="0", returns=0))
     assert len(bench.node.members.verified()) == 0
-    assert bench.node.dropped == {"unasked": 1}
+    assert bench.node.out.dropped == {"unasked": 1}
 
 
 def test_probe_ack_that_nobody_asked_for_is_ignored(bench: Bench) -> None:
     assert bench.hear(Peer(node=60), ProbeAck(echo=0, name="x", version="0", returns=0)) == []
-    assert bench.node.dropped == {"unasked": 1}
+    assert bench.node.out.dropped == {"unasked": 1}
 
 
 def test_echo_is_good_for_the_session_that_was_asked_only(bench: Bench) -> None:
@@ -174,7 +174,7 @@ def test_recorded_probe_ack_does_not_work_twice(bench: Bench) -> None:
     ack = peer.says(ProbeAck(echo=bench.sent(Probe)[-1].nonce, name="box60", version="0", returns=0))
     bench.deliver(ack, peer.endpoint)
     bench.deliver(ack, peer.endpoint)
-    assert bench.node.dropped == {"replay": 1}
+    assert bench.node.out.dropped == {"replay": 1}
 
 
 # -- what is dropped
@@ -187,7 +187,7 @@ def test_045_other_destination_is_dropped_whoever_sends_it(bench: Bench, body: B
     bench.clear()
     assert bench.deliver(peer.says(body, to=51), peer.endpoint) == []
     assert bench.deliver(Peer(node=61).says(body, to=51), peer.endpoint) == []
-    assert bench.node.dropped == {"other-destination": 2}
+    assert bench.node.out.dropped == {"other-destination": 2}
 
 
 def test_own_datagrams_come_back_by_multicast_and_are_ignored() -> None:
@@ -197,7 +197,7 @@ def test_own_datagrams_come_back_by_multicast_and_are_ignored() -> None:
     assert own
     for datagram in own:
         assert bench.deliver(datagram, Endpoint("10.0.0.50", 5466, "eth0")) == []
-    assert bench.node.dropped == {}
+    assert bench.node.out.dropped == {}
 
 
 @pytest.mark.parametrize("body", ANY_BODY, ids=IDS)
@@ -209,7 +209,7 @@ def test_008_replayed_datagram_changes_nothing(bench: Bench, body: Body) -> None
     before = (bench.role(), bench.node.leader, bench.node.promise.until_us, bench.core.deadline_us)
     assert bench.deliver(datagram, peer.endpoint) == []
     assert (bench.role(), bench.node.leader, bench.node.promise.until_us, bench.core.deadline_us) == before
-    assert bench.node.dropped["replay"] == 1
+    assert bench.node.out.dropped["replay"] == 1
 
 
 HUGE = (1 << 64) - 1
@@ -227,7 +227,7 @@ def test_102_term_far_above_all_known_ones_is_dropped(bench: Bench, what: str, b
     peer = Peer(node=60)
     bench.meet(peer)
     assert bench.hear(peer, body) == []
-    assert bench.node.dropped == {"term": 1}
+    assert bench.node.out.dropped == {"term": 1}
     assert bench.node.term_seen == 0
 
 
@@ -237,7 +237,7 @@ def test_102_term_in_a_header_is_dropped(bench: Bench, field: str) -> None:
     bench.meet(peer)
     setattr(peer, field, ballot(HUGE, 60))
     assert bench.hear(peer, ANNOUNCE) == []
-    assert bench.node.dropped == {"term": 1}
+    assert bench.node.out.dropped == {"term": 1}
 
 
 def test_102_term_in_a_refusal_is_dropped() -> None:
@@ -245,7 +245,7 @@ def test_102_term_in_a_refusal_is_dropped() -> None:
     bench, peer = Bench(), Peer(node=60)
     claim = bench.become_candidate(peer)
     bench.hear(peer, refusal(claim, ballot(HUGE, 61), 1, led=False, remaining_ms=0))
-    assert bench.node.dropped == {"term": 1}
+    assert bench.node.out.dropped == {"term": 1}
     bench.advance_ms(5000)  # it claims on, and still can
     assert bench.role() is Role.LEADER
 
@@ -318,7 +318,7 @@ def test_043_copied_state_folder_does_not_displace_the_one_that_answers(bench: B
     member = bench.node.members.get(NodeId(60))
     assert member is not None
     assert member.session == first.session
-    assert bench.node.dropped["duplicate-id"] >= 1
+    assert bench.node.out.dropped["duplicate-id"] >= 1
 
 
 def test_host_with_a_new_address_is_believed_when_its_old_session_is_silent(bench: Bench) -> None:
@@ -361,7 +361,7 @@ def test_049_departed_session_is_not_revived_by_late_datagrams(bench: Bench) -> 
         bench.hear(peer, body)
     assert bench.effects == []
     assert bench.node.members.alive() == []
-    assert bench.node.dropped == {"left": len(ANY_BODY)}
+    assert bench.node.out.dropped == {"left": len(ANY_BODY)}
 
 
 def test_silent_member_is_dead_and_lives_again_when_it_is_heard(bench: Bench) -> None:

@@ -93,7 +93,7 @@ def test_heartbeat_of_somebody_elses_leadership_changes_nothing(bench: Bench) ->
 def test_heartbeat_that_names_another_leader_than_its_sender_is_dropped(bench: Bench, leader: Peer) -> None:
     leader.leader = ballot(5, 71)
     bench.beat(leader)
-    assert bench.node.dropped == {"heartbeat": 1}
+    assert bench.node.out.dropped == {"heartbeat": 1}
 
 
 def test_leader_that_was_only_late_gets_more_time_from_then_on(bench: Bench, leader: Peer) -> None:
@@ -190,7 +190,7 @@ def test_answer_counts_once_and_only_with_its_nonce(bench: Bench, leader: Peer, 
     ping = bench.sent(Ping)[-1]
     for _ in range(2):
         bench.hear(leader, Pong(echo=ping.nonce ^ echo_error))
-    assert bench.node.dropped == {"unasked": 1 + echo_error}
+    assert bench.node.out.dropped == {"unasked": 1 + echo_error}
 
 
 # -- what ends it
@@ -397,7 +397,7 @@ def test_another_count_matters_unless_the_cluster_is_large_before_and_after(
     bench.beat(leader, alive=2)
     beat = leader.says(Heartbeat(interval_ms=100, lonely=False, alive=count), multicast=True)
     assert repeat(bench, beat) is is_all
-    assert bench.node.counted == (count if is_all else 2)
+    assert bench.node.last.counted == (count if is_all else 2)
 
 
 def test_repeated_heartbeat_of_who_leads_somebody_else_renews_nothing(bench: Bench) -> None:

@@ -66,7 +66,7 @@ def test_replay_is_dropped_and_counted(bench: Bench, peer: Peer) -> None:
     said = peer.says(PING)
     bench.deliver(said, peer.endpoint)
     assert look(bench, said) is Glance.USELESS
-    assert bench.node.dropped["replay"] == 1
+    assert bench.node.out.dropped["replay"] == 1
     peer.sequence += 5000
     bench.deliver(peer.says(PING), peer.endpoint)
     assert look(bench, said) is Glance.USELESS  # too old for the window
@@ -78,14 +78,14 @@ def test_copy_that_the_network_made_is_no_replay(bench: Bench, peer: Peer) -> No
     said = peer.says(ANNOUNCE, multicast=True)
     bench.deliver(said, peer.endpoint)
     assert look(bench, said, by_group=True) is Glance.COPY
-    assert "replay" not in bench.node.dropped
+    assert "replay" not in bench.node.out.dropped
 
 
 def test_what_is_for_others_is_dropped(bench: Bench, peer: Peer) -> None:
     """It would never come into the window."""
     said = peer.says(Ack(sequence=1), to=60)
     assert look(bench, said) is Glance.USELESS
-    assert bench.node.dropped["other-destination"] == 1
+    assert bench.node.out.dropped["other-destination"] == 1
     assert look(bench, changed(said, multicast=True), by_group=True) is Glance.COPY
 
 

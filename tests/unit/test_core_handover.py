@@ -630,7 +630,7 @@ def test_063_wait_doubles_with_each_return_up_to_ten_minutes(returns: int, waits
     bench.hear(leader, Announce(name="box70", version="0", interval_ms=1000))
     bench.hear(leader, ProbeAck(echo=bench.sent(Probe)[-1].nonce, name="box70", version="0", returns=returns))
     assert bench.leader_name() == "box70"
-    assert bench.node.preempt_at_us - bench.now_us == waits_s * SECOND
+    assert bench.following.preempt_at_us - bench.now_us == waits_s * SECOND
 
 
 def test_063_returns_of_a_host_are_counted_and_told_to_it() -> None:

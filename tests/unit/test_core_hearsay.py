@@ -3,6 +3,7 @@
 import pytest
 
 from kingd.core.effect import EventKind, Send, Surveyed
+from kingd.core.rules import becoming, line
 from kingd.core.scale import MEMBERS_MAX
 from kingd.core.state.members import FORGET_AFTER_US
 from kingd.core.timing import SECOND
@@ -83,7 +84,7 @@ def test_who_comes_next_itself_verifies_everybody() -> None:
     heard_of = [Peer(node=100 + n, priority=WORSE) for n in range(3)]
     announce(bench, *heard_of)
     assert all(probed(bench, peer) for peer in heard_of)
-    assert bench.node.in_line
+    assert bench.following.in_line
 
 
 def test_leader_verifies_everybody() -> None:
@@ -123,7 +124,7 @@ def test_those_heard_of_let_it_wait_but_not_for_ever() -> None:
     for gone in (leader, *next_ones):
         bench.hear(gone, goodbye())
     assert bench.role() is Role.SEEKING
-    assert 16 * 150 <= (bench.node.seek_at_us - bench.now_us) / 1000 <= 16 * 150 + 2_000
+    assert 16 * 150 <= (bench.seeking.seek_at_us - bench.now_us) / 1000 <= 16 * 150 + 2_000
 
 
 def test_hundreds_without_a_leader_take_turns_by_chance_and_so_many_a_second_of_all_of_them() -> None:
@@ -131,19 +132,19 @@ def test_hundreds_without_a_leader_take_turns_by_chance_and_so_many_a_second_of_
     bench, leader, _ = follower()
     announce(bench, *[Peer(node=1000 + n, priority=150) for n in range(300)])
     bench.beat(leader, alive=300)
-    turns_s = sorted(bench.node.turn_us() / SECOND - 2.4 for _ in range(1000))
+    turns_s = sorted(line.turn_us(bench.node) / SECOND - 2.4 for _ in range(1000))
     assert turns_s[0] >= 0
     assert turns_s[500] == pytest.approx(45, rel=0.1)
     assert turns_s[-1] <= 90
-    bench.node.back_off()
-    assert bench.node.seek_at_us - bench.now_us > 3 * SECOND  # who has tried in vain comes in turn, too
+    becoming.back_off(bench.node)
+    assert bench.seeking.seek_at_us - bench.now_us > 3 * SECOND  # who has tried in vain comes in turn, too
 
 
 def test_the_best_of_hundreds_do_not_wait_for_them() -> None:
     bench, leader, _ = follower(line=2)
     announce(bench, *[Peer(node=1000 + n, priority=WORSE) for n in range(300)])
     bench.beat(leader, alive=300)
-    assert bench.node.turn_us(without=NodeId(leader.node)) == 2 * bench.node.timing.slot_us
+    assert line.turn_us(bench.node, without=NodeId(leader.node)) == 2 * bench.node.timing.slot_us
 
 
 def test_in_a_large_cluster_each_claim_that_came_to_nothing_doubles_the_slots_until_there_is_a_leader() -> None:
@@ -156,13 +157,13 @@ def test_in_a_large_cluster_each_claim_that_came_to_nothing_doubles_the_slots_un
         claim = Claim(term=Term(term), attempt=term, prepare=False, reason=Reason.LEADER_LEFT)
         bench.hear(claimant, claim)
         bench.hear(claimant, resignation(ballot(term, claimant.node), Reason.LEADER_LEFT))
-        turns_us.append(bench.node.turn_us())
+        turns_us.append(line.turn_us(bench.node))
     assert turns_us == [slot_us << doublings for doublings in (1, 2, 3, 4, 5, 5, 5, 5)]
     claimant.leads(20)
     bench.beat(claimant, alive=40)
     bench.acknowledge(claimant)
     assert bench.role() is Role.FOLLOWER
-    assert bench.node.turn_us() == slot_us
+    assert line.turn_us(bench.node) == slot_us
 
 
 def test_in_a_large_cluster_who_granted_in_vain_waits_its_turn_however_late_it_runs() -> None:
@@ -175,7 +176,7 @@ def test_in_a_large_cluster_who_granted_in_vain_waits_its_turn_however_late_it_r
     ends_us = bench.node.promise.until_us
     bench.run_late(ends_us + SECOND - bench.now_us)
     assert not bench.sent(Claim)
-    assert bench.node.seek_at_us - ends_us >= 16 * bench.node.timing.slot_us
+    assert bench.seeking.seek_at_us - ends_us >= 16 * bench.node.timing.slot_us
 
 
 def test_who_seeks_in_a_large_cluster_asks_nobody_because_of_a_roster() -> None:
@@ -202,7 +203,7 @@ def test_before_it_claims_it_verifies_whom_it_has_heard_of() -> None:
     for gone in (leader, *next_ones):
         bench.hear(gone, goodbye())
     bench.clear()
-    bench.advance(bench.node.seek_at_us - bench.now_us)
+    bench.advance(bench.seeking.seek_at_us - bench.now_us)
     assert probed(bench, answering)
     assert probed(bench, silent)
     assert not bench.sent(Claim)

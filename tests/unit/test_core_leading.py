@@ -72,9 +72,9 @@ def test_leader_of_hundreds_beats_more_rarely_and_says_so(
     bench.advance_ms(interval_ms * 4)
     assert [beat.interval_ms for beat in bench.sent(Heartbeat)] == [interval_ms] * 4
     late_us = timing.stall_us - timing.heartbeat_us  # as late as any heartbeat may come
-    bench.run_late(bench.node.heartbeat_at_us + late_us - bench.now_us)
+    bench.run_late(bench.leading.heartbeat_at_us + late_us - bench.now_us)
     assert bench.role() is Role.LEADER
-    bench.run_late(bench.node.heartbeat_at_us + late_us + 1 - bench.now_us)
+    bench.run_late(bench.leading.heartbeat_at_us + late_us + 1 - bench.now_us)
     assert bench.role() is Role.SEEKING
 
 
@@ -224,7 +224,7 @@ def test_echoes_are_bounded(bench: Bench, peer: Peer) -> None:
     for nonce in range(3000):
         bench.hear(peer, Ping(nonce=nonce, heard=0, polling=False))
         bench.clear()
-    assert len(bench.node.echoes) == 1024
+    assert len(bench.leading.echoes) == 1024
 
 
 # -- raising its term

@@ -270,7 +270,7 @@ def test_claim_of_who_has_another_list_is_not_answered(one: Peer, two: Peer) -> 
     bench.advance_ms(1)
     one.voters = OTHER_LIST
     assert claims(bench, one, 5) is None
-    assert bench.node.dropped["voters"] == 1
+    assert bench.node.out.dropped["voters"] == 1
 
 
 def test_without_voters_no_promise_is_written_to_disk() -> None:
@@ -376,7 +376,7 @@ def test_last_of_the_first_voters_finds_that_the_others_have_elected_meanwhile()
         for peer in peers:
             bench.acknowledge_from(peer)
         bench.advance_ms(200)
-    assert bench.node.learned
+    assert bench.node.quorum.learned
     assert bench.node.promise.ballot.term == 1
 
 
@@ -386,7 +386,7 @@ def test_what_was_heard_before_the_start_was_over_teaches_nothing() -> None:
     bench = Bench(voters=VOTERS, priority=0)
     bench.meet(*peers)
     bench.advance_ms(PROMISE_MS + 500)  # nobody answers the probes after that
-    assert not bench.node.learned
+    assert not bench.node.quorum.learned
 
 
 @pytest.mark.parametrize("phase_ms", range(1, 401, 50))
@@ -402,7 +402,7 @@ def test_blank_voter_asks_a_voter_that_has_moved_where_it_is(phase_ms: int) -> N
         bench.hear(two, Announce(name="box70", version="0", interval_ms=1000), multicast=True)
         bench.acknowledge_from(two)
         bench.advance_ms(1200)  # three times as long as it waits before it asks again
-    assert bench.node.learned
+    assert bench.node.quorum.learned
 
 
 def test_blank_voter_grants_and_follows_nothing(one: Peer, two: Peer) -> None:
@@ -679,7 +679,7 @@ def test_majority(voters: int, needed: int) -> None:
 def test_new_list_keeps_what_the_old_one_proved(one: Peer, two: Peer) -> None:
     bench = elected(one, two)
     bench.advance_ms(500)
-    bench.node.voters = Voters((*VOTERS, "zoe"), 1)
+    bench.node.quorum.voters = Voters((*VOTERS, "zoe"), 1)
     bench.perform(bench.core.configure(bench.node.settings, now_us=bench.now_us))
     assert is_leader(bench)
     bench.hear(one, Ack(sequence=newest_beat(bench)))  # by the old list

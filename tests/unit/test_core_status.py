@@ -17,7 +17,7 @@ def test_066_leader_that_did_not_run_says_not_known_before_anything_else(late_ms
     bench = Bench()
     bench.become_leader(Peer(node=60, priority=10))
     bench.advance(bench.core.deadline_us - bench.now_us)
-    beat_us = bench.node.beat_us
+    beat_us = bench.leading.beat_us
     status = bench.core.status(beat_us + late_ms * MS)
     assert (status.leader.name if status.leader else None) == says
     if says is None:

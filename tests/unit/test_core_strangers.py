@@ -55,7 +55,7 @@ def test_challenge_in_an_answer_is_met_once_and_only_if_the_answer_was_asked_for
         bench.meet(peer)
         bench.advance_ms(300)
         challenging.probe(bench.node, NodeId(60), SessionId(6000), peer.endpoint)
-        bench.node.out.clear()
+        bench.node.out.take()
     else:
         bench.hear(peer, Announce(name="box60", version="0", interval_ms=1000), multicast=True)
     ack = ProbeAck(echo=last_nonce(bench), nonce=77, name="box60", version="0", returns=0)
@@ -63,7 +63,7 @@ def test_challenge_in_an_answer_is_met_once_and_only_if_the_answer_was_asked_for
     bench.hear(peer, ack)
     assert [(d.body.echo, d.body.nonce) for d in bench.sent_to(peer) if isinstance(d.body, ProbeAck)] == [(77, 0)]
     assert bodies(bench.hear(peer, ack)) == []
-    assert bench.node.dropped == {"unasked": 1}
+    assert bench.node.out.dropped == {"unasked": 1}
 
 
 def last_nonce(bench: Bench) -> int:
@@ -76,7 +76,7 @@ def test_probe_that_asks_everybody_is_answered_by_nobody() -> None:
     """One forged multicast would else bring its victim an answer of every host."""
     bench = Bench()
     assert bench.hear(Peer(node=60), Probe(nonce=1), multicast=True) == []
-    assert bench.node.dropped == {"other-destination": 1}
+    assert bench.node.out.dropped == {"other-destination": 1}
 
 
 def test_datagrams_from_one_address_add_up_to_a_probe_of_another_do_not() -> None:
@@ -227,7 +227,7 @@ def test_roster_of_anybody_else_makes_us_send_nothing() -> None:
     bench, leader, other = Bench(), Peer(node=60, priority=200).leads(5), Peer(node=61)
     bench.meet(leader, other)
     assert bench.hear(other, roster()) == []
-    assert bench.node.dropped == {"roster": 1}
+    assert bench.node.out.dropped == {"roster": 1}
 
 
 # -- a full table
@@ -246,7 +246,7 @@ def test_full_table_keeps_its_members_and_refuses_the_newcomer() -> None:
     bench.meet(Peer(node=61))
     assert len(bench.node.members.verified()) == MEMBERS_MAX
     assert bench.node.members.get(NodeId(60)) is not None
-    assert bench.node.dropped == {"full": 1}
+    assert bench.node.out.dropped == {"full": 1}
     assert bench.events() == []
 
 
@@ -263,7 +263,7 @@ def test_102_terms_end_long_before_their_numbers_do() -> None:
     assert bench.node.term_seen == TERM_MAX
     peer.floor = ballot(TERM_MAX + 1, 60)
     bench.hear(peer, Announce(name="box60", version="0", interval_ms=1000))
-    assert bench.node.dropped == {"term": 1}
+    assert bench.node.out.dropped == {"term": 1}
 
 
 def test_state_folder_that_is_older_than_what_others_remember_is_named() -> None:
@@ -291,10 +291,10 @@ def test_flood_of_made_up_blank_sessions_is_bounded_and_drives_out_nobody() -> N
     bench.meet(first)
     for n in range(2000):
         bench.hear(Peer(node=1000 + n, voters=listed, blank=True), Probe(nonce=n))
-    assert len(bench.node.new_sessions) == 1024
+    assert len(bench.node.quorum.new_sessions) == 1024
     bench.advance(promise_us(Timing().lease_us))
     for _ in range(3):
         bench.acknowledge_from(first)
         bench.advance_ms(200)
-    assert bench.node.learned
-    assert not bench.node.new_sessions
+    assert bench.node.quorum.learned
+    assert not bench.node.quorum.new_sessions

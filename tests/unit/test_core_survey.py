@@ -91,7 +91,7 @@ def test_051_duplicate_and_foreign_reports_are_one_row() -> None:
         report(bench, one, "box60")
     bench.hear(two, Report(echo=1, name="x", leader_name="x"))
     assert not surveyed(bench)
-    assert bench.node.dropped == {"stale-answer": 3}
+    assert bench.node.out.dropped == {"stale-answer": 3}
     report(bench, two, "box60")
     assert len(surveyed(bench)[0].rows) == 3
 

@@ -157,7 +157,7 @@ def test_088_list_of_before_is_not_followed_and_the_same_one_of_later_is(one: Pe
     bench = led(one, two)
     wants(bench, *WIDER)
     shows(bench, one, voters=Voters(WIDER, 1).id)
-    bench.node.voters = replace(bench.node.voters, before=None)  # somebody was elected by it
+    bench.node.quorum.voters = replace(bench.node.voters, before=None)  # somebody was elected by it
     wants(bench, *VOTERS)
     shows(bench, two)
     assert bench.node.voters.names == WIDER

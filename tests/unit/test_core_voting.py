@@ -371,7 +371,7 @@ def test_013_late_grant_after_giving_way_counts_for_nothing() -> None:
     for peer in (Peer(node=61, priority=10, sequence=50), Peer(node=62, priority=10, sequence=50), claimant):
         bench.hear(peer, Grant(term=mine.term, attempt=mine.attempt))
     assert bench.role() is Role.SEEKING
-    assert bench.node.dropped["stale-answer"] == 3
+    assert bench.node.out.dropped["stale-answer"] == 3
 
 
 def test_equal_priority_duel_is_decided_by_the_lower_id() -> None:

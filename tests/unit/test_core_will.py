@@ -306,7 +306,7 @@ def test_041_what_else_comes_of_the_dead_is_dropped(bench: Bench, leader: Peer, 
     bench.clear()
     bench.hear(leader, body)
     assert bench.leader_name() is None
-    assert bench.node.dropped["obituary"] == 1
+    assert bench.node.out.dropped["obituary"] == 1
     assert [type(datagram.body) for datagram in bench.sent_to(leader)] == [Probe]
 
 

@@ -83,7 +83,7 @@ def test_every_reason_that_the_code_can_count_is_explained() -> None:
     counted = {
         reason
         for source in sources
-        for call in re.findall(r"(?:DecodeError|node\.drop|refusals\.(?:note|count))\(([^)\n]*)", source.read_text())
+        for call in re.findall(r"(?:DecodeError|out\.drop|refusals\.(?:note|count))\(([^)\n]*)", source.read_text())
         for reason in re.findall(r'"([a-z-]+)"', call)
     }
     assert counted == set(MEANINGS)

@@ -60,7 +60,7 @@ def probe_namesake(node: Node) -> None:
 def answer_probe(node: Node, header: Header, endpoint: Endpoint, message: Probe) -> None:
     """To a stranger, or from a new address, with a challenge of ours: its answer tells as much as that to a probe."""
     if header.destination != node.id:  # asked of all, it would be answered by all
-        node.drop("other-destination")
+        node.out.drop("other-destination")
         return
     member = node.members.find(header.source, header.session)
     is_known = header.source == node.id or (member is not None and not member.would_move(endpoint, node.now_us))
@@ -97,9 +97,9 @@ def answered(node: Node, header: Header, ack: ProbeAck) -> Challenge | None:
     the first answer to it may have been lost, and recorded."""
     challenge = node.challenges.take(header.source, header.session, echo=ack.echo)
     if challenge is None:
-        node.drop("unasked")
+        node.out.drop("unasked")
         return None
     if node.now_us - challenge.sent_us > node.timing.contact_us:
-        node.drop("late")
+        node.out.drop("late")
         return None
     return challenge

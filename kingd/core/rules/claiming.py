@@ -6,10 +6,11 @@ grants for it count for nothing."""
 
 from dataclasses import replace
 
-from kingd.core.rules import quorum, voters
+from kingd.core.rules import becoming, line, quorum, voters
 from kingd.core.state.members import Member, State
 from kingd.core.state.node import Node
 from kingd.core.state.pending import Campaign
+from kingd.core.state.roles import Candidate, Follower, Leader, Seeking
 from kingd.core.timing import MS, NEVER, SPREAD_US
 from kingd.core.wire.message import (
     NOBODY,
@@ -40,21 +41,26 @@ def start(
     asked = [
         m for m in node.members.verified() if m.state is not State.LEFT and m.node != target
     ]  # the dead too: they may refuse, and are not waited for
-    node.campaign = Campaign(
+    campaign = Campaign(
         claim=claim,
         asked={m.node: m.session for m in asked},
-        required={m.node for m in asked if m.state is State.ALIVE and (ticket is None or m.node not in node.silent)},
+        required={
+            m.node for m in asked if m.state is State.ALIVE and (ticket is None or m.node not in node.succession.silent)
+        },
         target=target,
         ahead=ahead,
         answered={target} if prepare and _stays(node, reason) else set(),
     )
+    state = node.state
     if not prepare:
-        node.term_seen = term
-        node.why = reason
-        if node.role is not Role.LEADER:
-            node.become(Role.CANDIDATE)
-            node.votes.clear()
-            node.lease_until_us = 0
+        node.see_term(term)
+        node.news.explain(reason)
+    if isinstance(state, Leader) or (prepare and isinstance(state, Follower)):
+        state.ask(campaign)
+    else:
+        assert not prepare
+        inherited = state.inherited if isinstance(state, (Seeking, Candidate)) else None
+        node.become(Candidate(campaign, inherited))
     if prepare or _is_durable(node, term):
         _ask(node)
 
@@ -73,7 +79,7 @@ def keep_ceiling_ahead(node: Node) -> None:
     if node.is_blank and node.role is Role.JOINING:
         return  # it claims nothing before it knows what it promised
     wish = node.durable.ask(
-        seen=node.term_seen, led=node.leader.term, voters=node.voters, is_blank=node.is_blank, now_us=node.now_us
+        node.term_seen, led=node.leader.term, voters=node.voters, is_blank=node.is_blank, now_us=node.now_us
     )
     if wish is not None:
         no_claim_waits = wish.ceiling <= node.durable.ceiling
@@ -114,8 +120,14 @@ def _send(node: Node, campaign: Campaign) -> None:
 
 def asking(node: Node) -> Claim | None:
     """A candidate's claim that is out (one that waits for its disk must not stand in anybody's way)."""
-    campaign = node.campaign
-    return campaign.claim if node.role is Role.CANDIDATE and campaign and campaign.started_us != NEVER else None
+    state = node.state
+    return state.campaign.claim if isinstance(state, Candidate) and state.campaign.started_us != NEVER else None
+
+
+def drop(node: Node) -> None:
+    """What a leader or a follower asked. (A candidate's claim ends with its being one.)"""
+    if isinstance(node.state, (Leader, Follower)):
+        node.state.ask(None)
 
 
 def ask_again(node: Node, member: Member) -> None:
@@ -159,7 +171,7 @@ def _current(node: Node, member: Member, answer: Grant | Refuse) -> Campaign | N
         or (campaign.claim.term, campaign.claim.attempt) != (answer.term, answer.attempt)
         or campaign.asked.get(member.node) != member.session
     ):
-        node.drop("stale-answer")
+        node.out.drop("stale-answer")
         return None
     member.contact_us = max(member.contact_us, campaign.started_us)
     return campaign
@@ -182,14 +194,14 @@ def on_refuse(node: Node, member: Member, refuse: Refuse) -> None:
     campaign = _current(node, member, refuse)
     if campaign is None:
         return
-    node.term_seen = max(node.term_seen, refuse.holder.term)
+    node.see_term(refuse.holder.term)
     if member.node in campaign.granted:
         return  # it was said before, and comes late
     if refuse.prepare and refuse.holder.node == campaign.target:
         campaign.answered.add(member.node)  # as it should: it would follow if that leader stepped aside
         if _is_answered(node, campaign):
             _decide(node, campaign)
-    elif node.role is Role.LEADER:
+    elif isinstance(node.state, Leader):
         _on_raise_refused(node, member, refuse, campaign)
     elif node.in_quorum_mode and (refuse.prepare or (refuse.led and refuse.holder.term < campaign.claim.term)):
         _on_vote_missing(node, member, refuse, campaign)
@@ -240,28 +252,28 @@ def give_way(node: Node, refuse: Refuse | None) -> None:
     """End the claim for good, give the grants back, and come again later: soon after a duel, late where a leader is."""
     resign_claim(node)
     if refuse is not None and refuse.led:
-        node.back_off()
+        becoming.back_off(node)
         return
     come_again(node)
 
 
 def come_again(node: Node) -> None:
     """Soon, by rank, and not at once: two candidates that each claim when the other gives way would do so every round trip."""
-    node.duels += 1
-    unit_us = node.scale.patient_us(node.timing.round_trip_us, after=node.duels)
-    node.seek(None, delay_us=node.turn_us() + node.jitter(unit_us // 2, unit_us * 2))
+    node.backoff.count_duel()
+    unit_us = line.patient_us(node, node.timing.round_trip_us)
+    becoming.seek(node, None, delay_us=line.turn_us(node) + node.jitter(unit_us // 2, unit_us * 2))
 
 
 def give_up(node: Node) -> None:
     """This node must not lead any more."""
-    if node.role is Role.CANDIDATE:
+    if isinstance(node.state, Candidate):
         give_way(node, None)
-    node.campaign = None
+    drop(node)
 
 
 def resign_claim(node: Node) -> None:
     campaign = node.campaign
-    node.campaign = None
+    drop(node)
     if campaign is None or campaign.claim.prepare or campaign.started_us == NEVER:
         return
     ballot = Ballot(campaign.claim.term, node.id)
@@ -288,7 +300,7 @@ def _decide(node: Node, campaign: Campaign) -> None:
         start(node, campaign.claim.reason)  # a raise that too few have granted: again, as long as the lease lasts
     else:
         resign_claim(node)
-        node.back_off()
+        becoming.back_off(node)
 
 
 def _is_carried(node: Node, campaign: Campaign) -> bool:
@@ -308,13 +320,10 @@ def _is_won(node: Node, campaign: Campaign) -> bool:
 
 
 def _win(node: Node, campaign: Campaign) -> None:
-    node.campaign = None
     if campaign.granted:
-        node.contact_us = max(node.contact_us, campaign.started_us)
-        node.failures = 0
-    elif node.role is not Role.LEADER:
-        node.contact_us = -1
-    node.lead(Ballot(campaign.claim.term, node.id), campaign.claim.reason)
+        node.backoff.succeed()
+    contact_us = campaign.started_us if campaign.granted else -1
+    becoming.lead(node, Ballot(campaign.claim.term, node.id), campaign.claim.reason, contact_us=contact_us)
 
 
 def _end_preparation(node: Node, campaign: Campaign) -> None:
@@ -338,10 +347,10 @@ def _end_preparation(node: Node, campaign: Campaign) -> None:
     ):  # somebody is there for the leader, and dead for me
         fail_preparation(node)
         return
-    node.silent = frozenset(silent)
+    node.succession.note_silent(frozenset(silent))
     _send_ready(node, campaign)
     if campaign.ahead:
-        node.campaign = None  # should it be lost, the leader asks when the time has come
+        drop(node)  # should it be lost, the leader asks when the time has come
         return
     campaign.ready = True
     campaign.started_us, campaign.resends = node.now_us, 0
@@ -350,10 +359,13 @@ def _end_preparation(node: Node, campaign: Campaign) -> None:
 def _send_ready(node: Node, campaign: Campaign) -> None:
     leader = node.followed()
     if leader is not None:
-        node.send(Ready(ballot=node.leader, reason=campaign.claim.reason, silent=tuple(sorted(node.silent))), leader)
+        node.send(
+            Ready(ballot=node.leader, reason=campaign.claim.reason, silent=tuple(sorted(node.succession.silent))),
+            leader,
+        )
 
 
 def fail_preparation(node: Node) -> None:
     if node.campaign is None or not node.campaign.ahead:
-        node.failures += 1
-    node.campaign = None
+        node.backoff.fail()
+    drop(node)

@@ -7,11 +7,12 @@ from dataclasses import replace
 
 from kingd.core.effect import Draining, EventKind, HandedOver
 from kingd.core.problems import Ambiguous, NobodyReady, NotEligible, NotKnown, NotLeading, StepDownError
-from kingd.core.rules import claiming, handover, preempting, voters
+from kingd.core.rules import becoming, claiming, draining, handover, preempting, voters
 from kingd.core.rules.publishing import event
 from kingd.core.settings import Settings
 from kingd.core.state.members import Member
 from kingd.core.state.node import Node
+from kingd.core.state.roles import Leader
 from kingd.core.timing import NEVER
 from kingd.core.wire.message import NOBODY, Reason, Role
 
@@ -27,20 +28,20 @@ def configure(node: Node, settings: Settings) -> None:
         voters.restart_votes(node)
     voters.step(node)
     if node.role is not Role.JOINING:
-        node.announce_at_us = min(node.announce_at_us, node.now_us)
+        node.rounds.announce_by(node.now_us)
     if before.priority != settings.priority:
         _on_priority_changed(node)
 
 
 def _on_priority_changed(node: Node) -> None:
-    node.failures = 0
+    node.backoff.succeed()
     _give_up_claim_if_ineligible(node)
-    if node.role is not Role.LEADER:
+    if not isinstance(node.state, Leader):
         preempting.arm(node)
     elif node.priority == 0:
         _stand_aside(node, Reason.PRIORITY_CHANGED)
     else:
-        node.beat()
+        becoming.beat(node, node.state)
 
 
 def set_unfit(node: Node, why: str) -> None:
@@ -81,7 +82,7 @@ def _successor(node: Node, to: str) -> Member:
     target = found[0]
     if target.priority == 0 or not target.eligible:
         raise StepDownError(NotEligible(to))
-    node.refused_handover.pop(target.node, None)
+    node.succession.allow(target.node)
     return target
 
 
@@ -108,9 +109,9 @@ def on_drain_over(node: Node) -> None:
     if not node.eligible:
         drained(node)
         return
-    node.drain = None
+    draining.end(node)
     if drain.to is not None:
-        node.refuse_handover(drain.to.node)
+        node.succession.refuse(drain.to.node, node.now_us)
     if node.orders.stepping_down:
         node.out.append(HandedOver(None, drained=False))
         node.orders.stepping_down = False
@@ -120,7 +121,7 @@ def stop(node: Node) -> None:
     """Waits for nothing: what runs because this node leads was ended before, or ends with the process."""
     if node.orders.stopping:
         return
-    node.drain = None
+    draining.end(node)
     node.out.append(event(node, EventKind.STOPPING, former_role=node.role, former=node.leader.node))
     node.orders.stopping = True
     if node.role is Role.LEADER:
@@ -132,24 +133,30 @@ def stop(node: Node) -> None:
     node.orders.end(node.now_us)
 
 
+def _has_resigned(node: Node) -> bool:
+    return node.role is not Role.LEADER and node.succession.yielded is None
+
+
 def settle(node: Node) -> None:
     """After each step: whether what was ordered is done now."""
-    resigned = node.role is not Role.LEADER and node.yielded is None
-    if node.orders.stopping and not node.orders.stopped and node.orders.stop_at_us == NEVER and resigned:
-        node.orders.end(node.now_us)
-    if node.drain is not None and node.drain.done and node.handover is None:
-        node.drain = None  # nobody took it
-    if node.orders.drain_told != (node.drain is not None):
-        node.orders.drain_told = not node.orders.drain_told
-        node.out.append(Draining(node.orders.drain_told))
-    if not node.orders.stepping_down:
+    orders = node.orders
+    if orders.stopping and not orders.stopped and orders.stop_at_us == NEVER and _has_resigned(node):
+        orders.end(node.now_us)
+    drain = node.drain
+    if drain is not None and drain.done and node.handover is None:
+        draining.end(node)  # nobody took it
+        drain = None
+    if orders.drain_told != (drain is not None):
+        orders.drain_told = not orders.drain_told
+        node.out.append(Draining(orders.drain_told))
+    if not orders.stepping_down:
         return
     if node.role is Role.FOLLOWER:
         node.out.append(HandedOver(node.peer(node.leader.node)))
-        node.orders.stepping_down = False
-    elif node.handover is None and node.yielded is None and node.drain is None:
+        orders.stepping_down = False
+    elif node.handover is None and node.succession.yielded is None and drain is None:
         node.out.append(HandedOver(None))
-        node.orders.stepping_down = False
+        orders.stepping_down = False
 
 
 def set_links(node: Node, links: int) -> None:
@@ -160,10 +167,10 @@ def set_links(node: Node, links: int) -> None:
     if links and not before:
         node.orders.isolate_at(NEVER)
         if node.role is Role.JOINING:
-            node.join(Reason.JOINED)
+            becoming.join(node, Reason.JOINED)
     elif before and not links:
         node.orders.isolate_at(node.now_us + _ISOLATED_AFTER_BEATS * node.timing.heartbeat_us)
     elif links:
-        node.announced, node.announce_at_us = 0, min(node.announce_at_us, node.now_us)
+        node.rounds.begin(min(node.rounds.announce_at_us, node.now_us))
     elif node.role is Role.JOINING:
-        node.why = Reason.ISOLATED
+        node.news.explain(Reason.ISOLATED)

@@ -4,11 +4,12 @@ An announcement is a hint. A node becomes a member when it answers a probe (chal
 claims to have."""
 
 from kingd.core.effect import EventKind
-from kingd.core.rules import challenging, survey
+from kingd.core.rules import challenging, line, survey
 from kingd.core.rules.publishing import tell_of
 from kingd.core.scale import MEMBERS_MAX, announce_us
-from kingd.core.state.members import ANNOUNCE_FIRST_US, Member, State
+from kingd.core.state.members import Member, State
 from kingd.core.state.node import Node
+from kingd.core.state.roles import Follower
 from kingd.core.timing import MS, NEVER, SECOND
 from kingd.core.wire.endpoint import Endpoint
 from kingd.core.wire.message import (
@@ -42,15 +43,13 @@ def announce(node: Node) -> None:
     interval_us = node.scale.announce_us
     leader = node.followed()
     may_be_met = leader is not None and (node.is_large or leader.alive == 0)
-    if not may_be_met or node.announced not in range(1, len(ANNOUNCE_FIRST_US) + 1):
+    rounds = node.rounds
+    if not may_be_met or rounds.announced == 0 or rounds.is_at_rest:
         _say_who_i_am(node, interval_us)
-    if node.announced < len(ANNOUNCE_FIRST_US) and not (node.is_large and leader is not None):
-        wait_us = ANNOUNCE_FIRST_US[node.announced]
-        node.announced += 1
+    if rounds.is_new and not (node.is_large and leader is not None):
+        rounds.announce_soon(node.now_us)
     else:
-        wait_us = node.jitter(interval_us // 2, interval_us * 3 // 2)
-        node.announced = len(ANNOUNCE_FIRST_US) + 1
-    node.announce_at_us = node.now_us + wait_us
+        rounds.announce_later(node.now_us + node.jitter(interval_us // 2, interval_us * 3 // 2))
 
 
 def _say_who_i_am(node: Node, interval_us: int) -> None:
@@ -61,7 +60,7 @@ def _say_who_i_am(node: Node, interval_us: int) -> None:
     node.multicast(body, everywhere=True, broadcast=alone and node.settings.broadcast)
     for target, session, endpoint in _unicast_copies(node, alone=alone):
         node.send_to(body, node=target, session=session, endpoint=endpoint)
-    if node.role is Role.JOINING and node.announced < 2:
+    if node.role is Role.JOINING and node.rounds.announced < 2:
         challenging.probe_namesake(node)
 
 
@@ -94,9 +93,10 @@ def follow_move(node: Node, member: Member, datagram: Datagram, source: Endpoint
 
 def note_returns(node: Node, ack: ProbeAck) -> None:
     """Others count how often we come back; who asks for leadership waits the longer for it (preempting.arm)."""
-    if ack.returns > node.returns:
-        node.returns = ack.returns
-        node.preempt_at_us = NEVER  # armed again at the end of this step
+    if ack.returns > node.last.returns:
+        node.last.returns = ack.returns
+        if isinstance(node.state, Follower):
+            node.state.put_off_preempting(NEVER, waits_for_all=node.state.waits_for_all)
 
 
 def on_stranger(node: Node, datagram: Datagram, source: Endpoint) -> Member | None:
@@ -104,7 +104,7 @@ def on_stranger(node: Node, datagram: Datagram, source: Endpoint) -> Member | No
     header, body = datagram.header, datagram.body
     node.strangers.hear(node.now_us)
     if isinstance(body, Obituary):  # of a session that nobody here knows, or of one that was replaced
-        node.drop("obituary")
+        node.out.drop("obituary")
         return None
     if isinstance(body, ProbeAck):
         return _verify(node, datagram, body, source)
@@ -146,8 +146,8 @@ def must_verify(node: Node, header: Header, body: Announce) -> bool:
         or header.role in (Role.LEADER, Role.CANDIDATE)
         or node.members.get(header.source) is not None  # its old session is to be replaced
         or body.name in node.voters.names
-        or node.is_next(node.rank)
-        or (header.eligible and node.is_next((-header.priority, header.source)))
+        or line.is_next(node, node.rank)
+        or (header.eligible and line.is_next(node, (-header.priority, header.source)))
     )
 
 
@@ -218,14 +218,14 @@ def _verify(node: Node, datagram: Datagram, ack: ProbeAck, source: Endpoint) -> 
     former = node.members.get(header.source)
     if former is not None and former.session != header.session:
         if former.contact_us > challenge.sent_us:  # it was asked before the one we know had its last word
-            node.drop("late")
+            node.out.drop("late")
             return None
         if not _is_gone(node, former, source, challenge.sent_us):
-            node.drop("duplicate-id")
+            node.out.drop("duplicate-id")
             return None
         node.foreign.end(former.session)
     if not node.members.has_room_for(header.source):
-        node.drop("full")
+        node.out.drop("full")
         return None
     member = Member(
         node=header.source,
@@ -248,7 +248,7 @@ def _verify(node: Node, datagram: Datagram, ack: ProbeAck, source: Endpoint) -> 
     for other in node.members.alive():
         if other is not member and other.endpoint == source:  # the same host under a new id: its state was lost
             give_up(node, other, EventKind.MEMBER_DEAD, Reason.LEADER_CRASHED)
-    node.look_at_line()
+    line.look_again(node)
     if former is None or former.state is not State.ALIVE:
         tell_of(node, EventKind.MEMBER_JOINED, member, Reason.JOINED)
     return member
@@ -279,15 +279,13 @@ def sweep(node: Node) -> None:
     for member in node.members.bury(node.now_us, interval_us=node.scale.announce_us):
         tell_of(node, EventKind.MEMBER_DEAD, member, Reason.LEADER_TIMEOUT)
     node.strangers.forget(node.now_us)
-    for target, (until_us, _) in list(node.refused_handover.items()):
-        if node.now_us - until_us > 60 * SECOND:
-            del node.refused_handover[target]
+    node.succession.forget(node.now_us)
     heard_of = node.members.heard_of()
-    if heard_of and (node.role is Role.LEADER or (node.role is Role.FOLLOWER and node.is_next(node.rank))):
+    if heard_of and (node.role is Role.LEADER or (node.role is Role.FOLLOWER and line.is_next(node, node.rank))):
         verify_heard_of(node, _VERIFY_PER_SWEEP)
     # As often as a silence matters: in a large cluster it lasts minutes.
     longest_us = SECOND // 2 if node.role is Role.SEEKING or not heard_of else _SWEEP_US_MAX
-    node.sweep_at_us = node.now_us + min(longest_us, node.scale.sweep_us)
+    node.rounds.sweep_at(node.now_us + min(longest_us, node.scale.sweep_us))
 
 
 def give_up(node: Node, member: Member, kind: EventKind, reason: Reason) -> None:

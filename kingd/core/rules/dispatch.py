@@ -56,14 +56,14 @@ def receive(node: Node, datagram: Datagram, source: Endpoint) -> None:
         if header.session != node.session and not isinstance(datagram.body, Obituary):
             namesakes.on_namesake(node, datagram, source)
     elif node.namesake.is_there:
-        node.drop("duplicate-id")
+        node.out.drop("duplicate-id")
     elif header.destination not in (NOBODY, node.id):
         if not header.multicast:  # a starting node asks by multicast whether somebody has its id
-            node.drop("other-destination")
+            node.out.drop("other-destination")
     elif not is_for_this_session(node, header):
-        node.drop("other-session")
+        node.out.drop("other-session")
     elif max(header.leader.term, header.floor.term, _term_in(datagram)) > min(node.term_seen + TERM_JUMP_MAX, TERM_MAX):
-        node.drop("term")
+        node.out.drop("term")
     else:
         _receive_from_other(node, datagram, source)
 
@@ -88,10 +88,10 @@ def _receive_from_other(node: Node, datagram: Datagram, source: Endpoint) -> Non
         return
     if not member.window.accept(header.sequence):
         if not header.multicast:  # the same datagram by IPv4 and IPv6, or over two networks, is no replay
-            node.drop("replay")
+            node.out.drop("replay")
         return
     if member.state is State.LEFT:
-        node.drop("left")
+        node.out.drop("left")
         return
     if member.obituary_us >= 0 and not will.is_refuted(node, member, datagram.body):
         will.ask(node, member, datagram, source)
@@ -99,7 +99,7 @@ def _receive_from_other(node: Node, datagram: Datagram, source: Endpoint) -> Non
     if header.sequence == member.window.newest:
         _note(node, member, datagram, source)
     elif isinstance(datagram.body, Announce | Heartbeat | Roster):
-        node.drop("late")  # what it was has been superseded by what it is; a question or an answer still counts
+        node.out.drop("late")  # what it was has been superseded by what it is; a question or an answer still counts
         return
     _dispatch(node, member, datagram, source)
 
@@ -123,7 +123,7 @@ def _note(node: Node, member: Member, datagram: Datagram, source: Endpoint) -> N
 
 
 def _learn_terms(node: Node, member: Member) -> None:
-    node.term_seen = max(node.term_seen, member.leader.term, member.floor.term)
+    node.see_term(max(member.leader.term, member.floor.term))
     if member.floor.node == node.id:
         node.durable.recall(member.floor.term)
 

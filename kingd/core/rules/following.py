@@ -4,10 +4,11 @@ docs/protocol.md 4.3. The promise's expiry is the only suspicion there is. Befor
 unicast, so that a multicast that stopped reaching this host polls instead of electing."""
 
 from kingd.core.effect import EventKind, Rejoin
-from kingd.core.rules import claiming, contact, quorum
+from kingd.core.rules import becoming, claiming, contact, line, quorum
 from kingd.core.scale import ask_ahead_us
 from kingd.core.state.members import Member, State
 from kingd.core.state.node import Node
+from kingd.core.state.roles import Follower
 from kingd.core.timing import MS, NEVER, SECOND
 from kingd.core.wire.endpoint import Endpoint
 from kingd.core.wire.message import (
@@ -32,7 +33,7 @@ def on_heartbeat(node: Node, leader: Member, beat: Heartbeat, *, sequence: int) 
     """From a verified session. Somebody who leads without our promise is asked whether it is really there (round trip)."""
     ballot = leader.leader
     if ballot.node != leader.node:
-        node.drop("heartbeat")
+        node.out.drop("heartbeat")
         return
     leader.heard_sequence = max(leader.heard_sequence, sequence)
     leader.alive = beat.alive
@@ -50,7 +51,7 @@ def on_heartbeat(node: Node, leader: Member, beat: Heartbeat, *, sequence: int) 
     if node.is_voter and not _is_proven(node, leader):
         ask(node, leader)  # only its answer renews: a heartbeat may have been held back since long ago
         return
-    node.counted = beat.alive
+    node.last.count(beat.alive)
     node.detector.expect(beat.interval_ms * MS)
     _renew(node, leader, ballot, sequence=sequence)
 
@@ -58,7 +59,7 @@ def on_heartbeat(node: Node, leader: Member, beat: Heartbeat, *, sequence: int) 
 def _is_proven(node: Node, leader: Member) -> bool:
     """Whether an answer of its, or the beginning of this leadership, is recent enough: four pings may have been lost."""
     limit_us = max(node.timing.contact_us, 4 * node.scale.ping_us)
-    return node.now_us - max(leader.contact_us, node.followed_us) <= limit_us
+    return node.now_us - max(leader.contact_us, node.last.since_us) <= limit_us
 
 
 def is_my_leader(node: Node, leader: Member, ballot: Ballot) -> bool:
@@ -72,26 +73,56 @@ def is_my_leader(node: Node, leader: Member, ballot: Ballot) -> bool:
 
 def _renew(node: Node, leader: Member, ballot: Ballot, *, sequence: int) -> None:
     """`sequence` of the heartbeat or pong that does it: a voter tells the leader, who counts on it."""
-    if node.role is not Role.FOLLOWER:  # the candidate that we granted leads
+    if isinstance(node.state, Follower):
+        renew(node, node.state, leader, ballot)
+    else:  # the candidate that we granted leads
         claiming.resign_claim(node)
         has_told = node.role is Role.SEEKING
-        node.follow(leader, ballot)
+        state = follow(node, leader, ballot)
         if has_told:  # our grant was a proof of contact; one given while joining did not say that we take part
-            _prove_later(node)
-    else:
-        renew(node, leader, ballot)
+            _prove_later(node, state)
     if quorum.may_renew(node, leader):
         node.send(Ack(sequence=sequence), leader)
 
 
-def renew(node: Node, leader: Member, ballot: Ballot) -> None:
+def follow(node: Node, leader: Member, ballot: Ballot, reason: Reason | None = None) -> Follower:
+    """Promise to a leader after a round trip with it, or after having granted its claim."""
+    if node.leader != ballot:
+        # In a large one others need not know whom each follows, and a newcomer is about to say more of itself anyway.
+        if not node.is_large and node.rounds.is_at_rest:
+            node.rounds.announce_by(node.now_us + node.jitter(0, node.scale.spread_us))
+        node.last.begin(node.now_us, priority=leader.priority, mine=node.priority)
+    node.succession.end(leader.node, node.now_us)
+    state = Follower()
+    node.become(state, reason)
+    node.backoff.follow()
+    node.detector.begin(node.now_us)
+    until_us = becoming.promise_until_us(node, leader)
+    if node.promise.ballot > ballot:  # it has asked this node for more since, and still leads under the old ballot
+        node.promise.renew(ballot, until_us=until_us)
+    else:
+        node.promise.give(ballot, leader.session, until_us=until_us, led=True)
+    state.stand(in_line=line.is_next(node, node.rank))
+    state.ping_at_us = state.prove_at_us = node.now_us + _first_ping_us(node, state)
+    return state
+
+
+def _first_ping_us(node: Node, state: Follower) -> int:
+    """A large cluster would storm its new leader, which has just heard from each of them anyway."""
+    at_once = state.in_line or not node.is_large
+    return 0 if at_once else node.jitter(0, node.scale.spread_us)
+
+
+def renew(node: Node, state: Follower, leader: Member, ballot: Ballot) -> None:
     """A sign of life of the leader that this node follows."""
     node.detector.alive(node.now_us)
-    node.promise.renew(ballot, until_us=node.promise_until_us(leader))
-    node.ping_at_us = min(node.prove_at_us, _next_question(node))
+    node.promise.renew(ballot, until_us=becoming.promise_until_us(node, leader))
+    state.ping_at_us = min(state.prove_at_us, _next_question(node, state))
 
 
-def is_same_beat(node: Node, leader: Member, beat: Datagram, *, sequence: int, source: Endpoint) -> bool:
+def is_same_beat(
+    node: Node, state: Follower, leader: Member, beat: Datagram, *, sequence: int, source: Endpoint
+) -> bool:
     """The heartbeat `beat` under a new number says nothing but that the leader is still there, and how many it counts."""
     header, body = beat.header, beat.body
     return (
@@ -104,24 +135,24 @@ def is_same_beat(node: Node, leader: Member, beat: Datagram, *, sequence: int, s
         and header.leader == leader.leader == node.promise.led
         and (header.floor, header.priority, header.role) == (leader.floor, leader.priority, leader.role)
         and header.eligible == leader.eligible
-        and (body.alive == leader.alive or _is_only_count(node, body))
+        and (body.alive == leader.alive or _is_only_count(node, state, body))
         and leader.state is State.ALIVE
-        and (node.priority <= leader.priority or node.preempt_at_us != NEVER)  # else this may be the moment to preempt
-        and node.yielded is None
+        and (node.priority <= leader.priority or state.preempt_at_us != NEVER)  # else this may be the moment to preempt
+        and node.succession.yielded is None
         and not node.orders.stopping
         and not node.in_quorum_mode  # a voter answers each one
     )
 
 
-def _is_only_count(node: Node, beat: Heartbeat) -> bool:
+def _is_only_count(node: Node, state: Follower, beat: Heartbeat) -> bool:
     """Another number of members, in a cluster that is large before and after: nothing waits for that."""
-    return node.is_large and beat.alive > node.settings.mesh_max and not node.waits_for_all
+    return node.is_large and beat.alive > node.settings.mesh_max and not state.waits_for_all
 
 
-def _next_question(node: Node) -> int:
+def _next_question(node: Node, state: Follower) -> int:
     """When silence would make us ask: the first in line early, the others shortly before they would give up."""
     silent_at_us = node.detector.silent_at_us
-    if node.in_line:
+    if state.in_line:
         return silent_at_us
     return max(silent_at_us, node.detector.limit_at_us - ask_ahead_us(node.timing, is_large=node.is_large))
 
@@ -138,35 +169,36 @@ def _another_question(node: Node, leader: Member) -> int:
 
 
 def on_ping_time(node: Node) -> None:
-    leader = node.followed()
+    state, leader = node.state, node.followed()
+    assert isinstance(state, Follower)
     if leader is None:  # its entry gave way to another session: the promise ends, or runs out
-        node.ping_at_us = NEVER
+        state.ping_at_us = NEVER
         return
     ask(node, leader, for_roster=contact.misses_somebody(node, leader))
     if node.detector.is_silent(node.now_us):
-        node.ping_at_us = _another_question(node, leader)
+        state.ping_at_us = _another_question(node, leader)
         return
-    _prove_later(node)
+    _prove_later(node, state)
 
 
-def _prove_later(node: Node) -> None:
+def _prove_later(node: Node, state: Follower) -> None:
     """When the leader is to be told again that it is heard, if no silence makes us ask before."""
-    node.in_line = node.is_next(node.rank)
-    if node.in_line:
+    state.stand(in_line=line.is_next(node, node.rank))
+    if state.in_line:
         alone = len(node.members.alive()) == 1
         wait_us = node.timing.ping_us * (1 if alone else 2)  # others in the line prove it as well
     else:
         interval_us = node.scale.ping_us
         wait_us = node.jitter(interval_us * 3 // 4, interval_us * 5 // 4)
-    node.prove_at_us = node.now_us + wait_us
-    node.ping_at_us = min(node.prove_at_us, _next_question(node))
+    state.prove_at_us = node.now_us + wait_us
+    state.ping_at_us = min(state.prove_at_us, _next_question(node, state))
 
 
 def knows_all(node: Node, leader: Member) -> bool:
     """As many members as the leader counts: else there is somebody whom this node could not ask, and would leave behind. The
     first heartbeat or roster tells how many they are; where none comes, that is not waited for."""
     if leader.alive == 0:
-        return node.now_us - node.followed_us >= 2 * node.timing.heartbeat_us
+        return node.now_us - node.last.since_us >= 2 * node.timing.heartbeat_us
     return len(node.members.alive()) + 1 >= leader.alive
 
 
@@ -194,13 +226,13 @@ def ask_candidate(node: Node) -> None:
 
 def _polls(node: Node, leader: Member) -> bool:
     """Its multicast has not been heard for so long that only its answers keep it leader here."""
-    return node.now_us - max(leader.multicast_us, node.followed_us) > node.timing.leader_timeout_us
+    return node.now_us - max(leader.multicast_us, node.last.since_us) > node.timing.leader_timeout_us
 
 
 def rejoin(node: Node) -> None:
     """No multicast arrives: perhaps a switch has forgotten that we are in the group."""
-    if node.now_us - node.rejoined_us > _REJOIN_EVERY_US:
-        node.rejoined_us = node.now_us
+    if node.now_us - node.rounds.rejoined_us > _REJOIN_EVERY_US:
+        node.rounds.rejoined_us = node.now_us
         node.out.append(Rejoin())
 
 
@@ -208,7 +240,7 @@ def on_pong(node: Node, leader: Member, pong: Pong, *, sequence: int) -> None:
     """The header is the answer, and it was given after our question: the newest word there is."""
     sent_us = node.detector.answered(pong.echo)
     if sent_us is None:
-        node.drop("unasked")
+        node.out.drop("unasked")
         return
     leader.contact_us = max(leader.contact_us, sent_us)
     leader.heard_sequence = max(leader.heard_sequence, sequence)
@@ -219,7 +251,7 @@ def on_pong(node: Node, leader: Member, pong: Pong, *, sequence: int) -> None:
     elif leader.role is not Role.LEADER and leader.leader != NO_BALLOT:
         leader_gone(node, Reason.LEADER_LEFT)  # it follows somebody
     elif leader.role is not Role.LEADER:  # it stalled and is about to claim anew, or its resignation is on the way
-        node.promise.until_us = min(node.promise.until_us, node.now_us + node.timing.slot_us)
+        node.promise.shorten(node.now_us + node.timing.slot_us)
 
 
 def on_expired(node: Node) -> None:
@@ -258,6 +290,6 @@ def leader_gone(node: Node, reason: Reason, *, successor: NodeId = NOBODY) -> No
     all.
     """
     former = node.promise.ballot.node
-    node.let_go()
+    becoming.let_go(node)
     others_us = node.timing.slot_us if successor not in (NOBODY, node.id) else 0
-    node.seek(reason, delay_us=node.turn_us(without=former) + others_us)
+    becoming.seek(node, reason, delay_us=line.turn_us(node, without=former) + others_us)

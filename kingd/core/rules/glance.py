@@ -37,5 +37,5 @@ def glance(node: Node, data: bytes, *, by_group: bool) -> Glance:
 
 
 def _useless(node: Node, reason: str) -> Glance:
-    node.drop(reason)
+    node.out.drop(reason)
     return Glance.USELESS

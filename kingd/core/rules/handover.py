@@ -6,10 +6,11 @@ followers, to that successor only. A follower that outranks the leader starts at
 that meet, the outranked one starts at Resign."""
 
 from kingd.core.effect import EventKind
-from kingd.core.rules import challenging, claiming, contact, draining, following, readiness
+from kingd.core.rules import becoming, challenging, claiming, contact, draining, following, readiness
 from kingd.core.state.members import Member, State
 from kingd.core.state.node import Node
 from kingd.core.state.pending import Handover, Yielded
+from kingd.core.state.roles import Leader, Seeking
 from kingd.core.timing import MS
 from kingd.core.wire.message import NO_BALLOT, NOBODY, Ballot, Offer, Ready, Reason, Resign, Role, SessionId, Ticket
 
@@ -23,19 +24,20 @@ KEEP_MS_MAX = 0xFFFFFFFF
 def begin(node: Node, reason: Reason, *, to: Member | None = None, leaving: bool = False, keep_us: int = 0) -> bool:
     """Look for a successor, best rank first, and offer; who stays ends before that what runs because it leads. False if there
     is nobody."""
-    assert node.role is Role.LEADER
+    leader = node.state
+    assert isinstance(leader, Leader)
     found = [m for m in successors(node) if to is None or m is to]
     if found and not leaving and draining.holds_up(node, reason, to=to, keep_us=keep_us):
-        node.handover = None
+        leader.handover = None
         return True
     best = next(iter(found), None)
-    if leaving and best is not None and node.campaign is None and readiness.is_ready(node, best):
+    if leaving and best is not None and leader.campaign is None and readiness.is_ready(node, best):
         resign(node, reason, to=best, leaving=True)
         return True
-    node.handover = Handover(reason=reason, leaving=leaving, keep_us=keep_us)
+    leader.handover = Handover(reason=reason, leaving=leaving, keep_us=keep_us)
     if to is not None:
-        node.handover.tried = {m.node for m in node.members.verified() if m is not to}
-    return _offer_next(node)
+        leader.handover.tried = {m.node for m in node.members.verified() if m is not to}
+    return _offer_next(node, leader)
 
 
 def successors(node: Node) -> list[Member]:
@@ -51,15 +53,15 @@ def successors(node: Node) -> list[Member]:
 
 
 def _may_get(node: Node, member: Member) -> bool:
-    return node.now_us >= node.refused_handover.get(member.node, (0, 0))[0]
+    return node.succession.may_get(member.node, node.now_us)
 
 
-def _offer_next(node: Node) -> bool:
-    handover = node.handover
+def _offer_next(node: Node, leader: Leader) -> bool:
+    handover = leader.handover
     assert handover is not None
     rest = [m for m in successors(node) if m.node not in handover.tried]
     if not rest:
-        node.handover = None
+        leader.handover = None
         return False
     handover.successor = rest[0]
     handover.tried.add(rest[0].node)
@@ -76,12 +78,14 @@ def _offer(node: Node, handover: Handover) -> None:
 
 
 def on_offer_timer(node: Node) -> None:
-    handover = node.handover
+    leader = node.state
+    assert isinstance(leader, Leader)
+    handover = leader.handover
     assert handover is not None
     if handover.resends < len(node.timing.resends_us):
         handover.resends += 1
         _offer(node, handover)
-    elif not _offer_next(node):
+    elif not _offer_next(node, leader):
         _nobody_takes_it(node, handover)
 
 
@@ -147,13 +151,12 @@ def resign(node: Node, reason: Reason, *, to: Member | None = None, leaving: boo
     )
     if reason is Reason.STEP_DOWN:
         node.orders.begin_abstaining(node.now_us)
-    node.campaign = None
     node.promise.release()
     mine = Reason.PREEMPTED if reason is Reason.HIGHER_PRIORITY else reason
-    node.seek(mine, delay_us=node.timing.handover_us)
+    becoming.seek(node, mine, delay_us=node.timing.handover_us)
     if to is not None:
         ticket = Ticket(ballot=ballot, session=node.session, successor=to.node, successor_session=to.session)
-        node.yielded = Yielded(ticket=ticket, reason=reason, leaving=leaving, since_us=node.now_us)
+        node.succession.give(Yielded(ticket=ticket, reason=reason, leaving=leaving, since_us=node.now_us))
         node.send(goodbye, to)
     elif leaving:
         node.orders.end(node.now_us)
@@ -162,7 +165,7 @@ def resign(node: Node, reason: Reason, *, to: Member | None = None, leaving: boo
 
 def on_yielded_timer(node: Node) -> None:
     """The successor was not heard to claim: the ticket may have been lost, or the successor died with it."""
-    yielded = node.yielded
+    yielded = node.succession.yielded
     assert yielded is not None
     successor = node.members.find(yielded.ticket.successor, yielded.ticket.successor_session)
     if yielded.resends < len(node.timing.resends_us) and successor is not None:
@@ -181,9 +184,9 @@ def on_yielded_timer(node: Node) -> None:
 
 
 def _give_up_on_successor(node: Node) -> None:
-    node.end_handover(NOBODY)
-    if node.role is Role.SEEKING:
-        node.seek_at_us = node.now_us
+    node.succession.end(NOBODY, node.now_us)
+    if isinstance(node.state, Seeking):
+        node.state.put_off(node.now_us)
     if node.orders.stopping:
         node.orders.end(node.now_us)
 
@@ -193,7 +196,7 @@ def _give_up_on_successor(node: Node) -> None:
 
 def on_successor_leads(node: Node, member: Member) -> None:
     """The one that we resigned to leads. (A node that leaves was told goodbye to: nobody answers it any more.)"""
-    yielded = node.yielded
+    yielded = node.succession.yielded
     if (
         yielded is not None
         and (member.node, member.session)
@@ -237,8 +240,8 @@ def on_resign(node: Node, member: Member, message: Resign) -> None:
 
 def without(node: Node, member: Member) -> None:
     """It is gone: the next one is asked to take over; what was given to it already is lost."""
-    handover, yielded = node.handover, node.yielded
-    if handover is not None and handover.successor is member and not _offer_next(node):
+    state, handover, yielded = node.state, node.handover, node.succession.yielded
+    if isinstance(state, Leader) and handover and handover.successor is member and not _offer_next(node, state):
         _nobody_takes_it(node, handover)
     if yielded is not None and yielded.ticket.successor_session == member.session:
         _give_up_on_successor(node)
@@ -247,7 +250,7 @@ def without(node: Node, member: Member) -> None:
 def _take_over(node: Node, member: Member, message: Resign) -> None:
     """The ballot was given to me: claim with it. A leader that gets another's (they met) raises its term above both."""
     ticket = node.ticket(message.ballot, member.session)
-    if ticket == node.taken:
+    if ticket == node.succession.taken:
         return  # its multicast copy, or sent again
     if member.leader not in (NO_BALLOT, message.ballot):
         return  # long spent, and only now here: who gave it away follows again, or leads
@@ -261,11 +264,11 @@ def _take_over(node: Node, member: Member, message: Resign) -> None:
         and not node.promise.is_held_by(member.session)
     ):
         return  # I follow, or have promised, somebody else by now
-    if node.yielded is not None and node.yielded.ticket.successor != member.node:
+    if node.succession.yielded is not None and node.succession.yielded.ticket.successor != member.node:
         return  # it met me while I led: both of us wait for the one that I gave it to
-    node.taken = ticket
-    node.term_seen = max(node.term_seen, message.ballot.term)
-    node.overlap_ended = node.role is Role.LEADER
+    node.succession.take(ticket)
+    node.see_term(message.ballot.term)
+    node.news.end_overlap(node.role is Role.LEADER)
     if node.promise.is_held_by(member.session):
         node.promise.release()
     if message.reason is Reason.STEP_DOWN:
@@ -294,7 +297,7 @@ def meet_leader(node: Node, other: Member) -> None:
             and other.eligible
         ):
             resign(node, Reason.OVERLAP_RESOLVED, to=other)
-            node.overlap_ended = True
+            node.news.end_overlap()
         return
     if node.followed() is not None and node.promise.is_live(node.now_us):
         return
@@ -306,7 +309,7 @@ def meet_leader(node: Node, other: Member) -> None:
         following.ask(node, other)  # shows it our floor: it raises its term above
         return
     claiming.resign_claim(node)
-    node.follow(other, ballot, node.why)
+    following.follow(node, other, ballot, node.news.why)
 
 
 def say_goodbye(node: Node) -> None:

@@ -1,8 +1,9 @@
 """A leader's side: heartbeats, the proof that somebody hears it, raising its term, standing down. docs/protocol.md 4.6."""
 
-from kingd.core.rules import claiming, contact, handover, quorum, rosters
+from kingd.core.rules import becoming, claiming, contact, handover, quorum, rosters
 from kingd.core.state.members import Member
 from kingd.core.state.node import Node
+from kingd.core.state.roles import Leader
 from kingd.core.timing import MS
 from kingd.core.wire.message import NO_BALLOT, Ack, Header, Ping, Pong, Reason, Role
 
@@ -10,13 +11,15 @@ _RAISE_EVERY_US = 200 * MS
 
 
 def on_heartbeat_time(node: Node) -> None:
+    leader = node.state
+    assert isinstance(leader, Leader)
     quorum.extend_lease(node)
     if node.is_lonely() and node.hears_foreign_leader() and _had_time_to_meet(node):
         stand_down(node)
         return
     if node.is_lonely():
         contact.look_for_contact(node)
-    node.beat()
+    becoming.beat(node, leader)
 
 
 def _had_time_to_meet(node: Node) -> bool:
@@ -28,12 +31,12 @@ def _had_time_to_meet(node: Node) -> bool:
 
 def stand_down(node: Node) -> None:
     """Alone beside another leader: it is I who hears nobody. Seek, late, and lead only with somebody's grant."""
-    node.overlap_ended = True
+    node.news.end_overlap()
     node.promise.release()
-    node.why = Reason.ISOLATED
-    node.back_off()
+    node.news.explain(Reason.ISOLATED)
+    becoming.back_off(node)
     # That one may be as lonely: if it stands down too, nothing is won by leading at once.
-    node.waits_for_foreign = False
+    node.backoff.wait_for_foreign(False)
 
 
 def note_rival(node: Node, member: Member, header: Header) -> None:
@@ -44,16 +47,17 @@ def note_rival(node: Node, member: Member, header: Header) -> None:
         member.rival = True
     elif member.rival:
         member.rival = False
-        node.overlap_ended = True
+        node.news.end_overlap()
 
 
 def on_ping(node: Node, member: Member, ping: Ping) -> None:
     """Anybody's question is answered; a follower's carries the proof that it hears me."""
     sequence = node.send(Pong(echo=ping.nonce), member)
-    if node.role is not Role.LEADER:
+    state = node.state
+    if not isinstance(state, Leader):
         return
-    node.remember_echo(sequence)
-    sent_us = node.echoes.get(ping.heard)
+    state.remember_echo(sequence, node.now_us)
+    sent_us = state.echoes.get(ping.heard)
     if sent_us is not None:
         node.note_contact(member, sent_us)
     member.polls = ping.polling
@@ -63,8 +67,9 @@ def on_ping(node: Node, member: Member, ping: Ping) -> None:
 
 def on_ack(node: Node, voter: Member, ack: Ack) -> None:
     """A voter renewed its promise to this leadership: the lease counts from when that was asked."""
-    sent_us = node.echoes.get(ack.sequence)
-    if node.role is not Role.LEADER or sent_us is None:
+    state = node.state
+    sent_us = state.echoes.get(ack.sequence) if isinstance(state, Leader) else None
+    if sent_us is None:
         return
     node.note_contact(voter, sent_us)
     quorum.note_vote(node, voter, sent_us=sent_us, lease_us=node.timing.lease_us)
@@ -73,22 +78,23 @@ def on_ack(node: Node, voter: Member, ack: Ack) -> None:
 def on_lease_over(node: Node) -> None:
     """Too few voters have renewed: somebody else may lead from now on. Saying so frees those who still hear it."""
     handover.resign(node, Reason.QUORUM_LOST, leaving=node.orders.stopping)
-    node.back_off()
+    becoming.back_off(node)
 
 
 def raise_term(node: Node, member: Member) -> None:
     """Somebody without a leader has promised above my ballot: it may follow me only above that."""
+    state = node.state
     if (
-        node.role is Role.LEADER
-        and member.floor > node.ballot
+        isinstance(state, Leader)
+        and member.floor > state.ballot
         and member.leader == NO_BALLOT
         and member.role in (Role.JOINING, Role.SEEKING)
-        and node.campaign is None
-        and node.now_us - node.raised_us >= _RAISE_EVERY_US
+        and state.campaign is None
+        and node.now_us - state.raised_us >= _RAISE_EVERY_US
     ):
-        node.term_seen = max(node.term_seen, member.floor.term)
-        node.raised_us = node.now_us
-        claiming.start(node, node.why)
+        node.see_term(member.floor.term)
+        state.note_raise(node.now_us)
+        claiming.start(node, node.news.why)
 
 
 def on_stall(node: Node) -> None:
@@ -96,6 +102,5 @@ def on_stall(node: Node) -> None:
 
     It claims anew. Who still follows it grants at once (same holder); who follows another refuses.
     """
-    node.campaign = None
     node.promise.release()
-    node.seek(Reason.STALLED, delay_us=node.timing.round_trip_us // 2)
+    becoming.seek(node, Reason.STALLED, delay_us=node.timing.round_trip_us // 2)

@@ -2,7 +2,7 @@
 
 One of the two keeps the id. The other is silent until its namesake is gone, and says so in its status."""
 
-from kingd.core.rules import challenging
+from kingd.core.rules import becoming, challenging
 from kingd.core.state.challenges import Challenge
 from kingd.core.state.node import Node
 from kingd.core.wire.endpoint import Endpoint
@@ -36,14 +36,14 @@ def _on_proven(node: Node, role: Role, session: SessionId, source: Endpoint) -> 
     if not yields:
         return
     if node.namesake.hear(source, node.now_us):
-        node.join(Reason.ISOLATED)
+        becoming.join(node, Reason.ISOLATED)
 
 
 def on_namesake_time(node: Node) -> None:
     namesake = node.namesake
     if node.now_us >= namesake.until_us:  # nobody has answered
         namesake.leave()
-        node.join(Reason.JOINED)
+        becoming.join(node, Reason.JOINED)
         return
     challenging.probe_namesake(node)
     namesake.ask_again(node.now_us)

@@ -2,9 +2,10 @@
 
 Strictly higher priority only: equal ones never bounce. The wait doubles with each return of a flapping node."""
 
-from kingd.core.rules import claiming, contact, following
+from kingd.core.rules import claiming, contact, following, line
 from kingd.core.state.members import Member
 from kingd.core.state.node import Node
+from kingd.core.state.roles import Follower
 from kingd.core.timing import MS, NEVER, SECOND
 from kingd.core.wire.message import Reason
 
@@ -13,18 +14,17 @@ _AGAIN_US = 1_000 * MS
 
 
 def arm(node: Node) -> None:
-    leader = node.followed()
-    if leader is None or not _may_preempt(node, leader):
+    state, leader = node.state, node.followed()
+    if not isinstance(state, Follower) or leader is None or not _may_preempt(node, leader):
         return
-    if node.preempt_at_us != NEVER:
-        if node.waits_for_all and following.knows_all(node, leader):
-            node.preempt_at_us = node.now_us
+    if state.preempt_at_us != NEVER:
+        if state.waits_for_all and following.knows_all(node, leader):
+            state.put_off_preempting(node.now_us, waits_for_all=True)
         return
     base_us = node.settings.preempt.wait_us
-    wait_us = max(base_us, min(base_us << min(max(0, node.returns - 1), 16), _WAIT_US_MAX))
-    turn_us = node.turn_us(without=leader.node)  # the best first: or it would go up step by step
-    node.preempt_at_us = max(node.now_us, node.followed_us + wait_us) + turn_us
-    node.waits_for_all = False  # it was of a leader before this one
+    wait_us = max(base_us, min(base_us << min(max(0, node.last.returns - 1), 16), _WAIT_US_MAX))
+    turn_us = line.turn_us(node, without=leader.node)  # the best first: or it would go up step by step
+    state.put_off_preempting(max(node.now_us, node.last.since_us + wait_us) + turn_us)
 
 
 def _may_preempt(node: Node, leader: Member) -> bool:
@@ -32,16 +32,17 @@ def _may_preempt(node: Node, leader: Member) -> bool:
 
 
 def on_preempt_time(node: Node) -> None:
-    leader = node.followed()
-    node.preempt_at_us, node.waits_for_all = NEVER, False
+    state, leader = node.state, node.followed()
+    assert isinstance(state, Follower)
+    state.put_off_preempting(NEVER)
     if leader is None or not _may_preempt(node, leader):
         return
     if not following.knows_all(node, leader):
         contact.verify_heard_of(node)
         following.ask(node, leader, for_roster=True)
-        node.preempt_at_us, node.waits_for_all = node.now_us + 2 * node.timing.heartbeat_us, True
+        state.put_off_preempting(node.now_us + 2 * node.timing.heartbeat_us, waits_for_all=True)
         return
-    if node.campaign is None:
-        same = node.followed_priorities == (leader.priority, node.priority)
+    if state.campaign is None:
+        same = node.last.priorities == (leader.priority, node.priority)
         claiming.start(node, Reason.HIGHER_PRIORITY if same else Reason.PRIORITY_CHANGED, prepare=True)
-    node.preempt_at_us = node.now_us + (_AGAIN_US << min(node.failures, 2))
+    state.put_off_preempting(node.now_us + (_AGAIN_US << min(node.backoff.failures, 2)))

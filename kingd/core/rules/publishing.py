@@ -46,12 +46,12 @@ class Publisher:
             kind = EventKind.DEPOSED
         else:
             kind = EventKind.LEADER_CHANGED if leader != NOBODY else EventKind.LEADER_LOST
-        reason = self._cause if stalled else node.why
+        reason = self._cause if stalled else node.news.why
         node.out.append(event(node, kind, former_role=former_role, former=former, reason=reason))
 
     def _resolves_itself(self, node: Node) -> bool:
         if self._lost_us == NEVER:
-            self._lost_us, self._cause = node.now_us, node.why
+            self._lost_us, self._cause = node.now_us, node.news.why
         expected = self._cause is Reason.STALLED if self._leader == node.id else self._cause in _PLANNED
         return expected and node.now_us - self._lost_us < node.timing.handover_us
 
@@ -64,7 +64,7 @@ def event(node: Node, kind: EventKind, *, former_role: Role, former: NodeId, rea
         term=node.leader.term or node.promise.ballot.term,
         leader=node.peer(node.leader.node),
         previous_leader=node.peer(former),
-        reason=node.why if reason is None else reason,
+        reason=node.news.why if reason is None else reason,
     )
 
 

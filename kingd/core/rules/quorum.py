@@ -9,15 +9,13 @@ from collections import Counter
 from collections.abc import Iterable
 
 from kingd.core.problems import Blank, OtherLists, Problem
-from kingd.core.rules import voters
+from kingd.core.rules import line, voters
 from kingd.core.rules.voters import majority
 from kingd.core.state.members import Member, State
 from kingd.core.state.node import Node
+from kingd.core.state.roles import Votes
 from kingd.core.timing import MS
 from kingd.core.wire.message import NOBODY, Ballot, Claim, Header, NodeId, Role, Term
-
-_NEW_SESSIONS_MAX = 1024
-
 
 # -- the leader's side: votes, and the lease that they prove --------------------------------------------------------
 
@@ -29,23 +27,25 @@ def note_vote(node: Node, voter: Member, *, sent_us: int, lease_us: int) -> None
         return
     if not node.in_quorum_mode or voter.voters != node.voter_list:
         return
-    node.votes[voter.node] = max(node.votes.get(voter.node, 0), sent_us + lease_us)
-    extend_lease(node)
+    if node.votes is not None:
+        node.votes.note(voter.node, sent_us + lease_us)
+        extend_lease(node)
 
 
 def extend_lease(node: Node) -> None:
-    """The lease lasts as long as a majority has promised. It never shrinks: what was proven stays proven."""
-    if node.in_quorum_mode:
-        untils = sorted(_untils(node), reverse=True)
+    """The lease lasts as long as a majority has promised."""
+    votes = node.votes
+    if node.in_quorum_mode and votes is not None:
+        untils = sorted(_untils(node, votes), reverse=True)
         need = majority(len(node.voters.names))
         if len(untils) >= need:
-            node.lease_until_us = max(node.lease_until_us, untils[need - 1])
+            votes.extend(untils[need - 1])
 
 
-def _untils(node: Node) -> Iterable[int]:
+def _untils(node: Node, votes: Votes) -> Iterable[int]:
     """One for each voter. A name that two hosts have is nobody's."""
     names = _names(node)
-    for voter, until_us in node.votes.items():
+    for voter, until_us in votes.until_us.items():
         member = node.members.get(voter)
         if member is not None and member.name in node.voters.names and names[member.name] == 1:
             yield until_us
@@ -57,8 +57,10 @@ def _untils(node: Node) -> Iterable[int]:
 def _names(node: Node) -> Counter[str]:
     """How many hosts there are of each name, this one and those whose vote still runs among them: a voter that lost its
     state has another id, and is one host again when the vote of its former one is over."""
-    members, votes = node.members.verified(), node.votes
-    names = Counter(m.name for m in members if m.state is State.ALIVE or votes.get(m.node, 0) > node.now_us)
+    until_us = node.votes.until_us if node.votes is not None else {}
+    names = Counter(
+        m.name for m in node.members.verified() if m.state is State.ALIVE or until_us.get(m.node, 0) > node.now_us
+    )
     names[node.settings.name] += 1
     return names
 
@@ -95,7 +97,7 @@ def may_promise(node: Node, claim: Claim) -> bool:
     if node.is_blank or not (claim.prepare or voters.may_vote(node)):
         return False
     may_hold = node.durable.want_hold(claim.lease_ms * MS)
-    node.term_seen = Term(max(node.term_seen, claim.term))
+    node.see_term(claim.term)
     return claim.prepare or (claim.term <= node.durable.ceiling and may_hold)
 
 
@@ -115,9 +117,9 @@ def learn(node: Node) -> bool:
     Whether it has learned."""
     count = len(node.voters.names)
     voters = [m for m in node.members.alive() if _is_voter(node, m)]
-    new = node.new_sessions
+    new = node.quorum.new_sessions
     begins = len(voters) + 1 >= majority(count) and all((m.node, m.session) in new for m in voters)
-    others = [m for m in voters if m.contact_us >= node.learn_from_us]
+    others = [m for m in voters if m.contact_us >= node.quorum.learn_from_us]
     knowing = [m for m in others if not m.blank]
     if not (
         len(knowing) >= count - majority(count) + 1
@@ -126,16 +128,15 @@ def learn(node: Node) -> bool:
     ):
         return False
     # Of a majority that elects with its vote one is among these, and has told for how long it may have promised.
-    if node.now_us < node.blank_since_us + max((m.hold_us for m in others), default=0):
+    if node.now_us < node.quorum.blank_since_us + max((m.hold_us for m in others), default=0):
         return False
     term = max((m.floor.term for m in others), default=Term(0))
     if term > node.promise.ballot.term and not _is_free(node):
         return False  # a host that became a voter while it follows or leads: its leader raises its term, or it is free one day
-    node.learned = True
-    new.clear()
-    node.term_seen = max(node.term_seen, term)
+    node.quorum.learn()
+    node.see_term(term)
     if term > node.promise.ballot.term:
-        node.promise.ballot = Ballot(term, NOBODY)
+        node.promise.raise_floor(Ballot(term, NOBODY))
     return True
 
 
@@ -146,20 +147,15 @@ def _is_free(node: Node) -> bool:
 def note_blank(node: Node, header: Header) -> None:
     """That session has promised nothing before this moment, and none before it has: it may elect before this node's own start
     is over. It counts only if it was said to this session: what was said to everybody may be of long ago."""
-    if (
-        node.is_blank
-        and header.blank
-        and header.receiver == node.session
-        and len(node.new_sessions) < _NEW_SESSIONS_MAX
-    ):
-        node.new_sessions.add((header.source, header.session))
+    if node.is_blank and header.blank and header.receiver == node.session:
+        node.quorum.note_new(header.source, header.session)
 
 
 def turn_us(node: Node) -> int:
     """How long to wait after a voter's promise has run out: by rank, and until those who promised a moment later are free."""
     if not node.in_quorum_mode:
         return 0
-    return node.turn_us() + node.timing.round_trip_us // 10
+    return line.turn_us(node) + node.timing.round_trip_us // 10
 
 
 def _is_voter(node: Node, member: Member) -> bool:

@@ -3,10 +3,11 @@
 A planned stop begins with the resignation then. Follower: asks with its pings, and says Ready once. Leader: remembers
 who said so, and of whom."""
 
-from kingd.core.rules import claiming, following
+from kingd.core.rules import claiming, following, line
 from kingd.core.state.members import Member
 from kingd.core.state.node import Node
 from kingd.core.state.pending import Prepared
+from kingd.core.state.roles import Follower
 from kingd.core.timing import NEVER
 from kingd.core.wire.message import Reason, SessionId
 
@@ -14,32 +15,35 @@ from kingd.core.wire.message import Reason, SessionId
 def prepare(node: Node) -> None:
     """If this node comes next: once for each leadership, and again when somebody has come. In a large cluster it would cost too
     much."""
-    leader = node.followed()
+    state, leader = node.state, node.followed()
     if (
-        leader is None
+        not isinstance(state, Follower)
+        or leader is None
         or node.is_large
         or node.detector.is_silent(node.now_us)
-        or node.campaign is not None
+        or state.campaign is not None
         or not node.can_claim
-        or node.preempt_at_us != NEVER  # it is about to ask for it anyway
-        or node.turn_us(without=leader.node)
+        or state.preempt_at_us != NEVER  # it is about to ask for it anyway
+        or line.turn_us(node, without=leader.node)
         or not following.knows_all(node, leader)
     ):
         return
-    others, last = _others(node, leader), node.prepared
+    others, last = _others(node, leader), node.succession.prepared
     if last is None or last.ballot != node.leader or not others <= last.others:
-        node.prepared = Prepared(ballot=node.leader, successor=node.session, others=others)
+        node.succession.prepared = Prepared(ballot=node.leader, successor=node.session, others=others)
         claiming.start(node, Reason.LEADER_LEFT, prepare=True, ahead=True)
 
 
 def note(node: Node, successor: Member) -> None:
     """It said so to this leader."""
-    node.prepared = Prepared(ballot=node.ballot, successor=successor.session, others=_others(node, successor))
+    node.succession.prepared = Prepared(
+        ballot=node.ballot, successor=successor.session, others=_others(node, successor)
+    )
 
 
 def is_ready(node: Node, successor: Member) -> bool:
     """For this leadership, and to lead all that are here."""
-    prepared = node.prepared
+    prepared = node.succession.prepared
     return (
         prepared is not None
         and (prepared.ballot, prepared.successor) == (node.ballot, successor.session)

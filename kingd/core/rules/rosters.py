@@ -37,11 +37,11 @@ def _roster_entry(member: Member) -> RosterEntry:
 def on_roster(node: Node, member: Member, roster: Roster, source: Endpoint) -> None:
     """Of our leader, or of anybody while we have none: each entry makes us send something to who has sent us nothing."""
     if node.role is Role.LEADER or node.followed() not in (None, member):
-        node.drop("roster")
+        node.out.drop("roster")
         return
     member.alive = roster.alive
     if member is node.followed():
-        node.counted = roster.alive
+        node.last.count(roster.alive)
     for entry in roster.entries:
         if entry.node == node.id or node.members.find(entry.node, entry.session) is not None:
             continue

@@ -6,7 +6,7 @@ from kingd.core.rules.rivals import rivals
 from kingd.core.state.members import Member, State
 from kingd.core.state.node import Node
 from kingd.core.state.pending import Inquiry
-from kingd.core.timing import MS, NEVER
+from kingd.core.timing import MS
 from kingd.core.wire.endpoint import Endpoint
 from kingd.core.wire.message import Header, Report, Survey, Term
 
@@ -43,7 +43,7 @@ def on_timer(node: Node) -> None:
         inquiry.waiting[asked.node] = node.now_us
         node.send_to(Survey(nonce=inquiry.nonce), node=asked.node, session=asked.session, endpoint=asked.endpoint)
     pause_us = _BATCH_EVERY_US if inquiry.queue else _AGAIN_US if inquiry.rounds < _ROUNDS else _GIVE_UP_US
-    node.survey_at_us = node.now_us + pause_us
+    inquiry.next_us = node.now_us + pause_us
 
 
 def on_survey(node: Node, asker: Header, endpoint: Endpoint, message: Survey) -> None:
@@ -57,7 +57,7 @@ def on_report(node: Node, header: Header, report: Report) -> None:
     """Of a member, or of somebody that is only heard of: the echo proves who it is."""
     inquiry = node.inquiry
     if inquiry is None or report.echo != inquiry.nonce or header.source not in inquiry.waiting:
-        node.drop("stale-answer")
+        node.out.drop("stale-answer")
         return
     if (member := node.members.find(header.source, header.session)) is not None:
         node.note_contact(member, inquiry.began_us)  # a follower whom nobody else asks proves here that it hears
@@ -77,7 +77,7 @@ def on_report(node: Node, header: Header, report: Report) -> None:
 
 
 def _finish(node: Node, inquiry: Inquiry) -> None:
-    node.inquiry, node.survey_at_us = None, NEVER
+    node.inquiry = None
     leader = node.peer(node.leader.node)
     mine = SurveyRow(
         node=node.id,

@@ -3,11 +3,13 @@
 Of several that are due the earliest comes first, of two at the same time the upper one. A deadline that does not come
 is NEVER; most are, most of the time."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from operator import attrgetter
+from typing import NamedTuple
 
 from kingd.core.effect import Stopped, Will
 from kingd.core.rules import (
+    becoming,
     claiming,
     commands,
     contact,
@@ -22,13 +24,14 @@ from kingd.core.rules import (
     voters,
 )
 from kingd.core.state.node import Node
+from kingd.core.state.roles import CHANGES, Follower, Joining, Leader, Seeking, State
 from kingd.core.timing import NEVER
 from kingd.core.wire.message import Reason, Role
 
 
 def _on_isolated(node: Node) -> None:
     node.orders.isolate_at(NEVER)
-    node.join(Reason.ISOLATED)
+    becoming.join(node, Reason.ISOLATED)
 
 
 def _on_ping_time(node: Node) -> None:
@@ -42,57 +45,80 @@ def _on_sweep_time(node: Node) -> None:
     if node.is_blank and node.role is not Role.JOINING:  # a host that has become a voter while it runs
         contact.ask_voters(node)
         seeking.learn(node)
-    node.will_role = None  # others may be next by now
-    if node.role is Role.SEEKING:
-        seeking.look_around(node)
+    node.will.look_again()
+    if isinstance(node.state, Seeking):
+        seeking.look_around(node, node.state)
 
 
 def _on_stop_time(node: Node) -> None:
     node.orders.ended()
-    node.out += [Will(None), Stopped()]  # goodbye was said
+    node.out.append(Will(None))
+    node.out.append(Stopped())  # goodbye was said
 
 
 Handler = Callable[[Node], None]
 
-TIMERS: dict[str, Handler] = {
-    "orders.isolated_at_us": _on_isolated,
-    "join_at_us": seeking.on_join_time,
-    "announce_at_us": contact.announce,
-    "ping_at_us": _on_ping_time,
-    "heartbeat_at_us": leading.on_heartbeat_time,
-    "expires_at_us": following.on_expired,
-    "seek_at_us": seeking.on_seek_time,
-    "preempt_at_us": preempting.on_preempt_time,
-    "sweep_at_us": _on_sweep_time,
-    "namesake.at_us": namesakes.on_namesake_time,
-    "claim_at_us": claiming.on_timer,
-    "lease_over_at_us": leading.on_lease_over,
-    "drain_over_us": commands.on_drain_over,
-    "offer_at_us": handover.on_offer_timer,
-    "yielded_at_us": handover.on_yielded_timer,
-    "survey_at_us": survey.on_timer,
-    "orders.stop_at_us": _on_stop_time,
-}
-"""Name of the deadline -> what is done then."""
 
-_NAMES = tuple(TIMERS)
-_PUT_OFF = ("ping_at_us", "expires_at_us")  # by each heartbeat of the leader
-_deadlines_us: Callable[[Node], tuple[int, ...]] = attrgetter(*_NAMES)
-_others_us: Callable[[Node], tuple[int, ...]] = attrgetter(*(name for name in _NAMES if name not in _PUT_OFF))
+class Timer(NamedTuple):
+    role: type[State] | None  # in which there is such a deadline; None: in all
+    handler: Handler
+
+
+TIMERS = {
+    "orders.isolated_at_us": Timer(None, _on_isolated),
+    "state.join_at_us": Timer(Joining, seeking.on_join_time),
+    "rounds.announce_at_us": Timer(None, contact.announce),
+    "state.ping_at_us": Timer(Follower, _on_ping_time),
+    "state.heartbeat_at_us": Timer(Leader, leading.on_heartbeat_time),
+    "promise.until_us": Timer(Follower, following.on_expired),  # any other promise just runs out
+    "state.seek_at_us": Timer(Seeking, seeking.on_seek_time),
+    "state.preempt_at_us": Timer(Follower, preempting.on_preempt_time),
+    "rounds.sweep_at_us": Timer(None, _on_sweep_time),
+    "namesake.at_us": Timer(None, namesakes.on_namesake_time),
+    "claim_at_us": Timer(None, claiming.on_timer),
+    "lease_over_at_us": Timer(Leader, leading.on_lease_over),
+    "state.drain_over_us": Timer(Leader, commands.on_drain_over),
+    "offer_at_us": Timer(Leader, handover.on_offer_timer),
+    "yielded_at_us": Timer(None, handover.on_yielded_timer),
+    "survey_at_us": Timer(None, survey.on_timer),
+    "orders.stop_at_us": Timer(None, _on_stop_time),
+}
+"""Where the deadline stands in a node -> in which role, and what is done then."""
+
+_PUT_OFF = ("state.ping_at_us", "promise.until_us")  # by each heartbeat of the leader
+
+
+class _Due:
+    """What may be due in one role."""
+
+    def __init__(self, role: type[State]) -> None:
+        self.names = [name for name, timer in TIMERS.items() if timer.role in (None, role)]
+        self.deadlines_us = _getter(self.names)
+        self.others_us = _getter(name for name in self.names if name not in _PUT_OFF)
+
+
+def _getter(names: Iterable[str]) -> Callable[[Node], tuple[int, ...]]:
+    getter: Callable[[Node], tuple[int, ...]] = attrgetter(*names)
+    return getter
+
+
+_DUE = {role: _Due(role) for role in CHANGES}
 
 
 def others_us(node: Node) -> int:
     """When the next timer is due that a heartbeat of the leader does not put off."""
-    return min(_others_us(node))
+    return min(_DUE[type(node.state)].others_us(node))
 
 
 def next_us(node: Node, *, others_us: int) -> int:
     """When the next timer is due, given when the next of the others is."""
-    return min(others_us, node.ping_at_us, node.expires_at_us)
+    state = node.state
+    return min(others_us, state.ping_at_us, node.promise.until_us) if isinstance(state, Follower) else others_us
 
 
 def due(node: Node) -> Handler | None:
     """What is to be done now, or None."""
-    deadlines_us = _deadlines_us(node)
+    of_role = _DUE[type(node.state)]
+    deadlines_us = of_role.deadlines_us(node)
     first_us = min(deadlines_us)
-    return TIMERS[_NAMES[deadlines_us.index(first_us)]] if first_us <= node.now_us else None
+    return TIMERS[of_role.names[deadlines_us.index(first_us)]].handler if first_us <= node.now_us else None

@@ -18,6 +18,7 @@ from kingd.core.problems import (
 )
 from kingd.core.settings import Voters, digest_of
 from kingd.core.state.node import Node
+from kingd.core.state.roles import Leader
 from kingd.core.timing import MS, promise_us
 from kingd.core.wire.message import Role
 
@@ -70,7 +71,7 @@ def _next(node: Node) -> Voters | Obstacle:
         return present.before
     if node.settings.name not in {*wanted, *present.names}:
         return AnotherIsFirst(in_both=False) if shown is None else Voters(wanted, shown)
-    is_bound = node.is_voter and node.learned  # to what it promised by the present list
+    is_bound = node.is_voter and node.quorum.learned  # to what it promised by the present list
     if shown is not None and shown >= present.generation + is_bound:
         return Voters(wanted, shown)
     if not (is_bound and node.settings.name in wanted):
@@ -85,7 +86,7 @@ def _past_who_went_ahead(node: Node) -> int:
     digest = digest_of(node.voters.names)
     ahead = [m.voters.generation for m in node.members.alive() if digest == m.wanted != m.voters.digest]
     newest = max(ahead, default=-1)
-    if newest < node.voters.generation or not node.learned or _unwilling(node) or _why_not_elected(node):
+    if newest < node.voters.generation or not node.quorum.learned or _unwilling(node) or _why_not_elected(node):
         return 0
     return newest + 1
 
@@ -140,7 +141,7 @@ def _why_not_elected(node: Node) -> NobodyLeads | LeadsTooShortly | None:
     with any majority that has. A leader that was elected by the list before leads for a lease at most."""
     leader = node.followed()
     if node.role is Role.LEADER:
-        since_us, lease_us, proven_us = node.listed_us, node.timing.lease_us, node.now_us
+        since_us, lease_us, proven_us = node.quorum.listed_us, node.timing.lease_us, node.now_us
     elif leader is not None and leader.voters == node.voter_list:
         since_us, lease_us = leader.voters_us, max(node.timing.lease_us, leader.lease_ms * MS)
         proven_us = node.detector.evidence_us  # not the clock: this node may have been stopped
@@ -154,23 +155,23 @@ def _take(node: Node, voters: Voters) -> None:
     """What was proven by the list before stays proven until its lease ends, and only new votes count for more."""
     former, was_voter = node.voters, node.is_voter
     may_return = was_voter and voters.names != former.names and voters.generation > former.generation
-    node.voters = replace(voters, before=replace(former, before=None)) if may_return else voters
+    node.quorum.take(voters, may_return=may_return)
     restart_votes(node)
-    if node.is_voter and not was_voter and not node.learned:
-        node.blank_since_us = node.now_us
-        node.learn_from_us = node.now_us + max(
-            node.durable.hold_us, promise_us(node.timing.lease_us), promise_us(node.timing.vote_us)
-        )
-        node.sweep_at_us = min(node.sweep_at_us, node.learn_from_us)  # where it asks
+    if node.is_voter and not was_voter and not node.quorum.learned:
+        hold_us = max(node.durable.hold_us, promise_us(node.timing.lease_us), promise_us(node.timing.vote_us))
+        node.quorum.forget(node.now_us, learn_from_us=node.now_us + hold_us)
+        node.rounds.sweep_by(node.quorum.learn_from_us)  # where it asks
     if node.role is not Role.JOINING:
-        node.announce_at_us = min(node.announce_at_us, node.now_us)
+        node.rounds.announce_by(node.now_us)
 
 
 def restart_votes(node: Node) -> None:
     """Another list, or another lease."""
-    node.votes.clear()
-    node.echoes.clear()
-    node.listed_us = node.now_us
+    if node.votes is not None:
+        node.votes.restart()
+    if isinstance(node.state, Leader):
+        node.state.echoes.clear()
+    node.quorum.restart(node.now_us)
     if node.is_voter:
         node.durable.want_hold(node.timing.lease_us)
 
@@ -178,5 +179,5 @@ def restart_votes(node: Node) -> None:
 def may_vote(node: Node) -> bool:
     """Whether the disk holds the list in force, and that there is no way back from it any more: somebody may be elected by it
     with this node's vote. If not, it is told so."""
-    node.voters = replace(node.voters, before=None)
+    node.quorum.settle()
     return node.durable.voters == node.voters

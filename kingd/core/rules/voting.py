@@ -4,22 +4,23 @@ A promise to a leader is refused to others while the leader is heard; after one 
 first, and the claimant's resend is judged by what came of it. A promise to a candidate is refused to others until
 it runs out or is resigned."""
 
-from kingd.core.rules import claiming, following, quorum, rosters
+from kingd.core.rules import becoming, claiming, following, quorum, rosters
 from kingd.core.state.members import Member
 from kingd.core.state.node import Node
+from kingd.core.state.roles import Follower
 from kingd.core.timing import MS
 from kingd.core.wire.message import NO_BALLOT, Ballot, Claim, Grant, Refuse, Role, SessionId
 
 
 def on_claim(node: Node, claimant: Member, claim: Claim) -> None:
     if claimant.voters != node.voter_list:
-        node.drop("voters")  # who counts differently must not count this one
+        node.out.drop("voters")  # who counts differently must not count this one
         return
     if Ballot(claim.term, claimant.node) <= claimant.resigned:
-        node.drop("resigned")  # its resignation has overtaken it: a promise would wait for nobody
+        node.out.drop("resigned")  # its resignation has overtaken it: a promise would wait for nobody
         return
     if not claim.prepare and claimant.role not in (Role.CANDIDATE, Role.LEADER):
-        node.drop("stale-claim")  # a newer word of its says that it asks no more: a promise would wait for nobody
+        node.out.drop("stale-claim")  # a newer word of its says that it asks no more: a promise would wait for nobody
         return
     answer = _judge(node, claimant, claim)
     if answer is None or (isinstance(answer, Grant) and not quorum.may_promise(node, claim)):
@@ -66,8 +67,8 @@ def _judge(node: Node, claimant: Member, claim: Claim) -> Grant | Refuse | None:
 
 
 def _ask_leader(node: Node) -> None:
-    leader = node.followed()
-    if leader is not None and node.ping_at_us > node.now_us:
+    state = node.state
+    if isinstance(state, Follower) and node.followed() is not None and state.ping_at_us > node.now_us:
         following.on_ping_time(node)
 
 
@@ -93,12 +94,12 @@ def _promise(node: Node, claimant: Member, claim: Claim) -> None:
         return
     keeps_leading = node.role is Role.FOLLOWER and node.promise.is_held_by(claimant.session)
     claimant.lease_ms = claim.lease_ms
-    until_us = node.promise_until_us(claimant) if node.in_quorum_mode else node.now_us + node.scale.hold_us
+    until_us = becoming.promise_until_us(node, claimant) if node.in_quorum_mode else node.now_us + node.scale.hold_us
     if keeps_leading:  # a raise: it leads on, under the higher term once that is complete
         node.promise.allow_raise(ballot, until_us=until_us)
         return
     node.promise.give(ballot, claimant.session, until_us=until_us, led=False)
     if node.role is Role.JOINING:
-        node.why = claim.reason
+        node.news.explain(claim.reason)
         return
-    node.seek(claim.reason, delay_us=node.scale.granted_us)
+    becoming.seek(node, claim.reason, delay_us=node.scale.granted_us)

@@ -5,9 +5,10 @@ it. It ends exactly this session for ever, so it needs no clock, and an old one 
 the same (a forger where there is no key): then the session answers a question that was asked afterwards."""
 
 from kingd.core.effect import EventKind, Will
-from kingd.core.rules import challenging, claiming, contact, following, handover
+from kingd.core.rules import becoming, challenging, claiming, contact, following, handover
 from kingd.core.state.members import Member, State
 from kingd.core.state.node import Node
+from kingd.core.state.roles import Candidate, Seeking
 from kingd.core.timing import NEVER, SPREAD_US
 from kingd.core.wire.endpoint import Endpoint
 from kingd.core.wire.message import (
@@ -29,14 +30,11 @@ _POLLING_MAX = 64
 
 def write(node: Node) -> None:
     """Leave it anew if other nodes are to get it now."""
-    node.will_role = node.role
     group, to = _addressees(node)
-    if (group, to) == node.will:
-        return
-    node.will = group, to
-    # A new leader has others come next: a follower's will that still names the former ones is good enough for a while.
-    spread_us = SPREAD_US if node.is_large and node.role is Role.FOLLOWER else 0
-    node.out.append(Will(Datagram(node.header(SEQUENCE_MAX), Obituary()), to, group, spread_us))
+    if node.will.write(node.role, (group, to)):
+        # A new leader has others come next: a follower's will that still names the former ones is good enough for a while.
+        spread_us = SPREAD_US if node.is_large and node.role is Role.FOLLOWER else 0
+        node.out.append(Will(Datagram(node.header(SEQUENCE_MAX), Obituary()), to, group, spread_us))
 
 
 def _addressees(node: Node) -> tuple[bool, tuple[Endpoint, ...]]:
@@ -63,12 +61,13 @@ def on_obituary(node: Node, member: Member) -> None:
     if is_heeded(member):
         return
     if member.distrusted:
-        node.drop("obituary")
+        node.out.drop("obituary")
         return
     member.obituary_us = node.now_us
     node.challenges.forget(member.node, member.session)
-    if node.role is Role.SEEKING and member.state is State.ALIVE and member.eligible and member.rank < node.rank:
-        node.seek_at_us = max(node.now_us, node.seek_at_us - node.timing.slot_us)  # its turn was before mine
+    state = node.state
+    if isinstance(state, Seeking) and member.state is State.ALIVE and member.eligible and member.rank < node.rank:
+        state.put_off(max(node.now_us, state.seek_at_us - node.timing.slot_us))  # its turn was before mine
     contact.give_up(node, member, EventKind.MEMBER_DEAD, Reason.LEADER_CRASHED)
     handover.without(node, member)
     claiming.without(node, member)
@@ -78,18 +77,19 @@ def on_obituary(node: Node, member: Member) -> None:
 
 def _end_promise(node: Node, member: Member) -> None:
     if node.role is Role.JOINING:
-        node.let_go()
+        becoming.let_go(node)
     elif node.role in (Role.FOLLOWER, Role.SEEKING):
         ticket = node.ticket(node.promise.ballot, member.session)
         following.leader_gone(node, Reason.LEADER_CRASHED)
-        node.silent = frozenset()
-        if not node.in_quorum_mode:  # there a voter's promise runs out, whatever is said about its holder
-            node.inherited = ticket
+        node.succession.note_silent(frozenset())
+        # In quorum mode a voter's promise runs out, whatever is said about its holder.
+        if not node.in_quorum_mode and isinstance(node.state, Seeking):
+            node.state.inherited = ticket
 
 
 def ask(node: Node, member: Member, datagram: Datagram, source: Endpoint) -> None:
     """A session that is dead is heard: perhaps what it sent before; perhaps it thinks the same of this one."""
-    node.drop("obituary")
+    node.out.drop("obituary")
     if isinstance(datagram.body, Probe):
         challenging.answer_probe(node, datagram.header, source, datagram.body)
     if not contact.follow_move(node, member, datagram, source):
@@ -104,8 +104,9 @@ def is_refuted(node: Node, member: Member, body: Body) -> bool:
     if not _answers(node, member, body):
         return False
     member.obituary_us, member.distrusted = -1, True
-    if node.inherited is not None and node.inherited.session == member.session:
-        node.inherited = None
+    state = node.state
+    if isinstance(state, (Seeking, Candidate)) and state.inherited and state.inherited.session == member.session:
+        state.inherited = None
     contact.revive(node, member)
     return True
 

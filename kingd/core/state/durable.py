@@ -66,7 +66,7 @@ class Durable:
         """The terms that were asked for are on the way to the disk for too long."""
         return now_us - self.ceiling_asked_us > timeout_us and self.ceiling_asked > self.ceiling
 
-    def ask(self, *, seen: Term, led: Term, voters: Voters, is_blank: bool, now_us: int) -> Persist | None:
+    def ask(self, seen: Term, led: Term, voters: Voters, is_blank: bool, now_us: int) -> Persist | None:
         """What is to be written now. `seen`: the highest term that is known; `led`: that of the leader, 0 = none. On the disk
         the longest promise says that this node knows what it promised: a blank voter wants none."""
         low = seen + _CEILING_AHEAD > self.ceiling_asked

@@ -102,4 +102,5 @@ class Inquiry:
     waiting: dict[NodeId, int] = field(default_factory=dict)  # who has not answered yet: when it was last asked
     queue: list[Member] = field(default_factory=list)  # who is still to be asked in this round
     rounds: int = 0
+    next_us: int = NEVER  # when the next ones are asked, or it is over
     rows: dict[NodeId, SurveyRow] = field(default_factory=dict)  # who has answered

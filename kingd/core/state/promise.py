@@ -58,6 +58,19 @@ class Promise:
         self.ballot = ballot
         self.until_us = max(self.until_us, until_us)
 
+    def shorten(self, until_us: int) -> None:
+        """The holder said that it does not lead."""
+        self.until_us = min(self.until_us, until_us)
+
+    def excuse(self, late_us: int) -> None:
+        """This node did not run for so long, and could not hear the holder."""
+        self.until_us += late_us
+
+    def raise_floor(self, ballot: Ballot) -> None:
+        """A voter that had lost its history was told that it may have promised up to there."""
+        assert ballot >= self.ballot
+        self.ballot = ballot
+
     def release(self) -> None:
         """Expired or resigned. The floor stays."""
         self.until_us = 0

@@ -1,0 +1,85 @@
+"""From one role to the next: what each begins with. docs/protocol.md 4. `Node.become` is the exchange itself."""
+
+from kingd.core.rules import line
+from kingd.core.state.members import Member
+from kingd.core.state.node import Node
+from kingd.core.state.roles import Candidate, Joining, Leader, Seeking
+from kingd.core.timing import MS, NEVER, SECOND, promise_us
+from kingd.core.wire.message import NOBODY, Ballot, Heartbeat, Reason
+
+
+def join(node: Node, reason: Reason) -> None:
+    """Listen, and claim nothing before `join_wait` is over."""
+    let_go(node)
+    may_speak = node.orders.links and not node.namesake.is_there
+    node.become(Joining(node.now_us + node.timing.join_wait_us if may_speak else NEVER), reason)
+    node.rounds.begin(node.now_us if may_speak else NEVER)
+
+
+def let_go(node: Node) -> None:
+    """The leader is gone, as far as this node believes. In availability mode somebody else may have the promise now; a
+    voter's belief frees nothing but what it promised to itself: it waits for the promise's end."""
+    if not node.is_bound or node.promise.is_held_by(node.session):
+        node.promise.release()
+
+
+def seek(node: Node, reason: Reason | None, *, delay_us: int) -> None:
+    """No leader: claim after the delay, unless one shows up."""
+    former = node.state
+    inherited = former.inherited if isinstance(former, (Seeking, Candidate)) else None
+    node.become(Seeking(node.now_us + max(delay_us, 0), inherited), reason)
+    node.rounds.sweep_by(node.now_us + SECOND // 2)
+
+
+def back_off(node: Node) -> None:
+    """A claim came to nothing: come again later, and ever later while there is no two-way contact with anybody (an odd ring
+    of one-way links would rotate for ever)."""
+    if node.has_contact():
+        node.backoff.succeed()
+    else:
+        node.backoff.fail()
+    node.backoff.wait_for_foreign(node.hears_foreign_leader())
+    unit_us = 2 * node.timing.leader_timeout_us
+    wait_us = node.jitter(unit_us, 2 * unit_us) << min(node.backoff.failures, 5)
+    _, crowd = line.before_me(node, NOBODY)
+    seek(node, None, delay_us=wait_us + line.chance_us(node, crowd))
+
+
+def promise_until_us(node: Node, leader: Member) -> int:
+    """How long a promise to a leader lasts that has just been heard. A voter's never gets shorter."""
+    if not node.in_quorum_mode:
+        return node.now_us + node.detector.limit_us
+    lease_us = leader.lease_ms * MS or node.timing.lease_us
+    held_us = node.promise.until_us if node.promise.is_held_by(leader.session) else 0
+    return max(held_us, node.now_us + promise_us(lease_us))
+
+
+def lead(node: Node, ballot: Ballot, reason: Reason, *, contact_us: int = -1) -> None:
+    """The claim was won (or raised), and somebody heard what was sent at `contact_us` (-1: nobody did). The first heartbeat
+    goes out with it."""
+    assert ballot.node == node.id
+    assert ballot.term <= node.durable.ceiling
+    node.promise.give(ballot, node.session, until_us=NEVER, led=True)
+    node.succession.end(node.id, node.now_us)
+    former = node.state
+    if isinstance(former, Leader):
+        leader = former
+        leader.rise(ballot, node.now_us)
+        node.line.look_again()
+        node.news.explain(reason)
+    else:
+        assert isinstance(former, Candidate)
+        leader = Leader(ballot=ballot, raised_us=node.now_us, votes=former.votes)
+        node.become(leader, reason)
+        node.backoff.lead()
+    leader.note_contact(contact_us)
+    beat(node, leader)
+
+
+def beat(node: Node, leader: Leader) -> None:
+    """The leader's heartbeat, and when the next one is due."""
+    alive = len(node.members.alive()) + 1
+    # A lease hangs on each of them, so in quorum mode none is left out.
+    every_us = node.timing.heartbeat_us if node.in_quorum_mode else node.scale.beat_us(alive)
+    body = Heartbeat(interval_ms=every_us // MS, lonely=node.is_lonely(), alive=alive, lease_ms=node.lease_ms)
+    leader.note_beat(node.multicast(body), every_us=every_us, now_us=node.now_us)

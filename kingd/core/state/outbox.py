@@ -1,0 +1,30 @@
+"""What a step asks the driver for, the numbers of what it sends, and what was not believed."""
+
+from dataclasses import dataclass, field
+
+from kingd.core.effect import Effect
+
+
+@dataclass(slots=True)
+class Outbox:
+    """Of one session."""
+
+    effects: list[Effect] = field(default_factory=list)
+    sequence: int = 0  # of the last datagram
+    dropped: dict[str, int] = field(default_factory=dict)  # reason -> datagrams that were decoded and not believed
+
+    def append(self, effect: Effect) -> None:
+        self.effects.append(effect)
+
+    def number(self) -> int:
+        """Of the next datagram."""
+        self.sequence += 1
+        return self.sequence
+
+    def drop(self, reason: str) -> None:
+        self.dropped[reason] = self.dropped.get(reason, 0) + 1
+
+    def take(self) -> list[Effect]:
+        """All that this step asked for."""
+        effects, self.effects = self.effects, []
+        return effects
