@@ -49,8 +49,8 @@ def outlive(ms: int) -> None:
 def test_kingctl_that_is_stopped_with_the_answer_does_not_say_it_any_more(
     kingd: FakeKingd, who: Callable[[int], JsonObject], verb: str, code: int
 ) -> None:
-    """SIGSTOP when the daemon has the question, SIGCONT when its answer is over."""
-    for valid_ms, expected in ((LONG_MS, code), (SHORT_MS, 4)):
+    """SIGSTOP when the daemon has the question, SIGCONT when its answer is over; then it asks once more, and the same again."""
+    for valid_ms, questions, expected in ((LONG_MS, 1, code), (SHORT_MS, 2, 4)):
         kingd.service.status_is = who(valid_ms)
         asked: list[int] = []
 
@@ -62,9 +62,10 @@ def test_kingctl_that_is_stopped_with_the_answer_does_not_say_it_any_more(
         kingd.service.on_status = stop
         with kingctl(verb, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as child:
             asked.append(child.pid)
-            assert os.WIFSTOPPED(os.waitpid(child.pid, os.WUNTRACED)[1])
-            outlive(SHORT_MS)
-            child.send_signal(signal.SIGCONT)
+            for _ in range(questions):
+                assert os.WIFSTOPPED(os.waitpid(child.pid, os.WUNTRACED)[1])
+                outlive(SHORT_MS)
+                child.send_signal(signal.SIGCONT)
             assert child.wait(10) == expected
 
 
@@ -99,6 +100,21 @@ def test_time_counts_from_before_the_question(kingd: FakeKingd, capfd: pytest.Ca
     assert (client.is_leader(), client.leader()) == (False, None)
     kingd.service.status_is = me()
     assert (run(["is-leader"]), client.is_leader()) == (0, True)
+
+
+def test_answer_that_came_too_late_is_asked_for_once_more(kingd: FakeKingd) -> None:
+    """It waited at the socket behind those of somebody else. That host still leads, and says so when it is asked again."""
+    asked: list[None] = []
+
+    def is_slow_at_first() -> None:
+        asked.append(None)
+        kingd.service.status_is = me() if len(asked) > 1 else me(SHORT_MS)
+        if len(asked) == 1:
+            outlive(SHORT_MS)
+
+    kingd.service.on_status = is_slow_at_first
+    assert run(["is-leader"]) == 0
+    assert len(asked) == 2
 
 
 def test_event_only_says_when_to_ask(kingd: FakeKingd) -> None:
