@@ -130,6 +130,18 @@ class Security:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Hooks:
+    """[hooks]: programs that are told when leadership changes."""
+
+    dir: Path = field(default=Path("/etc/kingd/hooks.d"), metadata=live(file_path("an absolute path", absolute=True),
+        "Folder whose executables are run, in lexical order; kingd-hooks.path starts kingd-hooks.service when something comes "
+        "into the default one, another one needs `systemctl start kingd-hooks`. HOOKS in kingd(8)."))
+    timeout_us: int = field(default=30_000_000, metadata=live(duration("100ms", "1h"),
+        "How long one of them may run before it is ended, with all that it has started; a planned hand-over waits as long for "
+        "all of them together, 28s at most."))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Control:
     """[control]: the socket of kingctl."""
 
@@ -168,6 +180,7 @@ class Config:
     quorum: Quorum = field(default_factory=Quorum)
     target: Target = field(default_factory=Target)
     security: Security = field(default_factory=Security)
+    hooks: Hooks = field(default_factory=Hooks)
     control: Control = field(default_factory=Control)
     log: Log = field(default_factory=Log)
     tags: tuple[tuple[str, str], ...] = field(default=(), metadata=live(TAG,

@@ -90,11 +90,13 @@ def group(family: socket.AddressFamily, first_bytes: range, allowed: str) -> Kin
     return Kind(allowed, read)
 
 
-def file_path(allowed: str, *, size_max: int = 4095, optional: bool = False) -> Kind:
+def file_path(allowed: str, *, size_max: int = 4095, optional: bool = False, absolute: bool = False) -> Kind:
     def read(value: object) -> Path | None:
         if value == "" and optional:
             return None
         if not isinstance(value, str | Path) or "\0" in str(value) or not 1 <= len(os.fsencode(value)) <= size_max:
+            raise ValueError
+        if absolute and not Path(value).is_absolute():
             raise ValueError
         return Path(value)
 

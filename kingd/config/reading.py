@@ -32,8 +32,6 @@ class ConfigError(Exception):
 # Sections that are part of the contract but not of this version: an honest no, instead of a key that does nothing. Each row
 # goes when its feature comes.
 _NOT_YET = {
-    "hooks": "this version runs no hooks yet. Take the section out; what is to run on the leader only says "
-    "WantedBy=kingd-leader.target (kingd(8)), and `kingctl watch` tells every change",
     "check": "this version does not check health yet. Take the section out; `kingctl priority 0` keeps this host from leading",
 }
 

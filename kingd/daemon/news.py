@@ -12,7 +12,7 @@ from kingd.core.effect import Event, EventKind
 from kingd.core.election import Core
 from kingd.core.wire.message import Role
 from kingd.daemon import systemd, views
-from kingd.daemon.clock import now_us
+from kingd.daemon.clock import moment, now_us
 from kingd.daemon.journal import Journal
 
 _log = logging.getLogger("kingd")
@@ -38,14 +38,14 @@ class News:
         self._journal = Journal()
         self._changed: JsonObject = {}  # the last event about leadership, as users were told it
         self._telling: asyncio.TimerHandle | None = None
-        self.since = views.moment(time.time())  # of that event, or the start
+        self.since = moment(time.time())  # of that event, or the start
         self.waiting: tuple[str, ...] = ()  # keys whose new values need a restart
 
     def tell(self, event: Event) -> None:
         wall_s = time.time()
         shown = self._shown(event, seq=self._journal.next_seq(), wall_s=wall_s)
         if event.kind in _LEADERSHIP:
-            self.since = views.moment(wall_s)
+            self.since = moment(wall_s)
             self._changed = shown
             self.tell_systemd()
         elif self._telling is None:  # 450 hosts that come together are one change of their number

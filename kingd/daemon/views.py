@@ -1,7 +1,5 @@
 """The core's facts as the JSON objects of INTERFACE.md 4. Pure: everything comes in as arguments."""
 
-import time
-
 from kingd import __version__
 from kingd.config import Config
 from kingd.control.service import JsonObject
@@ -10,6 +8,7 @@ from kingd.core.facts import MemberRow
 from kingd.core.status import Status
 from kingd.core.wire.message import Role
 from kingd.daemon import sentences
+from kingd.daemon.clock import moment
 
 _ROLES = {
     Role.JOINING: "joining",
@@ -18,12 +17,6 @@ _ROLES = {
     Role.CANDIDATE: "candidate",
     Role.LEADER: "leader",
 }
-
-
-def moment(wall_s: float) -> str:
-    """`2026-11-23T12:00:00.000Z`"""
-    whole_s, ms = divmod(int(wall_s * 1000), 1000)
-    return f"{time.strftime('%Y-%m-%dT%H:%M:%S', time.gmtime(whole_s))}.{ms:03}Z"
 
 
 def node_id(value: int) -> str:

@@ -117,6 +117,8 @@ class FakeService:
         self.refusal: ServiceError | None = None
         self.calls: list[tuple[str, object]] = []
         self.watchers: list[asyncio.Queue[JsonObject | None]] = []
+        self.drains: list[asyncio.Queue[bool]] = []
+        self.is_draining = False
         self.answer_delay_s = 0.0
         self.answered = 0
         self.on_status: Callable[[], None] | None = None
@@ -152,7 +154,15 @@ class FakeService:
             self.watchers.remove(events)
 
     async def drain(self, name: str) -> AsyncIterator[JsonObject]:
-        yield {"version": 1, "draining": False, "exclusive": False}
+        told: asyncio.Queue[bool] = asyncio.Queue()
+        self.drains.append(told)
+        try:
+            draining = self.is_draining
+            while True:
+                yield {"version": 1, "draining": draining, "exclusive": False}
+                draining = await told.get()
+        finally:
+            self.drains.remove(told)
 
     def drained(self, name: str) -> JsonObject:
         self._record("drained", name)
@@ -175,6 +185,12 @@ class FakeService:
         """To every watcher; None ends their streams. On the server's loop only (`FakeKingd.do`)."""
         for events in self.watchers:
             events.put_nowait(each)
+
+    def turn_drain(self, on: bool) -> None:
+        """On the server's loop only. With the same value as before it is what a reload tells."""
+        self.is_draining = on
+        for told in self.drains:
+            told.put_nowait(on)
 
     def _record(self, name: str, value: object) -> None:
         self.calls.append((name, value))

@@ -72,6 +72,9 @@ def test_the_example_of_the_contract_is_the_default(main: Path) -> None:
         voters = []
         [target]
         exclusive = false
+        [hooks]
+        dir = "/etc/kingd/hooks.d"
+        timeout = "30s"
         [security]
         key_file = ""
         mode = "auto"
@@ -287,8 +290,6 @@ def test_ninth_tag_is_refused_and_drop_ins_add_tags(main: Path) -> None:
 
 
 NOT_YET = [
-    ('[hooks]\ndir = "/etc/kingd/hooks.d"', "[hooks] is not possible: this version runs no hooks yet"),
-    ('hooks.timeout = "30s"', "[hooks] is not possible: this version runs no hooks yet"),
     ("[check]", "[check] is not possible: this version does not check health yet"),
     ("check.command = []", "[check] is not possible: this version does not check health yet"),
 ]

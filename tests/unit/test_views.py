@@ -7,6 +7,7 @@ from kingd.core.timing import MS
 from kingd.core.wire.endpoint import Endpoint
 from kingd.core.wire.message import NodeId, Reason, Role, Term
 from kingd.daemon import views
+from kingd.daemon.clock import moment
 from tests.unit.scripted import Bench
 from tests.unit.scripted import Peer as Host
 
@@ -29,7 +30,7 @@ def row(name: str, leader: str, *, ok: bool = True) -> SurveyRow:
     ],
 )
 def test_moment_is_rfc_3339_in_utc_with_milliseconds(wall_s: float, shown: str) -> None:
-    assert views.moment(wall_s) == shown
+    assert moment(wall_s) == shown
 
 
 def test_peer_and_its_address() -> None:
