@@ -152,7 +152,7 @@ LIBRARY = $(PREFIX)/lib/kingd
 INSTALLED = printf '\#!%s -I\nimport sys\n\nsys.path.insert(0, "%s")\nfrom kingd.%s import main\n\nsys.exit(main())\n' \
 	'$(PYTHON)' '$(LIBRARY)'
 INTO = $(DESTDIR)$(PREFIX)
-UNITS = kingd.service kingd@.service kingd-leader.service kingd-leader.target
+UNITS = kingd.service kingd@.service kingd-leader.service kingd-leader.target kingd-hooks.service kingd-hooks.path
 PAGES = man1/kingctl.1 man5/kingd.toml.5 man8/kingd.8
 OWN_FILES = $(UNITS:%=lib/systemd/system/%) lib/sysusers.d/kingd.conf lib/tmpfiles.d/kingd.conf \
 	lib/firewalld/services/kingd.xml $(PAGES:%=share/man/%) share/doc/kingd/examples/kingd.toml \
@@ -170,11 +170,13 @@ install: wheel
 	@rm -rf '$(DESTDIR)$(LIBRARY)'
 	@.venv/bin/pip --quiet --disable-pip-version-check install --target '$(DESTDIR)$(LIBRARY)' dist/kingd-*.whl
 	@.venv/bin/python -m docs.man.generate build/generated
-	@mkdir -p '$(INTO)/bin' '$(INTO)/libexec/kingd' '$(INTO)/lib/systemd/system' '$(DESTDIR)/etc/kingd/conf.d'
+	@mkdir -p '$(INTO)/bin' '$(INTO)/libexec/kingd' '$(INTO)/lib/systemd/system' '$(DESTDIR)/etc/kingd/conf.d' '$(DESTDIR)/etc/kingd/hooks.d'
 	@$(INSTALLED) __main__ >'$(INTO)/bin/kingd'
 	@$(INSTALLED) cli.main >'$(INTO)/bin/kingctl'
 	@$(INSTALLED) daemon.leader_target >'$(INTO)/libexec/kingd/leader-target'
-	@chmod 755 '$(INTO)/bin/kingd' '$(INTO)/bin/kingctl' '$(INTO)/libexec/kingd/leader-target'
+	@$(INSTALLED) hooks.__main__ >'$(INTO)/libexec/kingd/hooks'
+	@chmod 755 '$(INTO)/bin/kingd' '$(INTO)/bin/kingctl' '$(INTO)/libexec/kingd/leader-target' '$(INTO)/libexec/kingd/hooks'
+	@install -m 644 packaging/hooks.d/README '$(DESTDIR)/etc/kingd/hooks.d'
 	@for unit in $(UNITS); do sed '/^Exec/s|/usr/|$(PREFIX)/|' "systemd/$$unit" >"$(INTO)/lib/systemd/system/$$unit"; done
 	@install -D -m 644 systemd/kingd.sysusers '$(INTO)/lib/sysusers.d/kingd.conf'
 	@install -D -m 644 systemd/kingd.tmpfiles '$(INTO)/lib/tmpfiles.d/kingd.conf'

@@ -47,12 +47,23 @@ class Delivery:
         name = event.get("event")
         if name == _NOTICE:
             self._notice = event
+            if event.get("role") == "leader":
+                self._goes_on_under(event.get("term"))
         elif name in STATES:
             if name == "deposed" and self.open is not None:
                 self._deposed = event
             if self._notice is not None and not _has_leader_of(self._notice, event):
                 self._notice = None  # it was about what is over
             self._state = event
+
+    def _goes_on_under(self, term: object) -> None:
+        """Who survives an overlap leads on under a higher term, and is not elected again."""
+        state = self._state
+        if state is None or state["event"] != "elected":
+            return
+        if self.open is not None and self._deposed is None and self.open.get("term") == state.get("term"):
+            self.open = self.open | {"term": term}
+        self._state = state | {"term": term}
 
     def lost(self, now: Moment) -> None:
         """The daemon is gone. A stop that it announced is no loss."""

@@ -57,6 +57,7 @@ class Listener:
     def __init__(self, socket: str) -> None:
         self._socket = socket
         self._news: queue.SimpleQueue[News] = queue.SimpleQueue()
+        self._spoken = threading.Event()  # kingd has, on a new stream
         self.woken, self._waker = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
 
     def start(self) -> None:
@@ -92,6 +93,7 @@ class Listener:
             again_s = min(_AGAIN_MAX_S, again_s * 2 or _AGAIN_FIRST_S)
             try:
                 for event in stream(self._socket, "Watch"):
+                    self._spoken.set()
                     again_s = 0.0  # should it end, the next connection tells whether kingd is gone
                     self._put(Told(event))
             except KingdError:
@@ -112,7 +114,8 @@ class Listener:
                 self._put(Draining(on=False))
                 time.sleep(_AGAIN_REFUSED_S)
             except KingdError:
-                time.sleep(again_s)
+                self._spoken.clear()
+                self._spoken.wait(again_s)  # as soon as it is there: else a hand-over would not wait for us
                 again_s = min(_AGAIN_MAX_S, again_s * 2)
 
 

@@ -44,13 +44,13 @@ class Row(NamedTuple):
 class Rig:
     """`process` is the runner's."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, socket: Path | None = None) -> None:
         self.folder = folder
         self.hooks = folder / "hooks.d"
         self.hooks.mkdir(mode=0o755)
         self.state = folder / "run"
         self.state.mkdir()
-        self.socket = folder / "control.sock"
+        self.socket = socket or folder / "control.sock"
         self.config = folder / "kingd.toml"
         self.record = folder / "record"
         self.process: subprocess.Popen[bytes] | None = None
@@ -118,8 +118,8 @@ class Rig:
 
 
 @contextmanager
-def rig_in(folder: Path) -> Iterator[Rig]:
-    rig = Rig(folder)
+def rig_in(folder: Path, *, socket: Path | None = None) -> Iterator[Rig]:
+    rig = Rig(folder, socket=socket)
     try:
         yield rig
     finally:

@@ -168,6 +168,15 @@ def test_h14_overlap_resolved_is_told_beside_the_state() -> None:
     assert names(delivery) == ["deposed 5"]
 
 
+def test_h14_survivor_of_an_overlap_leads_on_under_its_new_term() -> None:
+    delivery = told(elected(2))
+    names(delivery)
+    delivery.told(event("overlap-resolved", role="leader", leader=BOX2, term=5, seq=3))
+    assert names(delivery) == ["overlap-resolved 5"]
+    delivery.told(elected(5, initial=True))  # a new stream
+    assert names(delivery) == []
+
+
 HAPPENINGS = st.lists(
     st.sampled_from(["elected", "deposed", "leader-changed", "leader-lost", "gone", "drain", "drained", "deliver"]),
     max_size=40,

@@ -1,5 +1,5 @@
-"""The runner beside a fake kingd: LAYERS A1, H1 to H13, each from what the hooks wrote down. H14 and H15 need real daemons:
-tests/lan/test_hooks.py. The tests need the rights that the runner's hooks have, and so none."""
+"""The runner beside a fake kingd: the testers' list for hooks, H1 to H13, each from what the hooks wrote down. H14 and H15 need
+real daemons: tests/lan/test_hooks.py."""
 
 import json
 import os

@@ -12,7 +12,7 @@ from tests.system.lab import Host, Lab, everywhere, until
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(300)]
 
-UNITS = ("kingd.service", "kingd@office.service", "kingd-leader.service", "kingd-leader.target")
+UNITS = ("kingd.service", "kingd@office.service", "kingd-leader.service", "kingd-leader.target", "kingd-hooks.service")
 
 
 @pytest.fixture
