@@ -64,6 +64,7 @@ class Listener:
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             signal.signal(number, self._on_signal)
         signal.set_wakeup_fd(self._waker, warn_on_full_buffer=False)
+        signal.pthread_sigmask(signal.SIG_SETMASK, [])
         threading.excepthook = _end
         for listen in (self._watch, self._drain):
             threading.Thread(target=listen, daemon=True).start()

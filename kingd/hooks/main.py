@@ -2,7 +2,6 @@
 
 import logging
 import os
-import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -71,7 +70,6 @@ def _record_folder(options: Options) -> Path:
 
 def _begin_clean() -> None:
     """A hook inherits the folder and the umask; and no descriptor, whatever was open when this process was started."""
-    signal.pthread_sigmask(signal.SIG_SETMASK, [])
     os.chdir("/")
     os.umask(0o022)
     os.closerange(3, 1 << 16)
