@@ -52,7 +52,7 @@ def end_all() -> list[int]:
 
 def _signal(pids: list[int], number: signal.Signals) -> None:
     for pid in pids:
-        with suppress(ProcessLookupError):
+        with suppress(ProcessLookupError, PermissionError):  # it became another user's, and we are not root
             os.kill(pid, number)
 
 

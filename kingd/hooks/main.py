@@ -8,8 +8,9 @@ from pathlib import Path
 
 from kingd.config import DEFAULT_FILE, Config, ConfigError, load
 from kingd.daemon import systemd
+from kingd.daemon.command_line import read_plain
 from kingd.daemon.log import set_up
-from kingd.daemon.options import DEFAULT_STATE, Options, read_plain
+from kingd.daemon.options import DEFAULT_STATE, Options
 from kingd.hooks.descendants import adopt_orphans
 from kingd.hooks.record import Record
 from kingd.hooks.runner import Runner, Settings

@@ -263,6 +263,23 @@ def test_stream_that_is_cut_for_another_reason_is_no_loss(rig: Rig, kingd: Kingd
     assert rig.told() == ["leader-changed", "elected"]
 
 
+def test_h08_restart_of_kingd_is_its_stop_and_then_the_state_once(rig: Rig) -> None:
+    """Its numbers begin anew; ours go on."""
+    rig.hook("10-a")
+    with kingd_at(rig.socket, changed(40), status(role="follower", leader=BOX1)) as kingd:
+        rig.start()
+        rig.until_ended("leader-changed")
+        kingd.emit(event("stopping", role="follower", leader=BOX1, term=40, seq=41))
+        rig.until_ended("stopping")
+    with kingd_at(rig.socket, changed(40) | {"seq": 2}, status(role="follower", leader=BOX1)) as kingd:
+        rig.until_true(lambda: rig.told().count("leader-changed") == 2)
+        kingd.emit(elected(50))
+        rig.until_ended("elected")
+    assert rig.told()[:4] == ["leader-changed", "stopping", "leader-changed", "elected"]
+    seqs = [row.seq for row in rig.rows() if row.what == "begin"]
+    assert seqs == sorted(set(seqs))
+
+
 def test_h08_runner_that_was_killed_goes_on_where_it_was(rig: Rig, kingd: Kingd) -> None:
     rig.hook("10-a")
     rig.start()

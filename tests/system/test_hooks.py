@@ -99,3 +99,11 @@ def test_stop_of_the_runner_takes_back_what_was_set_up(host: Host) -> None:
     assert told(host)[-1] == "deposed 0"
     assert "10.99.0.1" not in host.run("ip -br address show dev lo")
     assert runner(host) == "inactive"
+
+
+def test_purge_ends_the_runner_and_leaves_nothing(host: Host) -> None:
+    host.run("systemctl start kingd-hooks")
+    until(lambda: told(host)[-1] == "elected 0", "it runs again")
+    host.run("rm /etc/kingd/hooks.d/50-hook; apt purge --yes kingd")
+    assert host.run("systemctl list-units --all --plain --no-legend 'kingd*'") == ""
+    assert host.run("find /etc /usr /run /var/lib -path /var/lib/apt -prune -o -name '*kingd*' -print") == ""
