@@ -54,7 +54,12 @@ class Delivery:
                 self._deposed = event
             if self._notice is not None and not _has_leader_of(self._notice, event):
                 self._notice = None  # it was about what is over
-            self._state = event
+            if not self._is_last_word(event):
+                self._state = event
+
+    def _is_last_word(self, event: JsonObject) -> bool:
+        """A daemon that stops has nothing newer to say; the next one begins with an initial event."""
+        return self._state is not None and self._state["event"] == "stopping" and not event.get("initial")
 
     def _goes_on_under(self, term: object) -> None:
         """Who survives an overlap leads on under a higher term, and is not elected again."""
@@ -123,7 +128,7 @@ class Delivery:
         return self.is_leading and same and not self.is_broken and self._deposed is None
 
     def _deposition(self, elected: JsonObject, now: Moment) -> JsonObject:
-        ours = self.stopping or self.is_broken
+        ours = self.stopping or self.is_broken or (self._state is not None and self._state["event"] == "stopping")
         reason = "leader-left" if ours else "handover" if self.draining else "leader-crashed"
         found = _made("deposed", elected, role="follower", reason=reason, now=now)
         return found | {"previous_role": "leader"}

@@ -142,6 +142,18 @@ def test_announced_stop_is_no_loss_and_before_the_first_word_there_is_nothing_to
     assert names(unheard) == []
 
 
+def test_stopping_is_the_last_word_of_a_daemon() -> None:
+    delivery = told(elected(2))
+    names(delivery)
+    delivery.told(event("stopping", role="leader", leader=BOX2, term=2, seq=3))
+    assert names(delivery) == ["deposed 2", "stopping 2"]
+    delivery.told(changed(4, "deposed"))
+    delivery.lost(NOW)
+    assert names(delivery) == []
+    delivery.told(changed(4, initial=True))
+    assert names(delivery) == ["leader-changed 4"]
+
+
 def test_stop_of_the_runner_leaves_nothing_open() -> None:
     delivery = told(elected(2))
     names(delivery)

@@ -116,7 +116,9 @@ def test_h06_deposed_has_ended_before_another_host_leads(trio: Trio, rigs: Rigs,
             assert a.kingctl("priority", "1").returncode == 0
     ended = rig.until_ended("deposed", hook="20-after")
     assert ended.at_ns < elected_ns(b, before_ns)
+    rig.until_ended("stopping" if way == "stop" else "leader-changed", hook="20-after")
     began = next(row for row in rig.rows() if row.event == "deposed")
+    assert rig.told("10-slow").count("deposed") == 1
     assert ended.at_ns - began.at_ns >= 1e9
 
 
