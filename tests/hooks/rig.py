@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from kingd.control.client import JsonObject
-from tests.cli.fake_kingd import FakeKingd, FakeService, running
+from tests.cli.fake_kingd import BOX1, BOX2, FakeKingd, FakeService, event, running
 from tests.lan.host import until
 
 TOP = Path(__file__).parents[2]
@@ -29,6 +29,14 @@ note("begin")
 {body}
 note("end")
 """
+
+
+def elected(seq: int) -> JsonObject:
+    return event("elected", role="leader", leader=BOX2, term=seq, seq=seq)
+
+
+def changed(seq: int, name: str = "leader-changed") -> JsonObject:
+    return event(name, role="follower", leader=BOX1, term=seq, seq=seq)
 
 
 class Row(NamedTuple):
