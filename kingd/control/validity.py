@@ -16,10 +16,14 @@ _AGAIN_S = 0.05
 class Answer:
     """What `Status` said, and when it was asked."""
 
-    def __init__(self, path: str, *, timeout_s: float) -> None:
-        """Asks; once more if the answer comes too late to be used. KingdError: there is no answer."""
+    def __init__(self, where: str | Line, *, timeout_s: float) -> None:
+        """Asks. `where`: a connection that is kept, or the socket's path; then once more, if the answer comes too late to be
+        used. KingdError: there is no answer."""
+        if isinstance(where, Line):
+            self._ask(where, timeout_s)
+            return
         end_s = time.monotonic() + timeout_s
-        line = Line(path)
+        line = Line(where)
         try:
             self._ask(line, timeout_s)
             if self.is_over:  # it waited in the socket's queue, behind whoever; now the daemon knows who asks
@@ -28,7 +32,7 @@ class Answer:
             line.close()
 
     def _ask(self, line: Line, timeout_s: float) -> None:
-        self._asked_ns = _now_ns()
+        self.asked_ns = _now_ns()
         self.status = line.call("Status", timeout_s=timeout_s)
         self.leader = section_or_none(self.status, "leader")
         self.valid_ms = 0 if self.leader is None else number(self.status, "valid_ms")
@@ -42,7 +46,12 @@ class Answer:
     @property
     def is_over(self) -> bool:
         """It named a leader, and says nothing about now any more. To be asked last of all, when it is about to be used."""
-        return self.leader is not None and _now_ns() - self._asked_ns >= self.valid_ms * 1_000_000
+        return self.leader is not None and _now_ns() - self.asked_ns >= self.valid_ms * 1_000_000
+
+
+def is_stalled(status: JsonObject) -> bool:
+    """The daemon did not run for a moment, and says so by naming nobody: that is no answer yet."""
+    return status.get("leader") is None and status.get("reason") == "stalled"
 
 
 def wait(path: str, *, me: bool, first_s: float, total_s: float) -> tuple[Answer, JsonObject]:

@@ -14,14 +14,14 @@ import os
 import select
 import signal
 import sys
-import threading
 import time
-from dataclasses import dataclass
 
+from kingd.acting.news import News
 from kingd.config import DEFAULT_FILE, ConfigError, load
-from kingd.control.answer import flag, number, section, section_or_none, text
-from kingd.control.client import DaemonNotRunning, JsonObject, KingdError, Line, call, stream
+from kingd.control.answer import number, section, section_or_none, text
+from kingd.control.client import DaemonNotRunning, JsonObject, KingdError, Line, call
 from kingd.control.target import DEFAULT_SOCKET
+from kingd.control.validity import is_stalled
 from kingd.daemon import systemd, target_units
 from kingd.daemon.clock import now_us
 from kingd.daemon.log import set_up
@@ -32,7 +32,6 @@ _SECOND = 1_000_000
 _IDLE_US = 1 * _SECOND  # without news; well below the watchdog's time
 _ASK_US = 100_000
 _PATIENCE_US = 500_000  # for one answer, at most
-_AGAIN_S = 0.2
 _NEVER = 1 << 62
 # While exclusive units run: a helper that hangs is killed, and systemd has ended the units in time all the same.
 _WATCHDOG_US, _WATCHDOG_EXCLUSIVE_US = 5 * _SECOND, 900_000
@@ -41,84 +40,41 @@ _RELEASE_GRACE_S = 0.5
 _log = logging.getLogger("kingd.leader-target")
 
 
-@dataclass(frozen=True, slots=True)
-class Told:
-    """By Drain."""
-
-    draining: bool
-    exclusive: bool
-
-
 class Helper:
     def __init__(self, socket: str) -> None:
         self._socket = socket
         self._line = Line(socket)  # one place, for good: no other user's clients are before us
         self._tenure = Tenure()
-        self._told: Told | None = None  # None: no hand-over would wait for us now
+        self._news = News(socket, TARGET)
         self._exclusive = False
         self._is_started = False
         self._ending: list[str] = []  # units that were told to stop, and have not ended
         self._kill_us = _NEVER  # when they are killed
         self._is_late = False  # they run on, and another host may start its own
         self._stop_asked = False
-        self._woken, self._waker = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
 
     def run(self) -> None:
         """Until SIGTERM. An exception ends the process; ExecStopPost= then stops what is started."""
-        signal.set_wakeup_fd(self._waker, warn_on_full_buffer=False)
+        signal.set_wakeup_fd(self._news.waker, warn_on_full_buffer=False)
         signal.signal(signal.SIGTERM, self._on_signal)
         signal.signal(signal.SIGINT, self._on_signal)
-        for listen in (self._listen, self._tend):
-            threading.Thread(target=listen, daemon=True).start()
+        self._news.start()
         systemd.ready("waiting for leadership")
         while self._is_started or self._ending or not self._stop_asked:
             self._turn()
             systemd.watchdog()
-            select.select([self._woken], [], [], self._pause_us() / _SECOND)
-            self._empty_pipe()
+            select.select([self._news], [], [], self._pause_us() / _SECOND)
+            self._news.clear()
 
     def _on_signal(self, number: int, frame: object) -> None:
         self._stop_asked = True
         systemd.stopping()
 
-    def _listen(self) -> None:
-        """Any change, and the end of the daemon, wakes the loop. It asks for itself what is true."""
-        while True:
-            try:
-                for _ in stream(self._socket, "Watch"):
-                    self._wake()
-            except KingdError:
-                self._wake()
-                time.sleep(_AGAIN_S)
-
-    def _tend(self) -> None:
-        while True:
-            try:
-                for told in stream(self._socket, "Drain", {"name": TARGET}):
-                    self._told = Told(draining=flag(told, "draining"), exclusive=flag(told, "exclusive"))
-                    self._wake()
-            except KingdError:
-                self._told = None
-                self._wake()
-                time.sleep(_AGAIN_S)
-
-    def _wake(self) -> None:
-        try:
-            os.write(self._waker, b".")
-        except BlockingIOError:  # it will wake anyway
-            return
-
-    def _empty_pipe(self) -> None:
-        try:
-            os.read(self._woken, 4096)
-        except BlockingIOError:
-            return
-
     def _pause_us(self) -> int:
         return _ASK_US if self._tenure.is_leading or self._ending else _IDLE_US
 
     def _turn(self) -> None:
-        told = self._told
+        told = self._news.told
         if told is not None and told.exclusive != self._exclusive:
             self._exclusive = told.exclusive
             systemd.watchdog_within(_WATCHDOG_EXCLUSIVE_US if told.exclusive else _WATCHDOG_US)
@@ -142,7 +98,7 @@ class Helper:
         left_us = self._tenure.left_us(now_us=asked_us) if self._tenure.is_leading else _PATIENCE_US
         timeout_us = min(left_us, _ASK_US if self._ending else _PATIENCE_US)
         said = _view(self._line, timeout_s=timeout_us / _SECOND)
-        if said.view is View.LEADS and self._told is None:
+        if said.view is View.LEADS and self._news.told is None:
             said = Said(view=View.UNSURE)  # a hand-over would not wait for us
         self._tenure.note(said, asked_us=asked_us, now_us=now_us())
         return said
@@ -196,9 +152,8 @@ def _view(line: Line, *, timeout_s: float) -> Said:
 
 
 def judge(status: JsonObject) -> Said:
-    """A leader that stalled for a moment says so by naming nobody: that is no answer yet."""
     node, leader = section(status, "node"), section_or_none(status, "leader")
-    if leader is None and status.get("reason") == "stalled":
+    if is_stalled(status):
         return Said(view=View.UNSURE)
     if leader is None or text(node, "role") != "leader" or leader.get("id") != node.get("id"):
         return Said(view=View.FOLLOWS)

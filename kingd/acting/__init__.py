@@ -1,0 +1,1 @@
+"""What the ways of acting on leadership share."""

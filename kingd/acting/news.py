@@ -1,0 +1,76 @@
+"""What the daemon says by itself, to somebody who runs something because this host leads: that something has changed (Watch),
+and that leadership is to be handed over when what runs here has ended (Drain).
+
+It comes in by two threads and wakes who waits on `fileno`. It never says who leads: that is asked for, for an answer has a
+time from which it counts."""
+
+import os
+import threading
+import time
+from dataclasses import dataclass
+
+from kingd.control.answer import flag
+from kingd.control.client import CallFailed, KingdError, stream
+
+_AGAIN_S = 0.2
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """By Drain."""
+
+    draining: bool
+    exclusive: bool
+
+
+class News:
+    def __init__(self, socket: str, name: str, *, refused_again_s: float = _AGAIN_S) -> None:
+        """`name`: who is told to end what he runs; `refused_again_s`: how soon what was refused is asked for again."""
+        self._socket = socket
+        self._name = name
+        self._refused_again_s = refused_again_s
+        self.told: Told | None = None  # None: no hand-over would wait for us now
+        self.why_not: KingdError | None = None  # the last time that we were not told
+        self._woken, self.waker = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+
+    def start(self) -> None:
+        for listen in (self._watch, self._drain):
+            threading.Thread(target=listen, daemon=True).start()
+
+    def fileno(self) -> int:
+        return self._woken
+
+    def clear(self) -> bool:
+        """Whether there was any."""
+        try:
+            return bool(os.read(self._woken, 4096))
+        except BlockingIOError:
+            return False
+
+    def _watch(self) -> None:
+        while True:
+            try:
+                for _ in stream(self._socket, "Watch"):
+                    self._wake()
+            except KingdError as error:
+                self._rest(error)
+
+    def _drain(self) -> None:
+        while True:
+            try:
+                for told in stream(self._socket, "Drain", {"name": self._name}):
+                    self.told = Told(draining=flag(told, "draining"), exclusive=flag(told, "exclusive"))
+                    self._wake()
+            except KingdError as error:
+                self.told, self.why_not = None, error
+                self._rest(error)
+
+    def _rest(self, error: KingdError) -> None:
+        self._wake()
+        time.sleep(self._refused_again_s if isinstance(error, CallFailed) else _AGAIN_S)
+
+    def _wake(self) -> None:
+        try:
+            os.write(self.waker, b".")
+        except BlockingIOError:  # it will wake anyway
+            return
