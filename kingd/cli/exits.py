@@ -17,6 +17,8 @@ NO = 1  # another leads; no leader; time ran out; views differ; refused
 USAGE = 2
 NOT_RUNNING = 3
 UNKNOWN = 4  # joining, no quorum, isolated, stale: this node cannot say; or it runs and cannot be asked
+NOT_LEADER = 75  # run: nothing was executed
+LOST = 76  # run: what was executed was ended, because leadership was lost
 CONFIG = 78
 INTERRUPTED = 130
 

@@ -117,8 +117,8 @@ class FakeService:
         self.refusal: ServiceError | None = None
         self.calls: list[tuple[str, object]] = []
         self.watchers: list[asyncio.Queue[JsonObject | None]] = []
-        self.drains: list[asyncio.Queue[bool]] = []
-        self.is_draining = False
+        self.draining = False
+        self.drainers: dict[str, asyncio.Queue[bool | None]] = {}
         self.answer_delay_s = 0.0
         self.answered = 0
         self.on_status: Callable[[], None] | None = None
@@ -154,15 +154,21 @@ class FakeService:
             self.watchers.remove(events)
 
     async def drain(self, name: str) -> AsyncIterator[JsonObject]:
-        told: asyncio.Queue[bool] = asyncio.Queue()
-        self.drains.append(told)
+        told: asyncio.Queue[bool | None] = asyncio.Queue()
+        self.drainers[name] = told
+        draining: bool | None = self.draining
         try:
-            draining = self.is_draining
-            while True:
+            while draining is not None:
                 yield {"version": 1, "draining": draining, "exclusive": False}
                 draining = await told.get()
         finally:
-            self.drains.remove(told)
+            del self.drainers[name]
+
+    def tell_to_drain(self, draining: bool | None) -> None:
+        """To all who asked; None ends their streams. On the server's loop only (`FakeKingd.do`)."""
+        self.draining = bool(draining)
+        for told in self.drainers.values():
+            told.put_nowait(draining)
 
     def drained(self, name: str) -> JsonObject:
         self._record("drained", name)
@@ -185,12 +191,6 @@ class FakeService:
         """To every watcher; None ends their streams. On the server's loop only (`FakeKingd.do`)."""
         for events in self.watchers:
             events.put_nowait(each)
-
-    def turn_drain(self, on: bool) -> None:
-        """On the server's loop only. With the same value as before it is what a reload tells."""
-        self.is_draining = on
-        for told in self.drains:
-            told.put_nowait(on)
 
     def _record(self, name: str, value: object) -> None:
         self.calls.append((name, value))

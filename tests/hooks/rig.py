@@ -152,10 +152,10 @@ class Kingd:
         until(lambda: self.service.watchers, limit_s=60)
 
     def until_drains(self) -> None:
-        until(lambda: self.service.drains, limit_s=60)
+        until(lambda: self.service.drainers, limit_s=60)
 
     def drain(self, on: bool) -> None:
-        self.fake.do(lambda: self.service.turn_drain(on))
+        self.fake.do(lambda: self.service.tell_to_drain(on))
 
     @property
     def drained(self) -> int:

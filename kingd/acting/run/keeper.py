@@ -1,0 +1,174 @@
+"""The keeper of a run: the command's parent. It keeps the leadership confirmed, and ends the command when that is in doubt.
+
+In: the claim (claim.py), how the command fares, and whether the front (front.py) lives. Out: signals, the ledger, and its own
+exit code, which is that of the run. Where the front is dead, or was stopped by somebody, nobody would notice that the keeper
+hangs: then the command is ended too."""
+
+import os
+import select
+import signal
+from contextlib import suppress
+
+from kingd.acting.claim import Claim
+from kingd.acting.linux import BootTimer, adopt_orphans
+from kingd.acting.run.command import Command
+from kingd.acting.run.job import Job, tell
+from kingd.acting.run.ledger import Entry, Ledger
+from kingd.acting.tree import Process, Tree, look
+from kingd.cli.exits import LOST, NOT_LEADER
+from kingd.daemon.clock import now_us
+
+_SECOND = 1_000_000
+_REST_US = 1 * _SECOND  # for what the command leaves behind to end
+_AGAIN_US = 20_000  # between two looks at what is not our child
+# They are for the command, and not for who has to outlive it.
+_IGNORED = ("SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT", "SIGUSR1", "SIGUSR2", "SIGTSTP", "SIGTTIN", "SIGTTOU")
+
+
+class Keeper:
+    def __init__(self, job: Job, ledger: Ledger, tree: Tree, *, front: int, notes: int) -> None:
+        """`front`: its process id; `notes`: a byte there makes it look at the ledger."""
+        self._job = job
+        self._ledger = ledger
+        self._tree = tree
+        self._front = front
+        self._front_end = os.pidfd_open(front)
+        self._notes = notes
+        self._claim = Claim(job.socket, job.name, timeout_s=job.timeout_s)
+        self._timer = BootTimer()
+        self._wakes, self._wake = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+        self._code: int | None = None  # the command's own
+        self._is_told = False  # to end
+        self._killed_us = 0
+        self._has_said_stuck = False
+        self._has_said_alone = False
+
+    def run(self) -> int:
+        """The exit code. KingdError: nothing was executed, for the daemon did not answer."""
+        self._begin()
+        self._command = Command(self._job, self._tree)
+        self._ledger[Entry.GROUP] = self._command.pid
+        if not self._claim.take(pause=self._pause) or self._is_alone():
+            return NOT_LEADER
+        self._ledger[Entry.KILL_US] = self._claim.kill_us
+        self._start()
+        while not self._turn():
+            self._pause(self._next_us())
+        return LOST if self._is_told else self._code or 0
+
+    def _begin(self) -> None:
+        os.setpgid(0, 0)  # what a terminal sends to the run must not reach us
+        for name in _IGNORED:
+            signal.signal(getattr(signal, name), signal.SIG_IGN)
+        signal.set_wakeup_fd(self._wake, warn_on_full_buffer=False)
+        signal.signal(signal.SIGCHLD, lambda *_: None)
+        signal.pthread_sigmask(signal.SIG_SETMASK, [])
+        adopt_orphans()
+
+    def _start(self) -> None:
+        error = self._command.start(self._claim.hold.pinned)
+        self._ledger[Entry.STARTED] = 1
+        self._note_it()
+        if error is not None:
+            tell(f"{error.filename}: {error.strerror}")
+
+    # -- one turn ------------------------------------------------------------------------------------------------------
+
+    def _turn(self) -> bool:
+        """Whether nothing runs any more."""
+        self._reap()
+        if self._is_alone():
+            self._ledger[Entry.KILL_US] = 0
+        elif self._code is None:
+            self._see_to_claim()
+        if self._code is not None and not self._tree.living():
+            return True
+        if now_us() >= self._ledger[Entry.KILL_US]:
+            self._kill()
+        return False
+
+    def _see_to_claim(self) -> None:
+        self._claim.turn()
+        if self._is_front_stopped():
+            self._claim.give_up("kingctl run itself was stopped")
+        self._ledger[Entry.DRAINS] = int(self._claim.is_waited_for)
+        self._ledger[Entry.KILL_US] = self._claim.kill_us
+        if self._claim.why_alone and not self._has_said_alone:
+            self._has_said_alone = True
+            tell(f"a hand-over on purpose will not wait for this command: {self._claim.why_alone}")
+        self._reap()  # it may have ended by itself while the daemon was asked
+        if self._claim.why and self._code is None and not self._is_told:
+            self._is_told = True
+            self._ledger[Entry.ENDED] = 1
+            tell(f"{self._claim.why}: the command is told to end")
+            self._signal_group(signal.SIGTERM)
+            self._signal_group(signal.SIGCONT)  # or one that is stopped would not hear it
+
+    def _signal_group(self, number: signal.Signals) -> None:
+        with suppress(ProcessLookupError, PermissionError):
+            os.killpg(self._command.pid, number)
+
+    def _kill(self) -> None:
+        self._killed_us = self._killed_us or now_us()
+        living = self._tree.kill()
+        if living and not self._has_said_stuck and now_us() - self._killed_us > _SECOND:
+            self._has_said_stuck = True
+            tell(stuck(living))
+
+    # -- how the command fares -----------------------------------------------------------------------------------------
+
+    def _reap(self) -> None:
+        with suppress(ChildProcessError):
+            while True:
+                pid, status = os.waitpid(-1, os.WNOHANG | os.WUNTRACED)
+                if pid == 0:
+                    return
+                if pid == self._command.pid:
+                    self._note(status)
+
+    def _note(self, status: int) -> None:
+        if os.WIFSTOPPED(status):
+            self._ledger[Entry.STOP_SIGNAL] = os.WSTOPSIG(status)
+            self._ledger[Entry.STOPS] += 1
+        else:
+            self._ledger[Entry.GROUP] = 0
+            self._code = 128 + os.WTERMSIG(status) if os.WIFSIGNALED(status) else os.WEXITSTATUS(status)
+            self._ledger[Entry.KILL_US] = min(self._ledger[Entry.KILL_US], now_us() + _REST_US)
+            self._tree.signal(signal.SIGTERM)
+        self._note_it()
+
+    def _note_it(self) -> None:
+        """The front has something to read in the ledger."""
+        with suppress(BlockingIOError, BrokenPipeError):
+            os.write(self._notes, b".")
+
+    # -- the front -----------------------------------------------------------------------------------------------------
+
+    def _is_alone(self) -> bool:
+        return bool(select.select([self._front_end], [], [], 0)[0])
+
+    def _is_front_stopped(self) -> bool:
+        """By somebody, and not by itself for the sake of ^Z."""
+        front = look(self._front)
+        return front is not None and front.state in "Tt" and not self._ledger[Entry.ASIDE]
+
+    # -- time ----------------------------------------------------------------------------------------------------------
+
+    def _next_us(self) -> int:
+        kill_us, again_us = self._ledger[Entry.KILL_US], now_us() + _AGAIN_US
+        if now_us() >= kill_us:
+            return again_us
+        return min(kill_us, self._claim.next_us if self._code is None else again_us)
+
+    def _pause(self, until_us: int) -> None:
+        self._timer.set(until_us)
+        # What is not looked at any more would be ready for ever.
+        of_the_run = [self._claim.fileno(), self._front_end] if self._code is None and not self._is_alone() else []
+        select.select([self._timer.fileno(), self._wakes, *of_the_run], [], [])
+        with suppress(BlockingIOError):
+            os.read(self._wakes, 4096)
+
+
+def stuck(living: list[Process]) -> str:
+    which = ", ".join(f"{each.pid} (state {each.state})" for each in living)
+    return f"killed, and still there, while another host may lead: {which}; waiting for it"

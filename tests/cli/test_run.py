@@ -1,0 +1,420 @@
+"""kingctl run against a daemon whose answers a test chooses. The numbers are those of the table in docs/run.md.
+
+No time is judged by the test's own clock: the command itself notes that it lives, and the daemon notes when it was asked, so a
+busy machine makes these tests slow and not wrong."""
+
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from kingd.control.service import JsonObject
+from tests.cli.fake_kingd import BOX1, BOX2, FakeKingd, event, running, status
+from tests.cli.runs import LIMIT_S, Run, Witness, lives, now_ns, shown, until
+from tests.conftest import require
+
+VALID_MS = 3000
+pytestmark = pytest.mark.timeout(300)
+Start = Callable[..., Run]
+SHOW = """
+import json, os, signal, sys
+lines = dict(line.split(":\\t") for line in os.environ["SIGNALS"].splitlines())
+print(json.dumps({
+    "argv": sys.argv[1:], "input": sys.stdin.read(), "own_group": os.getpgid(0) == os.getpid(),
+    "kingd": {key: value for key, value in os.environ.items() if key.startswith("KINGD_")},
+    "blocked": int(lines["SigBlk"], 16), "ignored": int(lines["SigIgn"], 16),
+}))
+"""
+# The shell looks first: Python changes its own signals.
+LOOK = 'export SIGNALS="$(grep -E "SigBlk|SigIgn" /proc/$$/status)"; exec "$0" "$@"'
+SHOWN = ["/bin/sh", "-c", LOOK, sys.executable, "-SEc", SHOW]
+
+
+def leads(term: int = 12, node: JsonObject = BOX2) -> JsonObject:
+    """box2 is this host, as the fake says."""
+    return status(role="leader", leader=node, term=term, valid_ms=VALID_MS)
+
+
+FOLLOWS = status(role="follower", leader=BOX1)
+
+
+@pytest.fixture
+def kingd(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeKingd]:
+    monkeypatch.setenv("KINGCTL_SOCKET", str(tmp_path / "control.sock"))
+    with running(tmp_path / "control.sock") as server:
+        server.service.status_is = leads()
+        yield server
+
+
+@pytest.fixture
+def start() -> Iterator[Start]:
+    runs: list[Run] = []
+
+    def start(*argv: str, user: str = "") -> Run:
+        runs.append(Run(*argv, user=user))
+        return runs[-1]
+
+    yield start
+    for each in runs:
+        each.close()
+
+
+@pytest.fixture
+def witness(tmp_path: Path) -> Witness:
+    return Witness(tmp_path / "record")
+
+
+class Asked:
+    """When the daemon was last asked; every answer is good for VALID_MS from before that."""
+
+    def __init__(self, kingd: FakeKingd) -> None:
+        self.last_ns = 0
+        kingd.service.on_status = self._note
+        self.is_hung = threading.Event()
+        self.goes_on = threading.Event()
+
+    def _note(self) -> None:
+        if self.is_hung.is_set():
+            self.goes_on.wait(LIMIT_S)
+        else:
+            self.last_ns = now_ns()
+
+    @property
+    def over_ns(self) -> int:
+        return self.last_ns + VALID_MS * 1_000_000
+
+
+# -- R1: not leader, and waiting
+
+
+@pytest.mark.parametrize(
+    ("option", "code"), [([], 75), (["--skip-ok"], 0), (["--conflict-exit-code", "9"], 9), (["--wait=300ms"], 75)]
+)
+def test_r01_nothing_runs_where_another_host_leads(
+    kingd: FakeKingd, start: Start, tmp_path: Path, option: list[str], code: int
+) -> None:
+    kingd.service.status_is = FOLLOWS
+    run = start(*option, "--", "touch", str(tmp_path / "ran"))
+    out, said = run.process.communicate(timeout=LIMIT_S)
+    assert (run.process.returncode, out) == (code, "")
+    assert "nothing was run" in said
+    assert not (tmp_path / "ran").exists()
+
+
+def test_r01_nothing_runs_where_it_is_not_known_or_kingd_does_not_run(
+    kingd: FakeKingd, start: Start, tmp_path: Path
+) -> None:
+    kingd.service.status_is = status(role="joining", leader=None)
+    assert start("--skip-ok", "--", "touch", str(tmp_path / "ran")).end()[0] == 4
+    kingd.close()
+    assert start("--wait", "--", "touch", str(tmp_path / "ran")).end()[0] == 3
+    assert start("--", "touch", str(tmp_path / "ran")).end()[0] == 3
+    assert start().end()[0] == 2
+    assert not (tmp_path / "ran").exists()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT])
+def test_r01_signal_ends_the_wait(kingd: FakeKingd, start: Start, number: signal.Signals) -> None:
+    kingd.service.status_is = FOLLOWS
+    run = start("--wait", "--", "true")
+    until(lambda: kingd.service.watchers)
+    run.signal(number)
+    assert run.end()[0] == 128 + number
+
+
+def test_r01_waits_until_this_host_leads(kingd: FakeKingd, start: Start) -> None:
+    kingd.service.status_is = FOLLOWS
+    run = start("--wait", "--", "echo", "ran")
+    until(lambda: kingd.service.watchers)
+
+    def elect() -> None:
+        kingd.service.status_is = leads()
+        kingd.service.present = event("elected", role="leader", leader=BOX2)
+        kingd.service.emit(kingd.service.present)
+
+    kingd.do(elect)
+    assert run.process.communicate(timeout=LIMIT_S)[0] == "ran\n"
+    assert run.process.returncode == 0
+
+
+# -- R2, R3, R4, R10: what the command gets, and what it gives
+
+
+def test_r02_r10_command_gets_what_it_is_given(kingd: FakeKingd, start: Start) -> None:
+    words = ["--", "a b", "$HOME;", "", "*", "-x", "--wait"]
+    run = start("--", *SHOWN, *words)
+    assert run.process.stdin is not None
+    run.process.stdin.write("input")
+    assert shown(run) == {
+        "argv": words,
+        "input": "input",
+        "own_group": True,
+        "kingd": {"KINGD_TERM": "12", "KINGD_NODE_ID": BOX2["id"], "KINGD_RUN": "1"},
+        "blocked": 0,
+        "ignored": 0,
+    }
+
+
+def test_r03_signals_are_passed_on(kingd: FakeKingd, start: Start, witness: Witness) -> None:
+    run = start("--", *witness.argv())
+    witness.until_alive()
+    passed = ["INT", "HUP", "QUIT", "USR1", "USR2", "CONT", "WINCH", "TERM", "TERM"]
+    for count, name in enumerate(passed, start=2):
+        run.signal(signal.Signals[f"SIG{name}"])
+        until(lambda count=count: len(witness.words) == count, lambda: witness.words)  # type: ignore[misc]
+    assert witness.words == ["exec", *(f"SIG{name}" for name in passed)]
+    witness.goes_on()
+    assert run.process.poll() is None
+
+
+@pytest.mark.parametrize(
+    ("command", "code"),
+    [("exit 0", 0), ("exit 7", 7), ("kill -9 $$", 137), ("kill -TERM $$", 143), ("exit 75", 75), ("exit 76", 76)],
+)
+def test_r04_exit_code_is_that_of_the_command(kingd: FakeKingd, start: Start, command: str, code: int) -> None:
+    found, said = start("--conflict-exit-code", "9", "--", "sh", "-c", command).end()
+    assert found == code
+    assert ("is the exit code of the command itself" in said) == (code in (75, 76))
+
+
+@pytest.mark.parametrize(("argv", "code"), [(["/nowhere/x"], 127), (["/etc/passwd"], 126)])
+def test_r04_command_that_cannot_be_executed(kingd: FakeKingd, start: Start, argv: list[str], code: int) -> None:
+    found, said = start("--", *argv).end()
+    assert (found, argv[0] in said) == (code, True)
+
+
+@pytest.mark.parametrize(("option", "code"), [([], 76), (["--conflict-exit-code=9"], 9)])
+def test_r04_command_that_was_ended_is_76_whatever_it_says(
+    kingd: FakeKingd, start: Start, witness: Witness, option: list[str], code: int
+) -> None:
+    run = start(*option, "--", *witness.argv(on_term="0"))
+    witness.until_alive()
+    kingd.service.status_is = FOLLOWS
+    assert run.end()[0] == code
+    assert witness.words == ["exec", "SIGTERM"]
+
+
+# -- R5, R6: leadership that ends
+
+
+@pytest.mark.parametrize(
+    "then", [leads(term=13), {**leads(), "node": {**BOX1, "role": "leader"}, "leader": BOX1}, FOLLOWS]
+)
+def test_r05_another_leadership_is_none(kingd: FakeKingd, start: Start, witness: Witness, then: JsonObject) -> None:
+    run = start("--", *witness.argv(heirs=1))
+    witness.until_alive(2)
+    asked = Asked(kingd)
+    until(lambda: asked.last_ns)
+    kingd.service.status_is = then
+    assert run.end()[0] == 76
+    assert not witness.living
+    assert "SIGTERM" in witness.words
+    assert witness.last_ns < asked.over_ns
+
+
+def test_r05_change_is_acted_on_before_the_next_question(kingd: FakeKingd, start: Start, witness: Witness) -> None:
+    kingd.service.status_is = leads() | {"valid_ms": 3_000_000}
+    run = start("--", *witness.argv(on_term="0"))
+    witness.until_alive()
+    until(lambda: kingd.service.watchers)
+    kingd.service.status_is = FOLLOWS
+    kingd.do(lambda: kingd.service.emit(event("deposed", role="follower", leader=BOX1)))
+    assert run.end()[0] == 76
+
+
+def hang(kingd: FakeKingd, asked: Asked) -> None:
+    """It has the question, and does not answer: as with SIGSTOP."""
+    asked.is_hung.set()
+
+
+def end(kingd: FakeKingd, asked: Asked) -> None:
+    kingd.close()
+
+
+def say_nothing_clear(kingd: FakeKingd, asked: Asked) -> None:
+    kingd.service.status_is = status(role="candidate", leader=None, reason="stalled")
+    kingd.service.on_status = None
+
+
+def be_replaced(kingd: FakeKingd, asked: Asked) -> None:
+    """Its socket's file is another daemon's, and its connections end."""
+    kingd.close()
+    other = running(kingd.path)
+    server = other.__enter__()
+    server.service.status_is = leads(term=13)
+    asked.goes_on.wait(LIMIT_S)
+    other.__exit__(None, None, None)
+
+
+@pytest.mark.parametrize("fault", [hang, end, say_nothing_clear, be_replaced])
+def test_r06_daemon_that_gives_no_answer(
+    kingd: FakeKingd, start: Start, witness: Witness, fault: Callable[[FakeKingd, Asked], None]
+) -> None:
+    """TERM, and KILL before the last answer is over: by the run's own clock."""
+    run = start("--", *witness.argv(heirs=2))
+    witness.until_alive(3)
+    asked = Asked(kingd)
+    until(lambda: asked.last_ns)
+    thread = threading.Thread(target=fault, args=(kingd, asked))
+    thread.start()
+    code, said = run.end()
+    asked.goes_on.set()
+    thread.join(LIMIT_S)
+    assert (code, witness.living) == (76, [])
+    assert "SIGTERM" in witness.words, said
+    assert witness.last_ns < asked.over_ns
+
+
+# -- R7: the run itself
+
+
+def test_r07_front_that_is_killed(kingd: FakeKingd, start: Start, witness: Witness) -> None:
+    run = start("--", *witness.argv(heirs=2))
+    witness.until_alive(3)
+    keeper = run.keeper
+    run.signal(signal.SIGKILL)
+    until(lambda: not witness.living, lambda: witness.living)
+    until(lambda: not lives(keeper))
+    assert [call for call, _ in kingd.service.calls] == ["drained"]
+
+
+def test_r07_front_that_is_stopped(kingd: FakeKingd, start: Start, witness: Witness) -> None:
+    run = start("--", *witness.argv(heirs=2))
+    witness.until_alive(3)
+    run.signal(signal.SIGSTOP)
+    until(lambda: not witness.living, lambda: witness.living)
+    assert "SIGTERM" in witness.words
+    run.signal(signal.SIGCONT)
+    code, said = run.end()
+    assert (code, "kingctl run itself was stopped" in said) == (76, True)
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSTOP])
+def test_r07_keeper_that_does_not_run(kingd: FakeKingd, start: Start, witness: Witness, number: signal.Signals) -> None:
+    run = start("--", *witness.argv(heirs=2))
+    witness.until_alive(3)
+    asked = Asked(kingd)
+    until(lambda: asked.last_ns)
+    os.kill(run.keeper, number)
+    assert run.end()[0] == 76
+    assert not witness.living
+    assert witness.last_ns < asked.over_ns
+
+
+# -- R8, R9: what is left behind
+
+
+def test_r08_nothing_is_left_behind(kingd: FakeKingd, start: Start, tmp_path: Path) -> None:
+    left = tmp_path / "left"
+    command = f"(setsid nohup sh -c 'echo $$ >>{left}; trap \"\" TERM; while :; do sleep 1; done' &) & wait; sleep 0.2"
+    run = start("--", "sh", "-c", f"{command}; while ! test -s {left}; do sleep 0.1; done; exit 3")
+    assert run.end()[0] == 3
+    assert [pid for pid in map(int, left.read_text().split()) if lives(pid)] == []
+
+
+def test_r08_nothing_is_left_behind_by_a_user_without_rights(
+    kingd: FakeKingd, start: Start, witness: Witness, tmp_path: Path
+) -> None:
+    """No control group, nobody who waits for it: that is said once."""
+    require(os.geteuid() == 0, "to be another user takes root")
+    tmp_path.chmod(0o777)
+    for folder in tmp_path.parents:
+        if folder.stat().st_uid == 0 and folder.parent != folder and folder != Path("/tmp"):
+            folder.chmod(folder.stat().st_mode | 0o055)
+    run = start("--", *witness.argv(heirs=2), user="65534")
+    witness.until_alive(3)
+    kingd.service.status_is = FOLLOWS
+    code, said = run.end()
+    assert (code, witness.living) == (76, [])
+    assert said.count("a hand-over on purpose will not wait for this command") == 1
+
+
+FREEZER = Path("/sys/fs/cgroup/freezer")
+
+
+@pytest.fixture
+def freezer() -> Iterator[Path]:
+    """A control group of version 1, in which nothing can be killed while it is frozen."""
+    require((FREEZER / "tasks").exists() and os.geteuid() == 0, "what cannot be killed takes the freezer of version 1")
+    group = FREEZER / f"kingd-test-{os.getpid()}"
+    group.mkdir()
+    yield group
+    (group / "freezer.state").write_text("THAWED")
+    until(lambda: not (group / "tasks").read_text())
+    group.rmdir()
+
+
+def test_r09_what_cannot_be_killed_is_named_and_waited_for(
+    kingd: FakeKingd, start: Start, witness: Witness, freezer: Path
+) -> None:
+    run = start("--", *witness.argv())
+    witness.until_alive()
+    (pid,) = witness.pids
+    (freezer / "tasks").write_text(str(pid))
+    (freezer / "freezer.state").write_text("FROZEN")
+    until(lambda: (freezer / "freezer.state").read_text() == "FROZEN\n")
+    kingd.service.status_is = FOLLOWS
+    assert run.process.stderr is not None
+    while "killed, and still there" not in (line := run.process.stderr.readline()):
+        assert line
+    assert f"{pid} (state D)" in line
+    assert (run.process.poll(), kingd.service.calls) == (None, [])
+    (freezer / "freezer.state").write_text("THAWED")
+    assert run.end()[0] == 76
+    assert [call for call, _ in kingd.service.calls] == ["drained"]
+
+
+# -- a hand-over on purpose
+
+
+def test_hand_over_waits_until_all_has_ended(kingd: FakeKingd, start: Start, witness: Witness) -> None:
+    run = start("--", *witness.argv(on_term="0", heirs=2))
+    witness.until_alive(3)
+    (name,) = kingd.service.drainers
+    kingd.do(lambda: kingd.service.tell_to_drain(True))
+    until(lambda: kingd.service.calls)
+    assert kingd.service.calls == [("drained", name)]
+    assert not witness.living
+    assert run.end()[0] == 76
+
+
+def test_hand_over_kills_what_does_not_end_and_leads_on_meanwhile(
+    kingd: FakeKingd, start: Start, witness: Witness
+) -> None:
+    run = start("--", *witness.argv())
+    witness.until_alive()
+    kingd.do(lambda: kingd.service.tell_to_drain(True))
+    assert run.end()[0] == 76
+    (told_ns,) = [at_ns for word, _, at_ns in witness.notes if word == "SIGTERM"]
+    assert witness.last_ns - told_ns > 20_000_000_000  # of 25 s, and not of the 2.7 s that an answer is good for
+
+
+def test_nothing_begins_in_a_hand_over(kingd: FakeKingd, start: Start, tmp_path: Path) -> None:
+    kingd.do(lambda: kingd.service.tell_to_drain(True))
+    assert start("--", "touch", str(tmp_path / "ran")).end()[0] == 75
+    assert not (tmp_path / "ran").exists()
+
+
+# -- R13: many
+
+
+def test_r13_many_runs_cost_the_daemon_no_more_than_its_places(kingd: FakeKingd, start: Start, tmp_path: Path) -> None:
+    """36, for each of them is three processes here: more than the 64 places for who listens, two of which each one wants."""
+    witnesses = [Witness(tmp_path / f"record{number}") for number in range(36)]
+    kingd.service.status_is = leads() | {"valid_ms": 30_000}
+    before = len(os.listdir("/proc/self/fd"))  # noqa: PTH208
+    runs = [start("--", *each.argv(on_term="0")) for each in witnesses]
+    fds = before + 3 * len(runs) + 128 + 8  # pipes of this test, and places
+    for each in witnesses:
+        each.until_alive()
+    assert len(kingd.server.connections) <= 128
+    assert len(os.listdir("/proc/self/fd")) <= fds  # noqa: PTH208
+    for each in witnesses:
+        each.goes_on()
+    kingd.service.status_is = FOLLOWS
+    assert {run.end()[0] for run in runs} == {76}
+    assert not [pid for each in witnesses for pid in each.living]
