@@ -46,7 +46,7 @@ def now_ns() -> int:
     return time.clock_gettime_ns(time.CLOCK_BOOTTIME)
 
 
-def until(condition: Callable[[], T], what: Callable[[], object] = lambda: "") -> T:
+def until(condition: Callable[[], T | None], what: Callable[[], object] = lambda: "") -> T:
     end_s = time.monotonic() + LIMIT_S
     while not (found := condition()):
         assert time.monotonic() < end_s, f"in vain: {what()}"

@@ -194,7 +194,8 @@ def test_r04_command_that_was_ended_is_76_whatever_it_says(
     run = start(*option, "--", *witness.argv(on_term="0"))
     witness.until_alive()
     kingd.service.status_is = FOLLOWS
-    assert run.end()[0] == code
+    found, said = run.end()
+    assert found == code, said
     assert witness.words == ["exec", "SIGTERM"]
 
 
@@ -210,7 +211,8 @@ def test_r05_another_leadership_is_none(kingd: FakeKingd, start: Start, witness:
     asked = Asked(kingd)
     until(lambda: asked.last_ns)
     kingd.service.status_is = then
-    assert run.end()[0] == 76
+    code, said = run.end()
+    assert code == 76, said
     assert not witness.living
     assert "SIGTERM" in witness.words
     assert witness.last_ns < asked.over_ns
@@ -223,7 +225,8 @@ def test_r05_change_is_acted_on_before_the_next_question(kingd: FakeKingd, start
     until(lambda: kingd.service.watchers)
     kingd.service.status_is = FOLLOWS
     kingd.do(lambda: kingd.service.emit(event("deposed", role="follower", leader=BOX1)))
-    assert run.end()[0] == 76
+    code, said = run.end()
+    assert code == 76, said
 
 
 def hang(kingd: FakeKingd, asked: Asked) -> None:
@@ -300,7 +303,8 @@ def test_r07_keeper_that_does_not_run(kingd: FakeKingd, start: Start, witness: W
     asked = Asked(kingd)
     until(lambda: asked.last_ns)
     os.kill(run.keeper, number)
-    assert run.end()[0] == 76
+    code, said = run.end()
+    assert code == 76, said
     assert not witness.living
     assert witness.last_ns < asked.over_ns
 
@@ -364,7 +368,8 @@ def test_r09_what_cannot_be_killed_is_named_and_waited_for(
     assert f"{pid} (state D)" in line
     assert (run.process.poll(), kingd.service.calls) == (None, [])
     (freezer / "freezer.state").write_text("THAWED")
-    assert run.end()[0] == 76
+    code, said = run.end()
+    assert code == 76, said
     assert [call for call, _ in kingd.service.calls] == ["drained"]
 
 
@@ -379,7 +384,8 @@ def test_hand_over_waits_until_all_has_ended(kingd: FakeKingd, start: Start, wit
     until(lambda: kingd.service.calls)
     assert kingd.service.calls == [("drained", name)]
     assert not witness.living
-    assert run.end()[0] == 76
+    code, said = run.end()
+    assert code == 76, said
 
 
 def test_hand_over_kills_what_does_not_end_and_leads_on_meanwhile(
@@ -388,7 +394,8 @@ def test_hand_over_kills_what_does_not_end_and_leads_on_meanwhile(
     run = start("--", *witness.argv())
     witness.until_alive()
     kingd.do(lambda: kingd.service.tell_to_drain(True))
-    assert run.end()[0] == 76
+    code, said = run.end()
+    assert code == 76, said
     (told_ns,) = [at_ns for word, _, at_ns in witness.notes if word == "SIGTERM"]
     assert witness.last_ns - told_ns > 20_000_000_000  # of 25 s, and not of the 2.7 s that an answer is good for
 

@@ -102,7 +102,8 @@ class Keeper:
             self._ledger[Entry.ENDED] = 1
             tell(f"{self._claim.why}: the command is told to end")
             self._signal_group(signal.SIGTERM)
-            self._signal_group(signal.SIGCONT)  # or one that is stopped would not hear it
+            if any(each.state == "T" for each in self._tree.living()):  # it would not hear it
+                self._signal_group(signal.SIGCONT)
 
     def _signal_group(self, number: signal.Signals) -> None:
         with suppress(ProcessLookupError, PermissionError):
