@@ -40,7 +40,7 @@ def step_down(ask: Ask, to: str | None, for_s: float, as_json: bool) -> int:
             answer = call(ask.path, "StepDown", parameters, timeout_s=ask.timeout_s)
         except CallTimedOut:
             say(
-                "leadership may still move: it does when the units of kingd-leader.target have ended (see kingctl status)"
+                "leadership may still move: it does when what runs here because this node leads has ended (see kingctl status)"
             )
             raise
         leader = section_or_none(answer, "leader")

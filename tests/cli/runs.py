@@ -134,9 +134,9 @@ class Run:
     def signal(self, number: signal.Signals) -> None:
         self.process.send_signal(number)
 
-    def end(self) -> tuple[int, str]:
+    def end(self, *, limit_s: float | None = LIMIT_S) -> tuple[int, str]:
         """Exit code and standard error, when it has ended by itself."""
-        _, said = self.process.communicate(timeout=LIMIT_S)
+        _, said = self.process.communicate(timeout=limit_s)
         return self.process.returncode, said
 
     def close(self) -> None:

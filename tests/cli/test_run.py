@@ -402,8 +402,16 @@ def test_hand_over_kills_what_does_not_end_and_leads_on_meanwhile(
 
 def test_nothing_begins_in_a_hand_over(kingd: FakeKingd, start: Start, tmp_path: Path) -> None:
     kingd.do(lambda: kingd.service.tell_to_drain(True))
-    assert start("--", "touch", str(tmp_path / "ran")).end()[0] == 75
+    code, said = start("--", "touch", str(tmp_path / "ran")).end()
+    assert (code, "about to hand over: nothing was run" in said) == (75, True)
     assert not (tmp_path / "ran").exists()
+    kingd.service.present = event("elected", role="leader", leader=BOX2)
+    run = start("--wait", "--", "touch", str(tmp_path / "ran"))
+    until(lambda: kingd.service.drainers)
+    assert not (tmp_path / "ran").exists()
+    kingd.do(lambda: kingd.service.tell_to_drain(False))  # it came to nothing
+    assert run.end()[0] == 0
+    assert (tmp_path / "ran").exists()
 
 
 # -- R13: many

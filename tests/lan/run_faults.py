@@ -59,7 +59,7 @@ class Service:
             command = ["sh", "-c", _LOCKED, self.host.name, str(self.lock), f"{self.lock}.broken"]
             argv = self.witnesses[-1].argv(on_term=on_term, heirs=1)
             self.run = Run("--socket", str(self.host.socket), "--wait", "--", *command, *argv)
-            code, _ = self.run.end()
+            code, _ = self.run.end(limit_s=None)
             self.codes[code] += 1
             until(lambda: not any(map(lives, self.keepers)), lambda: self.keepers)
 

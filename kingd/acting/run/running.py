@@ -12,7 +12,7 @@ from kingd.acting.run.command import ignored_here
 from kingd.acting.run.front import Front
 from kingd.acting.run.job import Job
 from kingd.acting.run.terminal import own_terminal
-from kingd.cli.exits import NOT_LEADER, OK
+from kingd.cli.exits import NOT_LEADER, OK, say
 from kingd.daemon.clock import now_us
 
 
@@ -24,6 +24,7 @@ class Outcome:
     is_own: bool
 
 
+_AGAIN_S = 0.5
 _ENDING = (signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, signal.SIGINT)
 
 
@@ -42,7 +43,12 @@ def run(argv: tuple[str, ...], *, socket: str, timeout_s: float, wait_s: float |
             return Outcome(code, is_own=False)
         front = Front(_job(argv, socket, timeout_s, ignored))
         code = front.run()
-        if front.has_started or code != NOT_LEADER or wait_s is None:
+        went_again = code == NOT_LEADER and not front.has_started
+        if went_again and wait_s is None:
+            say("this host does not lead any more, or is about to hand over: nothing was run")
+        if went_again and wait_s is not None:
+            time.sleep(_AGAIN_S)  # it may lead until all else has ended here
+        else:
             return Outcome(code, is_own=front.has_started and not front.has_ended_it)
 
 
