@@ -5,6 +5,7 @@ busy machine makes these tests slow and not wrong."""
 
 import os
 import signal
+import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
@@ -157,6 +158,16 @@ def test_r02_r10_command_gets_what_it_is_given(kingd: FakeKingd, start: Start) -
         "blocked": 0,
         "ignored": 0,
     }
+
+
+def test_r02_command_keeps_the_priority_that_it_was_given(kingd: FakeKingd) -> None:
+    """Those who watch over it may take another one."""
+    show = "import os; print(os.nice(0), os.sched_getscheduler(0) == os.SCHED_BATCH)"
+    argv = ["chrt", "--batch", "0", "nice", "-n", "7", sys.executable, "-m", "kingd.cli", "run", "--"]
+    done = subprocess.run(
+        [*argv, sys.executable, "-c", show], capture_output=True, text=True, timeout=LIMIT_S, check=True
+    )
+    assert done.stdout == "7 True\n"
 
 
 def test_r03_signals_are_passed_on(kingd: FakeKingd, start: Start, witness: Witness) -> None:

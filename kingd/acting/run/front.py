@@ -10,7 +10,7 @@ import signal
 import traceback
 from contextlib import suppress
 
-from kingd.acting.linux import BootTimer, adopt_orphans
+from kingd.acting.linux import BootTimer, adopt_orphans, run_before_others
 from kingd.acting.run.job import Job, tell
 from kingd.acting.run.keeper import Keeper, stuck
 from kingd.acting.run.ledger import Entry, Ledger
@@ -62,6 +62,7 @@ class Front:
         signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
         self._keeper = self._fork()
         self._keeper_end = os.pidfd_open(self._keeper)
+        run_before_others()
         signal.set_wakeup_fd(self._signalled, warn_on_full_buffer=False)
         for number in _SIGNALS - self._job.ignored:
             signal.signal(number, lambda *_: None)

@@ -10,7 +10,7 @@ import signal
 from contextlib import suppress
 
 from kingd.acting.claim import Claim
-from kingd.acting.linux import BootTimer, adopt_orphans
+from kingd.acting.linux import BootTimer, adopt_orphans, run_before_others
 from kingd.acting.run.command import Command
 from kingd.acting.run.job import Job, tell
 from kingd.acting.run.ledger import Entry, Ledger
@@ -48,6 +48,7 @@ class Keeper:
         self._begin()
         self._command = Command(self._job, self._tree)
         self._ledger[Entry.GROUP] = self._command.pid
+        run_before_others()
         if not self._claim.take(pause=self._pause) or self._is_alone():
             return NOT_LEADER
         self._ledger[Entry.KILL_US] = self._claim.kill_us
@@ -151,7 +152,7 @@ class Keeper:
     def _is_front_stopped(self) -> bool:
         """By somebody, and not by itself for the sake of ^Z."""
         front = look(self._front)
-        return front is not None and front.state in "Tt" and not self._ledger[Entry.ASIDE]
+        return front is not None and front.state == "T" and not self._ledger[Entry.ASIDE]
 
     # -- time ----------------------------------------------------------------------------------------------------------
 
