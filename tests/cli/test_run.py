@@ -283,6 +283,27 @@ def test_r06_daemon_that_gives_no_answer(
     assert witness.last_ns < asked.over_ns
 
 
+@pytest.mark.parametrize("late", [True, False])
+def test_r06_nothing_is_executed_when_the_answer_is_nearly_over(tmp_path: Path, late: bool) -> None:
+    """The keeper may not have run between the daemon's yes and its order."""
+    program = """
+import os, sys
+from kingd.acting.hold import Leadership
+from kingd.acting.run.command import Command
+from kingd.acting.run.job import Job
+from kingd.acting.tree import Tree
+from kingd.daemon.clock import now_us
+job = Job(argv=("touch", sys.argv[1]), socket="", timeout_s=1, name="", terminal=None, group=0, ignored=frozenset())
+command = Command(job, Tree(None))
+print(command.start(Leadership(1, "a"), until_us=now_us() + int(sys.argv[2])), os.waitpid(command.pid, 0)[1])
+"""
+    ran, left_us = tmp_path / "ran", "0" if late else "60000000"
+    done = subprocess.run(
+        [sys.executable, "-c", program, ran, left_us], capture_output=True, text=True, timeout=LIMIT_S, check=False
+    )
+    assert (ran.exists(), done.stdout.split()[-1]) == (not late, str(126 << 8) if late else "0"), done.stderr
+
+
 # -- R7: the run itself
 
 

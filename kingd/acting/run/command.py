@@ -4,6 +4,7 @@ when it is told whose leadership that is.
 It has a process group of its own, no signal blocked, every signal as by default (but what `nohup` or a shell has told this
 `run` to ignore stays ignored), its own streams, and the terminal, if the run had it."""
 
+import errno
 import os
 import signal
 from contextlib import suppress
@@ -13,6 +14,7 @@ from kingd.acting.linux import die_with_parent
 from kingd.acting.run.job import Job
 from kingd.acting.run.terminal import hand_over, holder
 from kingd.acting.tree import Tree
+from kingd.daemon.clock import now_us
 
 _NOT_FOUND, _CANNOT_RUN = 127, 126  # as a shell says it
 _KEPT = (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT)
@@ -37,10 +39,10 @@ class Command:
         os.close(self._orders)
         os.close(self._failures)
 
-    def start(self, leadership: Leadership) -> OSError | None:
-        """Why it could not be executed."""
+    def start(self, leadership: Leadership, *, until_us: int) -> OSError | None:
+        """Why it could not be executed; ETIME: it would have been too late."""
         with suppress(BrokenPipeError):  # a signal has ended it while it waited
-            os.write(self._order, f"{leadership.term} {leadership.node_id}".encode())
+            os.write(self._order, f"{until_us} {leadership.term} {leadership.node_id}".encode())
         os.close(self._order)
         with os.fdopen(self._failure, "rb") as failure:
             number = failure.read()  # nothing: the program has begun, for that closes it
@@ -56,9 +58,12 @@ class Command:
             if os.getppid() != parent:  # it was too late for that
                 os._exit(_CANNOT_RUN)
             tree.enter()
-            term, _, node_id = os.read(self._orders, 4096).decode().partition(" ")
-            if not term:  # the other end was closed
+            order = os.read(self._orders, 4096).decode().split()
+            if not order:  # the other end was closed
                 os._exit(_CANNOT_RUN)
+            until_us, term, node_id = order
+            if now_us() >= int(until_us):  # the keeper did not run for a while
+                raise OSError(errno.ETIME, os.strerror(errno.ETIME))
             if job.terminal is not None and holder(job.terminal) == job.group:
                 hand_over(job.terminal, os.getpid())
             environment = {**os.environ, "KINGD_TERM": term, "KINGD_NODE_ID": node_id, "KINGD_RUN": "1"}

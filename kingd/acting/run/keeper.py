@@ -4,6 +4,7 @@ In: the claim (claim.py), how the command fares, and whether the front (front.py
 exit code, which is that of the run. Where the front is dead, or was stopped by somebody, nobody would notice that the keeper
 hangs: then the command is ended too."""
 
+import errno
 import os
 import select
 import signal
@@ -51,8 +52,10 @@ class Keeper:
         run_before_others()
         if not self._claim.take(pause=self._pause) or self._is_alone():
             return NOT_LEADER
-        self._ledger[Entry.KILL_US] = self._claim.kill_us
-        self._start()
+        self._enter_claim()
+        self._note_it()  # the front kills from now on
+        if not self._start():
+            return NOT_LEADER
         while not self._turn():
             self._pause(self._next_us())
         return LOST if self._is_told else self._code or 0
@@ -66,12 +69,16 @@ class Keeper:
         signal.pthread_sigmask(signal.SIG_SETMASK, [])
         adopt_orphans()
 
-    def _start(self) -> None:
-        error = self._command.start(self._claim.hold.pinned)
+    def _start(self) -> bool:
+        """Whether it was in time."""
+        error = self._command.start(self._claim.hold.pinned, until_us=self._claim.hold.doubt_us)
+        if error is not None and error.errno == errno.ETIME:
+            return False
         self._ledger[Entry.STARTED] = 1
         self._note_it()
         if error is not None:
             tell(f"{error.filename}: {error.strerror}")
+        return True
 
     # -- one turn ------------------------------------------------------------------------------------------------------
 
@@ -92,11 +99,7 @@ class Keeper:
         self._claim.turn()
         if self._is_front_stopped():
             self._claim.give_up("kingctl run itself was stopped")
-        self._ledger[Entry.DRAINS] = int(self._claim.is_waited_for)
-        self._ledger[Entry.KILL_US] = self._claim.kill_us
-        if self._claim.why_alone and not self._has_said_alone:
-            self._has_said_alone = True
-            tell(f"a hand-over on purpose will not wait for this command: {self._claim.why_alone}")
+        self._enter_claim()
         self._reap()  # it may have ended by itself while the daemon was asked
         if self._claim.why and self._code is None and not self._is_told:
             self._is_told = True
@@ -105,6 +108,13 @@ class Keeper:
             self._signal_group(signal.SIGTERM)
             if any(each.state == "T" for each in self._tree.living()):  # it would not hear it
                 self._signal_group(signal.SIGCONT)
+
+    def _enter_claim(self) -> None:
+        self._ledger[Entry.DRAINS] = int(self._claim.is_waited_for)
+        self._ledger[Entry.KILL_US] = self._claim.kill_us
+        if self._claim.why_alone and not self._has_said_alone:
+            self._has_said_alone = True
+            tell(f"a hand-over on purpose will not wait for this command: {self._claim.why_alone}")
 
     def _signal_group(self, number: signal.Signals) -> None:
         with suppress(ProcessLookupError, PermissionError):
