@@ -4,7 +4,6 @@ once when a machine wakes for which its time has passed in its sleep. OSError wh
 import ctypes
 import os
 import struct
-from contextlib import suppress
 
 _PR_SET_PDEATHSIG = 1
 _PR_SET_CHILD_SUBREAPER = 36
@@ -23,13 +22,6 @@ def adopt_orphans() -> None:
 def die_with_parent(signal: int) -> None:
     """Until this process executes a program that changes its user."""
     _checked(_libc.prctl(_PR_SET_PDEATHSIG, int(signal), 0, 0, 0))
-
-
-def run_before_others() -> None:
-    """On a busy host, where the kernel allows it (to root, say): for who has a tenth of a lease to kill. What this process
-    forks afterwards begins with normal priority, whatever it had before."""
-    with suppress(OSError):
-        os.sched_setscheduler(0, os.SCHED_RR | os.SCHED_RESET_ON_FORK, os.sched_param(1))
 
 
 class BootTimer:

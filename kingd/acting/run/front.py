@@ -10,19 +10,22 @@ import signal
 import traceback
 from contextlib import suppress
 
-from kingd.acting.linux import BootTimer, adopt_orphans, run_before_others
+from kingd.acting.linux import BootTimer, adopt_orphans
 from kingd.acting.run.job import Job, tell
 from kingd.acting.run.keeper import Keeper, stuck
 from kingd.acting.run.ledger import Entry, Ledger
 from kingd.acting.run.terminal import hand_over, holder
-from kingd.acting.tree import Process, Tree, own_group
+from kingd.acting.tree import Process, Tree, look, own_group
 from kingd.cli.exits import LOST, UNKNOWN, attempt
 from kingd.daemon.clock import now_us
 from kingd.output import EX_IOERR
 
 _SECOND = 1_000_000
 _AGAIN_US = 20_000
-_PATIENCE_US = 300_000  # with a keeper whose command was killed, and who has not told how it ended
+_PATIENCE_US = (
+    5 * _SECOND
+)  # with a keeper whose command was killed, and who has not told how it ended; if it was stopped:
+_PATIENCE_STOPPED_US = 300_000
 _PASSED_ON = ("SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT", "SIGUSR1", "SIGUSR2", "SIGCONT", "SIGWINCH", "SIGTSTP")
 _SIGNALS = frozenset(signal.Signals[name] for name in _PASSED_ON)
 _ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
@@ -62,7 +65,6 @@ class Front:
         signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
         self._keeper = self._fork()
         self._keeper_end = os.pidfd_open(self._keeper)
-        run_before_others()
         signal.set_wakeup_fd(self._signalled, warn_on_full_buffer=False)
         for number in _SIGNALS - self._job.ignored:
             signal.signal(number, lambda *_: None)
@@ -113,7 +115,7 @@ class Front:
             return not self._kill()
         if now_us() >= self._ledger[Entry.KILL_US]:
             self._has_killed_command = self._has_killed_command or self._ledger[Entry.GROUP] != 0
-            if not self._kill() and now_us() - self._killed_us > _PATIENCE_US:
+            if not self._kill() and self._is_keeper_hung():
                 os.kill(self._keeper, signal.SIGKILL)
         return False
 
@@ -140,6 +142,11 @@ class Front:
             self._has_said_stuck = True
             tell(stuck(living))
         return living
+
+    def _is_keeper_hung(self) -> bool:
+        keeper = look(self._keeper)
+        is_stopped = keeper is not None and keeper.state == "T"
+        return now_us() - self._killed_us > (_PATIENCE_STOPPED_US if is_stopped else _PATIENCE_US)
 
     # -- signals and the terminal --------------------------------------------------------------------------------------
 

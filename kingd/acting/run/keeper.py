@@ -11,7 +11,7 @@ import signal
 from contextlib import suppress
 
 from kingd.acting.claim import Claim
-from kingd.acting.linux import BootTimer, adopt_orphans, run_before_others
+from kingd.acting.linux import BootTimer, adopt_orphans
 from kingd.acting.run.command import Command
 from kingd.acting.run.job import Job, tell
 from kingd.acting.run.ledger import Entry, Ledger
@@ -49,7 +49,6 @@ class Keeper:
         self._begin()
         self._command = Command(self._job, self._tree)
         self._ledger[Entry.GROUP] = self._command.pid
-        run_before_others()
         if not self._claim.take(pause=self._pause) or self._is_alone():
             return NOT_LEADER
         self._enter_claim()
