@@ -34,11 +34,13 @@ class Terminal:
     def types(self, text: str) -> None:
         os.write(self.fd, text.encode())
 
-    def until(self, text: str) -> None:
-        """It is shown, after what was waited for before."""
+    def until(self, text: str, *, typing: str = "") -> None:
+        """It is shown, after what was waited for before; `typing`: again and again."""
         end_s = time.monotonic() + LIMIT_S
         while text not in self.shown:
             assert time.monotonic() < end_s, f"{text!r} is not shown, but {self.shown!r}"
+            if typing:
+                self.types(typing)
             if select.select([self.fd], [], [], 0.1)[0]:
                 self.shown += os.read(self.fd, 4096).decode(errors="replace")
         self.shown = self.shown.partition(text)[2]
@@ -122,8 +124,7 @@ def test_r02_leadership_that_is_lost_while_it_is_stopped(terminal: Terminal, kin
 def test_r02_run_in_the_background_reads_when_it_comes_to_the_front(terminal: Terminal) -> None:
     terminal.types(f'{RUN}echo be""gun; read x; echo re""ad $x\' &\n')
     terminal.until("begun")
-    terminal.types("\n")
-    terminal.until("Stopped")
+    terminal.until("Stopped", typing="\n")  # the shell says it before its next prompt
     terminal.types("fg\n")
     terminal.until("kingd.cli run")
     terminal.types("one\n")
