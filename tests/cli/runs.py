@@ -10,6 +10,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
+from kingd.control.service import JsonObject
+from tests.cli.fake_kingd import BOX1, BOX2, status
+
 T = TypeVar("T")
 LIMIT_S = 60.0  # generous: what takes so long never comes
 
@@ -158,3 +161,15 @@ def shown(run: Run) -> dict[str, object]:
     assert run.process.returncode == 0, said
     answer: dict[str, object] = json.loads(out)
     return answer
+
+
+VALID_MS = 3000
+Start = Callable[..., "Run"]
+
+
+def leads(term: int = 12, node: JsonObject = BOX2) -> JsonObject:
+    """box2 is this host, as the fake says."""
+    return status(role="leader", leader=node, term=term, valid_ms=VALID_MS)
+
+
+FOLLOWS = status(role="follower", leader=BOX1)

@@ -4,7 +4,8 @@ import re
 from pathlib import Path
 
 TOP = Path(__file__).parents[2]
-FILES = ("tests/cli/test_run.py", "tests/cli/test_run_terminal.py", "tests/lan/test_run.py")
+CLI = [f"tests/cli/test_run{part}.py" for part in ("", "_end", "_terminal")]
+FILES = (*CLI, "tests/lan/test_run.py")
 
 
 def test_table_names_each_test_with_a_number() -> None:
