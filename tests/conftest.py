@@ -1,6 +1,7 @@
 """What every test may use: `require`, for a prerequisite that this host may lack. And `--quick`, for `make check`."""
 
 import os
+import signal
 
 import pytest
 from hypothesis import settings
@@ -8,6 +9,9 @@ from hypothesis import settings
 # How long an example takes says more about the host than about kingd; pytest-timeout ends what hangs.
 settings.register_profile("kingd", deadline=None)
 settings.load_profile("kingd")
+
+# Whoever runs the tests by nohup has all that they start ignore SIGHUP, by which they tell it things.
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
