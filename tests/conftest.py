@@ -10,8 +10,10 @@ from hypothesis import settings
 settings.register_profile("kingd", deadline=None)
 settings.load_profile("kingd")
 
-# Whoever runs the tests by nohup has all that they start ignore SIGHUP, by which they tell it things.
-signal.signal(signal.SIGHUP, signal.SIG_DFL)
+# Whoever runs the tests by nohup, or in the background of a script, has all that they start ignore what they tell it by.
+for _number in (signal.SIGHUP, signal.SIGQUIT):
+    signal.signal(_number, signal.SIG_DFL)
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
