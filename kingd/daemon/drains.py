@@ -38,7 +38,9 @@ class Drains:
             self._changed(False)
 
     def turn(self, on: bool) -> None:
-        """Everybody is to end what he runs (or: it is over, one way or another)."""
+        """Everybody is to end what he runs (or: it is over, one way or another). Who was told before is owed for still."""
+        if on == self.is_on:
+            return
         self.is_on = on
         self._owed = set(self._streams.values()) if on else set()
         self.tell()

@@ -63,6 +63,7 @@ class ControlService:
         self._step_downs: list[asyncio.Future[JsonObject]] = []
         self._drains = Drains(self._on_drains_changed, self._on_drained)
         self._leaves = asyncio.Event()  # while it waits to stop: now
+        self._is_leaving = False
         self._configured_priority = daemon.config.priority  # not in force after SetPriority
 
     def status(self) -> JsonObject:
@@ -134,6 +135,7 @@ class ControlService:
     async def drain_to_stop(self) -> None:
         """What runs because this host leads is ended while it leads: `DRAIN_US_MAX` at most."""
         self._leaves.clear()
+        self._is_leaving = True
         if self._drains and self._leads() and not self._drains.is_on:
             _log.info("stopping when what runs because this host leads has ended")
             self._drains.turn(on=True)
@@ -153,7 +155,8 @@ class ControlService:
             _log.info("handing over (%s) when what runs because this host leads has ended", core.draining.word)
         elif core.role is Role.LEADER:
             _log.warning("the hand-over came to nothing: this host leads on, and what it runs may start again")
-        self._drains.turn(on=core.draining is not None)
+        if core.draining is not None or not self._is_leaving:  # else a hand-over failed, and the stop goes on
+            self._drains.turn(on=core.draining is not None)
 
     async def step_down(self, *, to: str | None, for_ms: int) -> JsonObject:
         daemon = self._daemon

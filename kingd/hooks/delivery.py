@@ -72,13 +72,13 @@ class Delivery:
 
     def lost(self, now: Moment) -> None:
         """The daemon is gone. A stop that it announced is no loss."""
+        self.draining = False
         state = self._state or self._of_record()
         if state is None or state["event"] in ("leader-lost", "stopping"):
             return
         reason = "leader-crashed" if state.get("role") == "leader" else "isolated"
         self._state = _made("leader-lost", state, role="joining", reason=reason, now=now)
         self._notice = None
-        self.draining = False
 
     def drain(self, on: bool) -> None:
         self.draining = on

@@ -44,9 +44,9 @@ def carry_out(run: Run, *, woken: int, limit_s: Callable[[], float], output: Out
     reader, writer = os.pipe()
     try:
         pid = _start(run, writer)
-    except OSError as error:
+    except (OSError, ValueError) as error:  # ValueError: a zero byte, or what is no text, among what it is to be told
         os.close(reader)
-        return Ended(why_not=error.strerror or str(error))
+        return Ended(why_not=getattr(error, "strerror", None) or str(error))
     finally:
         os.close(writer)
     os.set_blocking(reader, False)

@@ -16,6 +16,7 @@ from kingd.control.answer import flag
 from kingd.control.client import CallFailed, JsonObject, KingdError, stream
 
 _AGAIN_FIRST_S, _AGAIN_MAX_S = 0.1, 1.0
+_BUSY = "org.kingd.Busy"
 _AGAIN_REFUSED_S = 30.0  # the group of control.group may be changed
 DRAIN_NAME = "kingd-hooks.service"
 
@@ -97,6 +98,8 @@ class Listener:
                     self._spoken.set()
                     again_s = 0.0  # should it end, the next connection tells whether kingd is gone
                     self._put(Told(event))
+            except CallFailed as error:
+                _log.warning("kingd is there, and does not tell us when leadership changes: %s", error)
             except KingdError:
                 if again_s:
                     self._put(Gone())
@@ -112,8 +115,9 @@ class Listener:
                 _log.warning(
                     "a hand-over does not wait for the hooks, for kingd does not let us ask for that: %s", error
                 )
-                self._put(Draining(on=False))
-                time.sleep(_AGAIN_REFUSED_S)
+                if error.name != _BUSY:  # it may have told us to end, and waits
+                    self._put(Draining(on=False))
+                time.sleep(_AGAIN_MAX_S if error.name == _BUSY else _AGAIN_REFUSED_S)
             except KingdError:
                 self._spoken.clear()
                 self._spoken.wait(again_s)  # as soon as it is there: else a hand-over would not wait for us

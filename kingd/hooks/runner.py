@@ -74,21 +74,33 @@ class Runner:
         while True:
             self._take_news()
             event = self._delivery.next(_now())
-            if event is not None:
+            if event is not None and not self._is_over(event):
                 self._deliver(event)
+            elif event is not None:
+                self._wait(again=True)
             elif self._delivery.stopping:
+                if self._delivery.is_drained:
+                    self._say_drained()
                 self._record.save(self._delivery, is_finished=True)
                 return
             else:
                 self._wait()
 
-    def _wait(self) -> None:
+    def _is_over(self, event: JsonObject) -> bool:
+        """`elected`, of a leadership that has ended already: what tells of that is still on its way to us."""
+        if event["event"] != "elected":
+            return False
+        self._facts = Facts()  # what it said last is not good enough
+        self._ask()
+        return not self._facts.leads
+
+    def _wait(self, *, again: bool = False) -> None:
         is_drained = self._delivery.is_drained
         if is_drained:
             self._say_drained()
         poll = select.poll()
         poll.register(self._listener.woken, select.POLLIN)
-        poll.poll(_AGAIN_S * 1000 if is_drained else None)
+        poll.poll(_AGAIN_S * 1000 if is_drained or again else None)
 
     def _say_drained(self) -> None:
         """Again and again, until the daemon says that it is over."""

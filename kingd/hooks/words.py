@@ -26,6 +26,7 @@ class Facts:
     node_id: str = ""
     priority: int = 0
     is_faulty: bool = False  # it may not lead, and that is no step-down
+    leads: bool = False
 
 
 def facts_of(status: JsonObject) -> Facts:
@@ -37,6 +38,7 @@ def facts_of(status: JsonObject) -> Facts:
         node_id=text(node, "id"),
         priority=number(node, "priority"),
         is_faulty=not flag(node, "eligible") and node.get("ineligible_reason") in _FAULTS,
+        leads=text(node, "role") == "leader",
     )
 
 

@@ -121,6 +121,19 @@ def test_r02_leadership_that_is_lost_while_it_is_stopped(terminal: Terminal, kin
     terminal.until("code 76")
 
 
+def test_hand_over_ends_a_run_that_is_stopped_and_waits_for_nobody(terminal: Terminal, kingd: FakeKingd) -> None:
+    """The front is stopped too: the keeper says it."""
+    terminal.types(f'{RUN}echo be""gun; while read x; do echo re""ad $x; done\'\n')
+    terminal.until("begun")
+    terminal.types("\x1a")
+    terminal.until("Stopped")
+    kingd.do(lambda: kingd.service.tell_to_drain(True))
+    end_s = time.monotonic() + LIMIT_S
+    while "drained" not in [name for name, _ in kingd.service.calls]:
+        assert time.monotonic() < end_s
+        time.sleep(0.1)
+
+
 def test_r02_run_in_the_background_reads_when_it_comes_to_the_front(terminal: Terminal) -> None:
     terminal.types(f'{RUN}echo be""gun; read x; echo re""ad $x\' &\n')
     terminal.until("begun")

@@ -146,7 +146,16 @@ class Kingd:
     def emit(self, event: JsonObject) -> None:
         """It is the present state too, for who comes later."""
         self.service.present = event | {"initial": True}
+        self.be(event)
         self.fake.do(lambda: self.service.emit(event))
+
+    def be(self, event: JsonObject) -> None:
+        """What `Status` says from now on."""
+        said = self.service.status_is
+        assert isinstance(said, dict)
+        node = said["node"]
+        assert isinstance(node, dict)
+        self.service.status_is = said | {"node": node | {"role": event["role"]}}
 
     def until_watched(self) -> None:
         until(lambda: self.service.watchers, limit_s=60)
@@ -168,7 +177,9 @@ def kingd_at(path: Path, present: JsonObject, status: JsonObject) -> Iterator[Ki
     service.present = present | {"initial": True}
     service.status_is = status
     with running(path, service) as fake:
-        yield Kingd(fake)
+        kingd = Kingd(fake)
+        kingd.be(present)
+        yield kingd
         assert not fake.failures
 
 

@@ -272,3 +272,17 @@ def _moves_on(rig: Rig, kingd: Kingd) -> bool:
     kingd.emit(changed(seq))
     rig.until_true(lambda: any(row.term == seq for row in rig.rows()))
     return rig.rows()[-1].hook == "10-other"
+
+
+def test_h02_elected_is_not_begun_when_that_leadership_has_ended(rig: Rig, kingd: Kingd) -> None:
+    """The end of a hand-over and the `deposed` come on two connections, and either may be read first."""
+    rig.hook("10-a")
+    rig.start()
+    kingd.until_watched()
+    rig.until_ended("leader-changed")
+    before = kingd.service.answered
+    kingd.fake.do(lambda: kingd.service.emit(elected(2)))  # `Status` says that another one leads
+    rig.until_true(lambda: kingd.service.answered > before)
+    kingd.emit(changed(3))
+    rig.until_true(lambda: rig.told().count("leader-changed") == 2)
+    assert "elected" not in rig.told()

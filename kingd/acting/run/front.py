@@ -89,9 +89,9 @@ class Front:
         code = _OUR_MISTAKE
         try:
             code = attempt(self._keep(front).run, otherwise=UNKNOWN)
-            if os.getppid() != front:  # nobody else can say it any more
+            if os.getppid() != front:
                 self._tree.remove()
-                self._job.say_drained(self._ledger)
+            self._job.say_drained(self._ledger)  # the front may be stopped for long, as by ^Z, or dead
         except OSError:
             code = EX_IOERR
         except Exception:
@@ -112,21 +112,24 @@ class Front:
             self._stops = self._ledger[Entry.STOPS]
             self._stop_too()
         if self._code is not None:
-            return not self._kill()
+            self._kill()
+            return self._reap()
         if now_us() >= self._ledger[Entry.KILL_US]:
             self._has_killed_command = self._has_killed_command or self._ledger[Entry.GROUP] != 0
             if not self._kill() and self._is_keeper_hung():
                 os.kill(self._keeper, signal.SIGKILL)
         return False
 
-    def _reap(self) -> None:
+    def _reap(self) -> bool:
+        """Whether there is no child."""
         with suppress(ChildProcessError):
             while True:
                 pid, status = os.waitpid(-1, os.WNOHANG)
                 if pid == 0:
-                    return
+                    return False
                 if pid == self._keeper:
                     self._note(status)
+        return True
 
     def _note(self, status: int) -> None:
         if not os.WIFEXITED(status):

@@ -1,5 +1,6 @@
 """What a run is about, as both of its processes know it."""
 
+import select
 import signal
 from contextlib import suppress
 from dataclasses import dataclass
@@ -8,13 +9,16 @@ from kingd.acting.run.ledger import Entry, Ledger
 from kingd.cli.exits import say
 from kingd.control.client import KingdError, call
 
+_STDERR = 2
 _DRAINED_S = 1.0
 
 
 def tell(sentence: str) -> None:
-    """On standard error, if it can be: a command is not ended because nobody reads what we say."""
+    """On standard error, if it can be: a command is not ended because nobody reads what we say, and its end waits for no reader
+    (a terminal after ^S, a pipe that is full)."""
     with suppress(OSError, UnicodeEncodeError):
-        say(sentence)
+        if select.select([], [_STDERR], [], 0)[1]:
+            say(sentence)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

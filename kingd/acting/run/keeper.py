@@ -82,13 +82,14 @@ class Keeper:
     # -- one turn ------------------------------------------------------------------------------------------------------
 
     def _turn(self) -> bool:
-        """Whether nothing runs any more."""
+        """Whether nothing runs any more. (Who adopts orphans has no child left then; what forks and ends all the time is in no
+        list that is read one after the other.)"""
         self._reap()
         if self._is_alone():
             self._ledger[Entry.KILL_US] = 0
         elif self._code is None:
             self._see_to_claim()
-        if self._code is not None and not self._tree.living():
+        if self._code is not None and self._reap():
             return True
         if now_us() >= self._ledger[Entry.KILL_US]:
             self._kill()
@@ -103,10 +104,10 @@ class Keeper:
         if self._claim.why and self._code is None and not self._is_told:
             self._is_told = True
             self._ledger[Entry.ENDED] = 1
-            tell(f"{self._claim.why}: the command is told to end")
             self._signal_group(signal.SIGTERM)
             if any(each.state == "T" for each in self._tree.living()):  # it would not hear it
                 self._signal_group(signal.SIGCONT)
+            tell(f"{self._claim.why}: the command is told to end")
 
     def _enter_claim(self) -> None:
         self._ledger[Entry.DRAINS] = int(self._claim.is_waited_for)
@@ -128,14 +129,16 @@ class Keeper:
 
     # -- how the command fares -----------------------------------------------------------------------------------------
 
-    def _reap(self) -> None:
+    def _reap(self) -> bool:
+        """Whether there is no child."""
         with suppress(ChildProcessError):
             while True:
                 pid, status = os.waitpid(-1, os.WNOHANG | os.WUNTRACED)
                 if pid == 0:
-                    return
+                    return False
                 if pid == self._command.pid:
                     self._note(status)
+        return True
 
     def _note(self, status: int) -> None:
         if os.WIFSTOPPED(status):
