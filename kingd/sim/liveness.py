@@ -7,6 +7,7 @@ it. If not, `LivenessError` says what is pending."""
 from collections.abc import Callable
 
 from kingd.core.effect import Event, EventKind
+from kingd.core.rules import timers
 from kingd.core.rules.voters import majority
 from kingd.core.state.node import Node
 from kingd.core.timing import MS, SECOND, promise_us
@@ -174,7 +175,7 @@ def pending(cluster: Cluster) -> str:
     return "\n".join(f"  {h.name:6} {_describe(h.core.node, cluster) if h.core else 'off'}" for h in cluster.hosts)
 
 
-_DEADLINES = ("join", "isolated", "ping", "heartbeat", "seek", "preempt", "namesake", "stop")
+_ALWAYS_DUE = ("announce_at_us", "sweep_at_us", "until_us")  # or told elsewhere
 
 
 def _describe(node: Node, cluster: Cluster) -> str:
@@ -211,10 +212,9 @@ def _describe(node: Node, cluster: Cluster) -> str:
         words.append(f"yielded to {names.get(node.succession.yielded.ticket.successor)}")
     if node.namesake.is_there:
         words.append("duplicate")
-    for name in _DEADLINES:
-        at_us = getattr(node, f"{name}_at_us")
-        if at_us < 1 << 61:
-            words.append(f"{name} in {(at_us - now_us) // MS} ms")
+    for name, at_us in timers.deadlines_us(node).items():
+        if at_us < 1 << 61 and name.partition(".")[2] not in _ALWAYS_DUE:
+            words.append(f"{name.removesuffix('_at_us')} in {(at_us - now_us) // MS} ms")
     words.append(" ".join(f"{m.name}:{m.state}/{m.role.name}" for m in node.members.verified()))
     if node.succession.refused:
         words.append(

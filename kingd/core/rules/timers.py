@@ -122,3 +122,9 @@ def due(node: Node) -> Handler | None:
     deadlines_us = of_role.deadlines_us(node)
     first_us = min(deadlines_us)
     return TIMERS[of_role.names[deadlines_us.index(first_us)]].handler if first_us <= node.now_us else None
+
+
+def deadlines_us(node: Node) -> dict[str, int]:
+    """All that there are in its role, for people to read."""
+    of_role = _DUE[type(node.state)]
+    return dict(zip(of_role.names, of_role.deadlines_us(node), strict=True))
