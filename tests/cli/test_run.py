@@ -20,7 +20,7 @@ import json, os, signal, sys
 lines = dict(line.split(":\\t") for line in os.environ["SIGNALS"].splitlines())
 print(json.dumps({
     "argv": sys.argv[1:], "input": sys.stdin.read(), "own_group": os.getpgid(0) == os.getpid(),
-    "kingd": {key: value for key, value in os.environ.items() if key.startswith("KINGD_")},
+    "kingd": {key: value for key, value in os.environ.items() if key in ("KINGD_TERM", "KINGD_NODE_ID", "KINGD_RUN")},
     "blocked": int(lines["SigBlk"], 16), "ignored": int(lines["SigIgn"], 16),
 }))
 """
