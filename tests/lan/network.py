@@ -93,10 +93,11 @@ class Lan:
         ]
 
     def trio(self, *, config: str = "") -> tuple[Host, Host, Host]:
-        """a, b and c, running; a leads, and all know all."""
+        """a, b and c, running; a leads, all know all, and may lead (a disk that is busy takes a while)."""
         a, b, c = self.ranked(3, config=config)
         self.start(a, b, c)
         self.until_led_by("a")
+        self._until(lambda: all(row["eligible"] for row in a.members().values()), "all to be eligible", LIMIT_S)
         return a, b, c
 
     def start(self, *hosts: Host) -> None:

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from tests.lan.local_attacker import PROGRAM, Seen, root_asks
 from tests.system import cluster, images, only_one
-from tests.system.lab import Host
+from tests.system.lab import Host, until
 
 _LEADERSHIP = ("elected", "deposed", "leader-changed", "leader-lost", "overlap-resolved")
 _AS_A_SERVICE = "systemd-run --quiet --unit=attacker --slice=user.slice"
@@ -25,6 +25,7 @@ _AS_A_SERVICE = "systemd-run --quiet --unit=attacker --slice=user.slice"
 def under_attack(hosts: list[Host], *, for_s: float) -> Seen:
     """What root sees of the leader, and all of leadership and the unit, in so many seconds of attack."""
     leader = only_one.runner(hosts)
+    until(lambda: only_one.notes(leader.lab), "the unit to note that it has started")
     shutil.copy(PROGRAM, leader.lab.shared)
     seen, since_ns = Seen(), time.monotonic_ns()
     leader.run(f"{_AS_A_SERVICE} /usr/bin/python3 -I /shared/{PROGRAM.name} /run/kingd/control.sock")
