@@ -17,6 +17,8 @@ _TOPS = (Path("/sys/fs/cgroup"), Path("/sys/fs/cgroup/unified"))
 
 @dataclass(frozen=True, slots=True)
 class Process:
+    """As /proc told of it a moment ago."""
+
     pid: int
     parent: int
     state: str  # one letter of proc(5)

@@ -53,7 +53,7 @@ def carry_out(run: Run, *, woken: int, limit_s: Callable[[], float], output: Out
     try:
         code = _attend(pid, reader, woken=woken, limit_s=limit_s, output=output)
         left = descendants.living()
-        remain = descendants.end_all() if left else []
+        remain = descendants.end_all()
         _take_all(reader, output)
         output.end()
     finally:

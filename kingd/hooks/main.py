@@ -6,12 +6,12 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from kingd.acting.linux import adopt_orphans
 from kingd.config import DEFAULT_FILE, Config, ConfigError, load
 from kingd.daemon import systemd
 from kingd.daemon.command_line import read_plain
 from kingd.daemon.log import set_up
 from kingd.daemon.options import DEFAULT_STATE, Options
-from kingd.hooks.descendants import adopt_orphans
 from kingd.hooks.record import Record
 from kingd.hooks.runner import Runner, Settings
 

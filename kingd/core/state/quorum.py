@@ -1,4 +1,4 @@
-"""The list of voters in force, and what a voter knows of its own past. docs/protocol.md 8."""
+"""The list of voters in force, and what a voter knows of its own past. docs/quorum.md 8."""
 
 from dataclasses import dataclass, field, replace
 

@@ -11,7 +11,7 @@ from kingd.core.wire.message import NodeId
 _PER_SECOND = 500  # 450 hosts that start together stay below it
 _EARNING_MAX = 1024
 _UNANSWERED_MAX = 64
-_EARNS_PROBE = 3  # datagrams: a probe has 280 bytes, and no datagram has less than 104
+_EARNS_PROBE = 3  # datagrams: a probe has 296 bytes, and no datagram has less than 124
 _NOTED_US = 30 * SECOND
 
 
