@@ -29,7 +29,7 @@ from kingd.core.state.challenges import CHALLENGES_MAX
 from kingd.core.state.members import State
 from kingd.core.state.node import Node
 from kingd.core.state.roles import Leader
-from kingd.core.timing import NEVER
+from kingd.core.timing import MS, NEVER
 from kingd.core.wire.message import (
     NO_BALLOT,
     NOBODY,
@@ -81,6 +81,7 @@ class _Session:
     promise: tuple[Ballot, SessionId] = (NO_BALLOT, SessionId(0))
     evidence_us: int = 0
     leading: Leader | None = None  # its last leadership
+    lease_us: int = NEVER  # how long it counts on the promises that its last heartbeat renewed, if it counts on any
 
     def is_silent(self, node: Node) -> bool:
         """It has been for so long that others may have replaced it."""
@@ -252,8 +253,10 @@ class Checker:
                 seen.role is Role.LEADER and body.ballot > seen.ballot
             ):  # of a raise under way: what it led before is less
                 seen.resigned.add(seen.ballot)
-        elif isinstance(body, Heartbeat) and (header.role is not Role.LEADER or header.leader.node != node.id):
-            raise SafetyError(f"SHOWN: {_name(node)} sent a heartbeat as {header.role.name}")
+        elif isinstance(body, Heartbeat):
+            if header.role is not Role.LEADER or header.leader.node != node.id:
+                raise SafetyError(f"SHOWN: {_name(node)} sent a heartbeat as {header.role.name}")
+            seen.lease_us = body.lease_ms * MS or NEVER
 
     def _on_claim(self, node: Node, seen: _Session, datagram: Datagram, ceiling: Term) -> None:
         header, claim = datagram.header, datagram.body
@@ -293,7 +296,9 @@ class Checker:
         seen.granted.add((Ballot(grant.term, datagram.header.destination), claimant))
         if seen.role is node.role is Role.LEADER:  # one that did not run for long stops leading first
             raise SafetyError(f"THEFT: {_name(node)} grants {claimant:x} while it leads")
-        fresh = node.now_us - seen.evidence_us < node.timing.ask_after_us
+        # A voter's own patience may be longer than the lease of who leads: nothing is promised after that.
+        held_us = min(node.timing.ask_after_us, self._sessions[seen.holder].lease_us if seen.holder else NEVER)
+        fresh = node.now_us - seen.evidence_us < held_us
         if seen.role is Role.FOLLOWER and fresh and claimant != seen.holder and cause.body.ticket is None:
             raise SafetyError(f"THEFT: {_name(node)} grants {claimant:x} and hears {seen.holder:x}")
 

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from kingd.core.timing import MS, SECOND
+from kingd.core.timing import MS, SECOND, Timing
 from kingd.sim.cluster import Cluster, hosts
 from kingd.sim.faults import Faults
 from kingd.sim.host import Clock
@@ -123,3 +123,23 @@ def test_hosts_set_up_anew_need_not_elect_by_a_list_that_only_an_observer_knows(
         if host.core is None:
             cluster.start(host)
     assert is_electable(cluster.hosts) is (priority > 0)
+
+
+def test_voter_more_patient_than_its_leaders_lease_may_grant_when_that_is_over() -> None:
+    """It counts only until then on what it was promised, by its own timing (simulator, seed 73077103)."""
+    voters = ("box1", "box2", "box3")
+    fast, slow = Timing(heartbeat_us=10 * MS, leader_timeout_us=30 * MS), Timing()
+    settings = [
+        replace(s, voters=voters, timing=timing)
+        for s, timing in zip(hosts(100, 50, 0), (fast, fast, slow), strict=True)
+    ]
+    cluster = Cluster(settings, seed=1)
+    cluster.start_all()
+    cluster.run(12 * SECOND)
+    box1, box2, box3 = cluster.hosts
+    assert cluster.leaders() == [box1]
+    cluster.partition([box1], [box2, box3])
+    cluster.run(50 * MS)
+    cluster.pause(box3, until_us=cluster.now_us + 15 * MS)  # it finds both at one time: the claim, and the end
+    cluster.run(400 * MS)
+    assert cluster.leaders() == [box2]
