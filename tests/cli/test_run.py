@@ -21,9 +21,11 @@ lines = dict(line.split(":\\t") for line in os.environ["SIGNALS"].splitlines())
 print(json.dumps({
     "argv": sys.argv[1:], "input": sys.stdin.read(), "own_group": os.getpgid(0) == os.getpid(),
     "kingd": {key: value for key, value in os.environ.items() if key in ("KINGD_TERM", "KINGD_NODE_ID", "KINGD_RUN")},
-    "blocked": int(lines["SigBlk"], 16), "ignored": int(lines["SigIgn"], 16),
+    "blocked": int(lines["SigBlk"], 16) & ~OF_LIBC, "ignored": int(lines["SigIgn"], 16) & ~OF_LIBC,
 }))
-"""
+""".replace(
+    "OF_LIBC", str(0b11 << 31)
+)  # 32 and 33, which it lets no program change: a host's first process may ignore them
 # The shell looks first: Python changes its own signals.
 LOOK = 'export SIGNALS="$(grep -E "SigBlk|SigIgn" /proc/$$/status)"; exec "$0" "$@"'
 SHOWN = ["/bin/sh", "-c", LOOK, sys.executable, "-SEc", SHOW]
