@@ -1,4 +1,4 @@
-"""What every test may use: `require`, for a prerequisite that this host may lack. And `--quick`, for `make check`."""
+"""What every test may use: `require`, for what this host may lack. And how tests are run: `--quick`, and beside each other."""
 
 import os
 import signal
@@ -15,6 +15,8 @@ for _number in (signal.SIGHUP, signal.SIGQUIT):
     signal.signal(_number, signal.SIG_DFL)
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
+_LONGEST_FIRST = ("system", "lan", "sim", "model")
+
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--quick", action="store_true", help="without what is marked slow, and with one seed of several")
@@ -24,6 +26,28 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if config.getoption("--quick"):
         config.hook.pytest_deselected(items=[item for item in items if not _is_quick(item)])
         items[:] = [item for item in items if _is_quick(item)]
+    items.sort(key=_turn)
+
+
+def _turn(item: pytest.Item) -> int:
+    """What takes longest begins first, so that nobody waits for it at the end."""
+    folder = item.nodeid.split("/")[1]
+    return _LONGEST_FIRST.index(folder) if folder in _LONGEST_FIRST else len(_LONGEST_FIRST)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> object:
+    """With several processes (`make test`) a file's tests stay in one; and those of tests/system, which share booted hosts."""
+    from xdist.scheduler import LoadScopeScheduling
+
+    scheduler = LoadScopeScheduling(config, log)
+    scheduler._split_scope = _scope  # noqa: SLF001 - which its documentation has one override
+    return scheduler
+
+
+def _scope(nodeid: str) -> str:
+    file = nodeid.split("::")[0]
+    return "tests/system" if file.startswith("tests/system/") else file
 
 
 def _is_quick(item: pytest.Item) -> bool:
