@@ -110,7 +110,17 @@ def test_067_not_scheduled_leader(lan: Lan, trio: Trio) -> None:
 
 def stall_disk(host: Host) -> None:
     """The file that the state is next written to is a pipe that nobody reads: to open it takes for ever."""
-    os.mkfifo(host.state_folder / "state.json.new")
+    pipe = host.state_folder / "state.json.new"
+
+    def took_its_place() -> bool:
+        """Not while the daemon has one there that it is writing."""
+        try:
+            os.mkfifo(pipe)
+        except FileExistsError:
+            return False
+        return True
+
+    until(took_its_place)
 
 
 def free_disk(host: Host) -> None:
