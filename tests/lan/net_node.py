@@ -2,10 +2,11 @@
 
 This file is also the program that runs in a namespace (`python net_node.py INTERFACE...`): it does what it reads on
 stdin and tells on stdout what it hears, one JSON object a line. The bridge too is in a namespace, so that the host's
-own interfaces are not touched; `Lan.close` removes everything.
+own interfaces are not touched; nothing of them stays (namespace.py).
 """
 
 import asyncio
+import contextlib
 import itertools
 import json
 import os
@@ -16,17 +17,17 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import TypedDict
+from typing import TextIO, TypedDict
 
 from kingd.core.wire.endpoint import Endpoint
 from kingd.net.problems import Problem
 from kingd.net.transport import Transport
+from tests.lan.namespace import Namespace
 
 PORT = 5466
 GROUP4 = "239.255.54.66"
 GROUP6 = "ff12::5466"
 LIMIT_S = 20.0
-COMMAND_LIMIT_S = 120.0  # the kernel makes no namespace while it clears away those of the tests before
 TOP = Path(__file__).parents[2]
 
 _serial = itertools.count()
@@ -45,31 +46,23 @@ class State(TypedDict):
 class Node:
     """One host: a namespace, and later a transport in it."""
 
-    def __init__(self, name: str, *, beside: bool = False) -> None:
-        """`beside`: a second daemon in a namespace that is there already."""
+    def __init__(self, name: str, namespace: Namespace) -> None:
         self.name = name
-        self._owns_namespace = not beside
+        self.namespace = namespace
         self.state = State(links=-1, endpoints=[], problems=[], reported=[], heard=[])
         self._process: subprocess.Popen[str] | None = None
         self._lines: queue.Queue[str] = queue.Queue()
-        if self._owns_namespace:
-            run("ip", "netns", "add", name)
-            self.ip("link set lo up")
-            # No duplicate address detection, so that an IPv6 address is usable at once.
-            self.sysctl("net/ipv6/conf/default/accept_dad", 0)
 
-    def ip(self, arguments: str) -> str:
-        return run("ip", "-n", self.name, *arguments.split())
-
-    def sysctl(self, key: str, value: int) -> None:
-        run("ip", "netns", "exec", self.name, "sh", "-c", f"echo {value} > /proc/sys/{key}")
+    def ip(self, *lines: str) -> None:
+        self.namespace.ip(*lines)
 
     def start(self, *interfaces: str) -> None:
         self._process = subprocess.Popen(
-            ["ip", "netns", "exec", self.name, sys.executable, __file__, *interfaces],
+            self.namespace.command(sys.executable, __file__, *interfaces),
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env={**os.environ, "PYTHONPATH": str(TOP)},
         )  # fmt: skip
-        threading.Thread(target=self._read, args=[self._process], daemon=True).start()
+        self._reader = threading.Thread(target=self._read, args=[self._process.stdout])
+        self._reader.start()
         self.until(lambda: self.state["links"] >= 0)
 
     def tell(self, *command: object) -> None:
@@ -96,15 +89,20 @@ class Node:
         return self._endpoints(prefix)[0]
 
     def stop(self) -> None:
-        if self._process is not None:
-            self._process.kill()
-            self._process.communicate()
-        if self._owns_namespace:
-            subprocess.run(["ip", "netns", "del", self.name], check=False)
+        if (process := self._process) is None:
+            return
+        process.kill()
+        process.wait()
+        self._reader.join()
+        assert process.stdin is not None
+        assert process.stdout is not None
+        process.stdout.close()
+        with contextlib.suppress(BrokenPipeError):
+            process.stdin.close()
 
     def udp_sockets(self) -> set[str]:
         """Inodes of the UDP sockets in the namespace."""
-        tables = run("ip", "netns", "exec", self.name, "cat", "/proc/net/udp", "/proc/net/udp6")
+        tables = self.namespace.run("cat", "/proc/net/udp", "/proc/net/udp6")
         return {line.split()[9] for line in tables.splitlines() if ":" in line.split()[0]}
 
     def heard(self, data: str) -> list[list[str | int | bool]]:
@@ -123,9 +121,8 @@ class Node:
         except queue.Empty:
             pass
 
-    def _read(self, process: subprocess.Popen[str]) -> None:
-        assert process.stdout is not None
-        for line in process.stdout:
+    def _read(self, output: TextIO) -> None:
+        for line in output:
             self._lines.put(line)
 
 
@@ -133,26 +130,27 @@ class Lan:
     """Nodes on one switch."""
 
     def __init__(self) -> None:
-        self.prefix = f"kn{os.getpid()}x{next(_serial)}"
         self.nodes: list[Node] = []
         self.switch = self.node("sw")
-        self.switch.ip("link add br0 type bridge")
-        self.switch.ip("link set br0 up")
+        self.switch.ip("link add br0 type bridge", "link set br0 up")
 
     def node(self, name: str) -> Node:
-        node = Node(f"{self.prefix}{name}")
+        node = Node(name, Namespace())
         self.nodes.append(node)
         return node
 
     def beside(self, node: Node) -> Node:
-        self.nodes.insert(0, Node(node.name, beside=True))  # stopped before its namespace goes
-        return self.nodes[0]
+        """A second daemon on that host."""
+        self.nodes.append(Node(node.name, node.namespace))
+        return self.nodes[-1]
 
     def plug(self, node: Node, interface: str = "eth0") -> str:
         """A cable from the node's interface to the switch; returns the name of the switch's port."""
         port = f"p{next(_serial)}"
-        self.switch.ip(f"link add {port} type veth peer name {interface} netns {node.name}")
-        self.switch.ip(f"link set {port} master br0 up")
+        self.switch.ip(
+            f"link add {port} type veth peer name {interface} netns {node.namespace.path}",
+            f"link set {port} master br0 up",
+        )
         node.ip(f"link set {interface} up")
         return port
 
@@ -166,10 +164,8 @@ class Lan:
     def close(self) -> None:
         for node in self.nodes:
             node.stop()
-
-
-def run(*command: str) -> str:
-    return subprocess.run(command, check=True, capture_output=True, text=True, timeout=COMMAND_LIMIT_S).stdout
+        for namespace in {node.namespace for node in self.nodes}:
+            namespace.close()
 
 
 class Agent:

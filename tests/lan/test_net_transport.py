@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from tests.conftest import require
-from tests.lan.net_node import GROUP4, PORT, Lan, Node, run
+from tests.lan.net_node import GROUP4, PORT, Lan, Node
 
 pytestmark = pytest.mark.lan
 _serial = itertools.count()
@@ -105,7 +105,7 @@ def test_address_renumbered_while_running(lan: Lan) -> None:
 
 def test_second_address_becomes_primary_when_the_first_goes(lan: Lan) -> None:
     one, two = lan.host("a", "10.1.0.1/24", "10.1.0.3/24 label eth0:vip"), lan.host("b", "10.1.0.2/24")
-    one.sysctl("net/ipv4/conf/eth0/promote_secondaries", 1)
+    one.namespace.sysctl("net/ipv4/conf/eth0/promote_secondaries", 1)
     one.start()
     two.start()
     assert_multicast(one, two, "before", host="10.1.0.1")
@@ -150,7 +150,7 @@ def test_starts_before_any_network(lan: Lan) -> None:
 
 def test_address_under_duplicate_check_is_used_when_it_is_ready(lan: Lan) -> None:
     one, two = lan.node("a"), lan.host("b")
-    one.sysctl("net/ipv6/conf/default/accept_dad", 1)
+    one.namespace.sysctl("net/ipv6/conf/default/accept_dad", 1)
     one.start()
     two.start()
     lan.plug(one)
@@ -164,7 +164,7 @@ def test_address_that_another_host_has_is_a_problem(lan: Lan) -> None:
     one, two = lan.host("a", "10.1.0.1/24"), lan.host("b", "10.1.0.2/24", "fd00:1::1/64")
     one.start()
     two.start()
-    one.sysctl("net/ipv6/conf/eth0/accept_dad", 1)
+    one.namespace.sysctl("net/ipv6/conf/eth0/accept_dad", 1)
     one.ip("address add fd00:1::1/64 dev eth0")
     one.until(lambda: one.state["problems"])
     assert ["eth0 (fd00:1::1): " in text and "dadfailed" in text for text in one.state["problems"]] == [True]
@@ -179,7 +179,7 @@ def test_interface_added_later_and_removed_leaves_the_others_alone(lan: Lan) -> 
     two.start()
     assert_multicast(one, two, "before")
     endpoints, sockets = one.state["endpoints"], one.udp_sockets()
-    one.ip(f"link add eth1 type veth peer name eth0 netns {three.name}")
+    one.ip(f"link add eth1 type veth peer name eth0 netns {three.namespace.path}")
     one.ip("link set eth1 up")
     one.ip("address add 10.2.0.1/24 dev eth1")
     three.ip("link set eth0 up")
@@ -237,14 +237,14 @@ def test_rejoin_makes_a_switch_learn_the_group_again(lan: Lan) -> None:
     two.start()
 
     def known() -> bool:
-        return f"port {port} grp {GROUP4} " in run("bridge", "-n", lan.switch.name, "mdb", "show")
+        return f"port {port} grp {GROUP4} " in lan.switch.namespace.run("bridge", "mdb", "show")
 
     forgotten_at = time.monotonic()
 
     def is_forgotten_for_good() -> bool:
         nonlocal forgotten_at
         if known():  # the kernel reports a new membership twice, up to a second apart
-            run("bridge", "-n", lan.switch.name, "mdb", "del", "dev", "br0", "port", port, "grp", GROUP4)
+            lan.switch.namespace.run("bridge", "mdb", "del", "dev", "br0", "port", port, "grp", GROUP4)
             forgotten_at = time.monotonic()
         return time.monotonic() - forgotten_at > 2
 
