@@ -222,6 +222,11 @@ class Faults:
         led_us = self.cluster.local_us(host) - node.quorum.listed_us
         return node.voters.names == self._wanted and led_us > 2 * node.timing.lease_us
 
+    def _may_begin_with(self, host: Host, voters: tuple[str, ...]) -> bool:
+        """A host without state believes its file. Who sets one up gives it the list that the others have, and not the one
+        that was to come: with its own name alone it would lead beside them."""
+        return host.name not in voters or self._is_remembered(host, voters)
+
     def _is_remembered(self, host: Host, voters: tuple[str, ...]) -> bool:
         remember = [h for h in self.cluster.hosts if h.name in voters and h.hold_us > 0 and h is not host]
         return len(remember) >= len(voters) - majority(len(voters)) + 1
@@ -297,9 +302,11 @@ class Faults:
         """As an operator does who tries again when told to wait, unless there is a later edit."""
         if edit != self._edits[host.index]:
             return
-        if host.core is not None and (
-            self.cluster.now_us < host.paused_until_us or host.core.refusal(voters) is not None
-        ):
+        if host.core is None:
+            refused = host.hold_us == 0 and not self._may_begin_with(host, voters)
+        else:
+            refused = self.cluster.now_us < host.paused_until_us or host.core.refusal(voters) is not None
+        if refused:
             self.later(_RELOAD_AGAIN_US, partial(self._reload, host, voters, edit))
         else:
             self.cluster.set_voters(host, voters)

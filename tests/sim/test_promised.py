@@ -86,6 +86,20 @@ def test_no_voter_loses_its_state_while_the_list_changes(taken: bool, elected: b
     assert faults._may_forget(cluster.hosts[1]) is elected  # noqa: SLF001 - as above
 
 
+def test_host_without_state_is_set_up_with_no_list_of_its_own() -> None:
+    """It would lead by that beside the others (simulator, seed 73229361)."""
+    options = quiet(100, 50, voters=("box2",))
+    cluster = Cluster(options.settings(), seed=1)
+    box1, box2 = cluster.hosts
+    faults = Faults(cluster, options)
+    cluster.start(box2)
+    cluster.run(3 * SECOND)
+    faults._edit(box1, ("box1",))  # noqa: SLF001 - as above
+    assert box1.settings.voters == ("box2",)
+    faults._edit(box1, ("box1", "box2"))  # noqa: SLF001 - as above
+    assert box1.settings.voters == ("box1", "box2")
+
+
 def test_voter_loses_its_state_only_where_another_one_remembers() -> None:
     options = quiet(100, 50, voters=("box1", "box2"))
     cluster = Cluster(options.settings(), seed=1)
