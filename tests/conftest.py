@@ -2,6 +2,8 @@
 
 import os
 import signal
+import threading
+from collections.abc import Iterator
 
 import pytest
 from hypothesis import settings
@@ -53,6 +55,18 @@ def _scope(nodeid: str) -> str:
 def _is_quick(item: pytest.Item) -> bool:
     parameters = item.callspec.indices if isinstance(item, pytest.Function) and hasattr(item, "callspec") else {}
     return item.get_closest_marker("slow") is None and parameters.get("seed", 0) == 0
+
+
+@pytest.fixture(autouse=True)
+def no_thread_is_left() -> Iterator[None]:
+    """One that waits for a file by its number waits for another one as soon as that is closed, and keeps it open: a program that
+    a later test runs has ended, and its output has not."""
+    before = set(threading.enumerate())
+    yield
+    for thread in set(threading.enumerate()) - before:
+        thread.join(timeout=10)
+    left = [thread.name for thread in set(threading.enumerate()) - before]
+    assert not left, f"still running: {left}"
 
 
 def require(condition: object, reason: str) -> None:

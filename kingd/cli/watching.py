@@ -1,11 +1,13 @@
 """watch and wait: what the daemon says by itself. Nothing here polls."""
 
+import contextlib
 import json
 import os
 import select
 import signal
 import sys
 import threading
+from collections.abc import Iterator
 
 import click
 
@@ -29,9 +31,9 @@ def watch(ask: Ask, as_json: bool) -> int:
     """
 
     def verb() -> int:
-        _end_with_reader()
-        for event in stream(ask.path, "Watch", first_s=ask.timeout_s):
-            print(json.dumps(event) if as_json else line(event), flush=True)
+        with _ends_with_its_reader():
+            for event in stream(ask.path, "Watch", first_s=ask.timeout_s):
+                print(json.dumps(event) if as_json else line(event), flush=True)
         return OK
 
     return attempt(verb)
@@ -49,20 +51,30 @@ def wait(ask: Ask, any_leader: bool, me: bool, as_json: bool) -> int:
     """
     if any_leader and me:
         raise click.UsageError("choose one of --leader and --me")
-    _end_with_reader()
-    return attempt(lambda: _wait(ask, me=me, as_json=as_json))
+    with _ends_with_its_reader():
+        return attempt(lambda: _wait(ask, me=me, as_json=as_json))
 
 
-def _end_with_reader() -> None:
+@contextlib.contextmanager
+def _ends_with_its_reader() -> Iterator[None]:
     """`watch | head -1` ends when head does: the next event, at which a write would notice, may be weeks away."""
+    over, end = os.pipe()
 
     def wait_for_it() -> None:
-        reader = select.poll()
-        reader.register(sys.stdout, 0)  # POLLERR and POLLHUP are told unasked
-        reader.poll()
-        os.kill(os.getpid(), signal.SIGPIPE)
+        ends = select.poll()
+        for each in (over, sys.stdout.fileno()):
+            ends.register(each, 0)  # POLLERR and POLLHUP are told unasked
+        if over not in dict(ends.poll()):
+            os.kill(os.getpid(), signal.SIGPIPE)
 
-    threading.Thread(target=wait_for_it, daemon=True).start()
+    waiting = threading.Thread(target=wait_for_it, daemon=True)
+    waiting.start()
+    try:
+        yield
+    finally:  # what is polled is kept open, and its number may be another file's by then
+        os.close(end)
+        waiting.join()
+        os.close(over)
 
 
 def _wait(ask: Ask, *, me: bool, as_json: bool) -> int:
