@@ -8,7 +8,7 @@ import signal
 import time
 from contextlib import suppress
 
-from kingd.acting.tree import Tree
+from kingd.acting.tree import Tree, children
 
 _GRACE_S = 1.0
 _GIVE_UP_S = 5.0  # what SIGKILL has not ended by then is in the kernel's hands, and may be for ever
@@ -19,7 +19,7 @@ _tree = Tree(None)
 
 def living() -> list[int]:
     """Process ids of all below us, after those that have ended were taken off the table."""
-    return [] if _reap() else [each.pid for each in _tree.living()]
+    return [] if _reap() else [each.pid for each in _tree.living()] or children()
 
 
 def end_all() -> list[int]:
