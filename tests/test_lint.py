@@ -14,8 +14,7 @@ FOLDERS = ("benchmarks", "docs", "kingd", "tests")
 LINES_MAX = 350
 # Those that are longer, with their present length. The list only shrinks: split a file, and take its line out.
 LONGER = {
-    "kingd/core/rules/claiming.py": 371,
-    "kingd/core/state/node.py": 382,
+    "kingd/core/state/node.py": 372,
     "kingd/core/wire/bodies.py": 390,
     "kingd/explorer/local.py": 528,
     "kingd/explorer/world.py": 361,
@@ -31,7 +30,7 @@ LONGER = {
     "tests/unit/test_core_handover.py": 689,
     "tests/unit/test_core_leading.py": 407,
     "tests/unit/test_core_quorum.py": 691,
-    "tests/unit/test_core_voting.py": 403,
+    "tests/unit/test_core_voting.py": 397,
     "tests/unit/test_core_will.py": 399,
 }
 SLACK = 5

@@ -18,7 +18,7 @@ from kingd.core.rules import (
     dispatch,
     following,
     leading,
-    preempting,
+    preparing,
     quorum,
     survey,
     timers,
@@ -34,7 +34,7 @@ from kingd.core.state.promise import Promise
 from kingd.core.state.quorum import Quorum
 from kingd.core.state.roles import Follower, Joining, Leader
 from kingd.core.status import Status, members, status
-from kingd.core.timing import MS, NEVER, promise_us
+from kingd.core.timing import MS, promise_us
 from kingd.core.wire.endpoint import Endpoint
 from kingd.core.wire.message import (
     NOBODY,
@@ -313,8 +313,8 @@ class Core:
             node.promise.excuse(late_us)
         if isinstance(node.state, Joining):
             node.state.excuse(late_us)
-        if node.campaign is not None and node.campaign.started_us != NEVER:
-            node.campaign.started_us += late_us
+        if node.campaign is not None and node.campaign.request is not None:
+            node.campaign.request.excuse(late_us)
         leads = isinstance(node.state, Leader) and node.now_us > node.state.stalls_at_us(node.timing)
         if leads and not node.in_quorum_mode:
             leading.on_stall(node)
@@ -334,7 +334,7 @@ class Core:
         claiming.keep_ceiling_ahead(node)
         if node.will.role is not node.role and not node.orders.stopped:
             will.write(node)
-        preempting.arm(node)
+        preparing.arm_preempting(node)
         commands.settle(node)
         if node.news.overlap_ended and (node.role is not Role.LEADER or node.campaign is None):
             node.news.end_overlap(False)

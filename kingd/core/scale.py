@@ -32,6 +32,11 @@ def reading_us(answers: int) -> int:
     return max(0, answers - _READ_AT_ONCE) * _READING_US
 
 
+def claim_us(timing: Timing, asked: int) -> tuple[int, ...]:
+    """When a claim to so many goes out again, and when it is decided. Who has not been read yet is not asked again."""
+    return tuple(us + reading_us(asked) for us in timing.asks_us(timing.claim_timeout_us))
+
+
 def ask_ahead_us(timing: Timing, *, is_large: bool) -> int:
     """How long before it would give its leader up a follower asks that is not in the line of succession: hundreds ask once.
     (No property of `Scale`, for each heartbeat needs it.)"""

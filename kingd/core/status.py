@@ -212,10 +212,9 @@ def _proves_contact(node: Node, member: Member) -> bool:
 
 def _was_asked(node: Node, member: Member, now_us: int) -> bool:
     """Of late: a question that nobody has repeated since says nothing about today."""
-    challenge = node.challenges.get(member.node, member.session)
-    return challenge is not None and challenge.sent_us > max(
-        member.contact_us, node.strangers.key_since_us, now_us - _ASKED_OF_LATE_US
-    )
+    last = node.challenges.get(member.node, member.session)
+    since_us = max(member.contact_us, node.strangers.key_since_us, now_us - _ASKED_OF_LATE_US)
+    return last is not None and last.request.is_in_vain(heard_us=since_us, now_us=now_us, wait_us=0)
 
 
 def _is_polled(node: Node, leader: Member, now_us: int) -> bool:

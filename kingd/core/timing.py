@@ -52,11 +52,9 @@ class Timing:
         unit = self.round_trip_us
         return (unit * 6 // 10, unit * 16 // 10, unit * 32 // 10)
 
-    def answer_us(self, resends: int, *, limit_us: int) -> int:
-        """How long after the first time a request that went out again so often is waited for: then it goes out once more, or
-        the limit is reached."""
-        times_us = self.resends_us
-        return times_us[resends] if resends < len(times_us) else limit_us
+    def asks_us(self, limit_us: int) -> tuple[int, ...]:
+        """When a request goes out again, after the first time, and when it is given up."""
+        return (*self.resends_us, limit_us)
 
     @property
     def claim_timeout_us(self) -> int:

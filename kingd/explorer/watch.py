@@ -15,12 +15,10 @@ TERM      no term is believed that is far above all known ones
 SHOWN     users hear of elected and deposed in turn
 """
 
-from dataclasses import replace
 from typing import NamedTuple
 
 from kingd.core.effect import Effect, Event, EventKind, Multicast, Persist, Send
 from kingd.core.state.node import TERM_JUMP_MAX, Node
-from kingd.core.state.pending import Yielded
 from kingd.core.state.roles import Leader
 from kingd.core.wire.message import NO_BALLOT, Ballot, Claim, Datagram, Grant, Probe, Resign, Role
 
@@ -45,13 +43,12 @@ class Before(NamedTuple):
     fresh: bool  # it heard its leader a moment ago
     duplicate: bool
     asked: int  # the session to which it wants to hand over
-    yielded: Yielded | None
+    ticket_us: int | None  # since when it waits for a successor
 
     @classmethod
     def of(cls, node: Node, now_us: int) -> "Before":
         fresh = node.role is Role.FOLLOWER and now_us - node.detector.evidence_us < node.timing.ask_after_us
         asked = node.handover.successor.session if node.handover and node.handover.successor else 0
-        yielded = replace(node.succession.yielded) if node.succession.yielded is not None else None
         promise = node.promise
         return cls(
             role=node.role,
@@ -62,7 +59,7 @@ class Before(NamedTuple):
             fresh=fresh,
             duplicate=node.namesake.is_there,
             asked=asked,
-            yielded=yielded,
+            ticket_us=_ticket_us(node),
         )
 
 
@@ -100,9 +97,13 @@ def _states(watch: Watch, spent: Ballot, before: Before, node: Node) -> str | No
     leads_on = isinstance(node.state, Leader) and node.ballot == before.ballot
     if leads_on and node.votes and node.votes.lease_until_us < before.lease_us:
         return "LEASE: shrank"
-    if before.yielded and node.succession.yielded and node.succession.yielded.since_us != before.yielded.since_us:
+    if None not in (before.ticket_us, _ticket_us(node)) and _ticket_us(node) != before.ticket_us:
         return "TICKET: its time begins anew"
     return None
+
+
+def _ticket_us(node: Node) -> int | None:
+    return None if node.succession.yielded is None else node.succession.yielded.request.sent_us
 
 
 def _duplicate(before: Before, node: Node, effects: list[Effect], cause: Datagram | None) -> str | None:

@@ -1,8 +1,8 @@
 """The real core with one rule taken out of it: the checker has to find each. First the ways in which hand-over, obituaries,
 leases, restarts and lists break "one leader at any instant" (docs/quorum.md, scenario 106), then other rules."""
 
-from collections.abc import Callable, Iterable
-from contextlib import AbstractContextManager, ExitStack
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import replace
 from unittest.mock import patch
 
@@ -11,10 +11,11 @@ from kingd.core.election import Core
 from kingd.core.rules import becoming, claiming, dispatch, handover, leading, namesakes, quorum, timers, voters, voting
 from kingd.core.state.members import Member
 from kingd.core.state.node import Node
-from kingd.core.state.pending import Yielded
+from kingd.core.state.pending import Campaign, Yielded
 from kingd.core.state.promise import Promise
 from kingd.core.state.roles import Leader, Votes
-from kingd.core.timing import NEVER, Timing
+from kingd.core.state.succession import Succession
+from kingd.core.timing import NEVER
 from kingd.core.wire.endpoint import Endpoint
 from kingd.core.wire.message import Ballot, Claim, Grant, NodeId, Ready, Reason, Refuse, Resign, Role, SessionId, Ticket
 
@@ -22,22 +23,23 @@ from kingd.core.wire.message import Ballot, Claim, Grant, NodeId, Ready, Reason,
 def leader_resumes_after_a_hand_over() -> AbstractContextManager[object]:
     """Where its successor did not take over in half the time, it leads on under the ballot that it gave away."""
 
-    def due_us(yielded: Yielded, timing: Timing) -> int:
-        return yielded.since_us + timing.handover_us // 2
+    def ticket_at_us(succession: Succession) -> int:
+        yielded = succession.yielded
+        return NEVER if yielded is None else yielded.request.sent_us + yielded.request.after_us[-1] // 2
 
-    def on_yielded_timer(node: Node) -> None:
+    def on_ticket_timer(node: Node) -> None:
         yielded, node.succession.yielded = node.succession.yielded, None
         assert yielded is not None
         if node.promise.ballot == yielded.ticket.ballot:
-            votes = Votes(lease_until_us=yielded.since_us + node.timing.lease_us)
+            votes = Votes(lease_until_us=yielded.request.sent_us + node.timing.lease_us)
             node.state = Leader(ballot=yielded.ticket.ballot, raised_us=node.now_us, votes=votes)
             node.promise.give(node.ballot, node.session, until_us=NEVER, led=True)
             becoming.beat(node, node.state)
 
-    stack = ExitStack()
-    stack.enter_context(patch.dict(timers.TIMERS, yielded_at_us=timers.Timer(None, on_yielded_timer)))
-    stack.enter_context(patch.object(Yielded, "due_us", due_us))
-    return stack
+    return _all(
+        patch.dict(timers.TIMERS, {"succession.ticket_at_us": timers.Timer(None, on_ticket_timer)}),
+        patch.object(Succession, "ticket_at_us", property(ticket_at_us)),
+    )
 
 
 def ticket_is_bound_to_its_bearer_only() -> AbstractContextManager[object]:
@@ -56,10 +58,7 @@ def ticket_is_bound_to_its_bearer_only() -> AbstractContextManager[object]:
             node.promise.release()
             claiming.start(node, message.reason, ticket=ticket)
 
-    stack = ExitStack()
-    stack.enter_context(patch.object(Promise, "is_free_by", is_free_by))
-    stack.enter_context(patch.object(handover, "_take_over", take_over))
-    return stack
+    return _all(patch.object(Promise, "is_free_by", is_free_by), patch.object(handover, "_take_over", take_over))
 
 
 def ticket_is_given_while_the_lease_counts() -> AbstractContextManager[object]:
@@ -101,10 +100,8 @@ def unreachable_means_dead() -> AbstractContextManager[object]:
 
 
 def promise_is_shorter_than_the_lease() -> AbstractContextManager[object]:
-    stack = ExitStack()
-    for module in ("rules.becoming", "state.durable", "election", "rules.voters"):
-        stack.enter_context(patch(f"kingd.core.{module}.promise_us", lambda lease_us: lease_us // 2))
-    return stack
+    modules = ("rules.becoming", "state.durable", "election", "rules.voters")
+    return _all(*(patch(f"kingd.core.{module}.promise_us", lambda lease_us: lease_us // 2) for module in modules))
 
 
 def lease_counts_from_the_answer() -> AbstractContextManager[object]:
@@ -149,10 +146,7 @@ def everybody_votes() -> AbstractContextManager[object]:
     def untils(node: Node, votes: Votes) -> Iterable[int]:
         return [*votes.until_us.values(), node.now_us + node.timing.lease_us]
 
-    stack = ExitStack()
-    stack.enter_context(patch.object(quorum, "is_majority", is_majority))
-    stack.enter_context(patch.object(quorum, "_untils", untils))
-    return stack
+    return _all(patch.object(quorum, "is_majority", is_majority), patch.object(quorum, "_untils", untils))
 
 
 def voter_waits_for_its_own_promise_only() -> AbstractContextManager[object]:
@@ -193,10 +187,10 @@ def raise_is_led_before_it_is_granted() -> AbstractContextManager[object]:
     """12: the higher term counts as soon as it is asked for."""
     ask = claiming._ask  # noqa: SLF001 - a mutant
 
-    def lead(node: Node) -> None:
-        ask(node)
-        if node.role is Role.LEADER and node.campaign is not None and not node.campaign.claim.prepare:
-            becoming.lead(node, Ballot(node.campaign.claim.term, node.id), node.campaign.claim.reason)
+    def lead(node: Node, campaign: Campaign) -> None:
+        ask(node, campaign)
+        if isinstance(node.state, Leader) and node.state.raising is not None:
+            becoming.lead(node, Ballot(campaign.claim.term, node.id), campaign.claim.reason)
 
     return patch.object(claiming, "_ask", lead)
 
@@ -208,16 +202,9 @@ def second_successor_gets_a_ticket_too() -> AbstractContextManager[object]:
         node = core.node
         node.now_us = now_us
         ticket = replace(yielded.ticket, successor=to.node, successor_session=to.session)
-        node.succession.yielded = replace(yielded, ticket=ticket, since_us=now_us)
-        node.multicast(
-            Resign(
-                ballot=ticket.ballot,
-                successor=to.node,
-                successor_session=to.session,
-                reason=yielded.reason,
-                leaving=yielded.leaving,
-            )
-        )
+        goodbye = replace(yielded.goodbye, successor=to.node, successor_session=to.session)
+        node.succession.yielded = Yielded(ticket, goodbye, replace(yielded.request, sent_us=now_us))
+        node.multicast(goodbye)
         return core.links_changed(node.orders.links, now_us=now_us)
 
     return _obeyed_after_the_ticket(begin_again)
@@ -227,7 +214,7 @@ def second_order_prolongs_the_ticket() -> AbstractContextManager[object]:
     """31: who has resigned waits anew for its successor."""
 
     def wait_anew(core: Core, yielded: Yielded, to: Member, now_us: int) -> list[Effect]:
-        yielded.since_us = now_us
+        yielded.request.sent_us = now_us
         return core.links_changed(core.node.orders.links, now_us=now_us)
 
     return _obeyed_after_the_ticket(wait_anew)
@@ -294,6 +281,19 @@ def any_term_is_believed() -> AbstractContextManager[object]:
 def terms_may_jump() -> AbstractContextManager[object]:
     """102: up to where terms end."""
     return patch("kingd.core.rules.dispatch.TERM_JUMP_MAX", 1 << 63)
+
+
+def _all(*patches: AbstractContextManager[object]) -> AbstractContextManager[object]:
+    """All of them, or none: what one of them cannot patch, because it has moved, leaves no other in force."""
+
+    @contextmanager
+    def entered() -> Iterator[None]:
+        with ExitStack() as stack:
+            for each in patches:
+                stack.enter_context(each)
+            yield
+
+    return entered()
 
 
 def _started(change: Callable[[Node], None]) -> AbstractContextManager[object]:

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 
 from kingd.core.effect import EventKind
-from kingd.core.scale import MEMBERS_MAX
+from kingd.core.scale import MEMBERS_MAX, claim_us
 from kingd.core.timing import MS
 from kingd.core.wire.message import (
     Claim,
@@ -394,10 +394,4 @@ def test_a_promise_outlasts_the_claim_to_all_whom_the_leader_counted(count: int)
 
 def longest_claim_us(count: int) -> int:
     """How long a candidate waits for so many, if one of them does not answer."""
-    bench = Bench()
-    bench.become_candidate(Peer(node=61))
-    campaign = bench.node.campaign
-    assert campaign is not None
-    campaign.asked |= {NodeId(1_000 + n): SessionId(1) for n in range(count - 1)}
-    campaign.resends = len(bench.node.timing.resends_us)
-    return campaign.due_us(bench.node.timing) - campaign.started_us
+    return claim_us(Bench().node.timing, count)[-1]

@@ -17,6 +17,7 @@ from kingd.core.state.members import (
     ReplayWindow,
     State,
 )
+from kingd.core.state.request import Request
 from kingd.core.timing import SECOND
 from kingd.core.wire.endpoint import Endpoint
 from kingd.core.wire.message import NodeId, Pong, Role, SessionId
@@ -210,20 +211,22 @@ def _anything() -> Pong:
 
 # -- challenges
 
+CHALLENGE = Challenge(nonce=77, request=Request(5, (40,)))
+
 
 def test_challenge_is_answered_once_by_its_nonce() -> None:
     challenges = Challenges()
-    challenges.put(NodeId(1), SessionId(2), Challenge(nonce=77, sent_us=5))
+    challenges.put(NodeId(1), SessionId(2), CHALLENGE)
     assert challenges.take(NodeId(1), SessionId(2), echo=78) is None
     assert challenges.take(NodeId(1), SessionId(3), echo=77) is None
-    assert challenges.take(NodeId(1), SessionId(2), echo=77) == Challenge(nonce=77, sent_us=5)
+    assert challenges.take(NodeId(1), SessionId(2), echo=77) == CHALLENGE
     assert challenges.take(NodeId(1), SessionId(2), echo=77) is None
 
 
 def test_flood_of_strangers_leaves_a_bounded_number_of_challenges() -> None:
     challenges = Challenges()
     for node in range(1, 3 * CHALLENGES_MAX):
-        challenges.put(NodeId(node), SessionId(1), Challenge(nonce=node, sent_us=node))
+        challenges.put(NodeId(node), SessionId(1), Challenge(node, Request(node, (40,))))
     assert len(challenges) == CHALLENGES_MAX
     assert challenges.get(NodeId(1), SessionId(1)) is None  # the oldest gave way
     assert challenges.get(NodeId(3 * CHALLENGES_MAX - 1), SessionId(1)) is not None

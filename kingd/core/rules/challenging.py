@@ -4,7 +4,9 @@ Who has proven nothing gets from us a probe, at most one per `challenge_us`, or 
 than it sent. Who is a member, and what follows from it, is decided in contact.py."""
 
 from kingd.core.state.challenges import Challenge
+from kingd.core.state.members import Member
 from kingd.core.state.node import Node
+from kingd.core.state.request import Request
 from kingd.core.timing import MS
 from kingd.core.wire.endpoint import Endpoint
 from kingd.core.wire.message import Announce, Body, Header, NodeId, Probe, ProbeAck, SessionId
@@ -20,7 +22,7 @@ def probe(node: Node, target: NodeId, session: SessionId, endpoint: Endpoint) ->
 def _challenge(node: Node, target: NodeId, session: SessionId, endpoint: Endpoint) -> int:
     """What the session has to echo; 0 = it was asked there a moment ago, or too many strangers are."""
     is_stranger = node.members.find(target, session) is None
-    last = _asked_of_late(node, target, session)
+    last = asked_of_late(node, target, session)
     if last is not None and (last.endpoint == endpoint or not is_stranger):
         return 0
     if is_stranger and not _may_probe_stranger(node):
@@ -29,19 +31,31 @@ def _challenge(node: Node, target: NodeId, session: SessionId, endpoint: Endpoin
         last.endpoint = endpoint
         return last.nonce
     nonce = node.rng.getrandbits(64) or 1
-    node.challenges.put(target, session, Challenge(nonce, node.now_us, endpoint))
+    node.challenges.put(target, session, Challenge(nonce, _request(node), endpoint))
     return nonce
+
+
+def _request(node: Node) -> Request:
+    return Request(node.now_us, (node.timing.challenge_us,))
 
 
 def _open_challenge(node: Node, target: NodeId, session: SessionId, endpoint: Endpoint) -> int:
     """The question of a moment ago once more, for it may have been lost; else a new one."""
-    last = _asked_of_late(node, target, session)
+    last = asked_of_late(node, target, session)
     return last.nonce if last is not None else _challenge(node, target, session, endpoint)
 
 
-def _asked_of_late(node: Node, target: NodeId, session: SessionId) -> Challenge | None:
+def asked_of_late(node: Node, target: NodeId, session: SessionId) -> Challenge | None:
     last = node.challenges.get(target, session)
-    return last if last is not None and node.now_us - last.sent_us < node.timing.challenge_us else None
+    return last if last is not None and node.now_us < last.request.due_us else None
+
+
+def is_in_vain(node: Node, member: Member, *, by_us: int) -> bool:
+    """It was asked after its last word, and had a round trip to answer by then: it is silent."""
+    last = node.challenges.get(member.node, member.session)
+    return last is not None and last.request.is_in_vain(
+        heard_us=member.heard_us, now_us=by_us, wait_us=node.timing.round_trip_us
+    )
 
 
 def _may_probe_stranger(node: Node) -> bool:
@@ -51,10 +65,15 @@ def _may_probe_stranger(node: Node) -> bool:
     return node.strangers.count_probe(node.now_us) or node.rng.getrandbits(3) == 0
 
 
-def probe_namesake(node: Node) -> None:
+def challenge_namesake(node: Node) -> Probe:
+    """What another process with this node's id has to echo."""
     nonce = node.rng.getrandbits(64)
-    node.challenges.put(node.id, node.session, Challenge(nonce, node.now_us))
-    node.multicast(Probe(nonce=nonce), everywhere=True, destination=node.id)
+    node.challenges.put(node.id, node.session, Challenge(nonce, _request(node)))
+    return Probe(nonce=nonce)
+
+
+def probe_namesake(node: Node) -> None:
+    node.multicast(challenge_namesake(node), everywhere=True, destination=node.id)
 
 
 def answer_probe(node: Node, header: Header, endpoint: Endpoint, message: Probe) -> None:
@@ -99,7 +118,7 @@ def answered(node: Node, header: Header, ack: ProbeAck) -> Challenge | None:
     if challenge is None:
         node.out.drop("unasked")
         return None
-    if node.now_us - challenge.sent_us > node.timing.contact_us:
+    if node.now_us - challenge.request.sent_us > node.timing.contact_us:
         node.out.drop("late")
         return None
     return challenge

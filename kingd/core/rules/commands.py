@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from kingd.core.effect import Draining, EventKind, HandedOver
 from kingd.core.problems import Ambiguous, NobodyReady, NotEligible, NotKnown, NotLeading, StepDownError
-from kingd.core.rules import becoming, claiming, draining, handover, preempting, voters
+from kingd.core.rules import becoming, claiming, handover, preparing, voters
 from kingd.core.rules.publishing import event
 from kingd.core.settings import Settings
 from kingd.core.state.members import Member
@@ -37,7 +37,7 @@ def _on_priority_changed(node: Node) -> None:
     node.backoff.succeed()
     _give_up_claim_if_ineligible(node)
     if not isinstance(node.state, Leader):
-        preempting.arm(node)
+        preparing.arm_preempting(node)
     elif node.priority == 0:
         _stand_aside(node, Reason.PRIORITY_CHANGED)
     else:
@@ -109,7 +109,7 @@ def on_drain_over(node: Node) -> None:
     if not node.eligible:
         drained(node)
         return
-    draining.end(node)
+    handover.end_drain(node)
     if drain.to is not None:
         node.succession.refuse(drain.to.node, node.now_us)
     if node.orders.stepping_down:
@@ -121,7 +121,7 @@ def stop(node: Node) -> None:
     """Waits for nothing: what runs because this node leads was ended before, or ends with the process."""
     if node.orders.stopping:
         return
-    draining.end(node)
+    handover.end_drain(node)
     node.out.append(event(node, EventKind.STOPPING, former_role=node.role, former=node.leader.node))
     node.orders.stopping = True
     if node.role is Role.LEADER:
@@ -144,7 +144,7 @@ def settle(node: Node) -> None:
         orders.end(node.now_us)
     drain = node.drain
     if drain is not None and drain.done and node.handover is None:
-        draining.end(node)  # nobody took it
+        handover.end_drain(node)  # nobody took it
         drain = None
     if orders.drain_told != (drain is not None):
         orders.drain_told = not orders.drain_told

@@ -186,7 +186,7 @@ def _has_moved(node: Node, member: Member) -> bool:
     """It did not answer, and has been heard since from another address only: it is asked there when it speaks next
     (follow_move), and a question to the former one would stand in the way of that."""
     last = node.challenges.get(member.node, member.session)
-    return last is not None and member.endpoint_seen_us <= last.sent_us < member.heard_us
+    return last is not None and member.endpoint_seen_us <= last.request.sent_us < member.heard_us
 
 
 def look_for_contact(node: Node) -> None:
@@ -217,10 +217,10 @@ def _verify(node: Node, datagram: Datagram, ack: ProbeAck, source: Endpoint) -> 
     note_returns(node, ack)
     former = node.members.get(header.source)
     if former is not None and former.session != header.session:
-        if former.contact_us > challenge.sent_us:  # it was asked before the one we know had its last word
+        if former.contact_us > challenge.request.sent_us:  # it was asked before the one we know had its last word
             node.out.drop("late")
             return None
-        if not _is_gone(node, former, source, challenge.sent_us):
+        if not _is_gone(node, former, source, challenge.request.sent_us):
             node.out.drop("duplicate-id")
             return None
         node.foreign.end(former.session)
@@ -234,7 +234,7 @@ def _verify(node: Node, datagram: Datagram, ack: ProbeAck, source: Endpoint) -> 
         version=ack.version,
         endpoint=source,
         heard_us=node.now_us,
-        contact_us=challenge.sent_us,
+        contact_us=challenge.request.sent_us,
         hold_us=ack.hold_ms * MS,
         interval_us=node.scale.announce_us,  # which it learns only now
     )
@@ -260,10 +260,9 @@ def _is_gone(node: Node, former: Member, source: Endpoint, asked_us: int) -> boo
     if former.endpoint == source or former.state is not State.ALIVE:
         return True
     last = node.challenges.get(former.node, former.session)
-    if last is None or last.sent_us < former.heard_us:
+    if last is None or last.request.sent_us < former.heard_us:
         challenging.probe(node, former.node, former.session, former.endpoint)
-        return False
-    return asked_us - last.sent_us >= node.timing.round_trip_us
+    return challenging.is_in_vain(node, former, by_us=asked_us)
 
 
 def revive(node: Node, member: Member) -> None:

@@ -4,6 +4,7 @@ A datagram that is no word of a verified session, or of an ended one, counts for
 is. What its message means is in the topics' modules."""
 
 from kingd.core.rules import (
+    campaigns,
     challenging,
     claiming,
     contact,
@@ -11,6 +12,7 @@ from kingd.core.rules import (
     handover,
     leading,
     namesakes,
+    preparing,
     quorum,
     rosters,
     seeking,
@@ -152,15 +154,15 @@ def _dispatch(node: Node, member: Member, datagram: Datagram, source: Endpoint) 
             following.on_heartbeat(node, member, body, sequence=sequence)
         case Probe() as body:
             challenging.answer_probe(node, datagram.header, source, body)
-            claiming.ask_again(node, member)
+            campaigns.ask_again(node, member)
         case ProbeAck() as body:
             _on_probe_ack(node, member, datagram.header, body, source)
         case Claim() as body:
             voting.on_claim(node, member, body)
         case Grant() as body:
-            claiming.on_grant(node, member, body)
+            (preparing if body.prepare else claiming).on_grant(node, member, body)
         case Refuse() as body:
-            claiming.on_refuse(node, member, body)
+            (preparing if body.prepare else claiming).on_refuse(node, member, body)
         case Resign() as body:
             handover.on_resign(node, member, body)
         case Ping() as body:
@@ -170,7 +172,7 @@ def _dispatch(node: Node, member: Member, datagram: Datagram, source: Endpoint) 
         case Ack() as body:
             leading.on_ack(node, member, body)
         case Offer() as body:
-            handover.on_offer(node, member, body)
+            preparing.on_offer(node, member, body)
         case Ready() as body:
             handover.on_ready(node, member, body)
         case Survey() as body:
@@ -187,7 +189,7 @@ def _on_probe_ack(node: Node, member: Member, header: Header, ack: ProbeAck, sou
     challenge = challenging.answered(node, header, ack)
     if challenge is None:
         return
-    node.note_contact(member, challenge.sent_us)
+    node.note_contact(member, challenge.request.sent_us)
     member.hold_us = ack.hold_ms * MS
     if member.would_move(source, node.now_us):
         member.move(source, node.now_us)

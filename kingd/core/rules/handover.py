@@ -6,13 +6,14 @@ followers, to that successor only. A follower that outranks the leader starts at
 that meet, the outranked one starts at Resign."""
 
 from kingd.core.effect import EventKind
-from kingd.core.rules import becoming, challenging, claiming, contact, draining, following, readiness
+from kingd.core.rules import becoming, challenging, claiming, contact, following, preparing
 from kingd.core.state.members import Member, State
 from kingd.core.state.node import Node
-from kingd.core.state.pending import Handover, Yielded
+from kingd.core.state.pending import Drain, Handover, Prepared, Yielded
+from kingd.core.state.request import Request
 from kingd.core.state.roles import Leader, Seeking
-from kingd.core.timing import MS
-from kingd.core.wire.message import NO_BALLOT, NOBODY, Ballot, Offer, Ready, Reason, Resign, Role, SessionId, Ticket
+from kingd.core.timing import DRAIN_US_MAX, MS
+from kingd.core.wire.message import NO_BALLOT, NO_SESSION, NOBODY, Ballot, Offer, Ready, Reason, Resign, Role, Ticket
 
 _GOODBYES = 3
 KEEP_MS_MAX = 0xFFFFFFFF
@@ -27,17 +28,43 @@ def begin(node: Node, reason: Reason, *, to: Member | None = None, leaving: bool
     leader = node.state
     assert isinstance(leader, Leader)
     found = [m for m in successors(node) if to is None or m is to]
-    if found and not leaving and draining.holds_up(node, reason, to=to, keep_us=keep_us):
+    if found and not leaving and _holds_up(node, reason, to=to, keep_us=keep_us):
         leader.handover = None
         return True
     best = next(iter(found), None)
-    if leaving and best is not None and leader.campaign is None and readiness.is_ready(node, best):
+    if leaving and best is not None and leader.raising is None and node.succession.is_prepared(_prepared(node, best)):
         resign(node, reason, to=best, leaving=True)
         return True
     leader.handover = Handover(reason=reason, leaving=leaving, keep_us=keep_us)
     if to is not None:
         leader.handover.tried = {m.node for m in node.members.verified() if m is not to}
     return _offer_next(node, leader)
+
+
+def _holds_up(node: Node, reason: Reason, *, to: Member | None = None, keep_us: int = 0) -> bool:
+    """Whether what runs because this node leads has to end first, while it leads on. The driver says whether there is anything
+    (`Orders.drains`), is told (`Draining`), and says when it has ended (commands.drained). The newest order counts, the time
+    from the first one."""
+    leader = node.state
+    assert isinstance(leader, Leader)
+    drain = leader.drain
+    if drain.done if drain else not node.orders.drains:
+        return False
+    over_us = node.now_us + DRAIN_US_MAX if drain is None else drain.over_us
+    leader.drain = Drain(reason=reason, to=to, keep_us=keep_us, over_us=over_us)
+    return True
+
+
+def end_drain(node: Node) -> None:
+    """It is waited for no longer."""
+    if isinstance(node.state, Leader):
+        node.state.drain = None
+
+
+def _prepared(node: Node, successor: Member) -> Prepared:
+    """What that one must have asked, to get this leadership at once."""
+    others = preparing.others(node, successor)
+    return Prepared(ballot=node.ballot, successor=successor.session, others=others)
 
 
 def successors(node: Node) -> list[Member]:
@@ -65,8 +92,7 @@ def _offer_next(node: Node, leader: Leader) -> bool:
         return False
     handover.successor = rest[0]
     handover.tried.add(rest[0].node)
-    handover.resends = 0
-    handover.offered_us = node.now_us
+    handover.offer = Request(node.now_us, node.timing.asks_us(node.timing.prepare_us))
     _offer(node, handover)
     return True
 
@@ -82,8 +108,8 @@ def on_offer_timer(node: Node) -> None:
     assert isinstance(leader, Leader)
     handover = leader.handover
     assert handover is not None
-    if handover.resends < len(node.timing.resends_us):
-        handover.resends += 1
+    assert handover.offer is not None
+    if handover.offer.again():
         _offer(node, handover)
     elif not _offer_next(node, leader):
         _nobody_takes_it(node, handover)
@@ -96,19 +122,20 @@ def _nobody_takes_it(node: Node, handover: Handover) -> None:
 
 
 def on_ready(node: Node, member: Member, ready: Ready) -> None:
-    if node.role is not Role.LEADER or ready.ballot != node.ballot or not _all_silent(node, ready):
+    leader = node.state
+    if not isinstance(leader, Leader) or ready.ballot != leader.ballot or not _all_silent(node, ready):
         return
-    if node.campaign is not None:
+    if leader.raising is not None:
         return  # its raise would take promises that a ticket for the old ballot does not free
-    handover = node.handover
+    handover = leader.handover
     if handover is not None:
         if handover.successor is member:
             resign(node, handover.reason, to=member, leaving=handover.leaving)
     elif ready.reason is Reason.LEADER_LEFT and not ready.silent:
-        readiness.note(node, member)
+        node.succession.prepare(_prepared(node, member))
     elif node.drain is not None or not _may_preempt(node, member, ready.reason):
         return
-    elif not draining.holds_up(node, ready.reason, to=member):
+    elif not _holds_up(node, ready.reason, to=member):
         resign(node, ready.reason, to=member)
 
 
@@ -129,23 +156,19 @@ def _all_silent(node: Node, ready: Ready) -> bool:
 
 def _is_silent(node: Node, member: Member) -> bool:
     challenging.probe(node, member.node, member.session, member.endpoint)
-    asked = node.challenges.get(member.node, member.session)
-    return (
-        asked is not None
-        and asked.sent_us > member.heard_us
-        and node.now_us - asked.sent_us >= node.timing.round_trip_us
-    )
+    return challenging.is_in_vain(node, member, by_us=node.now_us)
 
 
 def resign(node: Node, reason: Reason, *, to: Member | None = None, leaving: bool = False) -> None:
     """The end of this leadership, now."""
-    raised = node.campaign is not None and not node.campaign.claim.prepare
-    assert not (raised and to is not None), "its ticket would name a ballot that is about to be replaced"
-    ballot = Ballot(node.campaign.claim.term, node.id) if raised and node.campaign else node.ballot
+    leader = node.state
+    assert isinstance(leader, Leader)
+    assert not (leader.raising and to), "its ticket would name a ballot that is about to be replaced"
+    ballot = Ballot(leader.raising.claim.term, node.id) if leader.raising else leader.ballot
     goodbye = Resign(
         ballot=ballot,
         successor=to.node if to else NOBODY,
-        successor_session=to.session if to else SessionId(0),
+        successor_session=to.session if to else NO_SESSION,
         reason=reason,
         leaving=leaving,
     )
@@ -156,31 +179,24 @@ def resign(node: Node, reason: Reason, *, to: Member | None = None, leaving: boo
     becoming.seek(node, mine, delay_us=node.timing.handover_us)
     if to is not None:
         ticket = Ticket(ballot=ballot, session=node.session, successor=to.node, successor_session=to.session)
-        node.succession.give(Yielded(ticket=ticket, reason=reason, leaving=leaving, since_us=node.now_us))
+        request = Request(node.now_us, node.timing.asks_us(node.timing.handover_us))
+        node.succession.give(Yielded(ticket, goodbye, request))
         node.send(goodbye, to)
     elif leaving:
         node.orders.end(node.now_us)
     node.multicast(goodbye)
 
 
-def on_yielded_timer(node: Node) -> None:
+def on_ticket_timer(node: Node) -> None:
     """The successor was not heard to claim: the ticket may have been lost, or the successor died with it."""
     yielded = node.succession.yielded
     assert yielded is not None
-    successor = node.members.find(yielded.ticket.successor, yielded.ticket.successor_session)
-    if yielded.resends < len(node.timing.resends_us) and successor is not None:
-        yielded.resends += 1
-        if node.promise.ballot == yielded.ticket.ballot:
-            goodbye = Resign(
-                ballot=yielded.ticket.ballot,
-                successor=successor.node,
-                successor_session=successor.session,
-                reason=yielded.reason,
-                leaving=yielded.leaving,
-            )
-            node.send(goodbye, successor)
-        return
-    _give_up_on_successor(node)
+    ticket = yielded.ticket
+    successor = node.members.find(ticket.successor, ticket.successor_session)
+    if successor is None or not yielded.request.again():
+        _give_up_on_successor(node)
+    elif node.promise.ballot == ticket.ballot:
+        node.send(yielded.goodbye, successor)
 
 
 def _give_up_on_successor(node: Node) -> None:
@@ -207,16 +223,6 @@ def on_successor_leads(node: Node, member: Member) -> None:
         and node.orders.stopping
     ):
         node.orders.end(node.now_us)
-
-
-def on_offer(node: Node, leader: Member, offer: Offer) -> None:
-    if node.followed() is leader and node.leader == offer.ballot and node.can_claim and _may_prepare(node):
-        node.orders.offered_keep_us = offer.keep_ms * MS
-        claiming.start(node, offer.reason, prepare=True)
-
-
-def _may_prepare(node: Node) -> bool:
-    return node.campaign is None or node.campaign.ahead
 
 
 def on_resign(node: Node, member: Member, message: Resign) -> None:
@@ -315,7 +321,7 @@ def meet_leader(node: Node, other: Member) -> None:
 def say_goodbye(node: Node) -> None:
     """A node that leaves and does not lead."""
     goodbye = Resign(
-        ballot=NO_BALLOT, successor=NOBODY, successor_session=SessionId(0), reason=Reason.LEADER_LEFT, leaving=True
+        ballot=NO_BALLOT, successor=NOBODY, successor_session=NO_SESSION, reason=Reason.LEADER_LEFT, leaving=True
     )
     for _ in range(_GOODBYES):
         node.multicast(goodbye, everywhere=True)

@@ -89,7 +89,7 @@ def raise_term(node: Node, member: Member) -> None:
         and member.floor > state.ballot
         and member.leader == NO_BALLOT
         and member.role in (Role.JOINING, Role.SEEKING)
-        and state.campaign is None
+        and state.raising is None
         and node.now_us - state.raised_us >= _RAISE_EVERY_US
     ):
         node.see_term(member.floor.term)

@@ -3,7 +3,6 @@
 One of the two keeps the id. The other is silent until its namesake is gone, and says so in its status."""
 
 from kingd.core.rules import becoming, challenging
-from kingd.core.state.challenges import Challenge
 from kingd.core.state.node import Node
 from kingd.core.wire.endpoint import Endpoint
 from kingd.core.wire.message import Datagram, Probe, ProbeAck, Reason, Role, SessionId
@@ -20,13 +19,10 @@ def on_namesake(node: Node, datagram: Datagram, source: Endpoint) -> None:
         if node.challenges.take(node.id, node.session, echo=body.echo) is not None:
             _on_proven(node, header.role, header.session, source)
         return
-    last = node.challenges.get(node.id, node.session)
     if node.namesake.is_there or not challenging.earns_probe(node, body, source):
         return
-    if last is None or node.now_us - last.sent_us >= node.timing.challenge_us:
-        nonce = node.rng.getrandbits(64)
-        node.challenges.put(node.id, node.session, Challenge(nonce, node.now_us))
-        node.send_to(Probe(nonce=nonce), node=node.id, session=header.session, endpoint=source)
+    if challenging.asked_of_late(node, node.id, node.session) is None:
+        node.send_to(challenging.challenge_namesake(node), node=node.id, session=header.session, endpoint=source)
 
 
 def _on_proven(node: Node, role: Role, session: SessionId, source: Endpoint) -> None:

@@ -6,44 +6,49 @@ from kingd.core.rules.rivals import rivals
 from kingd.core.state.members import Member, State
 from kingd.core.state.node import Node
 from kingd.core.state.pending import Inquiry
+from kingd.core.state.request import Request
 from kingd.core.timing import MS
 from kingd.core.wire.endpoint import Endpoint
 from kingd.core.wire.message import Header, Report, Survey, Term
 
-_ROUNDS = 3
-_AGAIN_US = 150 * MS
-_GIVE_UP_US = 200 * MS  # after the last round
+_AFTER_US = (0, 150 * MS, 300 * MS, 500 * MS)
 _BATCH = 64
 _BATCH_EVERY_US = 10 * MS
 
 
 def start(node: Node, token: int) -> None:
     """One at a time: a second one asked meanwhile gets the answer of the first (the runtime sees to that)."""
-    inquiry = Inquiry(token=token, nonce=node.rng.getrandbits(64), began_us=node.now_us, asked=_asked(node))
-    inquiry.waiting = {m.node: 0 for m in inquiry.asked}
-    node.inquiry = inquiry
+    asked = sorted((m for m in node.members.everybody() if m.state is not State.LEFT), key=lambda m: m.rank)
+    node.inquiry = Inquiry(
+        token=token,
+        nonce=node.rng.getrandbits(64),
+        began_us=node.now_us,
+        asked=asked,
+        batches=[
+            (Request(node.now_us + number * _BATCH_EVERY_US, _AFTER_US), asked[at : at + _BATCH])
+            for number, at in enumerate(range(0, len(asked), _BATCH))
+        ],
+        waiting={m.node: 0 for m in asked},
+    )
     on_timer(node)
-
-
-def _asked(node: Node) -> list[Member]:
-    return sorted((m for m in node.members.everybody() if m.state is not State.LEFT), key=lambda m: m.rank)
 
 
 def on_timer(node: Node) -> None:
     inquiry = node.inquiry
-    assert inquiry is not None
-    if not inquiry.queue and (inquiry.rounds == _ROUNDS or not inquiry.waiting):
+    for request, batch in list(inquiry.batches):
+        if request.due_us > node.now_us:
+            continue
+        if not request.again():
+            inquiry.batches.remove((request, batch))
+            continue
+        for asked in batch:
+            if asked.node in inquiry.waiting:
+                inquiry.waiting[asked.node] = node.now_us
+                node.send_to(
+                    Survey(nonce=inquiry.nonce), node=asked.node, session=asked.session, endpoint=asked.endpoint
+                )
+    if not inquiry.batches:
         _finish(node, inquiry)
-        return
-    if not inquiry.queue:
-        inquiry.rounds += 1
-        inquiry.queue = [m for m in inquiry.asked if m.node in inquiry.waiting]
-    batch, inquiry.queue = inquiry.queue[:_BATCH], inquiry.queue[_BATCH:]
-    for asked in batch:
-        inquiry.waiting[asked.node] = node.now_us
-        node.send_to(Survey(nonce=inquiry.nonce), node=asked.node, session=asked.session, endpoint=asked.endpoint)
-    pause_us = _BATCH_EVERY_US if inquiry.queue else _AGAIN_US if inquiry.rounds < _ROUNDS else _GIVE_UP_US
-    inquiry.next_us = node.now_us + pause_us
 
 
 def on_survey(node: Node, asker: Header, endpoint: Endpoint, message: Survey) -> None:
@@ -56,7 +61,7 @@ def on_survey(node: Node, asker: Header, endpoint: Endpoint, message: Survey) ->
 def on_report(node: Node, header: Header, report: Report) -> None:
     """Of a member, or of somebody that is only heard of: the echo proves who it is."""
     inquiry = node.inquiry
-    if inquiry is None or report.echo != inquiry.nonce or header.source not in inquiry.waiting:
+    if report.echo != inquiry.nonce or header.source not in inquiry.waiting:
         node.out.drop("stale-answer")
         return
     if (member := node.members.find(header.source, header.session)) is not None:
@@ -77,7 +82,7 @@ def on_report(node: Node, header: Header, report: Report) -> None:
 
 
 def _finish(node: Node, inquiry: Inquiry) -> None:
-    node.inquiry = None
+    node.inquiry = Inquiry()
     leader = node.peer(node.leader.node)
     mine = SurveyRow(
         node=node.id,

@@ -17,14 +17,13 @@ from kingd.core.rules import (
     handover,
     leading,
     namesakes,
-    preempting,
-    readiness,
+    preparing,
     seeking,
     survey,
     voters,
 )
 from kingd.core.state.node import Node
-from kingd.core.state.roles import CHANGES, Follower, Joining, Leader, Seeking, State
+from kingd.core.state.roles import CHANGES, Candidate, Follower, Joining, Leader, Seeking, State
 from kingd.core.timing import NEVER
 from kingd.core.wire.message import Reason, Role
 
@@ -36,7 +35,7 @@ def _on_isolated(node: Node) -> None:
 
 def _on_ping_time(node: Node) -> None:
     following.on_ping_time(node)
-    readiness.prepare(node)
+    preparing.prepare_ahead(node)
 
 
 def _on_sweep_time(node: Node) -> None:
@@ -72,15 +71,17 @@ TIMERS = {
     "state.heartbeat_at_us": Timer(Leader, leading.on_heartbeat_time),
     "promise.until_us": Timer(Follower, following.on_expired),  # any other promise just runs out
     "state.seek_at_us": Timer(Seeking, seeking.on_seek_time),
-    "state.preempt_at_us": Timer(Follower, preempting.on_preempt_time),
+    "state.preempt_at_us": Timer(Follower, preparing.on_preempt_time),
     "rounds.sweep_at_us": Timer(None, _on_sweep_time),
     "namesake.at_us": Timer(None, namesakes.on_namesake_time),
-    "claim_at_us": Timer(None, claiming.on_timer),
+    "state.claim_at_us": Timer(Candidate, claiming.on_timer),
+    "state.raise_at_us": Timer(Leader, claiming.on_timer),
+    "state.prepare_at_us": Timer(Follower, preparing.on_timer),
     "lease_over_at_us": Timer(Leader, leading.on_lease_over),
     "state.drain_over_us": Timer(Leader, commands.on_drain_over),
-    "offer_at_us": Timer(Leader, handover.on_offer_timer),
-    "yielded_at_us": Timer(None, handover.on_yielded_timer),
-    "survey_at_us": Timer(None, survey.on_timer),
+    "state.offer_at_us": Timer(Leader, handover.on_offer_timer),
+    "succession.ticket_at_us": Timer(None, handover.on_ticket_timer),
+    "inquiry.at_us": Timer(None, survey.on_timer),
     "orders.stop_at_us": Timer(None, _on_stop_time),
 }
 """Where the deadline stands in a node -> in which role, and what is done then."""

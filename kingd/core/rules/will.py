@@ -5,11 +5,11 @@ it. It ends exactly this session for ever, so it needs no clock, and an old one 
 the same (a forger where there is no key): then the session answers a question that was asked afterwards."""
 
 from kingd.core.effect import EventKind, Will
-from kingd.core.rules import becoming, challenging, claiming, contact, following, handover
+from kingd.core.rules import becoming, challenging, claiming, contact, following, handover, preparing
 from kingd.core.state.members import Member, State
 from kingd.core.state.node import Node
 from kingd.core.state.roles import Candidate, Seeking
-from kingd.core.timing import NEVER, SPREAD_US
+from kingd.core.timing import SPREAD_US
 from kingd.core.wire.endpoint import Endpoint
 from kingd.core.wire.message import (
     SEQUENCE_MAX,
@@ -71,6 +71,7 @@ def on_obituary(node: Node, member: Member) -> None:
     contact.give_up(node, member, EventKind.MEMBER_DEAD, Reason.LEADER_CRASHED)
     handover.without(node, member)
     claiming.without(node, member)
+    preparing.without(node, member)
     if node.promise.is_held_by(member.session):
         _end_promise(node, member)
 
@@ -119,7 +120,8 @@ def _answers(node: Node, member: Member, body: Body) -> bool:
         campaign = node.campaign
         return (
             campaign is not None
+            and campaign.request is not None
             and campaign.claim.attempt == body.attempt
-            and member.obituary_us <= campaign.started_us != NEVER
+            and member.obituary_us <= campaign.request.sent_us
         )
     return False

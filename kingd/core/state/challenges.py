@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from kingd.core.state.request import Request
 from kingd.core.wire.endpoint import Endpoint
 from kingd.core.wire.message import NodeId, SessionId
 
@@ -10,10 +11,10 @@ CHALLENGES_MAX = 1024
 
 @dataclass(slots=True)
 class Challenge:
-    """A probe in flight."""
+    """A probe in flight. No timer sends it again: whoever is heard, and has not answered, is asked anew."""
 
     nonce: int
-    sent_us: int
+    request: Request
     endpoint: Endpoint | None = None  # where it went last
 
 

@@ -24,10 +24,10 @@ from kingd.core.state.namesake import Namesake
 from kingd.core.state.news import News
 from kingd.core.state.orders import Orders
 from kingd.core.state.outbox import Outbox
-from kingd.core.state.pending import Campaign, Drain, Handover, Inquiry
+from kingd.core.state.pending import Campaign, Drain, Handover, Inquiry, Preparation
 from kingd.core.state.promise import Promise
 from kingd.core.state.quorum import Quorum
-from kingd.core.state.roles import CHANGES, Candidate, Follower, Joining, Leader, Seeking, State, Votes
+from kingd.core.state.roles import CHANGES, Candidate, Follower, Joining, Leader, State, Votes
 from kingd.core.state.rounds import Rounds
 from kingd.core.state.strangers import Strangers
 from kingd.core.state.succession import Succession
@@ -85,7 +85,7 @@ class Node:
     rounds: Rounds = field(default_factory=Rounds)
     backoff: BackOff = field(default_factory=BackOff)
     succession: Succession = field(default_factory=Succession)
-    inquiry: Inquiry | None = None
+    inquiry: Inquiry = field(default_factory=Inquiry)
     will: LastWill = field(default_factory=LastWill)
     orders: Orders = field(default_factory=Orders)
     news: News = field(default_factory=News)
@@ -95,22 +95,6 @@ class Node:
         self.detector = Detector(self.timing, self.now_us)
 
     # -- deadlines that follow from something else ------------------------------------------------------------------------
-
-    @property
-    def claim_at_us(self) -> int:
-        return NEVER if self.campaign is None else self.campaign.due_us(self.timing)
-
-    @property
-    def offer_at_us(self) -> int:
-        return NEVER if self.handover is None else self.handover.due_us(self.timing)
-
-    @property
-    def yielded_at_us(self) -> int:
-        return NEVER if self.succession.yielded is None else self.succession.yielded.due_us(self.timing)
-
-    @property
-    def survey_at_us(self) -> int:
-        return NEVER if self.inquiry is None else self.inquiry.next_us
 
     @property
     def lease_over_at_us(self) -> int:
@@ -129,8 +113,14 @@ class Node:
 
     @property
     def campaign(self) -> Campaign | None:
-        """Its claim, the preparation of one, or the raise of its term."""
-        return None if isinstance(self.state, (Joining, Seeking)) else self.state.campaign
+        """Its claim, the raise of its term, or what it prepares."""
+        match self.state:
+            case Candidate(campaign=campaign) | Leader(raising=campaign):
+                return campaign
+            case Follower(preparation=Preparation(campaign=campaign)):
+                return campaign
+            case _:
+                return None
 
     @property
     def handover(self) -> Handover | None:
@@ -205,7 +195,7 @@ class Node:
         """The term that it needs next has been on the way to the disk for too long. (Who leads or has its claim out has its
         term.)"""
         campaign = self.campaign
-        if isinstance(self.state, Leader) or (campaign is not None and campaign.started_us != NEVER):
+        if isinstance(self.state, Leader) or (campaign is not None and campaign.request is not None):
             return False
         return self.durable.is_overdue(self.now_us, self.timing.claim_timeout_us) and not self._has_term
 

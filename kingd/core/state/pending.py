@@ -1,42 +1,45 @@
-"""What a node has under way: a claim, a hand-over, a survey; and when it is due. The topics' modules know what to do with
-it."""
+"""What a node has under way: a claim, a hand-over, a survey; each is a `Request`, or has one. The topics' modules know what to
+do with it."""
 
 from dataclasses import dataclass, field
 
 from kingd.core.effect import SurveyRow
-from kingd.core.scale import reading_us
 from kingd.core.state.members import Member
-from kingd.core.timing import NEVER, Timing
-from kingd.core.wire.message import NOBODY, Ballot, Claim, NodeId, Reason, SessionId, Ticket
+from kingd.core.state.request import Request
+from kingd.core.timing import NEVER
+from kingd.core.wire.message import Ballot, Claim, NodeId, Reason, Resign, SessionId, Ticket
 
 
 @dataclass(slots=True)
 class Campaign:
-    """A claim of ours in flight: whom we asked, who answered."""
+    """A claim, the raise of a term, or a preparation: whom it asks, and who has answered."""
 
     claim: Claim
     asked: dict[NodeId, SessionId]
     required: set[NodeId]  # who counts as alive: waited for until the timeout
-    started_us: int = NEVER  # NEVER: waits for the ceiling to be durable
-    sent_us: int = NEVER  # when it first went out: what a vote for it is counted from
-    resends: int = 0
+    request: Request | None = None  # None: waits for the ceiling to be durable
     granted: set[NodeId] = field(default_factory=set)
     answered: set[NodeId] = field(default_factory=set)
-    refused: set[NodeId] = field(default_factory=set)  # for a fellow candidate that I outrank: asked again
-    target: NodeId = NOBODY  # of a prepare: the leader that would step aside
-    ready: bool = False  # of a prepare: all answered well, and the leader was told so
-    ahead: bool = False  # of a prepare: in case that the leader leaves one day
+    refused: set[NodeId] = field(default_factory=set)  # of a claim: for a fellow candidate that I outrank: asked again
 
-    def due_us(self, timing: Timing) -> int:
+    @property
+    def due_us(self) -> int:
         """When to ask again, or to decide."""
-        if self.started_us == NEVER:
-            return NEVER
-        # Hundreds of answers are read one after the other: who has not been read yet is not asked again.
-        return (
-            self.started_us
-            + reading_us(len(self.asked))
-            + timing.answer_us(self.resends, limit_us=timing.claim_timeout_us)
-        )
+        return NEVER if self.request is None else self.request.due_us
+
+
+@dataclass(slots=True)
+class Preparation:
+    """Whether all would follow this node if their leader stepped aside: the leader is told so, again and again."""
+
+    campaign: Campaign
+    target: NodeId  # the leader
+    ahead: bool  # in case that it leaves one day
+    ready: Request | None = None  # all answered well: this is for the leader
+
+    @property
+    def due_us(self) -> int:
+        return self.campaign.due_us if self.ready is None else self.ready.due_us
 
 
 @dataclass(slots=True)
@@ -56,15 +59,15 @@ class Handover:
 
     reason: Reason
     leaving: bool
-    successor: Member | None = None
     keep_us: int = 0  # how long the successor, chosen by name, keeps it from those who outrank it
     tried: set[NodeId] = field(default_factory=set)
-    resends: int = 0
-    offered_us: int = 0
+    successor: Member | None = None
+    offer: Request | None = None  # to the successor
 
-    def due_us(self, timing: Timing) -> int:
+    @property
+    def due_us(self) -> int:
         """When to offer again, or to turn to the next one."""
-        return self.offered_us + timing.answer_us(self.resends, limit_us=timing.prepare_us)
+        return NEVER if self.offer is None else self.offer.due_us
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,26 +84,22 @@ class Yielded:
     """After a resignation in favour of somebody: until it leads, or its time is up."""
 
     ticket: Ticket
-    reason: Reason
-    leaving: bool
-    since_us: int
-    resends: int = 0
-
-    def due_us(self, timing: Timing) -> int:
-        """When to send the ticket again, or to wait no longer."""
-        return self.since_us + timing.answer_us(self.resends, limit_us=timing.handover_us)
+    goodbye: Resign  # which is the ticket: it goes out again, and then it is waited no longer
+    request: Request
 
 
 @dataclass(slots=True)
 class Inquiry:
-    """A survey in flight."""
+    """A survey in flight, or over: then nothing is due."""
 
-    token: int
-    nonce: int
-    began_us: int
-    asked: list[Member]
+    token: int = 0
+    nonce: int = 0
+    began_us: int = 0
+    asked: list[Member] = field(default_factory=list)
+    batches: list[tuple[Request, list[Member]]] = field(default_factory=list)  # who is asked at one time
     waiting: dict[NodeId, int] = field(default_factory=dict)  # who has not answered yet: when it was last asked
-    queue: list[Member] = field(default_factory=list)  # who is still to be asked in this round
-    rounds: int = 0
-    next_us: int = NEVER  # when the next ones are asked, or it is over
     rows: dict[NodeId, SurveyRow] = field(default_factory=dict)  # who has answered
+
+    @property
+    def at_us(self) -> int:
+        return min((request.due_us for request, _ in self.batches), default=NEVER)

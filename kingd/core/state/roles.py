@@ -5,7 +5,7 @@ wire is `message.Role`."""
 
 from dataclasses import dataclass, field
 
-from kingd.core.state.pending import Campaign, Drain, Handover
+from kingd.core.state.pending import Campaign, Drain, Handover, Preparation
 from kingd.core.timing import NEVER, Timing
 from kingd.core.wire.message import Ballot, NodeId, Role, Ticket
 
@@ -57,13 +57,17 @@ class Follower:
     in_line: bool = False  # among those who come next if the leader goes, when it last pinged the leader
     preempt_at_us: int = NEVER
     waits_for_all: bool = False  # it is put off until this node knows all whom its leader counts
-    campaign: Campaign | None = None  # a preparation
+    preparation: Preparation | None = None
+
+    @property
+    def prepare_at_us(self) -> int:
+        return NEVER if self.preparation is None else self.preparation.due_us
 
     def stand(self, *, in_line: bool) -> None:
         self.in_line = in_line
 
-    def ask(self, campaign: Campaign | None) -> None:
-        self.campaign = campaign
+    def prepare(self, preparation: Preparation | None) -> None:
+        self.preparation = preparation
 
     def put_off_preempting(self, until_us: int, *, waits_for_all: bool = False) -> None:
         """NEVER: it is armed again at the end of this step."""
@@ -94,6 +98,10 @@ class Candidate:
     inherited: Ticket | None = None
     votes: Votes = field(default_factory=Votes)
 
+    @property
+    def claim_at_us(self) -> int:
+        return self.campaign.due_us
+
 
 @dataclass(slots=True, kw_only=True)
 class Leader:
@@ -110,20 +118,28 @@ class Leader:
     echoes: dict[int, int] = field(
         default_factory=dict
     )  # heartbeats and pongs, which pings echo: sequence -> when sent
-    campaign: Campaign | None = None  # it raises its term
+    raising: Campaign | None = None  # to a higher term
     handover: Handover | None = None
     drain: Drain | None = None
+
+    @property
+    def raise_at_us(self) -> int:
+        return NEVER if self.raising is None else self.raising.due_us
+
+    @property
+    def offer_at_us(self) -> int:
+        return NEVER if self.handover is None else self.handover.due_us
 
     @property
     def drain_over_us(self) -> int:
         return NEVER if self.drain is None or self.drain.done else self.drain.over_us
 
-    def ask(self, campaign: Campaign | None) -> None:
-        self.campaign = campaign
+    def ask(self, raising: Campaign | None) -> None:
+        self.raising = raising
 
     def rise(self, ballot: Ballot, now_us: int) -> None:
         """The higher term that it asked for is granted."""
-        self.ballot, self.raised_us, self.campaign = ballot, now_us, None
+        self.ballot, self.raised_us, self.raising = ballot, now_us, None
 
     def note_raise(self, now_us: int) -> None:
         self.raised_us = now_us

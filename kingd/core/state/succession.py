@@ -4,7 +4,7 @@ docs/protocol.md 4.5."""
 from dataclasses import dataclass, field
 
 from kingd.core.state.pending import Prepared, Yielded
-from kingd.core.timing import SECOND
+from kingd.core.timing import NEVER, SECOND
 from kingd.core.wire.message import NodeId, Ticket
 
 _REFUSED_US = 10 * SECOND
@@ -22,8 +22,24 @@ class Succession:
     silent: frozenset[NodeId] = frozenset()  # who did not answer the last preparation: not waited for with its ticket
     refused: dict[NodeId, tuple[int, int]] = field(default_factory=dict)  # successor -> (not before, failures)
 
+    @property
+    def ticket_at_us(self) -> int:
+        return NEVER if self.yielded is None else self.yielded.request.due_us
+
     def give(self, yielded: Yielded) -> None:
         self.yielded = yielded
+
+    def prepare(self, prepared: Prepared) -> None:
+        self.prepared = prepared
+
+    def is_prepared(self, wanted: Prepared) -> bool:
+        """For that leadership, and to lead all of these."""
+        last = self.prepared
+        return (
+            last is not None
+            and (last.ballot, last.successor) == (wanted.ballot, wanted.successor)
+            and wanted.others <= last.others
+        )
 
     def take(self, ticket: Ticket) -> None:
         self.taken = ticket

@@ -1,0 +1,82 @@
+"""What a claim, a raise and a preparation have in common: whom they ask, and what is missing of the answers.
+docs/protocol.md 4.4. What comes of them is in claiming.py and preparing.py."""
+
+from kingd.core.rules import quorum
+from kingd.core.scale import claim_us
+from kingd.core.state.members import Member, State
+from kingd.core.state.node import Node
+from kingd.core.state.pending import Campaign
+from kingd.core.state.request import Request
+from kingd.core.wire.message import NOBODY, Claim, Grant, NodeId, Reason, Refuse, Term, Ticket
+
+
+def new(node: Node, reason: Reason, *, ticket: Ticket | None = None, target: NodeId = NOBODY) -> Campaign:
+    """For the next term, of everybody. With a target: whether they would follow if that one stepped aside; it is not asked, for
+    its resignation will say so."""
+    claim = Claim(
+        term=Term(max(node.term_seen, node.promise.ballot.term) + 1),
+        attempt=node.rng.getrandbits(32),
+        prepare=target != NOBODY,
+        reason=reason,
+        ticket=ticket,
+        lease_ms=node.lease_ms,
+    )
+    # The dead too: they may refuse, and are not waited for.
+    asked = [m for m in node.members.verified() if m.state is not State.LEFT and m.node != target]
+    silent = node.succession.silent if ticket is not None else frozenset()
+    return Campaign(
+        claim=claim,
+        asked={m.node: m.session for m in asked},
+        required={m.node for m in asked if m.state is State.ALIVE and m.node not in silent},
+    )
+
+
+def begin(node: Node, campaign: Campaign) -> None:
+    campaign.request = Request(node.now_us, claim_us(node.timing, len(campaign.asked)))
+    send(node, campaign)
+
+
+def send(node: Node, campaign: Campaign) -> None:
+    """To all who have not answered."""
+    for target, session in sorted(campaign.asked.items()):
+        member = node.members.find(target, session)
+        if member is not None and target not in campaign.answered:
+            node.send(campaign.claim, member)
+
+
+def ask_again(node: Node, member: Member) -> None:
+    """It has just challenged us, so it did not believe our claim: now it can."""
+    campaign = node.campaign
+    if campaign is None or campaign.request is None or member.node in campaign.answered:
+        return
+    if campaign.asked.get(member.node) == member.session:
+        node.send(campaign.claim, member)
+
+
+def answered(node: Node, campaign: Campaign | None, member: Member, answer: Grant | Refuse) -> Campaign | None:
+    """The one that this answers, unless it is over: the attempt is a nonce, so old answers count for nothing."""
+    if (
+        campaign is None
+        or campaign.request is None
+        or (campaign.claim.term, campaign.claim.attempt) != (answer.term, answer.attempt)
+        or campaign.asked.get(member.node) != member.session
+    ):
+        node.out.drop("stale-answer")
+        return None
+    member.contact_us = max(member.contact_us, campaign.request.sent_us)
+    return campaign
+
+
+def is_answered(node: Node, campaign: Campaign) -> bool:
+    """Nothing more to wait for."""
+    return is_carried(node, campaign) if node.in_quorum_mode else campaign.required <= campaign.answered
+
+
+def is_carried(node: Node, campaign: Campaign) -> bool:
+    """Quorum: a majority has answered well. It need not wait for others, and no refusal changes it."""
+    if not node.in_quorum_mode:
+        return False
+    quorum.extend_lease(node)
+    if campaign.claim.prepare:
+        return quorum.is_majority(node, campaign.answered)
+    return quorum.is_majority(node, campaign.granted) and quorum.has_lease(node, node.now_us)

@@ -1,0 +1,214 @@
+"""The successor's side of stepping aside: it asks all others whether they would follow it, and tells its leader.
+docs/protocol.md 4.5.
+
+Asked to by the leader (Offer); by itself, where it outranks the leader; or ahead, in case that the leader leaves one day:
+then a planned stop begins with the resignation. The leader's side is in handover.py. Only strictly higher priority preempts:
+equal ones never bounce. The wait for that doubles with each return of a flapping node."""
+
+from kingd.core.rules import campaigns, contact, following, line
+from kingd.core.state.members import Member
+from kingd.core.state.node import Node
+from kingd.core.state.pending import Preparation, Prepared
+from kingd.core.state.request import Request
+from kingd.core.state.roles import Follower
+from kingd.core.timing import MS, NEVER, SECOND
+from kingd.core.wire.message import SILENT_MAX, Grant, Offer, Ready, Reason, Refuse, SessionId
+
+_PREEMPT_WAIT_US_MAX = 600 * SECOND
+_PREEMPT_AGAIN_US = 1_000 * MS
+
+
+# -- when it begins
+
+
+def on_offer(node: Node, leader: Member, offer: Offer) -> None:
+    if node.followed() is not leader or node.leader != offer.ballot or not node.can_claim:
+        return
+    preparation = _preparation(node)
+    if preparation is None or preparation.ahead:
+        node.orders.offered_keep_us = offer.keep_ms * MS
+        _start(node, offer.reason)
+
+
+def prepare_ahead(node: Node) -> None:
+    """If this node comes next: once for each leadership, and again when somebody has come. In a large cluster it would cost too
+    much."""
+    state, leader = node.state, node.followed()
+    if (
+        not isinstance(state, Follower)
+        or leader is None
+        or node.is_large
+        or node.detector.is_silent(node.now_us)
+        or state.preparation is not None
+        or not node.can_claim
+        or state.preempt_at_us != NEVER  # it is about to ask for it anyway
+        or line.turn_us(node, without=leader.node)
+        or not following.knows_all(node, leader)
+    ):
+        return
+    prepared = Prepared(ballot=node.leader, successor=node.session, others=others(node, leader))
+    if not node.succession.is_prepared(prepared):
+        node.succession.prepare(prepared)
+        _start(node, Reason.LEADER_LEFT, ahead=True)
+
+
+def others(node: Node, member: Member) -> frozenset[SessionId]:
+    """Who is here, but for these two."""
+    return frozenset(m.session for m in node.members.alive() if m is not member)
+
+
+def arm_preempting(node: Node) -> None:
+    state, leader = node.state, node.followed()
+    if not isinstance(state, Follower) or leader is None or not _may_preempt(node, leader):
+        return
+    if state.preempt_at_us != NEVER:
+        if state.waits_for_all and following.knows_all(node, leader):
+            state.put_off_preempting(node.now_us, waits_for_all=True)
+        return
+    base_us = node.settings.preempt.wait_us
+    wait_us = max(base_us, min(base_us << min(max(0, node.last.returns - 1), 16), _PREEMPT_WAIT_US_MAX))
+    turn_us = line.turn_us(node, without=leader.node)  # the best first: or it would go up step by step
+    state.put_off_preempting(max(node.now_us, node.last.since_us + wait_us) + turn_us)
+
+
+def _may_preempt(node: Node, leader: Member) -> bool:
+    return node.priority > leader.priority and node.can_claim and node.settings.preempt.enabled
+
+
+def on_preempt_time(node: Node) -> None:
+    state, leader = node.state, node.followed()
+    assert isinstance(state, Follower)
+    state.put_off_preempting(NEVER)
+    if leader is None or not _may_preempt(node, leader):
+        return
+    if not following.knows_all(node, leader):
+        contact.verify_heard_of(node)
+        following.ask(node, leader, for_roster=True)
+        state.put_off_preempting(node.now_us + 2 * node.timing.heartbeat_us, waits_for_all=True)
+        return
+    if state.preparation is None:
+        same = node.last.priorities == (leader.priority, node.priority)
+        _start(node, Reason.HIGHER_PRIORITY if same else Reason.PRIORITY_CHANGED)
+    state.put_off_preempting(node.now_us + (_PREEMPT_AGAIN_US << min(node.backoff.failures, 2)))
+
+
+# -- how it goes on
+
+
+def _preparation(node: Node) -> Preparation | None:
+    return node.state.preparation if isinstance(node.state, Follower) else None
+
+
+def _start(node: Node, reason: Reason, *, ahead: bool = False) -> None:
+    """`ahead`: nobody wants it yet."""
+    state, target = node.state, node.leader.node
+    assert isinstance(state, Follower)
+    campaign = campaigns.new(node, reason, target=target)
+    if not node.in_quorum_mode or reason is not Reason.LEADER_LEFT:
+        campaign.answered.add(target)  # it would follow; its vote is missing where it leaves
+    preparation = Preparation(campaign, target, ahead)
+    state.prepare(preparation)
+    campaigns.begin(node, campaign)
+    _look(node, preparation)
+
+
+def _look(node: Node, preparation: Preparation) -> None:
+    if campaigns.is_answered(node, preparation.campaign):
+        _end(node, preparation)
+
+
+def on_grant(node: Node, member: Member, grant: Grant) -> None:
+    preparation = _preparation(node)
+    if preparation is None or campaigns.answered(node, preparation.campaign, member, grant) is None:
+        return
+    preparation.campaign.granted.add(member.node)
+    preparation.campaign.answered.add(member.node)
+    _look(node, preparation)
+
+
+def on_refuse(node: Node, member: Member, refuse: Refuse) -> None:
+    preparation = _preparation(node)
+    if preparation is None or campaigns.answered(node, preparation.campaign, member, refuse) is None:
+        return
+    node.see_term(refuse.holder.term)
+    if member.node in preparation.campaign.granted:
+        return  # it was said before, and comes late
+    if refuse.holder.node == preparation.target:
+        preparation.campaign.answered.add(member.node)  # as it should: it would follow if that leader stepped aside
+        _look(node, preparation)
+    elif not node.in_quorum_mode:
+        _fail(node, preparation)
+
+
+def without(node: Node, member: Member) -> None:
+    """It has died: nobody waits for its answer."""
+    preparation = _preparation(node)
+    if preparation is None or preparation.campaign.asked.get(member.node) != member.session:
+        return
+    campaign = preparation.campaign
+    campaign.required.discard(member.node)
+    if campaign.request is not None and campaign.required <= campaign.answered:
+        _end(node, preparation)
+
+
+def on_timer(node: Node) -> None:
+    preparation = _preparation(node)
+    assert preparation is not None
+    request = preparation.campaign.request
+    if preparation.ready is None:
+        assert request is not None
+        if request.again():
+            campaigns.send(node, preparation.campaign)
+        else:
+            _end(node, preparation)
+    elif preparation.ready.again():
+        _send_ready(node, preparation)
+    else:
+        _fail(node, preparation)
+
+
+def _end(node: Node, preparation: Preparation) -> None:
+    """All that answered would follow me: tell the leader, again and again, until it resigns or the time is up. Who did not
+    answer is named: the leader agrees only if it does not hear them either."""
+    campaign, leader = preparation.campaign, node.followed()
+    silent = frozenset() if node.in_quorum_mode else frozenset(campaign.required - campaign.answered)
+    if (
+        leader is None
+        or leader.node != preparation.target
+        or len(silent) > (0 if preparation.ahead else SILENT_MAX)
+        or not _is_enough(node, preparation, leader, len(silent))
+    ):
+        _fail(node, preparation)
+        return
+    node.succession.note_silent(silent)
+    _send_ready(node, preparation)
+    if preparation.ahead:
+        _drop(node)  # should it be lost, the leader asks when the time has come
+    else:
+        campaign.request = None  # answers that come now change nothing
+        preparation.ready = Request(node.now_us, node.timing.asks_us(node.timing.claim_timeout_us))
+
+
+def _is_enough(node: Node, preparation: Preparation, leader: Member, silent: int) -> bool:
+    """Nobody is there for the leader, and dead for me."""
+    if node.in_quorum_mode:
+        return campaigns.is_carried(node, preparation.campaign)
+    return len(preparation.campaign.answered) + silent + 1 >= leader.alive
+
+
+def _send_ready(node: Node, preparation: Preparation) -> None:
+    leader = node.followed()
+    if leader is not None:
+        silent = tuple(sorted(node.succession.silent))
+        node.send(Ready(ballot=node.leader, reason=preparation.campaign.claim.reason, silent=silent), leader)
+
+
+def _fail(node: Node, preparation: Preparation) -> None:
+    if not preparation.ahead:
+        node.backoff.fail()
+    _drop(node)
+
+
+def _drop(node: Node) -> None:
+    if isinstance(node.state, Follower):
+        node.state.prepare(None)
