@@ -1,7 +1,7 @@
 """A follower's side: heartbeats renew its promise, silence makes it ask, and a promise that ran out makes it seek.
 
-docs/protocol.md 4.3. The promise's expiry is the only suspicion there is. Before it, the leader is asked by
-unicast, so that a multicast that stopped reaching this host polls instead of electing."""
+docs/protocol.md 4.3. Before it runs out the leader is asked by unicast, so that a host that multicast stopped reaching polls
+instead of electing."""
 
 from kingd.core.effect import EventKind, Rejoin
 from kingd.core.rules import becoming, claiming, contact, line, quorum

@@ -1,4 +1,4 @@
-"""What the disk holds of a node, and what it was asked to hold. docs/protocol.md 4.4, 8.
+"""What the disk holds of a node, and what it was asked to hold. docs/protocol.md 4.4, docs/quorum.md 4.
 
 What is needed is asked for ahead of need: no disk stands in the way of a failover."""
 

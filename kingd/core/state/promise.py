@@ -1,6 +1,6 @@
 """The one promise that every node holds: (ballot, holder's session, until). docs/protocol.md 4.2.
 
-Following is having promised; the failure detector is the promise's expiry; nothing else suspects anybody.
+Following is having promised, and its expiry is the failure detector. What else ends it early (4.3) frees no voter's promise.
 Invariants: the floor (`ballot`, kept when the promise is over) never falls; a grant to another holder needs a
 strictly higher term; only time, the holder's own resignation, or its ticket frees `until`."""
 
