@@ -21,11 +21,24 @@ from pathlib import Path
 
 from benchmarks.measured import machine
 from kingd.core.effect import Effect, Multicast, Send
+from kingd.core.rules import saying
 from kingd.core.state.roles import Follower, Leader
 from kingd.core.timing import MS, SECOND
 from kingd.core.wire.codec import decode, encode
 from kingd.core.wire.endpoint import Endpoint
-from kingd.core.wire.message import NOBODY, Announce, Body, Claim, Datagram, Grant, Heartbeat, Ping, Pong, Role
+from kingd.core.wire.message import (
+    NO_SESSION,
+    NOBODY,
+    Announce,
+    Body,
+    Claim,
+    Datagram,
+    Grant,
+    Heartbeat,
+    Ping,
+    Pong,
+    Role,
+)
 from kingd.core.wire.repeats import Repeats
 from kingd.core.wire.seal import Seal
 from kingd.net.transport import Transport
@@ -58,8 +71,12 @@ class Bench:
 
     def hear(self, host: Host, body: Body, *, multicast: bool = False, cold: bool = False) -> float:
         """Receive this from `host`, as Runtime._on_datagram does, and encode the answer. In microseconds."""
-        destination = NOBODY if multicast else self.core.node.id
-        data = encode(core_of(host).node.datagram(body, destination=destination, multicast=multicast), _SEAL)
+        node, to = core_of(host).node, self.core.node
+        addressed = (NOBODY, NO_SESSION) if multicast else (to.id, to.session)
+        header = saying.header(
+            node, node.out.number(), destination=addressed[0], receiver=addressed[1], multicast=multicast
+        )
+        data = encode(Datagram(header, body), _SEAL)
         if cold:
             _do_something_else()
         return self._timed(lambda: self._receive(data, host.endpoint))

@@ -20,6 +20,8 @@ from kingd.core.problems import (
     Unanswering,
 )
 from kingd.core.rules import quorum, silence, voters
+from kingd.core.rules.eligibility import ineligible_reason, is_eligible
+from kingd.core.rules.publishing import me, peer
 from kingd.core.rules.rivals import rivals
 from kingd.core.rules.voters import majority
 from kingd.core.state.members import Member, State
@@ -59,13 +61,13 @@ class Status:
 
 def status(node: Node, now_us: int) -> Status:
     role, ballot, age_us, reason = _believed(node, now_us)
-    leader = node.peer(ballot.node)
+    leader = peer(node, ballot.node)
     entry = node.members.get(ballot.node)
     states = [m.state_at(now_us) for m in node.members.everybody()]
     missing = quorum.missing(node, now_us)
     reachable = len(node.voters.names) - len(missing) if node.in_quorum_mode else quorum.reachable(node, now_us)
     return Status(
-        me=node.me(),
+        me=me(node),
         role=role,
         ballot=ballot,
         leader=leader,
@@ -74,9 +76,9 @@ def status(node: Node, now_us: int) -> Status:
         valid_us=max(0, _valid_until_us(node) - now_us) if ballot.node != NOBODY else None,
         term=ballot.term or node.promise.ballot.term,
         reason=reason,
-        eligible=node.eligible,
-        ineligible_reason=node.ineligible_reason,
-        ineligible_us=max(0, node.orders.abstain_until_us - now_us) if node.ineligible_reason == "step-down" else None,
+        eligible=is_eligible(node),
+        ineligible_reason=ineligible_reason(node),
+        ineligible_us=max(0, node.orders.abstain_until_us - now_us) if ineligible_reason(node) == "step-down" else None,
         alive=states.count(State.ALIVE) + 1,
         dead=states.count(State.DEAD),
         voters=node.voters.names,
@@ -93,10 +95,10 @@ def members(node: Node, now_us: int) -> list[MemberRow]:
     leaders = {ballot.node, *(rival.node for rival in rivals(node, now_us))}
     others = [_row(m, _shown_role(m, leaders), now_us) for m in node.members.everybody()]
     own = MemberRow(
-        peer=node.me(),
+        peer=me(node),
         role=role,
         state=State.ALIVE,
-        eligible=node.eligible,
+        eligible=is_eligible(node),
         silent_us=0,
         version=node.settings.version,
     )

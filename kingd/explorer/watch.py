@@ -18,6 +18,7 @@ SHOWN     users hear of elected and deposed in turn
 from typing import NamedTuple
 
 from kingd.core.effect import Effect, Event, EventKind, Multicast, Persist, Send
+from kingd.core.rules.eligibility import is_eligible
 from kingd.core.state.node import TERM_JUMP_MAX, Node
 from kingd.core.state.roles import Leader
 from kingd.core.wire.message import NO_BALLOT, Ballot, Claim, Datagram, Grant, Probe, Resign, Role
@@ -109,7 +110,7 @@ def _ticket_us(node: Node) -> int | None:
 def _duplicate(before: Before, node: Node, effects: list[Effect], cause: Datagram | None) -> str | None:
     if not node.namesake.is_there:
         return None
-    if node.role is not Role.JOINING or node.eligible:
+    if node.role is not Role.JOINING or is_eligible(node):
         return f"DUPLICATE: it is {node.role.name.lower()}"
     if not before.duplicate and before.role is not Role.JOINING and cause and cause.header.role is Role.JOINING:
         return f"DUPLICATE: {before.role.name.lower()} gives way to {cause.header.session:x}, which is joining"

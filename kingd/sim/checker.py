@@ -24,6 +24,7 @@ BOUNDED   no table grows past its cap
 from dataclasses import dataclass, field
 
 from kingd.core.effect import Effect, Event, EventKind, Multicast, Send
+from kingd.core.rules.eligibility import ineligible_reason, is_eligible
 from kingd.core.scale import MEMBERS_MAX
 from kingd.core.state.challenges import CHALLENGES_MAX
 from kingd.core.state.members import State
@@ -197,8 +198,8 @@ class Checker:
 
     def _check_elected(self, node: Node, seen: _Session) -> None:
         self.leader_changes += 1
-        if (not node.eligible and node.ineligible_reason not in _DURABLE) or seen.stopping:
-            raise SafetyError(f"UNFIT: {_name(node)} was elected ({node.ineligible_reason})")
+        if (not is_eligible(node) and ineligible_reason(node) not in _DURABLE) or seen.stopping:
+            raise SafetyError(f"UNFIT: {_name(node)} was elected ({ineligible_reason(node)})")
         refused = seen.refused.get(seen.claims.get(node.ballot.term, -1), set()) - self._mourned
         if refused and not node.in_quorum_mode:  # there they are missing votes
             raise SafetyError(f"REFUSED: {_name(node)} leads {node.ballot} against {len(refused)} refusals")
@@ -262,12 +263,12 @@ class Checker:
         header, claim = datagram.header, datagram.body
         assert isinstance(claim, Claim)
         fit = (
-            (header.eligible or node.ineligible_reason in _DURABLE)
+            (header.eligible or ineligible_reason(node) in _DURABLE)
             and header.role is not Role.JOINING
             and not seen.stopping
         )
         if not fit and header.role is not Role.LEADER:
-            raise SafetyError(f"UNFIT: {_name(node)} claims as {header.role.name} ({node.ineligible_reason})")
+            raise SafetyError(f"UNFIT: {_name(node)} claims as {header.role.name} ({ineligible_reason(node)})")
         if claim.prepare:
             return
         ticket = claim.ticket

@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 from kingd.core.effect import Event, EventKind
 from kingd.core.rules import timers
+from kingd.core.rules.eligibility import ineligible_reason
 from kingd.core.rules.voters import majority
 from kingd.core.state.node import Node
 from kingd.core.timing import MS, SECOND, promise_us
@@ -186,8 +187,8 @@ def _describe(node: Node, cluster: Cluster) -> str:
         return f"{of.term}.{names.get(of.node, format(of.node, 'x'))}"
 
     words = [f"{node.role.name} priority={node.priority} why={node.news.why.word}"]
-    if node.ineligible_reason:
-        words.append(f"ineligible={node.ineligible_reason}")
+    if ineligible_reason(node):
+        words.append(f"ineligible={ineligible_reason(node)}")
     live = (
         f" for {(promise.until_us - now_us) // MS} ms" if promise.is_live(now_us) and promise.until_us < 1 << 61 else ""
     )

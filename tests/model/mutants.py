@@ -8,7 +8,19 @@ from unittest.mock import patch
 
 from kingd.core.effect import Effect
 from kingd.core.election import Core
-from kingd.core.rules import becoming, claiming, dispatch, handover, leading, namesakes, quorum, timers, voters, voting
+from kingd.core.rules import (
+    becoming,
+    claiming,
+    dispatch,
+    handover,
+    leading,
+    namesakes,
+    quorum,
+    saying,
+    timers,
+    voters,
+    voting,
+)
 from kingd.core.state.members import Member
 from kingd.core.state.node import Node
 from kingd.core.state.pending import Campaign, Yielded
@@ -72,8 +84,9 @@ def ticket_is_given_while_the_lease_counts() -> AbstractContextManager[object]:
             return
         assert isinstance(node.state, Leader)
         node.state.handover = None
-        node.multicast(
-            Resign(ballot=node.ballot, successor=to.node, successor_session=to.session, reason=reason, leaving=leaving)
+        saying.multicast(
+            node,
+            Resign(ballot=node.ballot, successor=to.node, successor_session=to.session, reason=reason, leaving=leaving),
         )
 
     return patch.object(handover, "resign", leads_on)
@@ -204,7 +217,7 @@ def second_successor_gets_a_ticket_too() -> AbstractContextManager[object]:
         ticket = replace(yielded.ticket, successor=to.node, successor_session=to.session)
         goodbye = replace(yielded.goodbye, successor=to.node, successor_session=to.session)
         node.succession.yielded = Yielded(ticket, goodbye, replace(yielded.request, sent_us=now_us))
-        node.multicast(goodbye)
+        saying.multicast(node, goodbye)
         return core.links_changed(node.orders.links, now_us=now_us)
 
     return _obeyed_after_the_ticket(begin_again)

@@ -11,7 +11,7 @@ from kingd.core.state.node import Node
 from kingd.core.state.roles import CHANGES
 from tests.unit.test_layering import SOURCES
 
-FIELDS_MAX = 27
+FIELDS_MAX = 25
 HINTS = get_type_hints(Node)
 OWNERS = {n: k for n, k in HINTS.items() if isinstance(k, type) and k.__module__.startswith("kingd.core.state.")}
 ROLES = {role.__name__ for role in CHANGES}

@@ -1,6 +1,6 @@
 """From one role to the next: what each begins with. docs/protocol.md 4. `Node.become` is the exchange itself."""
 
-from kingd.core.rules import line
+from kingd.core.rules import contact, line, saying
 from kingd.core.state.members import Member
 from kingd.core.state.node import Node
 from kingd.core.state.roles import Candidate, Joining, Leader, Seeking
@@ -34,13 +34,13 @@ def seek(node: Node, reason: Reason | None, *, delay_us: int) -> None:
 def back_off(node: Node) -> None:
     """A claim came to nothing: come again later, and ever later while there is no two-way contact with anybody (an odd ring
     of one-way links would rotate for ever)."""
-    if node.has_contact():
+    if contact.has_contact(node):
         node.backoff.succeed()
     else:
         node.backoff.fail()
     node.backoff.wait_for_foreign(node.hears_foreign_leader())
     unit_us = 2 * node.timing.leader_timeout_us
-    wait_us = node.jitter(unit_us, 2 * unit_us) << min(node.backoff.failures, 5)
+    wait_us = node.rng.randint(unit_us, 2 * unit_us) << min(node.backoff.failures, 5)
     _, crowd = line.before_me(node, NOBODY)
     seek(node, None, delay_us=wait_us + line.chance_us(node, crowd))
 
@@ -65,7 +65,7 @@ def lead(node: Node, ballot: Ballot, reason: Reason, *, contact_us: int = -1) ->
     if isinstance(former, Leader):
         leader = former
         leader.rise(ballot, node.now_us)
-        node.line.look_again()
+        node.succession.look_again()
         node.news.explain(reason)
     else:
         assert isinstance(former, Candidate)
@@ -81,5 +81,13 @@ def beat(node: Node, leader: Leader) -> None:
     alive = len(node.members.alive()) + 1
     # A lease hangs on each of them, so in quorum mode none is left out.
     every_us = node.timing.heartbeat_us if node.in_quorum_mode else node.scale.beat_us(alive)
-    body = Heartbeat(interval_ms=every_us // MS, lonely=node.is_lonely(), alive=alive, lease_ms=node.lease_ms)
-    leader.note_beat(node.multicast(body), every_us=every_us, now_us=node.now_us)
+    body = Heartbeat(interval_ms=every_us // MS, lonely=is_lonely(node), alive=alive, lease_ms=node.lease_ms)
+    leader.note_beat(saying.multicast(node, body), every_us=every_us, now_us=node.now_us)
+
+
+def is_lonely(node: Node) -> bool:
+    """Leader without a fresh proof that anybody hears it. (In quorum mode it would have lost its lease.)"""
+    if node.in_quorum_mode or not isinstance(node.state, Leader):
+        return False
+    proven_us = node.state.proven_us
+    return proven_us < 0 or node.now_us - proven_us > node.timing.contact_us

@@ -1,7 +1,7 @@
 """What a claim, a raise and a preparation have in common: whom they ask, and what is missing of the answers.
 docs/protocol.md 4.4. What comes of them is in claiming.py and preparing.py."""
 
-from kingd.core.rules import quorum
+from kingd.core.rules import quorum, saying
 from kingd.core.scale import claim_us
 from kingd.core.state.members import Member, State
 from kingd.core.state.node import Node
@@ -41,7 +41,7 @@ def send(node: Node, campaign: Campaign) -> None:
     for target, session in sorted(campaign.asked.items()):
         member = node.members.find(target, session)
         if member is not None and target not in campaign.answered:
-            node.send(campaign.claim, member)
+            saying.send(node, campaign.claim, member)
 
 
 def ask_again(node: Node, member: Member) -> None:
@@ -50,7 +50,7 @@ def ask_again(node: Node, member: Member) -> None:
     if campaign is None or campaign.request is None or member.node in campaign.answered:
         return
     if campaign.asked.get(member.node) == member.session:
-        node.send(campaign.claim, member)
+        saying.send(node, campaign.claim, member)
 
 
 def answered(node: Node, campaign: Campaign | None, member: Member, answer: Grant | Refuse) -> Campaign | None:

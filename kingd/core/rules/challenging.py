@@ -3,6 +3,7 @@
 Who has proven nothing gets from us a probe, at most one per `challenge_us`, or the answer to its own, and never more bytes
 than it sent. Who is a member, and what follows from it, is decided in contact.py."""
 
+from kingd.core.rules import saying
 from kingd.core.state.challenges import Challenge
 from kingd.core.state.members import Member
 from kingd.core.state.node import Node
@@ -16,7 +17,7 @@ def probe(node: Node, target: NodeId, session: SessionId, endpoint: Endpoint) ->
     """Challenge a session, unless it was a moment ago."""
     nonce = _challenge(node, target, session, endpoint)
     if nonce:
-        node.send_to(Probe(nonce=nonce), node=target, session=session, endpoint=endpoint)
+        saying.send_to(node, Probe(nonce=nonce), target=target, session=session, endpoint=endpoint)
 
 
 def _challenge(node: Node, target: NodeId, session: SessionId, endpoint: Endpoint) -> int:
@@ -73,7 +74,7 @@ def challenge_namesake(node: Node) -> Probe:
 
 
 def probe_namesake(node: Node) -> None:
-    node.multicast(challenge_namesake(node), everywhere=True, destination=node.id)
+    saying.multicast(node, challenge_namesake(node), everywhere=True, destination=node.id)
 
 
 def answer_probe(node: Node, header: Header, endpoint: Endpoint, message: Probe) -> None:
@@ -104,7 +105,7 @@ def _acknowledge(node: Node, header: Header, endpoint: Endpoint, *, echo: int, n
         returns=returns,
         hold_ms=-(-node.durable.hold_us // MS),
     )
-    node.send_to(body, node=header.source, session=header.session, endpoint=endpoint)
+    saying.send_to(node, body, target=header.source, session=header.session, endpoint=endpoint)
 
 
 def earns_probe(node: Node, body: Body, source: Endpoint) -> bool:

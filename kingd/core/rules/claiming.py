@@ -7,7 +7,7 @@ grants for it count for nothing."""
 
 from dataclasses import replace
 
-from kingd.core.rules import becoming, campaigns, line, quorum, voters
+from kingd.core.rules import becoming, campaigns, line, quorum, saying, voters
 from kingd.core.state.members import Member
 from kingd.core.state.node import Node
 from kingd.core.state.pending import Campaign
@@ -125,7 +125,7 @@ def on_refuse(node: Node, member: Member, refuse: Refuse) -> None:
     elif member.node not in campaign.refused and _is_free(node, refuse, campaign):
         campaign.refused.add(member.node)
         ticket = node.ticket(refuse.holder, refuse.holder_session)
-        node.send(replace(campaign.claim, ticket=ticket), member)
+        saying.send(node, replace(campaign.claim, ticket=ticket), member)
     elif refuse.holder.term >= campaign.claim.term or refuse.led or _outranks_me(node, refuse):
         give_way(node, refuse)
     else:
@@ -176,7 +176,7 @@ def come_again(node: Node) -> None:
     """Soon, by rank, and not at once: two candidates that each claim when the other gives way would do so every round trip."""
     node.backoff.count_duel()
     unit_us = line.patient_us(node, node.timing.round_trip_us)
-    becoming.seek(node, None, delay_us=line.turn_us(node) + node.jitter(unit_us // 2, unit_us * 2))
+    becoming.seek(node, None, delay_us=line.turn_us(node) + node.rng.randint(unit_us // 2, unit_us * 2))
 
 
 def give_up(node: Node) -> None:
@@ -196,7 +196,7 @@ def resign_claim(node: Node) -> None:
     for target, session in sorted(state.campaign.asked.items()):
         member = node.members.find(target, session)
         if member is not None:
-            node.send(goodbye, member)
+            saying.send(node, goodbye, member)
 
 
 def _decide(node: Node, campaign: Campaign) -> None:

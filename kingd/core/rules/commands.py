@@ -8,7 +8,8 @@ from dataclasses import replace
 from kingd.core.effect import Draining, EventKind, HandedOver
 from kingd.core.problems import Ambiguous, NobodyReady, NotEligible, NotKnown, NotLeading, StepDownError
 from kingd.core.rules import becoming, claiming, handover, preparing, voters
-from kingd.core.rules.publishing import event
+from kingd.core.rules.eligibility import is_eligible
+from kingd.core.rules.publishing import event, peer
 from kingd.core.settings import Settings
 from kingd.core.state.members import Member
 from kingd.core.state.node import Node
@@ -52,7 +53,7 @@ def set_unfit(node: Node, why: str) -> None:
 
 
 def _give_up_claim_if_ineligible(node: Node) -> None:
-    if node.campaign is not None and node.role is not Role.LEADER and not node.eligible:
+    if node.campaign is not None and node.role is not Role.LEADER and not is_eligible(node):
         claiming.give_up(node)
 
 
@@ -97,7 +98,7 @@ def drained(node: Node) -> None:
     if drain is None or drain.done:
         return
     drain.done = True
-    if not handover.begin(node, drain.reason, to=drain.to, keep_us=drain.keep_us) and not node.eligible:
+    if not handover.begin(node, drain.reason, to=drain.to, keep_us=drain.keep_us) and not is_eligible(node):
         handover.resign(node, drain.reason)
 
 
@@ -106,7 +107,7 @@ def on_drain_over(node: Node) -> None:
     not lead goes all the same."""
     drain = node.drain
     assert drain is not None
-    if not node.eligible:
+    if not is_eligible(node):
         drained(node)
         return
     handover.end_drain(node)
@@ -152,7 +153,7 @@ def settle(node: Node) -> None:
     if not orders.stepping_down:
         return
     if node.role is Role.FOLLOWER:
-        node.out.append(HandedOver(node.peer(node.leader.node)))
+        node.out.append(HandedOver(peer(node, node.leader.node)))
         orders.stepping_down = False
     elif node.handover is None and node.succession.yielded is None and drain is None:
         node.out.append(HandedOver(None))

@@ -4,7 +4,7 @@ An announcement is a hint. A node becomes a member when it answers a probe (chal
 claims to have."""
 
 from kingd.core.effect import EventKind
-from kingd.core.rules import challenging, line, survey
+from kingd.core.rules import challenging, line, saying, survey
 from kingd.core.rules.publishing import tell_of
 from kingd.core.scale import MEMBERS_MAX, announce_us
 from kingd.core.state.members import Member, State
@@ -49,7 +49,7 @@ def announce(node: Node) -> None:
     if rounds.is_new and not (node.is_large and leader is not None):
         rounds.announce_soon(node.now_us)
     else:
-        rounds.announce_later(node.now_us + node.jitter(interval_us // 2, interval_us * 3 // 2))
+        rounds.announce_later(node.now_us + node.rng.randint(interval_us // 2, interval_us * 3 // 2))
 
 
 def _say_who_i_am(node: Node, interval_us: int) -> None:
@@ -57,9 +57,9 @@ def _say_who_i_am(node: Node, interval_us: int) -> None:
         name=node.settings.name, version=node.settings.version, interval_ms=interval_us // MS, tags=node.settings.tags
     )
     alone = not node.members.alive()
-    node.multicast(body, everywhere=True, broadcast=alone and node.settings.broadcast)
+    saying.multicast(node, body, everywhere=True, broadcast=alone and node.settings.broadcast)
     for target, session, endpoint in _unicast_copies(node, alone=alone):
-        node.send_to(body, node=target, session=session, endpoint=endpoint)
+        saying.send_to(node, body, target=target, session=session, endpoint=endpoint)
     if node.role is Role.JOINING and node.rounds.announced < 2:
         challenging.probe_namesake(node)
 
@@ -187,6 +187,12 @@ def _has_moved(node: Node, member: Member) -> bool:
     (follow_move), and a question to the former one would stand in the way of that."""
     last = node.challenges.get(member.node, member.session)
     return last is not None and member.endpoint_seen_us <= last.request.sent_us < member.heard_us
+
+
+def has_contact(node: Node) -> bool:
+    """Some live member provably heard this node a short while ago."""
+    fresh_us = node.now_us - node.timing.contact_us
+    return any(m.contact_us >= fresh_us for m in node.members.alive())
 
 
 def look_for_contact(node: Node) -> None:

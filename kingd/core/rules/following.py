@@ -4,7 +4,7 @@ docs/protocol.md 4.3. Before it runs out the leader is asked by unicast, so that
 instead of electing."""
 
 from kingd.core.effect import EventKind, Rejoin
-from kingd.core.rules import becoming, claiming, contact, line, quorum
+from kingd.core.rules import becoming, claiming, contact, line, quorum, saying
 from kingd.core.scale import ask_ahead_us
 from kingd.core.state.members import Member, State
 from kingd.core.state.node import Node
@@ -82,7 +82,7 @@ def _renew(node: Node, leader: Member, ballot: Ballot, *, sequence: int) -> None
         if has_told:  # our grant was a proof of contact; one given while joining did not say that we take part
             _prove_later(node, state)
     if quorum.may_renew(node, leader):
-        node.send(Ack(sequence=sequence), leader)
+        saying.send(node, Ack(sequence=sequence), leader)
 
 
 def follow(node: Node, leader: Member, ballot: Ballot, reason: Reason | None = None) -> Follower:
@@ -90,7 +90,7 @@ def follow(node: Node, leader: Member, ballot: Ballot, reason: Reason | None = N
     if node.leader != ballot:
         # In a large one others need not know whom each follows, and a newcomer is about to say more of itself anyway.
         if not node.is_large and node.rounds.is_at_rest:
-            node.rounds.announce_by(node.now_us + node.jitter(0, node.scale.spread_us))
+            node.rounds.announce_by(node.now_us + node.rng.randint(0, node.scale.spread_us))
         node.last.begin(node.now_us, priority=leader.priority, mine=node.priority)
     node.succession.end(leader.node, node.now_us)
     state = Follower()
@@ -110,7 +110,7 @@ def follow(node: Node, leader: Member, ballot: Ballot, reason: Reason | None = N
 def _first_ping_us(node: Node, state: Follower) -> int:
     """A large cluster would storm its new leader, which has just heard from each of them anyway."""
     at_once = state.in_line or not node.is_large
-    return 0 if at_once else node.jitter(0, node.scale.spread_us)
+    return 0 if at_once else node.rng.randint(0, node.scale.spread_us)
 
 
 def renew(node: Node, state: Follower, leader: Member, ballot: Ballot) -> None:
@@ -189,7 +189,7 @@ def _prove_later(node: Node, state: Follower) -> None:
         wait_us = node.timing.ping_us * (1 if alone else 2)  # others in the line prove it as well
     else:
         interval_us = node.scale.ping_us
-        wait_us = node.jitter(interval_us * 3 // 4, interval_us * 5 // 4)
+        wait_us = node.rng.randint(interval_us * 3 // 4, interval_us * 5 // 4)
     state.prove_at_us = node.now_us + wait_us
     state.ping_at_us = min(state.prove_at_us, _next_question(node, state))
 
@@ -208,7 +208,7 @@ def ask(node: Node, leader: Member, *, for_roster: bool = False) -> None:
     polling = _polls(node, leader)
     if polling:
         rejoin(node)
-    node.send(Ping(nonce=nonce, heard=leader.heard_sequence, polling=polling or for_roster), leader)
+    saying.send(node, Ping(nonce=nonce, heard=leader.heard_sequence, polling=polling or for_roster), leader)
 
 
 def hears_multicast(node: Node) -> bool:

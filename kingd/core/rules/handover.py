@@ -6,7 +6,8 @@ followers, to that successor only. A follower that outranks the leader starts at
 that meet, the outranked one starts at Resign."""
 
 from kingd.core.effect import EventKind
-from kingd.core.rules import becoming, challenging, claiming, contact, following, preparing
+from kingd.core.rules import becoming, challenging, claiming, contact, following, preparing, saying
+from kingd.core.rules.eligibility import is_eligible
 from kingd.core.state.members import Member, State
 from kingd.core.state.node import Node
 from kingd.core.state.pending import Drain, Handover, Prepared, Yielded
@@ -100,7 +101,7 @@ def _offer_next(node: Node, leader: Leader) -> bool:
 def _offer(node: Node, handover: Handover) -> None:
     assert handover.successor is not None
     keep_ms = min(handover.keep_us // MS, KEEP_MS_MAX)
-    node.send(Offer(ballot=node.ballot, reason=handover.reason, keep_ms=keep_ms), handover.successor)
+    saying.send(node, Offer(ballot=node.ballot, reason=handover.reason, keep_ms=keep_ms), handover.successor)
 
 
 def on_offer_timer(node: Node) -> None:
@@ -117,7 +118,7 @@ def on_offer_timer(node: Node) -> None:
 
 def _nobody_takes_it(node: Node, handover: Handover) -> None:
     """A planned stop goes on without a successor; a step-down leaves things as they are."""
-    if handover.leaving or not node.eligible:
+    if handover.leaving or not is_eligible(node):
         resign(node, handover.reason, leaving=handover.leaving)
 
 
@@ -181,10 +182,10 @@ def resign(node: Node, reason: Reason, *, to: Member | None = None, leaving: boo
         ticket = Ticket(ballot=ballot, session=node.session, successor=to.node, successor_session=to.session)
         request = Request(node.now_us, node.timing.asks_us(node.timing.handover_us))
         node.succession.give(Yielded(ticket, goodbye, request))
-        node.send(goodbye, to)
+        saying.send(node, goodbye, to)
     elif leaving:
         node.orders.end(node.now_us)
-    node.multicast(goodbye)
+    saying.multicast(node, goodbye)
 
 
 def on_ticket_timer(node: Node) -> None:
@@ -196,7 +197,7 @@ def on_ticket_timer(node: Node) -> None:
     if successor is None or not yielded.request.again():
         _give_up_on_successor(node)
     elif node.promise.ballot == ticket.ballot:
-        node.send(yielded.goodbye, successor)
+        saying.send(node, yielded.goodbye, successor)
 
 
 def _give_up_on_successor(node: Node) -> None:
@@ -262,7 +263,7 @@ def _take_over(node: Node, member: Member, message: Resign) -> None:
         return  # long spent, and only now here: who gave it away follows again, or leads
     if node.promise.ballot > message.ballot and node.role is not Role.LEADER:
         return  # an old ticket: I have promised above it since
-    if not node.eligible or node.role is Role.JOINING:
+    if not is_eligible(node) or node.role is Role.JOINING:
         return
     if (
         node.role is not Role.LEADER
@@ -324,4 +325,4 @@ def say_goodbye(node: Node) -> None:
         ballot=NO_BALLOT, successor=NOBODY, successor_session=NO_SESSION, reason=Reason.LEADER_LEFT, leaving=True
     )
     for _ in range(_GOODBYES):
-        node.multicast(goodbye, everywhere=True)
+        saying.multicast(node, goodbye, everywhere=True)

@@ -1,6 +1,6 @@
 """A leader's side: heartbeats, the proof that somebody hears it, raising its term, standing down. docs/protocol.md 4.6."""
 
-from kingd.core.rules import becoming, claiming, contact, handover, quorum, rosters
+from kingd.core.rules import becoming, claiming, contact, handover, quorum, rosters, saying
 from kingd.core.state.members import Member
 from kingd.core.state.node import Node
 from kingd.core.state.roles import Leader
@@ -14,10 +14,10 @@ def on_heartbeat_time(node: Node) -> None:
     leader = node.state
     assert isinstance(leader, Leader)
     quorum.extend_lease(node)
-    if node.is_lonely() and node.hears_foreign_leader() and _had_time_to_meet(node):
+    if becoming.is_lonely(node) and node.hears_foreign_leader() and _had_time_to_meet(node):
         stand_down(node)
         return
-    if node.is_lonely():
+    if becoming.is_lonely(node):
         contact.look_for_contact(node)
     becoming.beat(node, leader)
 
@@ -52,7 +52,7 @@ def note_rival(node: Node, member: Member, header: Header) -> None:
 
 def on_ping(node: Node, member: Member, ping: Ping) -> None:
     """Anybody's question is answered; a follower's carries the proof that it hears me."""
-    sequence = node.send(Pong(echo=ping.nonce), member)
+    sequence = saying.send(node, Pong(echo=ping.nonce), member)
     state = node.state
     if not isinstance(state, Leader):
         return

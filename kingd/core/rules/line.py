@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 
+from kingd.core.rules.eligibility import is_eligible
 from kingd.core.state.members import Member, third_rank
 from kingd.core.state.node import Node
 from kingd.core.state.roles import Follower
@@ -35,22 +36,22 @@ def patient_us(node: Node, wait_us: int) -> int:
 
 def chance_us(node: Node, crowd: int) -> int:
     """Behind so many a turn is a matter of chance, whatever became of those before."""
-    return node.jitter(0, node.scale.turns_us) if crowd > _SLOTS_MAX else 0
+    return node.rng.randint(0, node.scale.turns_us) if crowd > _SLOTS_MAX else 0
 
 
 def look_again(node: Node) -> None:
     """Somebody new may be in it."""
-    node.line.look_again()
+    node.succession.look_again()
     if isinstance(node.state, Follower):
         node.state.stand(in_line=is_next(node, node.rank))
 
 
 def is_next(node: Node, rank: tuple[int, int]) -> bool:
     """Whether who has this rank would be among the first three to lead if the leader went."""
-    if node.now_us >= node.line.until_us:
+    if node.now_us >= node.succession.line_until_us:
         leader = node.promise.led.node
         known = node.members.everybody_alive(node.now_us)
         ranks = [m.rank for m in known if m.eligible and m.node != leader]
-        best = third_rank([*ranks, node.rank] if node.eligible else ranks)
-        node.line.know(best, until_us=node.now_us + node.scale.line_us)
-    return node.line.has(rank)
+        best = third_rank([*ranks, node.rank] if is_eligible(node) else ranks)
+        node.succession.know(best, until_us=node.now_us + node.scale.line_us)
+    return node.succession.is_next(rank)

@@ -2,7 +2,7 @@
 
 One of the two keeps the id. The other is silent until its namesake is gone, and says so in its status."""
 
-from kingd.core.rules import becoming, challenging
+from kingd.core.rules import becoming, challenging, saying
 from kingd.core.state.node import Node
 from kingd.core.wire.endpoint import Endpoint
 from kingd.core.wire.message import Datagram, Probe, ProbeAck, Reason, Role, SessionId
@@ -22,7 +22,9 @@ def on_namesake(node: Node, datagram: Datagram, source: Endpoint) -> None:
     if node.namesake.is_there or not challenging.earns_probe(node, body, source):
         return
     if challenging.asked_of_late(node, node.id, node.session) is None:
-        node.send_to(challenging.challenge_namesake(node), node=node.id, session=header.session, endpoint=source)
+        saying.send_to(
+            node, challenging.challenge_namesake(node), target=node.id, session=header.session, endpoint=source
+        )
 
 
 def _on_proven(node: Node, role: Role, session: SessionId, source: Endpoint) -> None:

@@ -5,7 +5,8 @@ Asked to by the leader (Offer); by itself, where it outranks the leader; or ahea
 then a planned stop begins with the resignation. The leader's side is in handover.py. Only strictly higher priority preempts:
 equal ones never bounce. The wait for that doubles with each return of a flapping node."""
 
-from kingd.core.rules import campaigns, contact, following, line
+from kingd.core.rules import campaigns, contact, following, line, saying
+from kingd.core.rules.eligibility import can_claim
 from kingd.core.state.members import Member
 from kingd.core.state.node import Node
 from kingd.core.state.pending import Preparation, Prepared
@@ -22,7 +23,7 @@ _PREEMPT_AGAIN_US = 1_000 * MS
 
 
 def on_offer(node: Node, leader: Member, offer: Offer) -> None:
-    if node.followed() is not leader or node.leader != offer.ballot or not node.can_claim:
+    if node.followed() is not leader or node.leader != offer.ballot or not can_claim(node):
         return
     preparation = _preparation(node)
     if preparation is None or preparation.ahead:
@@ -40,7 +41,7 @@ def prepare_ahead(node: Node) -> None:
         or node.is_large
         or node.detector.is_silent(node.now_us)
         or state.preparation is not None
-        or not node.can_claim
+        or not can_claim(node)
         or state.preempt_at_us != NEVER  # it is about to ask for it anyway
         or line.turn_us(node, without=leader.node)
         or not following.knows_all(node, leader)
@@ -72,7 +73,7 @@ def arm_preempting(node: Node) -> None:
 
 
 def _may_preempt(node: Node, leader: Member) -> bool:
-    return node.priority > leader.priority and node.can_claim and node.settings.preempt.enabled
+    return node.priority > leader.priority and can_claim(node) and node.settings.preempt.enabled
 
 
 def on_preempt_time(node: Node) -> None:
@@ -200,7 +201,7 @@ def _send_ready(node: Node, preparation: Preparation) -> None:
     leader = node.followed()
     if leader is not None:
         silent = tuple(sorted(node.succession.silent))
-        node.send(Ready(ballot=node.leader, reason=preparation.campaign.claim.reason, silent=silent), leader)
+        saying.send(node, Ready(ballot=node.leader, reason=preparation.campaign.claim.reason, silent=silent), leader)
 
 
 def _fail(node: Node, preparation: Preparation) -> None:

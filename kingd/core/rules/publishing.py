@@ -4,7 +4,7 @@ In: the node after each step, and who came or went. Out: `Event` effects. A loss
 told at once: a planned hand-over, or a leader that stalled and asks whether it still leads. Its end is one event, or
 none; what takes longer than a hand-over may is told. (Answers are not delayed: `status` says "not known" meanwhile.)"""
 
-from kingd.core.effect import Event, EventKind
+from kingd.core.effect import Event, EventKind, Peer
 from kingd.core.state.members import Member
 from kingd.core.state.node import Node
 from kingd.core.timing import NEVER
@@ -62,15 +62,15 @@ def event(node: Node, kind: EventKind, *, former_role: Role, former: NodeId, rea
         role=node.role,
         previous_role=former_role,
         term=node.leader.term or node.promise.ballot.term,
-        leader=node.peer(node.leader.node),
-        previous_leader=node.peer(former),
+        leader=peer(node, node.leader.node),
+        previous_leader=peer(node, former),
         reason=node.news.why if reason is None else reason,
     )
 
 
 def tell_of(node: Node, kind: EventKind, member: Member, reason: Reason) -> None:
     """A member came or went."""
-    leader = node.peer(node.leader.node)
+    leader = peer(node, node.leader.node)
     node.out.append(
         Event(
             kind=kind,
@@ -80,6 +80,21 @@ def tell_of(node: Node, kind: EventKind, member: Member, reason: Reason) -> None
             leader=leader,
             previous_leader=leader,
             reason=reason,
-            member=node.peer(member.node),
+            member=peer(node, member.node),
         )
     )
+
+
+def me(node: Node) -> Peer:
+    return Peer(node=node.id, name=node.settings.name, priority=node.priority, endpoint=None)
+
+
+def peer(node: Node, target: NodeId) -> Peer | None:
+    if target == NOBODY:
+        return None
+    if target == node.id:
+        return me(node)
+    member = node.members.get(target)
+    if member is None:
+        return Peer(node=target, name=f"{target:016x}", priority=0, endpoint=None)
+    return Peer(node=target, name=member.name, priority=member.priority, endpoint=member.endpoint)

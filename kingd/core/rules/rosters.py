@@ -2,7 +2,7 @@
 
 A roster is a hint: its entries are probed like any stranger, or heard of in a large cluster."""
 
-from kingd.core.rules import challenging
+from kingd.core.rules import challenging, saying
 from kingd.core.state.members import Member, State
 from kingd.core.state.node import Node
 from kingd.core.wire.endpoint import Endpoint
@@ -27,7 +27,7 @@ def send(node: Node, to: Member) -> None:
     alive = len(others) + 1 + (to.state is State.ALIVE)
     for page in range(0, max(len(chosen), 1), _SIZE):
         entries = [_roster_entry(m) for m in chosen[page : page + _SIZE]]
-        node.send(Roster(entries=tuple(entries), alive=alive), to)
+        saying.send(node, Roster(entries=tuple(entries), alive=alive), to)
 
 
 def _roster_entry(member: Member) -> RosterEntry:

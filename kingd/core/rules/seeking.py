@@ -1,6 +1,7 @@
 """A node without a leader: it listens (joining), leaves it to the better ones, then claims. docs/protocol.md 4.4."""
 
 from kingd.core.rules import becoming, claiming, contact, following, line, quorum
+from kingd.core.rules.eligibility import is_eligible
 from kingd.core.state.node import Node
 from kingd.core.state.roles import Joining, Seeking
 from kingd.core.wire.message import NO_BALLOT, Role
@@ -36,7 +37,7 @@ def on_seek_time(node: Node) -> None:
         # It has run out, as those of hundreds to the same candidate. Few may duel: that costs them a round trip.
         state.put_off(node.promise.until_us + line.turn_us(node))
         node.promise.release()
-    elif not node.eligible:
+    elif not is_eligible(node):
         state.put_off(node.now_us + node.timing.leader_timeout_us)
     elif node.hears_foreign_leader() and not node.foreign.lonely:
         becoming.back_off(node)  # somebody leads, and is being probed
@@ -71,7 +72,7 @@ def look_around(node: Node, state: Seeking) -> None:
 
 def _look_for_contact(node: Node, state: Seeking) -> None:
     """It backs off ever longer because nobody answers it: the first round trip ends that, or that nobody is there."""
-    if node.has_contact() or contact.hears_nobody(node):
+    if contact.has_contact(node) or contact.hears_nobody(node):
         node.backoff.succeed()
         state.hurry(node.now_us + line.turn_us(node))
         return

@@ -2,6 +2,8 @@
 not ok. Of many members some are asked after the others: 450 answers at once would not fit into a socket."""
 
 from kingd.core.effect import Surveyed, SurveyRow
+from kingd.core.rules import saying
+from kingd.core.rules.publishing import peer
 from kingd.core.rules.rivals import rivals
 from kingd.core.state.members import Member, State
 from kingd.core.state.node import Node
@@ -19,7 +21,7 @@ _BATCH_EVERY_US = 10 * MS
 def start(node: Node, token: int) -> None:
     """One at a time: a second one asked meanwhile gets the answer of the first (the runtime sees to that)."""
     asked = sorted((m for m in node.members.everybody() if m.state is not State.LEFT), key=lambda m: m.rank)
-    node.inquiry = Inquiry(
+    node.orders.inquiry = Inquiry(
         token=token,
         nonce=node.rng.getrandbits(64),
         began_us=node.now_us,
@@ -34,7 +36,7 @@ def start(node: Node, token: int) -> None:
 
 
 def on_timer(node: Node) -> None:
-    inquiry = node.inquiry
+    inquiry = node.orders.inquiry
     for request, batch in list(inquiry.batches):
         if request.due_us > node.now_us:
             continue
@@ -44,8 +46,8 @@ def on_timer(node: Node) -> None:
         for asked in batch:
             if asked.node in inquiry.waiting:
                 inquiry.waiting[asked.node] = node.now_us
-                node.send_to(
-                    Survey(nonce=inquiry.nonce), node=asked.node, session=asked.session, endpoint=asked.endpoint
+                saying.send_to(
+                    node, Survey(nonce=inquiry.nonce), target=asked.node, session=asked.session, endpoint=asked.endpoint
                 )
     if not inquiry.batches:
         _finish(node, inquiry)
@@ -53,14 +55,14 @@ def on_timer(node: Node) -> None:
 
 def on_survey(node: Node, asker: Header, endpoint: Endpoint, message: Survey) -> None:
     """Whoever asks is told: the answer is no longer than the question."""
-    leader = node.peer(node.leader.node)
+    leader = peer(node, node.leader.node)
     report = Report(echo=message.nonce, name=node.settings.name, leader_name=leader.name if leader else "")
-    node.send_to(report, node=asker.source, session=asker.session, endpoint=endpoint)
+    saying.send_to(node, report, target=asker.source, session=asker.session, endpoint=endpoint)
 
 
 def on_report(node: Node, header: Header, report: Report) -> None:
     """Of a member, or of somebody that is only heard of: the echo proves who it is."""
-    inquiry = node.inquiry
+    inquiry = node.orders.inquiry
     if report.echo != inquiry.nonce or header.source not in inquiry.waiting:
         node.out.drop("stale-answer")
         return
@@ -82,8 +84,8 @@ def on_report(node: Node, header: Header, report: Report) -> None:
 
 
 def _finish(node: Node, inquiry: Inquiry) -> None:
-    node.inquiry = Inquiry()
-    leader = node.peer(node.leader.node)
+    node.orders.inquiry = Inquiry()
+    leader = peer(node, node.leader.node)
     mine = SurveyRow(
         node=node.id,
         name=node.settings.name,

@@ -81,7 +81,7 @@ TIMERS = {
     "state.drain_over_us": Timer(Leader, commands.on_drain_over),
     "state.offer_at_us": Timer(Leader, handover.on_offer_timer),
     "succession.ticket_at_us": Timer(None, handover.on_ticket_timer),
-    "inquiry.at_us": Timer(None, survey.on_timer),
+    "orders.inquiry.at_us": Timer(None, survey.on_timer),
     "orders.stop_at_us": Timer(None, _on_stop_time),
 }
 """Where the deadline stands in a node -> in which role, and what is done then."""

@@ -4,7 +4,7 @@ A promise to a leader is refused to others while the leader is heard; after one 
 first, and the claimant's resend is judged by what came of it. A promise to a candidate is refused to others until
 it runs out or is resigned."""
 
-from kingd.core.rules import becoming, claiming, following, quorum, rosters
+from kingd.core.rules import becoming, claiming, following, quorum, rosters, saying
 from kingd.core.state.members import Member
 from kingd.core.state.node import Node
 from kingd.core.state.roles import Follower
@@ -27,7 +27,7 @@ def on_claim(node: Node, claimant: Member, claim: Claim) -> None:
         return
     if isinstance(answer, Grant) and not claim.prepare:
         _promise(node, claimant, claim)
-    node.send(answer, claimant)
+    saying.send(node, answer, claimant)
     if isinstance(answer, Refuse) and answer.led and not claim.prepare:
         rosters.send(node, claimant)  # it may not know that leader, or not where it is
 

@@ -5,7 +5,7 @@ it. It ends exactly this session for ever, so it needs no clock, and an old one 
 the same (a forger where there is no key): then the session answers a question that was asked afterwards."""
 
 from kingd.core.effect import EventKind, Will
-from kingd.core.rules import becoming, challenging, claiming, contact, following, handover, preparing
+from kingd.core.rules import becoming, challenging, claiming, contact, following, handover, preparing, saying
 from kingd.core.state.members import Member, State
 from kingd.core.state.node import Node
 from kingd.core.state.roles import Candidate, Seeking
@@ -34,7 +34,7 @@ def write(node: Node) -> None:
     if node.will.write(node.role, (group, to)):
         # A new leader has others come next: a follower's will that still names the former ones is good enough for a while.
         spread_us = SPREAD_US if node.is_large and node.role is Role.FOLLOWER else 0
-        node.out.append(Will(Datagram(node.header(SEQUENCE_MAX), Obituary()), to, group, spread_us))
+        node.out.append(Will(Datagram(saying.header(node, SEQUENCE_MAX), Obituary()), to, group, spread_us))
 
 
 def _addressees(node: Node) -> tuple[bool, tuple[Endpoint, ...]]:

@@ -1,4 +1,4 @@
-"""The state of one node: who it is, what it knows, by owner, and how it speaks.
+"""The state of one node: who it is, and what it knows, by owner.
 
 What belongs to one role only is in `state` (roles.py); all else has an owner, a small object beside this one whose fields
 no other module writes. The rules live in kingd/core/rules, one topic each: they are functions over `Node`; `election.Core`
@@ -8,9 +8,8 @@ draws from anything but `rng`."""
 import random
 from dataclasses import dataclass, field
 
-from kingd.core.effect import Multicast, Peer, Send
 from kingd.core.scale import Scale
-from kingd.core.settings import Settings, Voters, digest_of
+from kingd.core.settings import Settings, Voters
 from kingd.core.state.backoff import BackOff
 from kingd.core.state.challenges import Challenges
 from kingd.core.state.detector import Detector
@@ -18,13 +17,12 @@ from kingd.core.state.durable import Durable
 from kingd.core.state.foreign import ForeignLeaders
 from kingd.core.state.lastleader import LastLeader
 from kingd.core.state.lastwill import LastWill
-from kingd.core.state.line import Line
 from kingd.core.state.members import Member, Members
 from kingd.core.state.namesake import Namesake
 from kingd.core.state.news import News
 from kingd.core.state.orders import Orders
 from kingd.core.state.outbox import Outbox
-from kingd.core.state.pending import Campaign, Drain, Handover, Inquiry, Preparation
+from kingd.core.state.pending import Campaign, Drain, Handover, Preparation
 from kingd.core.state.promise import Promise
 from kingd.core.state.quorum import Quorum
 from kingd.core.state.roles import CHANGES, Candidate, Follower, Joining, Leader, State, Votes
@@ -32,23 +30,7 @@ from kingd.core.state.rounds import Rounds
 from kingd.core.state.strangers import Strangers
 from kingd.core.state.succession import Succession
 from kingd.core.timing import MS, NEVER, Timing
-from kingd.core.wire.endpoint import Endpoint
-from kingd.core.wire.message import (
-    NO_BALLOT,
-    NO_SESSION,
-    NOBODY,
-    Ballot,
-    Body,
-    Datagram,
-    Header,
-    NodeId,
-    Reason,
-    Role,
-    SessionId,
-    Term,
-    Ticket,
-    VoterList,
-)
+from kingd.core.wire.message import NO_BALLOT, Ballot, NodeId, Reason, Role, SessionId, Term, Ticket, VoterList
 
 _LEASE_GUARD = 50  # so small a part of the lease is its last: what a leader says takes time to arrive
 TERM_JUMP_MAX = 1 << 32  # a term that far above all known ones is a mistake or an attack, never a history
@@ -79,13 +61,11 @@ class Node:
     foreign: ForeignLeaders = field(default_factory=ForeignLeaders)
     last: LastLeader = field(default_factory=LastLeader)
     namesake: Namesake = field(default_factory=Namesake)
-    line: Line = field(default_factory=Line)
 
     # What is under way, whatever the role.
     rounds: Rounds = field(default_factory=Rounds)
     backoff: BackOff = field(default_factory=BackOff)
     succession: Succession = field(default_factory=Succession)
-    inquiry: Inquiry = field(default_factory=Inquiry)
     will: LastWill = field(default_factory=LastWill)
     orders: Orders = field(default_factory=Orders)
     news: News = field(default_factory=News)
@@ -177,43 +157,6 @@ class Node:
         return (-self.priority, self.id)
 
     @property
-    def ineligible_reason(self) -> str | None:
-        """Why this node must not lead now, or None."""
-        if self.namesake.is_there:
-            return "duplicate-id"
-        if self.priority == 0:
-            return "priority-0"
-        if self.orders.stopping:
-            return "stopping"
-        if self.now_us < self.orders.abstain_until_us:
-            return "step-down"
-        if self.orders.unfit:
-            return self.orders.unfit
-        return "state-not-writable" if self._waits_for_disk() else None
-
-    def _waits_for_disk(self) -> bool:
-        """The term that it needs next has been on the way to the disk for too long. (Who leads or has its claim out has its
-        term.)"""
-        campaign = self.campaign
-        if isinstance(self.state, Leader) or (campaign is not None and campaign.request is not None):
-            return False
-        return self.durable.is_overdue(self.now_us, self.timing.claim_timeout_us) and not self._has_term
-
-    @property
-    def _has_term(self) -> bool:
-        """The next term that it would claim is durable."""
-        return self.term_seen < self.durable.ceiling
-
-    @property
-    def can_claim(self) -> bool:
-        """At once: what is prepared must not wait for a disk."""
-        return self.eligible and self._has_term
-
-    @property
-    def eligible(self) -> bool:
-        return self.ineligible_reason is None
-
-    @property
     def leader(self) -> Ballot:
         """The ballot that this node leads or follows right now; NO_BALLOT = it knows of no leader."""
         if isinstance(self.state, Leader):
@@ -256,11 +199,6 @@ class Node:
         if isinstance(self.state, Leader):
             self.state.note_contact(sent_us)
 
-    def has_contact(self) -> bool:
-        """Some live member provably heard this node a short while ago."""
-        fresh_us = self.now_us - self.timing.contact_us
-        return any(m.contact_us >= fresh_us for m in self.members.alive())
-
     @property
     def lease_end_us(self) -> int:
         """When this node, if it leads, stops saying so: a little before its lease is over."""
@@ -272,91 +210,13 @@ class Node:
         """What a promise to this node is counted on for; 0 in availability mode."""
         return self.timing.lease_us // MS if self.in_quorum_mode else 0
 
-    def is_lonely(self) -> bool:
-        """Leader without a fresh proof that anybody hears it. (In quorum mode it would have lost its lease.)"""
-        if self.in_quorum_mode or not isinstance(self.state, Leader):
-            return False
-        proven_us = self.state.proven_us
-        return proven_us < 0 or self.now_us - proven_us > self.timing.contact_us
-
     def ticket(self, ballot: Ballot, session: SessionId) -> Ticket:
         """With it this node claims the promises to that ballot: who held it gave it to this node, or is dead."""
         return Ticket(ballot=ballot, session=session, successor=self.id, successor_session=self.session)
 
-    def me(self) -> Peer:
-        return Peer(node=self.id, name=self.settings.name, priority=self.priority, endpoint=None)
-
-    def peer(self, node: NodeId) -> Peer | None:
-        if node == NOBODY:
-            return None
-        if node == self.id:
-            return self.me()
-        member = self.members.get(node)
-        if member is None:
-            return Peer(node=node, name=f"{node:016x}", priority=0, endpoint=None)
-        return Peer(node=node, name=member.name, priority=member.priority, endpoint=member.endpoint)
-
-    # -- saying --------------------------------------------------------------------------------------------------------
-
-    def datagram(
-        self,
-        body: Body,
-        *,
-        destination: NodeId = NOBODY,
-        receiver: SessionId = NO_SESSION,
-        multicast: bool = False,
-    ) -> Datagram:
-        header = self.header(self.out.number(), destination=destination, receiver=receiver, multicast=multicast)
-        return Datagram(header, body)
-
-    def header(
-        self,
-        sequence: int,
-        *,
-        destination: NodeId = NOBODY,
-        receiver: SessionId = NO_SESSION,
-        multicast: bool = False,
-    ) -> Header:
-        return Header(
-            cluster=self.settings.cluster,
-            source=self.id,
-            destination=destination,
-            session=self.session,
-            receiver=receiver,
-            sequence=sequence,
-            leader=self.leader,
-            floor=self.promise.ballot,
-            priority=self.priority,
-            role=self.role,
-            eligible=self.eligible,
-            voters=self.voter_list,
-            wanted=digest_of(self.settings.voters),
-            blank=self.is_blank,
-            multicast=multicast,
-        )
-
-    def send(self, body: Body, to: Member) -> int:
-        """Unicast to a member; the sequence number it went out with."""
-        return self.send_to(body, node=to.node, session=to.session, endpoint=to.endpoint)
-
-    def send_to(self, body: Body, *, node: NodeId, session: SessionId, endpoint: Endpoint) -> int:
-        """Unicast to that session of that node (or to whoever is there)."""
-        self.out.append(Send(self.datagram(body, destination=node, receiver=session), endpoint))
-        return self.out.sequence
-
-    def multicast(
-        self, body: Body, *, everywhere: bool = False, broadcast: bool = False, destination: NodeId = NOBODY
-    ) -> int:
-        datagram = self.datagram(body, destination=destination, multicast=True)
-        self.out.append(Multicast(datagram, everywhere=everywhere, broadcast=broadcast))
-        return self.out.sequence
-
     def see_term(self, term: Term) -> None:
         """Somebody knows of it."""
         self.term_seen = max(self.term_seen, term)
-
-    def jitter(self, low_us: int, high_us: int) -> int:
-        return self.rng.randint(low_us, high_us)
 
     # -- becoming ------------------------------------------------------------------------------------------------------
 
@@ -367,6 +227,6 @@ class Node:
             for member in self.members.verified():
                 member.rival = False
         self.state = state
-        self.line.look_again()
+        self.succession.look_again()
         if reason is not None:
             self.news.explain(reason)

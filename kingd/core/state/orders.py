@@ -2,8 +2,9 @@
 
 In: orders of the operator and of the driver (commands.py), and what came of them (handover.py)."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from kingd.core.state.pending import Inquiry
 from kingd.core.timing import NEVER
 
 
@@ -17,6 +18,7 @@ class Orders:
     links: int = 0  # that are usable
     isolated_at_us: int = NEVER  # without any for so long it leads nobody
     started: bool = False  # users were told that it runs
+    inquiry: Inquiry = field(default_factory=Inquiry)  # the survey under way
     stepping_down: bool = False  # users are to be told who took over
     abstain_for_us: int = 0  # of the step-down under way
     abstain_until_us: int = 0  # after a step-down: does not lead until then

@@ -1,5 +1,5 @@
-"""Who is to lead after whom: tickets given and taken, who prepared for it, and with whom it came to nothing.
-docs/protocol.md 4.5."""
+"""Who is to lead after whom: who comes next, tickets given and taken, who prepared for it, and with whom it came to nothing.
+docs/protocol.md 4.1, 4.5."""
 
 from dataclasses import dataclass, field
 
@@ -22,9 +22,23 @@ class Succession:
     silent: frozenset[NodeId] = frozenset()  # who did not answer the last preparation: not waited for with its ticket
     refused: dict[NodeId, tuple[int, int]] = field(default_factory=dict)  # successor -> (not before, failures)
 
+    # The line: the first three to lead if the leader went. Looked up now and then: a large cluster has much to look through.
+    third: tuple[int, int] | None = None  # rank of the third in it; None: they are fewer ...
+    line_until_us: int = 0  # ... as looked up for so long
+
     @property
     def ticket_at_us(self) -> int:
         return NEVER if self.yielded is None else self.yielded.request.due_us
+
+    def look_again(self) -> None:
+        """Somebody new may be in the line."""
+        self.line_until_us = 0
+
+    def know(self, third: tuple[int, int] | None, *, until_us: int) -> None:
+        self.third, self.line_until_us = third, until_us
+
+    def is_next(self, rank: tuple[int, int]) -> bool:
+        return self.third is None or rank <= self.third
 
     def give(self, yielded: Yielded) -> None:
         self.yielded = yielded
