@@ -4,8 +4,7 @@ core returns them so, and every driver carries them out so, none before all of a
 no log, disk or client. Nothing that is sent relies on a `Persist` beside it: what has to be durable first is said after
 `Core.persisted`.
 
-`match` over `Effect` is checked for exhaustiveness by mypy: an effect that a driver forgets is a type error.
-"""
+`match` over `Effect` is checked for exhaustiveness by mypy: an effect that a driver forgets is a type error."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -45,8 +44,7 @@ class Persist:
     `term` is that of the newest leadership followed: what a later session of this node follows is not below it. `hold_us`
     is the longest promise that this node may give: a later session gives none for so long. `voters` is the list in force,
     with which a later session begins. Nothing waits for it for as long as `spread_us`: the driver may write it at any moment
-    of that.
-    """
+    of that."""
 
     ceiling: Term
     term: Term

@@ -36,17 +36,7 @@ from kingd.core.state.roles import Follower, Joining, Leader
 from kingd.core.status import Status, members, status
 from kingd.core.timing import MS, promise_us
 from kingd.core.wire.endpoint import Endpoint
-from kingd.core.wire.message import (
-    NOBODY,
-    Ballot,
-    Datagram,
-    Heartbeat,
-    NodeId,
-    Reason,
-    Role,
-    SessionId,
-    Term,
-)
+from kingd.core.wire.message import NOBODY, Ballot, Datagram, Heartbeat, NodeId, Reason, Role, SessionId, Term
 
 _FIRED_MAX = 16  # a handler may arm what is due at once; more than this is a timer that is not re-armed
 
@@ -227,8 +217,7 @@ class Core:
 
     def links_changed(self, links: int, *, now_us: int) -> list[Effect]:
         """How many network links are usable now. Without any a leader cannot know that it leads: it stops after four
-        beats.
-        """
+        beats."""
         self._begin(now_us)
         commands.set_links(self.node, links)
         return self._end()

@@ -21,8 +21,7 @@ from kingd.core.problems import (
 )
 from kingd.core.rules import quorum, silence, voters
 from kingd.core.rules.eligibility import ineligible_reason, is_eligible
-from kingd.core.rules.publishing import me, peer
-from kingd.core.rules.rivals import rivals
+from kingd.core.rules.publishing import me, peer, rivals
 from kingd.core.rules.voters import majority
 from kingd.core.state.members import Member, State
 from kingd.core.state.node import Node

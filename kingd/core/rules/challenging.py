@@ -20,6 +20,11 @@ def probe(node: Node, target: NodeId, session: SessionId, endpoint: Endpoint) ->
         saying.send_to(node, Probe(nonce=nonce), target=target, session=session, endpoint=endpoint)
 
 
+def probe_member(node: Node, member: Member) -> None:
+    """Where it has proven that it is."""
+    probe(node, member.node, member.session, member.endpoint)
+
+
 def _challenge(node: Node, target: NodeId, session: SessionId, endpoint: Endpoint) -> int:
     """What the session has to echo; 0 = it was asked there a moment ago, or too many strangers are."""
     is_stranger = node.members.find(target, session) is None
@@ -61,8 +66,7 @@ def is_in_vain(node: Node, member: Member, *, by_us: int) -> bool:
 
 def _may_probe_stranger(node: Node) -> bool:
     """Who makes up hosts by the thousand must not make us send by the thousand; an honest newcomer among them, who announces
-    itself again and again, gets its turn.
-    """
+    itself again and again, gets its turn."""
     return node.strangers.count_probe(node.now_us) or node.rng.getrandbits(3) == 0
 
 

@@ -13,7 +13,7 @@ from kingd.core.state.node import Node
 from kingd.core.state.pending import Campaign
 from kingd.core.state.roles import Candidate, Follower, Leader, Seeking
 from kingd.core.timing import MS, SPREAD_US
-from kingd.core.wire.message import NO_SESSION, NOBODY, Ballot, Claim, Grant, Reason, Refuse, Resign, Role, Term, Ticket
+from kingd.core.wire.message import Ballot, Claim, Grant, Reason, Refuse, Resign, Role, Term, Ticket
 
 
 def start(node: Node, reason: Reason, *, ticket: Ticket | None = None) -> None:
@@ -192,7 +192,7 @@ def resign_claim(node: Node) -> None:
     if not isinstance(state, Candidate) or claim is None:
         return
     ballot = Ballot(claim.term, node.id)
-    goodbye = Resign(ballot=ballot, successor=NOBODY, successor_session=NO_SESSION, reason=claim.reason, leaving=False)
+    goodbye = Resign(ballot=ballot, reason=claim.reason)
     for target, session in sorted(state.campaign.asked.items()):
         member = node.members.find(target, session)
         if member is not None:

@@ -157,7 +157,7 @@ def verify_heard_of(node: Node, at_most: int = MEMBERS_MAX) -> bool:
     waiting = [m for m in heard_of if m.asked_us < 0 or node.now_us - m.asked_us > SECOND]
     for member in waiting[:at_most]:
         member.asked_us = node.now_us
-        challenging.probe(node, member.node, member.session, member.endpoint)
+        challenging.probe_member(node, member)
     return bool(waiting)
 
 
@@ -179,7 +179,7 @@ def ask_voters(node: Node) -> None:
     """Each voter's answer tells what it has promised."""
     for member in node.members.alive():
         if member.name in node.voters.names and not _has_moved(node, member):
-            challenging.probe(node, member.node, member.session, member.endpoint)
+            challenging.probe_member(node, member)
 
 
 def _has_moved(node: Node, member: Member) -> bool:
@@ -198,7 +198,7 @@ def has_contact(node: Node) -> bool:
 def look_for_contact(node: Node) -> None:
     """Ask whom I heard last whether they hear me."""
     for member in sorted(node.members.alive(), key=lambda m: -m.heard_us)[:_LOOK_AT]:
-        challenging.probe(node, member.node, member.session, member.endpoint)
+        challenging.probe_member(node, member)
 
 
 def hears_nobody(node: Node) -> bool:
@@ -267,7 +267,7 @@ def _is_gone(node: Node, former: Member, source: Endpoint, asked_us: int) -> boo
         return True
     last = node.challenges.get(former.node, former.session)
     if last is None or last.request.sent_us < former.heard_us:
-        challenging.probe(node, former.node, former.session, former.endpoint)
+        challenging.probe_member(node, former)
     return challenging.is_in_vain(node, former, by_us=asked_us)
 
 

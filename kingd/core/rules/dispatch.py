@@ -121,7 +121,7 @@ def _note(node: Node, member: Member, datagram: Datagram, source: Endpoint) -> N
     granted = node.promise.is_held_by(member.session) and node.promise.is_live(node.now_us)
     leads = header.role is Role.LEADER and node.leader.node in (NOBODY, node.id)
     if leads and not granted and not moved:  # it is asked at one address: where it was heard last
-        challenging.probe(node, member.node, member.session, member.endpoint)  # a round trip, then handover.meet_leader
+        challenging.probe_member(node, member)  # a round trip, then handover.meet_leader
 
 
 def _learn_terms(node: Node, member: Member) -> None:

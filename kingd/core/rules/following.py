@@ -287,8 +287,7 @@ def _give_up(node: Node, reason: Reason) -> None:
 
 def leader_gone(node: Node, reason: Reason, *, successor: NodeId = NOBODY) -> None:
     """The promise is over. The best-ranked claims at once, each next one a slot later; a named successor comes before
-    all.
-    """
+    all."""
     former = node.promise.ballot.node
     becoming.let_go(node)
     others_us = node.timing.slot_us if successor not in (NOBODY, node.id) else 0

@@ -148,15 +148,14 @@ def _may_preempt(node: Node, member: Member, reason: Reason) -> bool:
 
 def _all_silent(node: Node, ready: Ready) -> bool:
     """Whether those who did not answer the successor do not answer me either. They are probed now, and Ready comes
-    again.
-    """
+    again."""
     members = [member for silent in ready.silent if (member := node.members.get(silent)) is not None]
     heard = [member for member in members if member.state is State.ALIVE and not _is_silent(node, member)]
     return not heard
 
 
 def _is_silent(node: Node, member: Member) -> bool:
-    challenging.probe(node, member.node, member.session, member.endpoint)
+    challenging.probe_member(node, member)
     return challenging.is_in_vain(node, member, by_us=node.now_us)
 
 
@@ -214,15 +213,7 @@ def _give_up_on_successor(node: Node) -> None:
 def on_successor_leads(node: Node, member: Member) -> None:
     """The one that we resigned to leads. (A node that leaves was told goodbye to: nobody answers it any more.)"""
     yielded = node.succession.yielded
-    if (
-        yielded is not None
-        and (member.node, member.session)
-        == (
-            yielded.ticket.successor,
-            yielded.ticket.successor_session,
-        )
-        and node.orders.stopping
-    ):
+    if yielded is not None and yielded.ticket.successor_session == member.session and node.orders.stopping:
         node.orders.end(node.now_us)
 
 
@@ -321,8 +312,6 @@ def meet_leader(node: Node, other: Member) -> None:
 
 def say_goodbye(node: Node) -> None:
     """A node that leaves and does not lead."""
-    goodbye = Resign(
-        ballot=NO_BALLOT, successor=NOBODY, successor_session=NO_SESSION, reason=Reason.LEADER_LEFT, leaving=True
-    )
+    goodbye = Resign(ballot=NO_BALLOT, reason=Reason.LEADER_LEFT, leaving=True)
     for _ in range(_GOODBYES):
         saying.multicast(node, goodbye, everywhere=True)

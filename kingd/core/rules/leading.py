@@ -100,7 +100,6 @@ def raise_term(node: Node, member: Member) -> None:
 def on_stall(node: Node) -> None:
     """This process did not run for longer than others wait for a leader: what it believed to lead may be led by another.
 
-    It claims anew. Who still follows it grants at once (same holder); who follows another refuses.
-    """
+    It claims anew. Who still follows it grants at once (same holder); who follows another refuses."""
     node.promise.release()
     becoming.seek(node, Reason.STALLED, delay_us=node.timing.round_trip_us // 2)

@@ -98,3 +98,13 @@ def peer(node: Node, target: NodeId) -> Peer | None:
     if member is None:
         return Peer(node=target, name=f"{target:016x}", priority=0, endpoint=None)
     return Peer(node=target, name=member.name, priority=member.priority, endpoint=member.endpoint)
+
+
+def rivals(node: Node, now_us: int) -> list[Member]:
+    """Who has said that it leads for longer than two leaders need to find each other, and is not followed here."""
+    settled_us = now_us - 2 * node.timing.contact_us
+    return [
+        m
+        for m in node.members.alive()
+        if m.role is Role.LEADER and m.node not in (node.leader.node, node.id) and m.role_us < settled_us
+    ]

@@ -5,7 +5,7 @@ Nothing here decides anything: it is what users are told."""
 
 from kingd.core.problems import AllFellSilent, DeafLeader, NoPeerAnswers, Problem
 from kingd.core.rules import contact
-from kingd.core.rules.rivals import rivals
+from kingd.core.rules.publishing import rivals
 from kingd.core.state.members import State
 from kingd.core.state.node import Node
 from kingd.core.timing import SECOND

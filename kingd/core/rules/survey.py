@@ -3,8 +3,7 @@ not ok. Of many members some are asked after the others: 450 answers at once wou
 
 from kingd.core.effect import Surveyed, SurveyRow
 from kingd.core.rules import saying
-from kingd.core.rules.publishing import peer
-from kingd.core.rules.rivals import rivals
+from kingd.core.rules.publishing import peer, rivals
 from kingd.core.state.members import Member, State
 from kingd.core.state.node import Node
 from kingd.core.state.pending import Inquiry

@@ -11,18 +11,7 @@ from kingd.core.state.node import Node
 from kingd.core.state.roles import Candidate, Seeking
 from kingd.core.timing import SPREAD_US
 from kingd.core.wire.endpoint import Endpoint
-from kingd.core.wire.message import (
-    SEQUENCE_MAX,
-    Body,
-    Datagram,
-    Grant,
-    Obituary,
-    Probe,
-    ProbeAck,
-    Reason,
-    Refuse,
-    Role,
-)
+from kingd.core.wire.message import SEQUENCE_MAX, Body, Datagram, Grant, Obituary, Probe, ProbeAck, Reason, Refuse, Role
 
 _SUCCESSORS = 3
 _POLLING_MAX = 64
@@ -94,9 +83,7 @@ def ask(node: Node, member: Member, datagram: Datagram, source: Endpoint) -> Non
     if isinstance(datagram.body, Probe):
         challenging.answer_probe(node, datagram.header, source, datagram.body)
     if not contact.follow_move(node, member, datagram, source):
-        challenging.probe(
-            node, member.node, member.session, member.endpoint
-        )  # which it has proven; the source it has not
+        challenging.probe_member(node, member)  # which it has proven; the source it has not
 
 
 def is_refuted(node: Node, member: Member, body: Body) -> bool:

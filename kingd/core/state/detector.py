@@ -110,9 +110,6 @@ class Detector:
     def is_doubtful(self, now_us: int) -> bool:
         return self.is_refused or (self.asks >= 2 and now_us - self._asked_us >= self._timing.round_trip_us)
 
-    def age_ms(self, now_us: int) -> int:
-        return max(0, now_us - self.evidence_us) // MS
-
     def excuse(self, late_us: int) -> None:
         """We did not run: the silence was ours. What users are told still counts from `evidence_us`."""
         self._judged_us += late_us

@@ -120,8 +120,7 @@ class Member:
     @property
     def rank(self) -> tuple[int, int]:
         """Smaller is better: higher priority, then lower node id. A pure function of the two; incumbency is no part of
-        it.
-        """
+        it."""
         return (-self.priority, self.node)
 
     def is_announced(self, now_us: int) -> bool:

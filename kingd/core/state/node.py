@@ -14,9 +14,8 @@ from kingd.core.state.backoff import BackOff
 from kingd.core.state.challenges import Challenges
 from kingd.core.state.detector import Detector
 from kingd.core.state.durable import Durable
-from kingd.core.state.foreign import ForeignLeaders
-from kingd.core.state.lastleader import LastLeader
 from kingd.core.state.lastwill import LastWill
+from kingd.core.state.leaders import ForeignLeaders, LastLeader
 from kingd.core.state.members import Member, Members
 from kingd.core.state.namesake import Namesake
 from kingd.core.state.news import News

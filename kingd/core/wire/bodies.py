@@ -1,8 +1,7 @@
 """What follows the header: each kind of message to bytes and back, in pairs. docs/protocol.md 3.2 has the layouts.
 
 `pack` gives the type's number and the bytes; `PULL` says by number how to read them. Running off the end of a body, a
-number out of range or a text that is none is a `DecodeError`.
-"""
+number out of range or a text that is none is a `DecodeError`."""
 
 import struct
 from collections.abc import Callable
@@ -66,9 +65,12 @@ class Reader:
         self._at = end
         return values
 
+    def number(self, layout: struct.Struct) -> int:
+        return self.take(layout)[0]
+
     def text(self, fits: Callable[[str], object]) -> str:
         """A text that `fits` the grammar of what it is to be."""
-        (size,) = self.take(_U8)
+        size = self.number(_U8)
         end = self._at + size
         if size > TEXT_SIZE_MAX or end > len(self._data):
             raise DecodeError("truncated")
@@ -138,26 +140,9 @@ def _pull_announce(r: Reader) -> Announce:
     return Announce(name=name, version=version, interval_ms=interval_ms, tags=tags)
 
 
-def _pack_heartbeat(m: Heartbeat) -> bytes:
-    return _HEARTBEAT.pack(m.interval_ms, m.lonely, m.alive, m.lease_ms)
-
-
 def _pull_heartbeat(r: Reader) -> Heartbeat:
     interval_ms, lonely, alive, lease_ms = r.take(_HEARTBEAT)
     return Heartbeat(interval_ms=interval_ms, lonely=bool(lonely), alive=alive, lease_ms=_lease(lease_ms))
-
-
-def _pack_probe(m: Probe) -> bytes:
-    return _U64.pack(m.nonce)
-
-
-def _pull_probe(r: Reader) -> Probe:
-    (nonce,) = r.take(_U64)
-    return Probe(nonce=nonce)
-
-
-def _pack_probe_ack(m: ProbeAck) -> bytes:
-    return _PROBE_ACK.pack(m.echo, m.nonce, m.returns, m.hold_ms) + _text(m.name) + _text(m.version)
 
 
 def _pull_probe_ack(r: Reader) -> ProbeAck:
@@ -196,17 +181,9 @@ def _pull_ticket(r: Reader) -> Ticket:
     )
 
 
-def _pack_grant(m: Grant) -> bytes:
-    return _GRANT.pack(m.term, m.attempt, m.prepare)
-
-
 def _pull_grant(r: Reader) -> Grant:
     term, attempt, prepare = r.take(_GRANT)
     return Grant(term=Term(term), attempt=attempt, prepare=bool(prepare))
-
-
-def _pack_refuse(m: Refuse) -> bytes:
-    return _REFUSE.pack(m.term, m.attempt, m.prepare, *m.holder, m.holder_session, m.led, m.remaining_ms)
 
 
 def _pull_refuse(r: Reader) -> Refuse:
@@ -222,10 +199,6 @@ def _pull_refuse(r: Reader) -> Refuse:
     )
 
 
-def _pack_resign(m: Resign) -> bytes:
-    return _RESIGN.pack(*m.ballot, m.successor, m.successor_session, m.reason, m.leaving)
-
-
 def _pull_resign(r: Reader) -> Resign:
     term, node, successor, session, reason, leaving = r.take(_RESIGN)
     return Resign(
@@ -237,35 +210,9 @@ def _pull_resign(r: Reader) -> Resign:
     )
 
 
-def _pack_ping(m: Ping) -> bytes:
-    return _PING.pack(m.nonce, m.heard, m.polling)
-
-
 def _pull_ping(r: Reader) -> Ping:
     nonce, heard, polling = r.take(_PING)
     return Ping(nonce=nonce, heard=heard, polling=bool(polling))
-
-
-def _pack_pong(m: Pong) -> bytes:
-    return _PONG.pack(m.echo)
-
-
-def _pull_pong(r: Reader) -> Pong:
-    (echo,) = r.take(_PONG)
-    return Pong(echo=echo)
-
-
-def _pack_ack(m: Ack) -> bytes:
-    return _U64.pack(m.sequence)
-
-
-def _pull_ack(r: Reader) -> Ack:
-    (sequence,) = r.take(_U64)
-    return Ack(sequence=sequence)
-
-
-def _pack_offer(m: Offer) -> bytes:
-    return _OFFER.pack(*m.ballot, m.reason, m.keep_ms)
 
 
 def _pull_offer(r: Reader) -> Offer:
@@ -282,26 +229,12 @@ def _pull_ready(r: Reader) -> Ready:
     term, node, reason, count = r.take(_READY)
     if count > SILENT_MAX:
         raise DecodeError("count")
-    silent = tuple(NodeId(r.take(_U64)[0]) for _ in range(count))
+    silent = tuple(NodeId(r.number(_U64)) for _ in range(count))
     return Ready(ballot=_ballot(term, node), reason=_reason(reason), silent=silent)
 
 
-def _pack_survey(m: Survey) -> bytes:
-    return _U64.pack(m.nonce)
-
-
-def _pull_survey(r: Reader) -> Survey:
-    (nonce,) = r.take(_U64)
-    return Survey(nonce=nonce)
-
-
-def _pack_report(m: Report) -> bytes:
-    return _U64.pack(m.echo) + _text(m.name) + _text(m.leader_name)
-
-
 def _pull_report(r: Reader) -> Report:
-    (echo,) = r.take(_U64)
-    return Report(echo=echo, name=r.text(NAME.fullmatch), leader_name=r.text(_is_name_or_none))
+    return Report(echo=r.number(_U64), name=r.text(NAME.fullmatch), leader_name=r.text(_is_name_or_none))
 
 
 def _is_name_or_none(text: str) -> bool:
@@ -326,29 +259,25 @@ def _pull_roster_entry(r: Reader) -> RosterEntry:
     return RosterEntry(node=NodeId(node), session=SessionId(session), port=port, host=r.text(ADDRESS.fullmatch))
 
 
-def _pull_obituary(_: Reader) -> Obituary:
-    return Obituary()
-
-
 # Type on the wire -> how to read it. The numbers are the protocol's (docs/protocol.md 3.2).
 PULL: dict[int, Callable[[Reader], Body]] = {
     1: _pull_announce,
     2: _pull_heartbeat,
-    3: _pull_probe,
+    3: lambda r: Probe(nonce=r.number(_U64)),
     4: _pull_probe_ack,
     5: _pull_claim,
     6: _pull_grant,
     7: _pull_refuse,
     8: _pull_resign,
     9: _pull_ping,
-    10: _pull_pong,
+    10: lambda r: Pong(echo=r.number(_PONG)),
     11: _pull_offer,
     12: _pull_ready,
-    13: _pull_survey,
+    13: lambda r: Survey(nonce=r.number(_U64)),
     14: _pull_report,
-    15: _pull_obituary,
+    15: lambda _: Obituary(),
     16: _pull_roster,
-    17: _pull_ack,
+    17: lambda r: Ack(sequence=r.number(_U64)),
 }
 
 
@@ -356,35 +285,36 @@ def pack(body: Body) -> tuple[int, bytes]:  # noqa: C901 - a table that mypy che
     match body:
         case Announce():
             return 1, _pack_announce(body)
-        case Heartbeat():
-            return 2, _pack_heartbeat(body)
-        case Probe():
-            return 3, _pack_probe(body)
-        case ProbeAck():
-            return 4, _pack_probe_ack(body)
+        case Heartbeat(interval_ms=interval_ms, lonely=lonely, alive=alive, lease_ms=lease_ms):
+            return 2, _HEARTBEAT.pack(interval_ms, lonely, alive, lease_ms)
+        case Probe(nonce=nonce):
+            return 3, _U64.pack(nonce)
+        case ProbeAck() as m:
+            return 4, _PROBE_ACK.pack(m.echo, m.nonce, m.returns, m.hold_ms) + _text(m.name) + _text(m.version)
         case Claim():
             return 5, _pack_claim(body)
-        case Grant():
-            return 6, _pack_grant(body)
-        case Refuse():
-            return 7, _pack_refuse(body)
-        case Resign():
-            return 8, _pack_resign(body)
-        case Ping():
-            return 9, _pack_ping(body)
-        case Pong():
-            return 10, _pack_pong(body)
-        case Offer():
-            return 11, _pack_offer(body)
+        case Grant(term=term, attempt=attempt, prepare=prepare):
+            return 6, _GRANT.pack(term, attempt, prepare)
+        case Refuse() as m:
+            head = (m.term, m.attempt, m.prepare, *m.holder)
+            return 7, _REFUSE.pack(*head, m.holder_session, m.led, m.remaining_ms)
+        case Resign() as m:
+            return 8, _RESIGN.pack(*m.ballot, m.successor, m.successor_session, m.reason, m.leaving)
+        case Ping(nonce=nonce, heard=heard, polling=polling):
+            return 9, _PING.pack(nonce, heard, polling)
+        case Pong(echo=echo):
+            return 10, _PONG.pack(echo)
+        case Offer(ballot=ballot, reason=reason, keep_ms=keep_ms):
+            return 11, _OFFER.pack(*ballot, reason, keep_ms)
         case Ready():
             return 12, _pack_ready(body)
-        case Survey():
-            return 13, _pack_survey(body)
-        case Report():
-            return 14, _pack_report(body)
+        case Survey(nonce=nonce):
+            return 13, _U64.pack(nonce)
+        case Report(echo=echo, name=name, leader_name=leader_name):
+            return 14, _U64.pack(echo) + _text(name) + _text(leader_name)
         case Obituary():
             return 15, b""
         case Roster():
             return 16, _pack_roster(body)
-        case Ack():
-            return 17, _pack_ack(body)
+        case Ack(sequence=sequence):
+            return 17, _U64.pack(sequence)

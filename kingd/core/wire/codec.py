@@ -7,16 +7,7 @@ bytes behind a known body are ignored, so that a later minor version may append 
 import struct
 
 from kingd.core.wire.bodies import PULL, DecodeError, Reader, pack
-from kingd.core.wire.message import (
-    Ballot,
-    Datagram,
-    Header,
-    NodeId,
-    Role,
-    SessionId,
-    Term,
-    VoterList,
-)
+from kingd.core.wire.message import Ballot, Datagram, Header, NodeId, Role, SessionId, Term, VoterList
 from kingd.core.wire.seal import MAC_SIZE, NO_KEY, Seal
 
 DATAGRAM_SIZE_MAX = 1232

@@ -7,8 +7,7 @@ class Endpoint(NamedTuple):
     """One UDP address, and the interface of ours through which it was heard.
 
     `host` is a numeric IPv4 or IPv6 address without scope; `interface` is the name of the local interface
-    ("" = let the kernel route, as for a configured seed).
-    """
+    ("" = let the kernel route, as for a configured seed)."""
 
     host: str
     port: int

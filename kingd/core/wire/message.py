@@ -156,8 +156,7 @@ class Ticket:
 class Claim:
     """May I lead under this term (my node id completes the ballot)?
 
-    `prepare`: answer as if the leader named in header.leader had consented to step aside, and promise nothing.
-    """
+    `prepare`: answer as if the leader named in header.leader had consented to step aside, and promise nothing."""
 
     term: Term
     attempt: int  # u32 nonce: an answer counts only for the attempt that it names
@@ -194,10 +193,10 @@ class Resign:
     """I shall never act under this ballot again: the only early end of a promise. Sent to a successor it is the ticket."""
 
     ballot: Ballot  # NO_BALLOT: only says goodbye
-    successor: NodeId
-    successor_session: SessionId
+    successor: NodeId = NOBODY
+    successor_session: SessionId = NO_SESSION
     reason: Reason
-    leaving: bool  # the process ends
+    leaving: bool = False  # the process ends
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -227,8 +226,7 @@ class Ack:
 class Offer:
     """Leader to successor: prepare to take over my ballot.
 
-    `keep_ms`: it was chosen by name, and keeps it from those who only outrank it for so long.
-    """
+    `keep_ms`: it was chosen by name, and keeps it from those who only outrank it for so long."""
 
     ballot: Ballot
     reason: Reason
@@ -238,8 +236,7 @@ class Offer:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ready:
     """Successor to leader: all that answered would follow me; resign in my favour, unless you can reach the silent
-    ones.
-    """
+    ones."""
 
     ballot: Ballot
     reason: Reason

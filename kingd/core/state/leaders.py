@@ -1,4 +1,5 @@
-"""Leaders that this node hears and does not follow: links may work in one direction only. docs/protocol.md 4.1.
+"""The leader that this node follows or has followed last, and those that it hears and does not follow: links may work in one
+direction only. docs/protocol.md 4.1.
 
 What was recorded may be played again: nothing here rests on one heartbeat, or on heartbeats of several leaders."""
 
@@ -11,7 +12,7 @@ _SEQUENCES_MAX = 1024
 
 @dataclass(slots=True)
 class ForeignLeaders:
-    """One of them counts at a time: whose heartbeat was heard last."""
+    """Not followed. One of them counts at a time: whose heartbeat was heard last."""
 
     session: SessionId = NO_SESSION  # whose heartbeat was heard last
     since_us: int = 0  # the first of those that were heard from it without a gap
@@ -43,3 +44,19 @@ class ForeignLeaders:
     def end(self, session: SessionId) -> None:
         """It was replaced here, and leads no more."""
         self.advances(session, SEQUENCE_MAX)
+
+
+@dataclass(slots=True)
+class LastLeader:
+    """What is worth knowing of it when there is none, or the next one has said nothing yet."""
+
+    since_us: int = 0  # when this node began to follow it
+    priorities: tuple[int, int] = (0, 0)  # its and mine then
+    counted: int = 0  # members, by its word
+    returns: int = 0  # how often a leader saw this node come back of late
+
+    def begin(self, now_us: int, *, priority: int, mine: int) -> None:
+        self.since_us, self.priorities = now_us, (priority, mine)
+
+    def count(self, members: int) -> None:
+        self.counted = members
