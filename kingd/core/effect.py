@@ -111,8 +111,11 @@ class SurveyRow:
     priority: int
     leader_name: str  # "" = none
     term: Term
-    ok: bool
-    rtt_us: int | None
+    rtt_us: int | None  # None: it is silent
+
+    @property
+    def ok(self) -> bool:
+        return self.rtt_us is not None
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ ME = Peer(node=NodeId(1), name="me", priority=90, endpoint=None)
 
 def row(name: str, leader: str, *, ok: bool = True) -> SurveyRow:
     return SurveyRow(
-        node=NodeId(1), name=name, priority=1, leader_name=leader, term=Term(3), ok=ok, rtt_us=800 if ok else None
+        node=NodeId(1), name=name, priority=1, leader_name=leader, term=Term(3), rtt_us=800 if ok else None
     )
 
 

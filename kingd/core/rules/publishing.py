@@ -56,7 +56,15 @@ class Publisher:
         return expected and node.now_us - self._lost_us < node.timing.handover_us
 
 
-def event(node: Node, kind: EventKind, *, former_role: Role, former: NodeId, reason: Reason | None = None) -> Event:
+def event(
+    node: Node,
+    kind: EventKind,
+    *,
+    former_role: Role,
+    former: NodeId,
+    reason: Reason | None = None,
+    member: Member | None = None,
+) -> Event:
     return Event(
         kind=kind,
         role=node.role,
@@ -65,24 +73,13 @@ def event(node: Node, kind: EventKind, *, former_role: Role, former: NodeId, rea
         leader=peer(node, node.leader.node),
         previous_leader=peer(node, former),
         reason=node.news.why if reason is None else reason,
+        member=None if member is None else peer(node, member.node),
     )
 
 
 def tell_of(node: Node, kind: EventKind, member: Member, reason: Reason) -> None:
     """A member came or went."""
-    leader = peer(node, node.leader.node)
-    node.out.append(
-        Event(
-            kind=kind,
-            role=node.role,
-            previous_role=node.role,
-            term=node.promise.ballot.term,
-            leader=leader,
-            previous_leader=leader,
-            reason=reason,
-            member=peer(node, member.node),
-        )
-    )
+    node.out.append(event(node, kind, former_role=node.role, former=node.leader.node, reason=reason, member=member))
 
 
 def me(node: Node) -> Peer:

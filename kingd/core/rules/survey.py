@@ -75,7 +75,6 @@ def on_report(node: Node, header: Header, report: Report) -> None:
         priority=header.priority,
         leader_name=report.leader_name,
         term=term,
-        ok=True,
         rtt_us=rtt_us,
     )
     if not inquiry.waiting:
@@ -91,7 +90,6 @@ def _finish(node: Node, inquiry: Inquiry) -> None:
         priority=node.priority,
         leader_name=leader.name if leader else "",
         term=node.leader.term or node.promise.ballot.term,
-        ok=True,
         rtt_us=0,
     )
     claimed = {rival.node: rival.leader.term for rival in rivals(node, node.now_us)}
@@ -107,6 +105,5 @@ def _silent(asked: Member, *, claims: Term | None) -> SurveyRow:
         priority=asked.priority,
         leader_name="" if claims is None else asked.name,
         term=claims or Term(0),
-        ok=False,
         rtt_us=None,
     )
