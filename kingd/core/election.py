@@ -78,9 +78,9 @@ class Core:
             quorum=Quorum(
                 voters=listed,
                 listed_us=now_us,
-                learned=knows,
-                blank_since_us=now_us,
-                learn_from_us=now_us + max(own_us, promise_us(settings.timing.vote_us)),
+                recovered=knows,
+                recovering_since_us=now_us,
+                recover_from_us=now_us + max(own_us, promise_us(settings.timing.vote_us)),
             ),
         )
         self.node.rounds.sweep_at(now_us)
@@ -150,10 +150,10 @@ class Core:
 
     @property
     def lasting(self) -> Persist:
-        """What a session that ends leaves on the disk. A blank voter leaves nothing that would say that it knows what it
+        """What a session that ends leaves on the disk. A recovering voter leaves nothing that would say that it knows what it
         promised."""
         node = self.node
-        if node.is_blank:
+        if node.is_recovering:
             return Persist(Term(0), node.promise.ballot.term, node.durable.hold_us)
         return Persist(node.term_seen, node.promise.ballot.term, node.durable.hold_wanted_us)
 

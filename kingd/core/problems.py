@@ -180,7 +180,7 @@ class OtherLists:
 
 
 @dataclass(frozen=True, slots=True)
-class Blank:
+class Recovering:
     """A voter that has no record of what it promised."""
 
 
@@ -214,5 +214,5 @@ class Polled:
 
 LinkProblem = NoLinks | Unanswering | DeafLeader | AllFellSilent | NoPeerAnswers | Polled
 IdentityProblem = SharedId | RolledBack | SharedName | FalselyDead
-VoterProblem = OtherLists | Blank | ListWaits
+VoterProblem = OtherLists | Recovering | ListWaits
 Problem = LinkProblem | IdentityProblem | VoterProblem | HandoverWaits

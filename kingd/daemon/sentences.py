@@ -7,7 +7,6 @@ from kingd.core.problems import (
     Ambiguous,
     AnotherIsFirst,
     AnotherIsNewer,
-    Blank,
     DeafLeader,
     FalselyDead,
     HandoverWaits,
@@ -28,6 +27,7 @@ from kingd.core.problems import (
     OtherLists,
     Polled,
     Problem,
+    Recovering,
     RolledBack,
     SharedId,
     SharedName,
@@ -47,7 +47,7 @@ def problem(found: Problem) -> str:
                 f"leadership is handed over ({reason.word}) when what runs here because this host leads has ended "
                 "(systemctl list-dependencies kingd-leader.target): waiting for it, for 30 s at most"
             )
-        case OtherLists() | Blank() | ListWaits():
+        case OtherLists() | Recovering() | ListWaits():
             return _voter_problem(found)
         case SharedId() | RolledBack() | SharedName() | FalselyDead():
             return _identity_problem(found)
@@ -129,7 +129,7 @@ def _voter_problem(found: VoterProblem) -> str:
                 f"{', '.join(names[:_NAMED_MAX])}: another list of quorum.voters than here, so that their votes do not count: "
                 "make the lists equal on all hosts, one name at a time"
             )
-        case Blank():
+        case Recovering():
             return (
                 "this voter has no record of what it promised before (a new host, or its state was lost): it votes when enough "
                 "other voters tell"

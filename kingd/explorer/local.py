@@ -43,7 +43,7 @@ from kingd.explorer.watch import Before, Watch, look
 ORIGIN_US = 1000 * TICK_US  # where all clocks begin
 MEETING = (Announce, Probe, ProbeAck)
 _PER_TICK = 32  # sequence numbers in a tick: a whole run stays within the replay window
-_BLANK = Persist(Term(0), Term(0))
+_RECOVERING = Persist(Term(0), Term(0))
 _ALWAYS = 1 << 60  # a time that is never long ago
 
 Input = int | str | Fault
@@ -103,7 +103,7 @@ class View(NamedTuple):
     term: Term  # highest that it has promised or claimed
     exported_us: int
     attempt: int | None  # of its claim that is out
-    blank: bool  # a voter that has not learned yet what it may promise
+    recovering: bool  # a voter that has not learned yet what it may promise
     newest: dict[SessionId, int]  # session -> newest sequence number that was heard of it
     duplicate: bool  # another one has its node id, and keeps it
 
@@ -145,7 +145,7 @@ class Locals:
 
     def first(self, index: int) -> int:
         """A host that was never started."""
-        return self._number(Host(index, self.scope.hosts[index], 0, 0, _BLANK, (), Watch(), 0, None), None)
+        return self._number(Host(index, self.scope.hosts[index], 0, 0, _RECOVERING, (), Watch(), 0, None), None)
 
     def copy(self, local: int, *, of: int, place: int) -> int:
         """A host that has the state folder of another one, and does not run yet."""
@@ -238,7 +238,7 @@ class Locals:
 
     def _end(self, host: Host, fault: Fault, clock_us: int) -> Host:
         ended = host._replace(core=None, writing=(), watch=Watch(), exported_us=self._exported_us(host, clock_us))
-        return ended._replace(forgotten=host.forgotten + 1, disk=_BLANK) if fault.kind == "forget" else ended
+        return ended._replace(forgotten=host.forgotten + 1, disk=_RECOVERING) if fault.kind == "forget" else ended
 
     def _exported_us(self, host: Host, clock_us: int) -> int:
         core: Core = thaw(host.core)
@@ -366,7 +366,7 @@ def _view(host: Host, core: Core | None) -> View:
             term=Term(0),
             exported_us=host.exported_us,
             attempt=None,
-            blank=False,
+            recovering=False,
             newest={},
             duplicate=False,
         )
@@ -382,7 +382,7 @@ def _view(host: Host, core: Core | None) -> View:
         term=term,
         exported_us=host.exported_us,
         attempt=node.campaign.claim.attempt if node.campaign is not None else None,
-        blank=node.is_blank,
+        recovering=node.is_recovering,
         newest={m.session: m.window.newest for m in node.members.verified()},
         duplicate=node.namesake.is_there,
     )
@@ -463,7 +463,7 @@ def _silence(node: Node) -> None:
     """No announcements but those of a meeting, and no sweeps but of who has to learn what it promised: nobody is silent for
     five announcements within a scope."""
     node.rounds.announce_at_us = node.namesake.at_us = NEVER
-    if not node.is_blank or node.role is Role.JOINING:
+    if not node.is_recovering or node.role is Role.JOINING:
         node.rounds.sweep_at_us = NEVER
 
 
@@ -475,9 +475,9 @@ def _tidy(node: Node, scope: Scope, now_us: int) -> None:
     node.strangers.unanswered.clear()
     node.strangers.earning.clear()
     node.foreign.sequences.clear()
-    if not node.is_blank:
-        node.quorum.blank_since_us = node.quorum.learn_from_us = 0
-    if not node.is_blank and Probe not in scope.carries:
+    if not node.is_recovering:
+        node.quorum.recovering_since_us = node.quorum.recover_from_us = 0
+    if not node.is_recovering and Probe not in scope.carries:
         node.challenges = type(node.challenges)()
     node.detector = _tidied(node.detector, keeps_pings=Ping in scope.carries)
     _tidy_role(node, keeps_pings=Ping in scope.carries, now_us=now_us)
@@ -488,7 +488,7 @@ def _tidy(node: Node, scope: Scope, now_us: int) -> None:
         member.heard_us = member.multicast_us = member.endpoint_us = member.endpoint_seen_us = _ALWAYS
         member.roster_us = _ALWAYS
         member.starts = ()
-        if not node.is_blank:
+        if not node.is_recovering:
             member.contact_us = _ALWAYS
         if Ping not in scope.carries:
             member.heard_sequence = 0

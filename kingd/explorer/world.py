@@ -127,7 +127,7 @@ class World:
 
     def _is_ready(self, locals_: list[int]) -> bool:
         """All voters know what they may promise."""
-        return not any(self.locals.views[i].blank for i in locals_)
+        return not any(self.locals.views[i].recovering for i in locals_)
 
     def _term(self, local: int) -> Term | None:
         return self.locals.hosts[local].watch.view.term
@@ -144,9 +144,9 @@ class World:
                 continue
             if views[local].deadline_us <= self.clock_us(host, now_us):
                 waiting = waiting or host not in self.scope.stalls
-                blank = views[local].blank  # it asks what it has promised: by round trips, as where it starts
+                recovering = views[local].recovering  # it asks what it has promised: by round trips, as where it starts
                 everybody = frozenset(range(len(locals_)))
-                yield self._meet(state, host, "timer", everybody) if blank else self._act(state, host, "timer")
+                yield self._meet(state, host, "timer", everybody) if recovering else self._act(state, host, "timer")
             if views[local].writes:
                 yield self._act(state, host, "disk")
         yield from self._deliveries(state)

@@ -115,7 +115,7 @@ def is_electable(survivors: list[Host]) -> bool:
     if not voters:
         return True
     here = [h for h in survivors if h.name in voters]
-    knowing = sum(h.core is not None and h.core.node.quorum.learned for h in here)
+    knowing = sum(h.core is not None and h.core.node.quorum.recovered for h in here)
     need = majority(len(voters))
     tells = min(need, len(voters) - need + 1)
     begins = knowing == 0 and not any(_counts_on_the_dead(h, survivors) for h in here)
@@ -127,7 +127,7 @@ def _may_be_led(survivors: list[Host]) -> bool:
     """By the list of a voter with history: hosts that were set up anew begin with the list of their configuration, and learn
     another one only from a leader. Where those that know it have priority 0, nobody leads."""
     nodes = [h.core.node for h in survivors if h.core is not None]
-    lists = {node.voters.names for node in nodes if node.is_voter and node.quorum.learned}
+    lists = {node.voters.names for node in nodes if node.is_voter and node.quorum.recovered}
     return not lists or any(node.priority > 0 and node.voters.names in lists for node in nodes)
 
 
@@ -204,7 +204,7 @@ def _describe(node: Node, cluster: Cluster) -> str:
         lease_ms = (node.votes.lease_until_us - now_us) // MS if node.votes else 0
         votes = " ".join(f"{names.get(n)}:{(until_us - now_us) // MS}" for n, until_us in untils_us.items())
         words.append(
-            f"lease={lease_ms} ms learned={node.quorum.learned} hold={node.durable.hold_us // MS} ms votes={votes}"
+            f"lease={lease_ms} ms recovered={node.quorum.recovered} hold={node.durable.hold_us // MS} ms votes={votes}"
         )
     if node.campaign is not None:
         claim = node.campaign.claim

@@ -135,10 +135,10 @@ def voter_starts_without_a_hold() -> AbstractContextManager[object]:
 def voter_forgets_its_ceiling() -> AbstractContextManager[object]:
     """A voter without history votes like any other."""
 
-    def learned(node: Node) -> None:
-        node.quorum.learned = True
+    def recovered(node: Node) -> None:
+        node.quorum.recovered = True
 
-    return _started(learned)
+    return _started(recovered)
 
 
 def promise_is_not_exclusive() -> AbstractContextManager[object]:
@@ -164,13 +164,13 @@ def everybody_votes() -> AbstractContextManager[object]:
 
 def voter_waits_for_its_own_promise_only() -> AbstractContextManager[object]:
     """It may have promised to a leader with a longer lease, before it lost its state."""
-    learn = quorum.learn
+    recover = quorum.recover
 
-    def learn_at_once(node: Node) -> bool:
-        node.quorum.blank_since_us = -NEVER
-        return learn(node)
+    def recover_at_once(node: Node) -> bool:
+        node.quorum.recovering_since_us = -NEVER
+        return recover(node)
 
-    return patch.object(quorum, "learn", learn_at_once)
+    return patch.object(quorum, "recover", recover_at_once)
 
 
 def answers_are_bound_to_no_session() -> AbstractContextManager[object]:

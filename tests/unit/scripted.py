@@ -85,7 +85,7 @@ class Peer:
     eligible: bool = True
     voters: VoterList = NO_VOTERS
     wanted: int = 0  # digest of its configuration's list; 0: that of `voters`
-    blank: bool = False
+    recovering: bool = False
     key_id: int = 0
     sequence: int = 0
     name: str = ""
@@ -123,7 +123,7 @@ class Peer:
             eligible=self.eligible,
             voters=self.voters,
             wanted=self.wanted or self.voters.digest,
-            blank=self.blank,
+            recovering=self.recovering,
             multicast=multicast,
             key_id=self.key_id,
         )

@@ -60,7 +60,7 @@ HEADER = Header(
     eligible=True,
     voters=VoterList(0x71727374, 0x75),
     wanted=0x76777879,
-    blank=True,
+    recovering=True,
 )
 HEADER_SIZE = 108
 
@@ -253,7 +253,7 @@ def test_table_has_every_kind() -> None:
 
 
 def test_flags_and_mode_bits() -> None:
-    header = replace(HEADER, multicast=True, eligible=False, destination=NOBODY, role=Role.LEADER, blank=False)
+    header = replace(HEADER, multicast=True, eligible=False, destination=NOBODY, role=Role.LEADER, recovering=False)
     data = encode(Datagram(header, Pong(echo=1)), SEAL)
     assert (data[4:6].hex(), data[104:108].hex()) == ("0001", "04000000")
     assert read(data).header == header

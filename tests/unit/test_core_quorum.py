@@ -325,15 +325,15 @@ def test_restarted_voter_follows_nobody_before_its_start_is_over(one: Peer) -> N
     assert bench.sent(Ack)
 
 
-def histories(*blank: bool | str) -> list[Peer]:
-    peers = [voter(60 + 10 * i) for i in range(len(blank))]
-    for peer, is_blank in zip(peers, blank, strict=True):
-        peer.blank, peer.floor = is_blank is True, NO_BALLOT if is_blank else ballot(7, 60)
+def histories(*recovering: bool | str) -> list[Peer]:
+    peers = [voter(60 + 10 * i) for i in range(len(recovering))]
+    for peer, is_recovering in zip(peers, recovering, strict=True):
+        peer.recovering, peer.floor = is_recovering is True, NO_BALLOT if is_recovering else ballot(7, 60)
     return peers
 
 
 @pytest.mark.parametrize(
-    ("blank", "floor"),
+    ("recovering", "floor"),
     [
         ([], None),  # alone: of three a majority is needed
         ([True], 0),  # the first start: a majority is new
@@ -344,12 +344,14 @@ def histories(*blank: bool | str) -> list[Peer]:
         ([True, True], 0),
     ],
 )
-def test_053_voter_without_history_votes_when_enough_others_tell(blank: list[bool | str], floor: int | None) -> None:
-    peers = histories(*blank)
+def test_053_voter_without_history_votes_when_enough_others_tell(
+    recovering: list[bool | str], floor: int | None
+) -> None:
+    peers = histories(*recovering)
     bench = Bench(voters=VOTERS, priority=0)
     bench.meet(*peers)
     bench.advance_ms(PROMISE_MS)
-    assert all(d.header.blank for d in bench.datagrams())
+    assert all(d.header.recovering for d in bench.datagrams())
     assert not [e for e in bench.effects if isinstance(e, Persist)]
     for _ in range(3):
         for peer in peers:
@@ -370,13 +372,13 @@ def test_last_of_the_first_voters_finds_that_the_others_have_elected_meanwhile()
     bench = Bench(voters=names, priority=0)
     bench.meet(*peers)
     for peer in peers:
-        peer.blank, peer.floor = False, ballot(1, 60)
+        peer.recovering, peer.floor = False, ballot(1, 60)
     bench.advance_ms(PROMISE_MS)
     for _ in range(3):
         for peer in peers:
             bench.acknowledge_from(peer)
         bench.advance_ms(200)
-    assert bench.node.quorum.learned
+    assert bench.node.quorum.recovered
     assert bench.node.promise.ballot.term == 1
 
 
@@ -386,7 +388,7 @@ def test_what_was_heard_before_the_start_was_over_teaches_nothing() -> None:
     bench = Bench(voters=VOTERS, priority=0)
     bench.meet(*peers)
     bench.advance_ms(PROMISE_MS + 500)  # nobody answers the probes after that
-    assert not bench.node.quorum.learned
+    assert not bench.node.quorum.recovered
 
 
 @pytest.mark.parametrize("phase_ms", range(1, 401, 50))
@@ -402,7 +404,7 @@ def test_blank_voter_asks_a_voter_that_has_moved_where_it_is(phase_ms: int) -> N
         bench.hear(two, Announce(name="box70", version="0", interval_ms=1000), multicast=True)
         bench.acknowledge_from(two)
         bench.advance_ms(1200)  # three times as long as it waits before it asks again
-    assert bench.node.quorum.learned
+    assert bench.node.quorum.recovered
 
 
 def test_blank_voter_grants_and_follows_nothing(one: Peer, two: Peer) -> None:

@@ -287,14 +287,14 @@ def test_flood_of_made_up_blank_sessions_is_bounded_and_drives_out_nobody() -> N
     node. Who was there before is still one of the first voters: the cluster begins with it."""
     names = ("box60", "box70", "me")
     listed = Voters(names).id
-    bench, first = Bench(voters=names, priority=0), Peer(node=60, voters=listed, blank=True)
+    bench, first = Bench(voters=names, priority=0), Peer(node=60, voters=listed, recovering=True)
     bench.meet(first)
     for n in range(2000):
-        bench.hear(Peer(node=1000 + n, voters=listed, blank=True), Probe(nonce=n))
+        bench.hear(Peer(node=1000 + n, voters=listed, recovering=True), Probe(nonce=n))
     assert len(bench.node.quorum.new_sessions) == 1024
     bench.advance(promise_us(Timing().lease_us))
     for _ in range(3):
         bench.acknowledge_from(first)
         bench.advance_ms(200)
-    assert bench.node.quorum.learned
+    assert bench.node.quorum.recovered
     assert not bench.node.quorum.new_sessions

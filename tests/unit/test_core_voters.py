@@ -234,13 +234,13 @@ def test_088_host_that_becomes_a_voter_first_learns_what_was_promised(one: Peer,
     wants(bench, *VOTERS)
     shows(bench, one, voters=Voters(VOTERS, 1).id)
     shows(bench, two, voters=Voters(VOTERS, 1).id)
-    assert bench.node.is_blank
+    assert bench.node.is_recovering
     bench.advance_ms(PROMISE_MS)
     for _ in range(4):
         bench.acknowledge_from(one)
         bench.acknowledge_from(two)
         bench.advance_ms(500)
-    assert not bench.node.is_blank
+    assert not bench.node.is_recovering
 
 
 def test_088_two_leases_are_those_in_which_the_leader_was_heard(one: Peer, two: Peer) -> None:
@@ -272,11 +272,11 @@ def test_blank_voter_that_is_stopped_is_blank_afterwards(one: Peer, two: Peer) -
     wants(bench, *VOTERS)
     for peer in (one, two):
         shows(bench, peer, voters=Voters(VOTERS, 1).id)
-    assert bench.node.is_blank
+    assert bench.node.is_recovering
     left = bench.core.lasting
     again = Bench(voters=VOTERS, priority=0, in_force=bench.node.voters, hold_us=left.hold_us)
     assert (left.ceiling, left.hold_us) == (0, 0)
-    assert again.node.is_blank
+    assert again.node.is_recovering
 
 
 def test_088_who_went_ahead_with_another_list_and_is_no_voter_any_more_is_fetched(one: Peer, two: Peer) -> None:

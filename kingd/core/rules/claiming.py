@@ -31,14 +31,14 @@ def start(node: Node, reason: Reason, *, ticket: Ticket | None = None) -> None:
 
 def _is_durable(node: Node, term: Term) -> bool:
     """What a claim for this term needs: the term, and the list by which a voter gives itself its own vote."""
-    return term <= node.durable.ceiling and (not node.is_voter or node.is_blank or voters.may_vote(node))
+    return term <= node.durable.ceiling and (not node.is_voter or node.is_recovering or voters.may_vote(node))
 
 
 def keep_ceiling_ahead(node: Node) -> None:
-    if node.is_blank and node.role is Role.JOINING:
+    if node.is_recovering and node.role is Role.JOINING:
         return  # it claims nothing before it knows what it promised
     wish = node.durable.ask(
-        node.term_seen, led=node.leader.term, voters=node.voters, is_blank=node.is_blank, now_us=node.now_us
+        node.term_seen, led=node.leader.term, voters=node.voters, is_recovering=node.is_recovering, now_us=node.now_us
     )
     if wish is not None:
         no_claim_waits = wish.ceiling <= node.durable.ceiling

@@ -78,7 +78,7 @@ def is_for_this_session(node: Node, header: Header) -> bool:
 
 def _receive_from_other(node: Node, datagram: Datagram, source: Endpoint) -> None:
     header = datagram.header
-    quorum.note_blank(node, header)
+    quorum.note_recovering(node, header)
     member = node.members.find(header.source, header.session)
     if member is None:
         member = contact.on_stranger(node, datagram, source)
@@ -136,7 +136,7 @@ def _on_verified(node: Node, member: Member) -> None:
     promise = node.promise
     if promise.ballot.node == member.node and promise.session != member.session and promise.is_live(node.now_us):
         following.leader_gone(node, Reason.LEADER_CRASHED)  # its host has a new session: the one that led is dead
-    seeking.learn(node)
+    seeking.recover(node)
     handover.meet_leader(node, member)
     leading.raise_term(node, member)
 
@@ -195,7 +195,7 @@ def _on_probe_ack(node: Node, member: Member, header: Header, ack: ProbeAck, sou
         member.move(source, node.now_us)
     contact.note_returns(node, ack)
     challenging.answer_challenge(node, header, source, ack)
-    seeking.learn(node)
+    seeking.recover(node)
     handover.meet_leader(node, member)
 
 

@@ -8,7 +8,7 @@ answer that leaves availability mode as it is."""
 from collections import Counter
 from collections.abc import Iterable
 
-from kingd.core.problems import Blank, OtherLists, Problem
+from kingd.core.problems import OtherLists, Problem, Recovering
 from kingd.core.rules import line, voters
 from kingd.core.rules.voters import majority
 from kingd.core.state.members import Member, State
@@ -22,7 +22,7 @@ from kingd.core.wire.message import NOBODY, Ballot, Claim, Header, NodeId, Role,
 
 def note_vote(node: Node, voter: Member, *, sent_us: int, lease_us: int) -> None:
     """`voter` promised, in answer to what was sent then. What took too long counts for nothing: so that nobody gains a lease by
-    the promise of a voter that has lost its state since, and has asked what the others promised (`learn`)."""
+    the promise of a voter that has lost its state since, and has asked what the others promised (`recover`)."""
     if node.now_us - sent_us > node.timing.vote_us:
         return
     if not node.in_quorum_mode or voter.voters != node.voter_list:
@@ -50,7 +50,7 @@ def _untils(node: Node, votes: Votes) -> Iterable[int]:
         if member is not None and member.name in node.voters.names and names[member.name] == 1:
             yield until_us
     own = not node.promise.is_live(node.now_us) or node.promise.is_held_by(node.session)
-    if node.is_voter and not node.is_blank and own and names[node.settings.name] == 1 and voters.may_vote(node):
+    if node.is_voter and not node.is_recovering and own and names[node.settings.name] == 1 and voters.may_vote(node):
         yield node.now_us + node.timing.lease_us
 
 
@@ -73,7 +73,7 @@ def has_lease(node: Node, now_us: int) -> bool:
 def is_majority(node: Node, members: Iterable[NodeId]) -> bool:
     """Whether these, and this node if it votes, are a majority of the voters."""
     names = {m.name for n in members if (m := node.members.get(n)) is not None and _is_voter(node, m)}
-    if node.is_voter and not node.is_blank:
+    if node.is_voter and not node.is_recovering:
         names.add(node.settings.name)
     hosts = _names(node)
     return sum(1 for name in names if hosts[name] == 1) >= majority(len(node.voters.names))
@@ -94,7 +94,7 @@ def may_promise(node: Node, claim: Claim) -> bool:
     the claimant asks again."""
     if not node.is_voter:
         return True
-    if node.is_blank or not (claim.prepare or voters.may_vote(node)):
+    if node.is_recovering or not (claim.prepare or voters.may_vote(node)):
         return False
     may_hold = node.durable.want_hold(claim.lease_ms * MS)
     node.see_term(claim.term)
@@ -103,24 +103,24 @@ def may_promise(node: Node, claim: Claim) -> bool:
 
 def may_renew(node: Node, leader: Member) -> bool:
     """Whether a heartbeat may prolong the promise by as much as its leader counts on."""
-    if not node.is_voter or node.is_blank or leader.lease_ms == 0:
+    if not node.is_voter or node.is_recovering or leader.lease_ms == 0:
         return False
     if leader.voters != node.voter_list or not voters.may_vote(node):  # by another list it counts for nothing
         return False
     return node.durable.want_hold(leader.lease_ms * MS)
 
 
-def learn(node: Node) -> bool:
+def recover(node: Node) -> bool:
     """A voter without history has lost it, or never had one: it may have promised what it does not know. It votes when
     enough others have told, after those promises are over: of any majority that elected a leader with its vote, one is
     among so many. Where this session met a majority of new ones, itself included, and nobody else, the cluster begins.
-    Whether it has learned."""
+    Whether it has recovered."""
     count = len(node.voters.names)
     voters = [m for m in node.members.alive() if _is_voter(node, m)]
     new = node.quorum.new_sessions
     begins = len(voters) + 1 >= majority(count) and all((m.node, m.session) in new for m in voters)
-    others = [m for m in voters if m.contact_us >= node.quorum.learn_from_us]
-    knowing = [m for m in others if not m.blank]
+    others = [m for m in voters if m.contact_us >= node.quorum.recover_from_us]
+    knowing = [m for m in others if not m.recovering]
     if not (
         len(knowing) >= count - majority(count) + 1
         or len(others) + 1 >= count
@@ -128,12 +128,12 @@ def learn(node: Node) -> bool:
     ):
         return False
     # Of a majority that elects with its vote one is among these, and has told for how long it may have promised.
-    if node.now_us < node.quorum.blank_since_us + max((m.hold_us for m in others), default=0):
+    if node.now_us < node.quorum.recovering_since_us + max((m.hold_us for m in others), default=0):
         return False
     term = max((m.floor.term for m in others), default=Term(0))
     if term > node.promise.ballot.term and not _is_free(node):
         return False  # a host that became a voter while it follows or leads: its leader raises its term, or it is free one day
-    node.quorum.learn()
+    node.quorum.recover()
     node.see_term(term)
     if term > node.promise.ballot.term:
         node.promise.raise_floor(Ballot(term, NOBODY))
@@ -144,10 +144,10 @@ def _is_free(node: Node) -> bool:
     return node.role in (Role.JOINING, Role.SEEKING) and not node.promise.is_live(node.now_us)
 
 
-def note_blank(node: Node, header: Header) -> None:
+def note_recovering(node: Node, header: Header) -> None:
     """That session has promised nothing before this moment, and none before it has: it may elect before this node's own start
     is over. It counts only if it was said to this session: what was said to everybody may be of long ago."""
-    if node.is_blank and header.blank and header.receiver == node.session:
+    if node.is_recovering and header.recovering and header.receiver == node.session:
         node.quorum.note_new(header.source, header.session)
 
 
@@ -198,4 +198,4 @@ def hears_majority(node: Node) -> bool:
 def problems(node: Node) -> list[Problem]:
     other_lists = sorted(m.name for m in node.members.alive() if m.voters != node.voter_list)
     found: list[Problem] = [OtherLists(tuple(other_lists))] if other_lists else []
-    return [*found, Blank()] if node.is_blank else found
+    return [*found, Recovering()] if node.is_recovering else found

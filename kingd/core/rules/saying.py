@@ -52,6 +52,6 @@ def header(
         eligible=is_eligible(node),
         voters=node.voter_list,
         wanted=digest_of(node.settings.voters),
-        blank=node.is_blank,
+        recovering=node.is_recovering,
         multicast=multicast,
     )

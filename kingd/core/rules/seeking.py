@@ -10,11 +10,11 @@ from kingd.core.wire.message import NO_BALLOT, Role
 def on_join_time(node: Node) -> None:
     state = node.state
     assert isinstance(state, Joining)
-    if node.now_us < node.quorum.learn_from_us and node.is_blank:
-        state.put_off(node.quorum.learn_from_us)
+    if node.now_us < node.quorum.recover_from_us and node.is_recovering:
+        state.put_off(node.quorum.recover_from_us)
         return
-    learn(node)
-    if node.is_blank:
+    recover(node)
+    if node.is_recovering:
         contact.ask_voters(node)
         # In between it may ask who moved, at the new address.
         state.put_off(node.now_us + 2 * node.timing.challenge_us)
@@ -22,9 +22,9 @@ def on_join_time(node: Node) -> None:
     becoming.seek(node, None, delay_us=line.turn_us(node))
 
 
-def learn(node: Node) -> None:
+def recover(node: Node) -> None:
     """A voter without history was told something: perhaps it knows enough now."""
-    if node.is_blank and quorum.learn(node) and node.role is Role.JOINING:
+    if node.is_recovering and quorum.recover(node) and node.role is Role.JOINING:
         becoming.seek(node, None, delay_us=line.turn_us(node))
 
 

@@ -41,9 +41,9 @@ def _on_ping_time(node: Node) -> None:
 def _on_sweep_time(node: Node) -> None:
     contact.sweep(node)
     voters.step(node)
-    if node.is_blank and node.role is not Role.JOINING:  # a host that has become a voter while it runs
+    if node.is_recovering and node.role is not Role.JOINING:  # a host that has become a voter while it runs
         contact.ask_voters(node)
-        seeking.learn(node)
+        seeking.recover(node)
     node.will.look_again()
     if isinstance(node.state, Seeking):
         seeking.look_around(node, node.state)

@@ -63,7 +63,7 @@ def _next(node: Node) -> Voters | Obstacle:
     present, wanted = node.voters, node.settings.voters
     shown = _shown(node, wanted)
     if wanted == present.names:
-        newest = _shown(node, wanted, blank_too=True)
+        newest = _shown(node, wanted, recovering_too=True)
         if not node.is_voter:
             return present if newest is None else replace(present, generation=newest)
         return replace(present, generation=max(present.generation, newest or 0, _past_who_went_ahead(node)))
@@ -71,7 +71,7 @@ def _next(node: Node) -> Voters | Obstacle:
         return present.before
     if node.settings.name not in {*wanted, *present.names}:
         return AnotherIsFirst(in_both=False) if shown is None else Voters(wanted, shown)
-    is_bound = node.is_voter and node.quorum.learned  # to what it promised by the present list
+    is_bound = node.is_voter and node.quorum.recovered  # to what it promised by the present list
     if shown is not None and shown >= present.generation + is_bound:
         return Voters(wanted, shown)
     if not (is_bound and node.settings.name in wanted):
@@ -86,19 +86,19 @@ def _past_who_went_ahead(node: Node) -> int:
     digest = digest_of(node.voters.names)
     ahead = [m.voters.generation for m in node.members.alive() if digest == m.wanted != m.voters.digest]
     newest = max(ahead, default=-1)
-    if newest < node.voters.generation or not node.quorum.learned or _unwilling(node) or _why_not_elected(node):
+    if newest < node.voters.generation or not node.quorum.recovered or _unwilling(node) or _why_not_elected(node):
         return 0
     return newest + 1
 
 
-def _shown(node: Node, names: tuple[str, ...], *, blank_too: bool = False) -> int | None:
+def _shown(node: Node, names: tuple[str, ...], *, recovering_too: bool = False) -> int | None:
     """The newest generation in which a voter of this list has it, so that somebody was the first to take it rightly."""
     digest = digest_of(names)
     return max(
         (
             m.voters.generation
             for m in node.members.alive()
-            if m.name in names and m.voters.digest == digest and (blank_too or not m.blank)
+            if m.name in names and m.voters.digest == digest and (recovering_too or not m.recovering)
         ),
         default=None,
     )
@@ -157,10 +157,10 @@ def _take(node: Node, voters: Voters) -> None:
     may_return = was_voter and voters.names != former.names and voters.generation > former.generation
     node.quorum.take(voters, may_return=may_return)
     restart_votes(node)
-    if node.is_voter and not was_voter and not node.quorum.learned:
+    if node.is_voter and not was_voter and not node.quorum.recovered:
         hold_us = max(node.durable.hold_us, promise_us(node.timing.lease_us), promise_us(node.timing.vote_us))
-        node.quorum.forget(node.now_us, learn_from_us=node.now_us + hold_us)
-        node.rounds.sweep_by(node.quorum.learn_from_us)  # where it asks
+        node.quorum.forget(node.now_us, recover_from_us=node.now_us + hold_us)
+        node.rounds.sweep_by(node.quorum.recover_from_us)  # where it asks
     if node.role is not Role.JOINING:
         node.rounds.announce_by(node.now_us)
 

@@ -66,13 +66,13 @@ class Durable:
         """The terms that were asked for are on the way to the disk for too long."""
         return now_us - self.ceiling_asked_us > timeout_us and self.ceiling_asked > self.ceiling
 
-    def ask(self, seen: Term, led: Term, voters: Voters, is_blank: bool, now_us: int) -> Persist | None:
+    def ask(self, seen: Term, led: Term, voters: Voters, is_recovering: bool, now_us: int) -> Persist | None:
         """What is to be written now. `seen`: the highest term that is known; `led`: that of the leader, 0 = none. On the disk
-        the longest promise says that this node knows what it promised: a blank voter wants none."""
+        the longest promise says that this node knows what it promised: a recovering voter wants none."""
         low = seen + _CEILING_AHEAD > self.ceiling_asked
         if low:
             self.ceiling_asked, self.ceiling_asked_us = Term(seen + _CEILING_BLOCK), now_us
-        hold_us = self.hold_us if is_blank else self.hold_wanted_us
+        hold_us = self.hold_us if is_recovering else self.hold_wanted_us
         listed = voters != (self.voters_asked or Voters())
         if not (low or listed or led > self.term_asked or hold_us > self.hold_asked_us):
             return None

@@ -91,7 +91,7 @@ class Member:
     voters: VoterList = NO_VOTERS
     wanted: int = 0  # digest of the one in its configuration
     voters_us: int = 0  # since when it has that list, as far as this node has heard
-    blank: bool = False  # a voter that does not know what it has promised before
+    recovering: bool = False  # a voter that does not know what it has promised before
     hold_us: int = 0  # the longest promise that it may have given as a voter, when it was last asked
     key_id: int = 0  # which key signs what it says; 0 = none
     lease_ms: int = 0  # of a leader or candidate: how long it counts on a promise
@@ -146,7 +146,7 @@ class Member:
         if self.voters != header.voters:
             self.voters, self.voters_us = header.voters, now_us
         self.wanted = header.wanted
-        self.blank = header.blank
+        self.recovering = header.recovering
         self.key_id = header.key_id
         self.leader = header.leader
         self.floor = header.floor

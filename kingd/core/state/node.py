@@ -143,9 +143,9 @@ class Node:
         return self.is_voter or (before is not None and self.settings.name in before.names)
 
     @property
-    def is_blank(self) -> bool:
+    def is_recovering(self) -> bool:
         """A voter that does not know what it has promised before."""
-        return self.is_voter and not self.quorum.learned
+        return self.is_voter and not self.quorum.recovered
 
     @property
     def voter_list(self) -> VoterList:

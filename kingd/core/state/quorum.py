@@ -14,10 +14,12 @@ class Quorum:
 
     voters: Voters  # the one that is wanted is in the settings (rules/voters.py)
     listed_us: int  # since when this node has it, and its timing
-    learned: bool  # a voter: knows what its earlier sessions may have promised (rules/quorum.learn)
-    new_sessions: set[tuple[NodeId, SessionId]] = field(default_factory=set)  # heard to be blank, while this node is
-    blank_since_us: int  # since when it does not ...
-    learn_from_us: int  # ... and hears it from others not before this
+    recovered: bool  # a voter: knows what its earlier sessions may have promised (rules/quorum.recover)
+    new_sessions: set[tuple[NodeId, SessionId]] = field(
+        default_factory=set
+    )  # heard to be recovering, while this node is
+    recovering_since_us: int  # since when it does not ...
+    recover_from_us: int  # ... and hears it from others not before this
 
     def take(self, voters: Voters, *, may_return: bool) -> None:
         """`may_return`: there is a way back to the one before."""
@@ -31,14 +33,14 @@ class Quorum:
         """Another list, or another lease."""
         self.listed_us = now_us
 
-    def forget(self, now_us: int, *, learn_from_us: int) -> None:
+    def forget(self, now_us: int, *, recover_from_us: int) -> None:
         """It votes from now on, and does not know what it has promised before."""
-        self.blank_since_us, self.learn_from_us = now_us, learn_from_us
+        self.recovering_since_us, self.recover_from_us = now_us, recover_from_us
 
     def note_new(self, node: NodeId, session: SessionId) -> None:
         if len(self.new_sessions) < _NEW_SESSIONS_MAX:
             self.new_sessions.add((node, session))
 
-    def learn(self) -> None:
-        self.learned = True
+    def recover(self) -> None:
+        self.recovered = True
         self.new_sessions.clear()

@@ -27,7 +27,7 @@ _CLUSTER = struct.Struct("!8xQ")
 # than its header.
 SIZE_MIN = {1: 304, 3: 296, 13: 296}
 _MULTICAST = 1 << 0  # flags
-_ELIGIBLE, _BLANK = 1 << 0, 1 << 1  # mode bits
+_ELIGIBLE, _RECOVERING = 1 << 0, 1 << 1  # mode bits
 _ROLES = tuple(Role)  # by number: they are consecutive
 
 
@@ -62,7 +62,7 @@ def encode(datagram: Datagram, seal: Seal) -> bytes:
         h.wanted,
         h.role,
         seal.key_id,
-        (_ELIGIBLE if h.eligible else 0) | (_BLANK if h.blank else 0),
+        (_ELIGIBLE if h.eligible else 0) | (_RECOVERING if h.recovering else 0),
         0,
     )
     return seal.close(header + body + bytes(size - unpadded_size))
@@ -135,7 +135,7 @@ def _header(fields: tuple[int, ...]) -> Header:
         eligible=bool(mode & _ELIGIBLE),
         voters=VoterList(digest, generation),
         wanted=wanted,
-        blank=bool(mode & _BLANK),
+        recovering=bool(mode & _RECOVERING),
         multicast=bool(flags & _MULTICAST),
         key_id=key_id,
     )

@@ -98,7 +98,7 @@ class Header:
     eligible: bool  # may it lead now?
     voters: VoterList = NO_VOTERS
     wanted: int = 0  # u32 digest of the list of voters in its configuration, which may not be in force yet
-    blank: bool = False  # a voter that does not know what it has promised before (quorum.py)
+    recovering: bool = False  # a voter that does not know what it has promised before (quorum.py)
     multicast: bool = False  # this copy went to a group (or by broadcast)
     key_id: int = 0  # which key signed the copy that came; 0 = none, or it was not sent yet
 
