@@ -437,7 +437,7 @@ def _believe(core: Core, now_us: int) -> list[Effect]:
     effects = core.tick(now_us=now_us)
     leader = core.node.followed()
     if leader is not None:
-        contact.give_up(core.node, leader, EventKind.MEMBER_DEAD, Reason.LEADER_CRASHED)
+        contact.declare_gone(core.node, leader, EventKind.MEMBER_DEAD, Reason.LEADER_CRASHED)
         following.leader_gone(core.node, Reason.LEADER_CRASHED)
     return effects + core.tick(now_us=now_us)
 

@@ -198,14 +198,14 @@ def floors_raise_nothing() -> AbstractContextManager[object]:
 
 def raise_is_led_before_it_is_granted() -> AbstractContextManager[object]:
     """12: the higher term counts as soon as it is asked for."""
-    ask = claiming._ask  # noqa: SLF001 - a mutant
+    send_claim = claiming._send_claim  # noqa: SLF001 - a mutant
 
     def lead(node: Node, campaign: Campaign) -> None:
-        ask(node, campaign)
+        send_claim(node, campaign)
         if isinstance(node.state, Leader) and node.state.raising is not None:
             becoming.lead(node, Ballot(campaign.claim.term, node.id), campaign.claim.reason)
 
-    return patch.object(claiming, "_ask", lead)
+    return patch.object(claiming, "_send_claim", lead)
 
 
 def second_successor_gets_a_ticket_too() -> AbstractContextManager[object]:

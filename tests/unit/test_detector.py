@@ -75,7 +75,7 @@ def test_short_timeout_keeps_no_jitter_from_being_believed(gap_ms: int, limit_ms
 def test_leader_that_was_given_up_and_is_heard_again_was_late() -> None:
     detector = Detector(FAST, 0)
     at_us = beats(detector, 10, 10)
-    detector.give_up(SessionId(7))
+    detector.declare_dead(SessionId(7))
     detector.heard_again(SessionId(8), at_us + 200 * MS)
     assert detector.limit_us == 30 * MS  # somebody else
     detector.heard_again(SessionId(7), at_us + 90 * MS)

@@ -44,7 +44,7 @@ def send(node: Node, campaign: Campaign) -> None:
             saying.send(node, campaign.claim, member)
 
 
-def ask_again(node: Node, member: Member) -> None:
+def send_again(node: Node, member: Member) -> None:
     """It has just challenged us, so it did not believe our claim: now it can."""
     campaign = node.campaign
     if campaign is None or campaign.request is None or member.node in campaign.answered:

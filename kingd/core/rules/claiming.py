@@ -1,4 +1,4 @@
-"""A candidate's side: claim, count the answers, lead or give way; and a leader's, that asks for a higher term.
+"""A candidate's side: claim, count the answers, lead or withdraw; and a leader's, that asks for a higher term.
 docs/protocol.md 4.4.
 
 Availability mode: to lead is to hold the grant of every member that answers; one refusal stops it. Quorum mode: to hold
@@ -22,11 +22,11 @@ def start(node: Node, reason: Reason, *, ticket: Ticket | None = None) -> None:
     node.see_term(campaign.claim.term)
     node.news.explain(reason)
     if isinstance(state, Leader):
-        state.ask(campaign)
+        state.begin_raise(campaign)
     else:
         node.become(Candidate(campaign, state.inherited if isinstance(state, (Seeking, Candidate)) else None))
     if _is_durable(node, campaign.claim.term):
-        _ask(node, campaign)
+        _send_claim(node, campaign)
 
 
 def _is_durable(node: Node, term: Term) -> bool:
@@ -58,10 +58,10 @@ def _claim(node: Node) -> Campaign | None:
 def on_persisted(node: Node) -> None:
     campaign = _claim(node)
     if campaign is not None and campaign.request is None and _is_durable(node, campaign.claim.term):
-        _ask(node, campaign)
+        _send_claim(node, campaign)
 
 
-def _ask(node: Node, campaign: Campaign) -> None:
+def _send_claim(node: Node, campaign: Campaign) -> None:
     node.durable.claim(campaign.claim.term)
     campaigns.begin(node, campaign)
     _look(node, campaign)
@@ -78,7 +78,7 @@ def asking(node: Node) -> Claim | None:
     return state.campaign.claim if isinstance(state, Candidate) and state.campaign.request is not None else None
 
 
-def without(node: Node, member: Member) -> None:
+def on_member_gone(node: Node, member: Member) -> None:
     """It has died: nobody waits for its answer, and its refusal stands in nobody's way."""
     campaign = _claim(node)
     if campaign is None or campaign.asked.get(member.node) != member.session:
@@ -127,7 +127,7 @@ def on_refuse(node: Node, member: Member, refuse: Refuse) -> None:
         ticket = node.ticket(refuse.holder, refuse.holder_session)
         saying.send(node, replace(campaign.claim, ticket=ticket), member)
     elif refuse.holder.term >= campaign.claim.term or refuse.led or _outranks_me(node, refuse):
-        give_way(node, refuse)
+        withdraw(node, refuse)
     else:
         campaign.refused.add(member.node)
 
@@ -138,7 +138,7 @@ def _on_vote_missing(node: Node, member: Member, refuse: Refuse, campaign: Campa
         return
     campaign.refused.add(member.node)
     if not quorum.is_possible(node, without=campaign.refused):
-        give_way(node, refuse)
+        withdraw(node, refuse)
 
 
 def _is_free(node: Node, refuse: Refuse, campaign: Campaign) -> bool:
@@ -149,7 +149,7 @@ def _is_free(node: Node, refuse: Refuse, campaign: Campaign) -> bool:
 
 
 def _outranks_me(node: Node, refuse: Refuse) -> bool:
-    """A fellow candidate holds that promise. One that I outrank gives way to me when it hears my claim: I go on asking."""
+    """A fellow candidate holds that promise. One that I outrank withdraws when it hears my claim: I go on asking."""
     holder = node.members.get(refuse.holder.node)
     return holder is None or holder.rank < node.rank
 
@@ -163,7 +163,7 @@ def _on_raise_refused(node: Node, member: Member, refuse: Refuse, campaign: Camp
         _look(node, campaign)
 
 
-def give_way(node: Node, refuse: Refuse | None) -> None:
+def withdraw(node: Node, refuse: Refuse | None) -> None:
     """End the claim for good, give the grants back, and come again later: soon after a duel, late where a leader is."""
     resign_claim(node)
     if refuse is not None and refuse.led:
@@ -173,16 +173,16 @@ def give_way(node: Node, refuse: Refuse | None) -> None:
 
 
 def come_again(node: Node) -> None:
-    """Soon, by rank, and not at once: two candidates that each claim when the other gives way would do so every round trip."""
+    """Soon, by rank, and not at once: two candidates that each claim when the other withdraws would do so every round trip."""
     node.backoff.count_duel()
     unit_us = line.patient_us(node, node.timing.round_trip_us)
     becoming.seek(node, None, delay_us=line.turn_us(node) + node.rng.randint(unit_us // 2, unit_us * 2))
 
 
-def give_up(node: Node) -> None:
+def abandon(node: Node) -> None:
     """This node must not lead any more."""
     if isinstance(node.state, Candidate):
-        give_way(node, None)
+        withdraw(node, None)
     elif isinstance(node.state, Follower):
         node.state.prepare(None)
 
@@ -204,7 +204,7 @@ def _decide(node: Node, campaign: Campaign) -> None:
     if campaigns.is_carried(node, campaign):
         _win(node, campaign)
     elif campaign.refused and not node.in_quorum_mode:
-        give_way(node, None)  # a fellow candidate's promise that did not end in time
+        withdraw(node, None)  # a fellow candidate's promise that did not end in time
     elif not node.in_quorum_mode and _is_won(node, campaign):
         _win(node, campaign)
     elif node.role is Role.LEADER:

@@ -36,7 +36,7 @@ def configure(node: Node, settings: Settings) -> None:
 
 def _on_priority_changed(node: Node) -> None:
     node.backoff.succeed()
-    _give_up_claim_if_ineligible(node)
+    _abandon_claim_if_ineligible(node)
     if not isinstance(node.state, Leader):
         preparing.arm_preempting(node)
     elif node.priority == 0:
@@ -47,14 +47,14 @@ def _on_priority_changed(node: Node) -> None:
 
 def set_unfit(node: Node, why: str) -> None:
     node.orders.unfit = why
-    _give_up_claim_if_ineligible(node)
+    _abandon_claim_if_ineligible(node)
     if why and node.role is Role.LEADER:
         _stand_aside(node, Reason.CHECK_FAILED)
 
 
-def _give_up_claim_if_ineligible(node: Node) -> None:
+def _abandon_claim_if_ineligible(node: Node) -> None:
     if node.campaign is not None and node.role is not Role.LEADER and not is_eligible(node):
-        claiming.give_up(node)
+        claiming.abandon(node)
 
 
 def _stand_aside(node: Node, reason: Reason, *, leaving: bool = False) -> None:
@@ -128,7 +128,7 @@ def stop(node: Node) -> None:
     if node.role is Role.LEADER:
         _stand_aside(node, Reason.LEADER_LEFT, leaving=True)
         return
-    claiming.give_up(node)
+    claiming.abandon(node)
     if not node.namesake.is_there:
         handover.say_goodbye(node)
     node.orders.end(node.now_us)

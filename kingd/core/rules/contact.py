@@ -175,7 +175,7 @@ def _is_live_leader(node: Node, header: Header) -> bool:
     return node.foreign.advances(header.session, header.sequence)
 
 
-def ask_voters(node: Node) -> None:
+def probe_voters(node: Node) -> None:
     """Each voter's answer tells what it has promised."""
     for member in node.members.alive():
         if member.name in node.voters.names and not _has_moved(node, member):
@@ -253,7 +253,7 @@ def _verify(node: Node, datagram: Datagram, ack: ProbeAck, source: Endpoint) -> 
     member.update(header, source=source, now_us=node.now_us)
     for other in node.members.alive():
         if other is not member and other.endpoint == source:  # the same host under a new id: its state was lost
-            give_up(node, other, EventKind.MEMBER_DEAD, Reason.LEADER_CRASHED)
+            declare_gone(node, other, EventKind.MEMBER_DEAD, Reason.LEADER_CRASHED)
     line.look_again(node)
     if former is None or former.state is not State.ALIVE:
         tell_of(node, EventKind.MEMBER_JOINED, member, Reason.JOINED)
@@ -293,7 +293,7 @@ def sweep(node: Node) -> None:
     node.rounds.sweep_at(node.now_us + min(longest_us, node.scale.sweep_us))
 
 
-def give_up(node: Node, member: Member, kind: EventKind, reason: Reason) -> None:
+def declare_gone(node: Node, member: Member, kind: EventKind, reason: Reason) -> None:
     if member.state is State.ALIVE:
         member.state = State.LEFT if kind is EventKind.MEMBER_LEFT else State.DEAD
         tell_of(node, kind, member, reason)

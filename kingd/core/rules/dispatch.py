@@ -96,7 +96,7 @@ def _receive_from_other(node: Node, datagram: Datagram, source: Endpoint) -> Non
         node.out.drop("left")
         return
     if member.obituary_us >= 0 and not will.is_refuted(node, member, datagram.body):
-        will.ask(node, member, datagram, source)
+        will.probe_dead(node, member, datagram, source)
         return
     if header.sequence == member.window.newest:
         _note(node, member, datagram, source)
@@ -154,7 +154,7 @@ def _dispatch(node: Node, member: Member, datagram: Datagram, source: Endpoint) 
             following.on_heartbeat(node, member, body, sequence=sequence)
         case Probe() as body:
             challenging.answer_probe(node, datagram.header, source, body)
-            campaigns.ask_again(node, member)
+            campaigns.send_again(node, member)
         case ProbeAck() as body:
             _on_probe_ack(node, member, datagram.header, body, source)
         case Claim() as body:

@@ -46,10 +46,10 @@ def on_heartbeat(node: Node, leader: Member, beat: Heartbeat, *, sequence: int) 
     if beat.lonely:
         # When it is lost, nobody is to lead beside it with no grant.
         contact.hear_foreign_leader(node, leader.session, lonely=True, proven=False)
-        ask(node, leader)  # it hears nobody; perhaps it hears me
+        ping(node, leader)  # it hears nobody; perhaps it hears me
         return
     if node.is_voter and not _is_proven(node, leader):
-        ask(node, leader)  # only its answer renews: a heartbeat may have been held back since long ago
+        ping(node, leader)  # only its answer renews: a heartbeat may have been held back since long ago
         return
     node.last.count(beat.alive)
     node.detector.expect(beat.interval_ms * MS)
@@ -174,7 +174,7 @@ def on_ping_time(node: Node) -> None:
     if leader is None:  # its entry gave way to another session: the promise ends, or runs out
         state.ping_at_us = NEVER
         return
-    ask(node, leader, for_roster=contact.misses_somebody(node, leader))
+    ping(node, leader, for_roster=contact.misses_somebody(node, leader))
     if node.detector.is_silent(node.now_us):
         state.ping_at_us = _another_question(node, leader)
         return
@@ -202,7 +202,7 @@ def knows_all(node: Node, leader: Member) -> bool:
     return len(node.members.alive()) + 1 >= leader.alive
 
 
-def ask(node: Node, leader: Member, *, for_roster: bool = False) -> None:
+def ping(node: Node, leader: Member, *, for_roster: bool = False) -> None:
     nonce = node.rng.getrandbits(32)
     node.detector.asked(nonce, node.now_us)
     polling = _polls(node, leader)
@@ -217,11 +217,11 @@ def hears_multicast(node: Node) -> bool:
     return node.now_us - max(heard_us, node.members.announced_us) <= node.timing.contact_us
 
 
-def ask_candidate(node: Node) -> None:
+def ping_candidate(node: Node) -> None:
     """That has this node's grant: it may lead by now."""
     candidate = node.members.find(node.promise.ballot.node, node.promise.session)
     if candidate is not None:
-        ask(node, candidate)
+        ping(node, candidate)
 
 
 def _polls(node: Node, leader: Member) -> bool:
@@ -259,7 +259,7 @@ def on_expired(node: Node) -> None:
     if node.role is not Role.FOLLOWER:
         node.promise.release()
         return
-    _give_up(node, Reason.LEADER_TIMEOUT)
+    _lose(node, Reason.LEADER_TIMEOUT)
 
 
 def on_refused(node: Node, endpoint: Endpoint) -> None:
@@ -270,14 +270,14 @@ def on_refused(node: Node, endpoint: Endpoint) -> None:
         return
     node.detector.refused(node.now_us)
     if node.detector.is_refused:
-        _give_up(node, Reason.LEADER_CRASHED)
+        _lose(node, Reason.LEADER_CRASHED)
 
 
-def _give_up(node: Node, reason: Reason) -> None:
+def _lose(node: Node, reason: Reason) -> None:
     leader = node.followed()
     if leader is not None:
-        node.detector.give_up(leader.session)
-        contact.give_up(node, leader, EventKind.MEMBER_DEAD, reason)
+        node.detector.declare_dead(leader.session)
+        contact.declare_gone(node, leader, EventKind.MEMBER_DEAD, reason)
     quiet_us = node.timing.leader_timeout_us
     heard_us = max((m.multicast_us for m in node.members.alive()), default=-1)
     if max(heard_us, node.members.announced_us) <= node.now_us - quiet_us:

@@ -194,12 +194,12 @@ def on_ticket_timer(node: Node) -> None:
     ticket = yielded.ticket
     successor = node.members.find(ticket.successor, ticket.successor_session)
     if successor is None or not yielded.request.again():
-        _give_up_on_successor(node)
+        _abandon_successor(node)
     elif node.promise.ballot == ticket.ballot:
         saying.send(node, yielded.goodbye, successor)
 
 
-def _give_up_on_successor(node: Node) -> None:
+def _abandon_successor(node: Node) -> None:
     node.succession.end(NOBODY, node.now_us)
     if isinstance(node.state, Seeking):
         node.state.put_off(node.now_us)
@@ -222,9 +222,9 @@ def on_resign(node: Node, member: Member, message: Resign) -> None:
     member.resigned = max(member.resigned, message.ballot)
     held = node.promise.is_held_by(member.session) and node.promise.ballot.node == member.node
     if message.leaving:
-        contact.give_up(node, member, EventKind.MEMBER_LEFT, message.reason)
+        contact.declare_gone(node, member, EventKind.MEMBER_LEFT, message.reason)
         member.state = State.LEFT
-        without(node, member)
+        on_member_gone(node, member)
     if mine and message.ballot != NO_BALLOT:
         _take_over(node, member, message)
     elif held and (message.leaving or message.ballot >= node.promise.ballot) and node.role is not Role.LEADER:
@@ -236,13 +236,13 @@ def on_resign(node: Node, member: Member, message: Resign) -> None:
             claiming.come_again(node)  # a claim came to nothing: what refused it is still there
 
 
-def without(node: Node, member: Member) -> None:
+def on_member_gone(node: Node, member: Member) -> None:
     """It is gone: the next one is asked to take over; what was given to it already is lost."""
     state, handover, yielded = node.state, node.handover, node.succession.yielded
     if isinstance(state, Leader) and handover and handover.successor is member and not _offer_next(node, state):
         _nobody_takes_it(node, handover)
     if yielded is not None and yielded.ticket.successor_session == member.session:
-        _give_up_on_successor(node)
+        _abandon_successor(node)
 
 
 def _take_over(node: Node, member: Member, message: Resign) -> None:
@@ -304,7 +304,7 @@ def meet_leader(node: Node, other: Member) -> None:
     ):
         return  # the promise is not free
     if ballot < node.promise.ballot:
-        following.ask(node, other)  # shows it our floor: it raises its term above
+        following.ping(node, other)  # shows it our floor: it raises its term above
         return
     claiming.resign_claim(node)
     following.follow(node, other, ballot, node.news.why)

@@ -84,7 +84,7 @@ def on_preempt_time(node: Node) -> None:
         return
     if not following.knows_all(node, leader):
         contact.verify_heard_of(node)
-        following.ask(node, leader, for_roster=True)
+        following.ping(node, leader, for_roster=True)
         state.put_off_preempting(node.now_us + 2 * node.timing.heartbeat_us, waits_for_all=True)
         return
     if state.preparation is None:
@@ -141,7 +141,7 @@ def on_refuse(node: Node, member: Member, refuse: Refuse) -> None:
         _fail(node, preparation)
 
 
-def without(node: Node, member: Member) -> None:
+def on_member_gone(node: Node, member: Member) -> None:
     """It has died: nobody waits for its answer."""
     preparation = _preparation(node)
     if preparation is None or preparation.campaign.asked.get(member.node) != member.session:

@@ -15,7 +15,7 @@ def on_join_time(node: Node) -> None:
         return
     recover(node)
     if node.is_recovering:
-        contact.ask_voters(node)
+        contact.probe_voters(node)
         # In between it may ask who moved, at the new address.
         state.put_off(node.now_us + 2 * node.timing.challenge_us)
         return
@@ -53,7 +53,7 @@ def _await_promised(node: Node, state: Seeking) -> None:
     """Until the promise is over. Who got it as a candidate is asked whether it leads, where no heartbeat would arrive."""
     state.put_off(node.promise.until_us + quorum.turn_us(node))
     if node.promise.led == NO_BALLOT and not following.hears_multicast(node):
-        following.ask_candidate(node)
+        following.ping_candidate(node)
         again_us = node.now_us + node.timing.ask_after_us
         if again_us < node.promise.until_us:
             state.put_off(again_us)
@@ -65,7 +65,7 @@ def look_around(node: Node, state: Seeking) -> None:
         node.backoff.wait_for_foreign(False)  # the leader that it could hear but not reach is gone
         state.hurry(node.now_us + line.turn_us(node))
     if not quorum.hears_majority(node):
-        contact.ask_voters(node)
+        contact.probe_voters(node)
     elif node.backoff.failures:
         _look_for_contact(node, state)
 

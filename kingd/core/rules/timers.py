@@ -42,7 +42,7 @@ def _on_sweep_time(node: Node) -> None:
     contact.sweep(node)
     voters.step(node)
     if node.is_recovering and node.role is not Role.JOINING:  # a host that has become a voter while it runs
-        contact.ask_voters(node)
+        contact.probe_voters(node)
         seeking.recover(node)
     node.will.look_again()
     if isinstance(node.state, Seeking):

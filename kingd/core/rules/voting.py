@@ -59,14 +59,14 @@ def _judge(node: Node, claimant: Member, claim: Claim) -> Grant | Refuse | None:
         if not node.detector.is_silent(node.now_us):
             return _refuse(node, claim, promise.ballot, promise.session, led=True)
         if not node.detector.is_doubtful(node.now_us):
-            _ask_leader(node)
+            _ping_leader(node)
             return None
     if mine is not None and node.rank < claimant.rank:
         return _refuse(node, claim, Ballot(mine.term, node.id), node.session, led=False)
     return granted
 
 
-def _ask_leader(node: Node) -> None:
+def _ping_leader(node: Node) -> None:
     state = node.state
     if isinstance(state, Follower) and node.followed() is not None and state.ping_at_us > node.now_us:
         following.on_ping_time(node)

@@ -57,10 +57,10 @@ def on_obituary(node: Node, member: Member) -> None:
     state = node.state
     if isinstance(state, Seeking) and member.state is State.ALIVE and member.eligible and member.rank < node.rank:
         state.put_off(max(node.now_us, state.seek_at_us - node.timing.slot_us))  # its turn was before mine
-    contact.give_up(node, member, EventKind.MEMBER_DEAD, Reason.LEADER_CRASHED)
-    handover.without(node, member)
-    claiming.without(node, member)
-    preparing.without(node, member)
+    contact.declare_gone(node, member, EventKind.MEMBER_DEAD, Reason.LEADER_CRASHED)
+    handover.on_member_gone(node, member)
+    claiming.on_member_gone(node, member)
+    preparing.on_member_gone(node, member)
     if node.promise.is_held_by(member.session):
         _end_promise(node, member)
 
@@ -77,7 +77,7 @@ def _end_promise(node: Node, member: Member) -> None:
             node.state.inherited = ticket
 
 
-def ask(node: Node, member: Member, datagram: Datagram, source: Endpoint) -> None:
+def probe_dead(node: Node, member: Member, datagram: Datagram, source: Endpoint) -> None:
     """A session that is dead is heard: perhaps what it sent before; perhaps it thinks the same of this one."""
     node.out.drop("obituary")
     if isinstance(datagram.body, Probe):

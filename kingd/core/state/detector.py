@@ -69,7 +69,7 @@ class Detector:
         if 2 * gap_us <= self._limit_us_max:  # a longer one was an outage or a stall of ours, no jitter
             self._gaps_us[0] = max(self._gaps_us[0], gap_us)
 
-    def give_up(self, leader: SessionId) -> None:
+    def declare_dead(self, leader: SessionId) -> None:
         self._lost, self._lost_us = leader, self._judged_us
 
     def heard_again(self, session: SessionId, now_us: int) -> None:

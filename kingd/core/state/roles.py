@@ -134,7 +134,7 @@ class Leader:
     def drain_over_us(self) -> int:
         return NEVER if self.drain is None or self.drain.done else self.drain.over_us
 
-    def ask(self, raising: Campaign | None) -> None:
+    def begin_raise(self, raising: Campaign) -> None:
         self.raising = raising
 
     def rise(self, ballot: Ballot, now_us: int) -> None:
