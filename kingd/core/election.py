@@ -74,7 +74,7 @@ class Core:
             now_us=now_us,
             term_seen=Term(max(ceiling, term)),
             durable=Durable.of(ceiling=ceiling, term=term, hold_us=hold_us, wanted_us=wait_us, voters=in_force),
-            promise=Promise(ballot=Ballot(max(ceiling, term) if votes else term, NOBODY), until_us=now_us + wait_us),
+            promise=Promise(floor=Ballot(max(ceiling, term) if votes else term, NOBODY), until_us=now_us + wait_us),
             quorum=Quorum(
                 voters=listed,
                 listed_us=now_us,
@@ -154,8 +154,8 @@ class Core:
         promised."""
         node = self.node
         if node.is_recovering:
-            return Persist(Term(0), node.promise.ballot.term, node.durable.hold_us)
-        return Persist(node.term_seen, node.promise.ballot.term, node.durable.hold_wanted_us)
+            return Persist(Term(0), node.promise.floor.term, node.durable.hold_us)
+        return Persist(node.term_seen, node.promise.floor.term, node.durable.hold_wanted_us)
 
     def status(self, now_us: int) -> Status:
         return status(self.node, now_us)
@@ -168,7 +168,7 @@ class Core:
         """`beat` once more, with this sequence number (and perhaps another count). Whether that was all there is to it: then
         the promise is renewed, and no effect follows. If not, nothing has happened, and it is to be handed to `receive`."""
         node, promise, state = self.node, self.node.promise, self.node.state
-        leader = node.members.get(promise.ballot.node)
+        leader = node.members.get(promise.floor.node)
         if (
             now_us > self._deadline_us
             or not isinstance(state, Follower)

@@ -73,7 +73,7 @@ def status(node: Node, now_us: int) -> Status:
         leader_tags=node.settings.tags if ballot.node == node.id else entry.tags if entry else (),
         leader_age_us=age_us if ballot.node != NOBODY else None,
         valid_us=max(0, _valid_until_us(node) - now_us) if ballot.node != NOBODY else None,
-        term=ballot.term or node.promise.ballot.term,
+        term=ballot.term or node.promise.floor.term,
         reason=reason,
         eligible=is_eligible(node),
         ineligible_reason=ineligible_reason(node),

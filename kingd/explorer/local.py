@@ -373,7 +373,7 @@ def _view(host: Host, core: Core | None) -> View:
     node = core.node
     instants = {us for us in (core.deadline_us, node.promise.until_us) if us < NEVER}
     claims = node.campaign.claim.term if node.campaign is not None and not node.campaign.claim.prepare else Term(0)
-    term = max(node.promise.ballot.term, claims)
+    term = max(node.promise.floor.term, claims)
     return View(
         node.role,
         core.deadline_us,

@@ -62,7 +62,7 @@ def _host(world: World, state: State, index: int, local: int) -> str:
     live = (node.promise.until_us - world.clock_us(index, state[0])) / TICK_US
     until = "" if live <= 0 else " for good" if live > 1e6 else f" for {live:.3g}"
     led = f" leads {_ballot(world, node.ballot)}" if node.ballot != NO_BALLOT else ""
-    return f"{host.settings.name} {node.role.name.lower()}{led}, promised {_ballot(world, node.promise.ballot)}{until}"
+    return f"{host.settings.name} {node.role.name.lower()}{led}, promised {_ballot(world, node.promise.floor)}{until}"
 
 
 def _ballot(world: World, ballot: Ballot) -> str:

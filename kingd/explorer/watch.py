@@ -54,7 +54,7 @@ class Before(NamedTuple):
         return cls(
             role=node.role,
             ballot=node.ballot,
-            floor=promise.ballot,
+            floor=promise.floor,
             holder=promise.session,
             lease_us=node.votes.lease_until_us if node.votes else 0,
             fresh=fresh,
@@ -87,14 +87,14 @@ def look(
 def _states(watch: Watch, spent: Ballot, before: Before, node: Node) -> str | None:
     if node.term_seen > TERM_JUMP_MAX:
         return f"TERM: believes in {node.term_seen}"
-    if node.promise.ballot < before.floor:
-        return f"FLOOR: fell from {before.floor} to {node.promise.ballot}"
+    if node.promise.floor < before.floor:
+        return f"FLOOR: fell from {before.floor} to {node.promise.floor}"
     if node.leader not in (NO_BALLOT, watch.view) and node.leader < watch.view:
         return f"AV2: went from {watch.view} back to {node.leader}"
     if node.role is Role.LEADER and node.ballot <= spent:
         return f"RESIGNED: leads {node.ballot} again"
     if node.role is Role.CANDIDATE and node.promise.is_live(node.now_us):
-        return f"PROMISED: claims for itself and holds {node.promise.ballot}"
+        return f"PROMISED: claims for itself and holds {node.promise.floor}"
     leads_on = isinstance(node.state, Leader) and node.ballot == before.ballot
     if leads_on and node.votes and node.votes.lease_until_us < before.lease_us:
         return "LEASE: shrank"

@@ -117,7 +117,7 @@ class Checker:
         if isinstance(node.state, Leader):
             seen.leading = node.state
         if cause is not None:
-            seen.promise = (promise.ballot, promise.session)
+            seen.promise = (promise.floor, promise.session)
             self._on_received(node, seen, cause)
 
     def after(self, node: Node, effects: list[Effect], cause: Datagram | None, ceiling: Term) -> None:
@@ -135,7 +135,7 @@ class Checker:
         self._check_leading(node, seen, forced=forced)
         if cause is not None and isinstance(cause.body, Claim) and cause.body.prepare:
             promise = node.promise
-            if (promise.ballot, promise.session) != seen.promise:
+            if (promise.floor, promise.session) != seen.promise:
                 raise SafetyError(f"PREPARE: {_name(node)} promised for a question: {seen.promise} -> {promise}")
         if self.entries % 256 == 0:
             self.check_tables(node)
@@ -143,7 +143,7 @@ class Checker:
     # -- states -----------------------------------------------------------------------------------
 
     def _check_views(self, node: Node, seen: _Session) -> None:
-        floor, view = node.promise.ballot, node.leader
+        floor, view = node.promise.floor, node.leader
         if floor < seen.floor:
             raise SafetyError(f"FLOOR: {_name(node)} fell from {seen.floor} to {floor}")
         seen.floor = floor
@@ -185,7 +185,7 @@ class Checker:
                     )
                 seen.resigned.add(seen.ballot)
             return
-        if node.ballot != node.promise.ballot or node.promise.session != node.session:
+        if node.ballot != node.promise.floor or node.promise.session != node.session:
             raise SafetyError(f"FLOOR: {_name(node)} leads {node.ballot} and promised {node.promise}")
         if node.ballot == seen.ballot and seen.role is Role.LEADER:
             return

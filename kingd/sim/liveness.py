@@ -193,7 +193,7 @@ def _describe(node: Node, cluster: Cluster) -> str:
         f" for {(promise.until_us - now_us) // MS} ms" if promise.is_live(now_us) and promise.until_us < 1 << 61 else ""
     )
     words.append(
-        f"promised={leader(promise.ballot)}{live} seen={node.term_seen} ceiling={node.durable.ceiling} "
+        f"promised={leader(promise.floor)}{live} seen={node.term_seen} ceiling={node.durable.ceiling} "
         f"failures={node.backoff.failures}"
     )
     if node.in_quorum_mode:

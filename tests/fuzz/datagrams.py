@@ -170,7 +170,7 @@ class Election(Target):
         campaign = node.campaign
         return [
             0, 1, 2, 5, 6, 7, (1 << 64) - 1, 1 << 62, node.id, node.session, peer.node, peer.session,
-            node.promise.ballot.term, node.promise.ballot.node, node.term_seen, node.term_seen + 1,
+            node.promise.floor.term, node.promise.floor.node, node.term_seen, node.term_seen + 1,
             campaign.claim.attempt if campaign else 0, challenge.nonce if challenge else 0,
         ]  # fmt: skip
 

@@ -42,7 +42,7 @@ def leader_resumes_after_a_hand_over() -> AbstractContextManager[object]:
     def on_ticket_timer(node: Node) -> None:
         yielded, node.succession.yielded = node.succession.yielded, None
         assert yielded is not None
-        if node.promise.ballot == yielded.ticket.ballot:
+        if node.promise.floor == yielded.ticket.ballot:
             votes = Votes(lease_until_us=yielded.request.sent_us + node.timing.lease_us)
             node.state = Leader(ballot=yielded.ticket.ballot, raised_us=node.now_us, votes=votes)
             node.promise.give(node.ballot, node.session, until_us=NEVER, led=True)
@@ -104,7 +104,7 @@ def unreachable_means_dead() -> AbstractContextManager[object]:
 
     def without_exclusion(node: Node, claimant: Member, claim: Claim) -> Grant | Refuse | None:
         answer = judge(node, claimant, claim)
-        free = claim.term > node.promise.ballot.term and node.detector.is_doubtful(node.now_us)
+        free = claim.term > node.promise.floor.term and node.detector.is_doubtful(node.now_us)
         if isinstance(answer, Refuse) and answer.led and free:
             return Grant(term=claim.term, attempt=claim.attempt, prepare=claim.prepare)
         return answer

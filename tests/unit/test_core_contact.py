@@ -82,7 +82,7 @@ def test_100_stranger_gets_a_probe_and_nothing_else(bench: Bench, body: Body) ->
     assert [type(e.datagram.body) for e in answers[-1] if isinstance(e, Send)] == [Probe]
     assert len(answers[-1]) == 1
     assert len(bench.node.members.verified()) == 0
-    assert (bench.node.term_seen, bench.node.promise.ballot, bench.leader_name()) == (0, NO_BALLOT, None)
+    assert (bench.node.term_seen, bench.node.promise.floor, bench.leader_name()) == (0, NO_BALLOT, None)
 
 
 @pytest.mark.parametrize(

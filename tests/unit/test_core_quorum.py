@@ -359,7 +359,7 @@ def test_053_voter_without_history_votes_when_enough_others_tell(
         bench.advance_ms(200)
     assert (bench.role() is Role.JOINING) == (floor is None)
     if floor is not None:
-        assert bench.node.promise.ballot.term == floor
+        assert bench.node.promise.floor.term == floor
         assert bench.node.durable.ceiling > floor
 
 
@@ -379,7 +379,7 @@ def test_last_of_the_first_voters_finds_that_the_others_have_elected_meanwhile()
             bench.acknowledge_from(peer)
         bench.advance_ms(200)
     assert bench.node.quorum.recovered
-    assert bench.node.promise.ballot.term == 1
+    assert bench.node.promise.floor.term == 1
 
 
 def test_what_was_heard_before_the_start_was_over_teaches_nothing() -> None:
@@ -433,7 +433,7 @@ def test_blank_voter_that_is_no_voter_any_more_follows(one: Peer, two: Peer) -> 
     two.floor = ballot(8, 70)
     bench.acknowledge_from(two)
     bench.beat(one, lease_ms=LEASE_MS)
-    assert (bench.leader_name(), bench.node.promise.ballot.term) == ("box60", 5)
+    assert (bench.leader_name(), bench.node.promise.floor.term) == ("box60", 5)
 
 
 # -- the leader

@@ -100,11 +100,11 @@ def test_003_prepare_is_answered_alike_and_changes_nothing(
 ) -> None:
     claimant = Peer(node=60, priority=priority)
     bench = in_role(role, claimant)
-    promised, until_us, deadline_us = bench.node.promise.ballot, bench.node.promise.until_us, bench.core.deadline_us
+    promised, until_us, deadline_us = bench.node.promise.floor, bench.node.promise.until_us, bench.core.deadline_us
     answer = verdict(bench, claimant, Claim(term=Term(100), attempt=9, prepare=True))
     assert word(answer) == expected
     assert bench.role() is role
-    assert (bench.node.promise.ballot, bench.node.promise.until_us) == (promised, until_us)
+    assert (bench.node.promise.floor, bench.node.promise.until_us) == (promised, until_us)
     assert bench.core.deadline_us == deadline_us
     assert len(bench.effects) == 1  # the answer, and nothing else
 
@@ -116,10 +116,10 @@ def test_011_refused_claim_changes_nothing_whatever_its_term(
     """A leader does not step down on a bare term, a follower stays loyal, a better candidate goes on."""
     claimant = Peer(node=60, priority=priority)
     bench = in_role(role, claimant)
-    leader, promised, until_us = bench.node.leader, bench.node.promise.ballot, bench.node.promise.until_us
+    leader, promised, until_us = bench.node.leader, bench.node.promise.floor, bench.node.promise.until_us
     for term in (200, 300):
         verdict(bench, claimant, Claim(term=Term(term), attempt=term))
-    assert (bench.role(), bench.node.leader, bench.node.promise.ballot) == (role, leader, promised)
+    assert (bench.role(), bench.node.leader, bench.node.promise.floor) == (role, leader, promised)
     assert bench.node.promise.until_us == until_us
 
 

@@ -22,7 +22,7 @@ def promise() -> Promise:
 
 def test_nothing_is_promised_at_the_start() -> None:
     promise = Promise()
-    assert promise.ballot == NO_BALLOT
+    assert promise.floor == NO_BALLOT
     assert not promise.is_live(0)
     assert not promise.is_held_by(SessionId(0))
 
@@ -35,7 +35,7 @@ def test_promise_lives_until_its_time_and_no_longer(promise: Promise, now_us: in
 def test_release_keeps_the_floor(promise: Promise) -> None:
     promise.release()
     assert not promise.is_live(0)
-    assert promise.ballot == ballot(5, 1)
+    assert promise.floor == ballot(5, 1)
     with pytest.raises(AssertionError):
         promise.give(ballot(4, 9), OTHER, until_us=100, led=False)
 
@@ -44,7 +44,7 @@ def test_renewal_never_shortens_and_never_changes_the_holder(promise: Promise) -
     promise.renew(ballot(5, 1), until_us=50)
     assert promise.until_us == 100
     promise.renew(ballot(6, 1), until_us=150)
-    assert (promise.until_us, promise.ballot) == (150, ballot(6, 1))
+    assert (promise.until_us, promise.floor) == (150, ballot(6, 1))
     with pytest.raises(AssertionError):
         promise.renew(ballot(7, 2), until_us=200)
     with pytest.raises(AssertionError):
@@ -54,9 +54,9 @@ def test_renewal_never_shortens_and_never_changes_the_holder(promise: Promise) -
 def test_raise_that_is_allowed_is_a_floor_before_it_is_led(promise: Promise) -> None:
     """Nobody else gets the higher term; the holder is followed under its old one until it leads under the new one."""
     promise.allow_raise(ballot(9, 1), until_us=120)
-    assert (promise.ballot, promise.expected, promise.until_us) == (ballot(9, 1), ballot(5, 1), 120)
+    assert (promise.floor, promise.expected, promise.until_us) == (ballot(9, 1), ballot(5, 1), 120)
     promise.renew(ballot(5, 1), until_us=130)
-    assert (promise.ballot, promise.expected) == (ballot(9, 1), ballot(5, 1))
+    assert (promise.floor, promise.expected) == (ballot(9, 1), ballot(5, 1))
     assert not promise.is_free_by(
         TICKET, node=2, session=OTHER
     )  # the holder has asked for more since, and counts on it

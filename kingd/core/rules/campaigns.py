@@ -14,7 +14,7 @@ def new(node: Node, reason: Reason, *, ticket: Ticket | None = None, target: Nod
     """For the next term, of everybody. With a target: whether they would follow if that one stepped aside; it is not asked, for
     its resignation will say so."""
     claim = Claim(
-        term=Term(max(node.term_seen, node.promise.ballot.term) + 1),
+        term=Term(max(node.term_seen, node.promise.floor.term) + 1),
         attempt=node.rng.getrandbits(32),
         prepare=target != NOBODY,
         reason=reason,

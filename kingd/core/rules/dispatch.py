@@ -134,7 +134,7 @@ def _on_verified(node: Node, member: Member) -> None:
     _learn_terms(node, member)
     voters.step(node)
     promise = node.promise
-    if promise.ballot.node == member.node and promise.session != member.session and promise.is_live(node.now_us):
+    if promise.floor.node == member.node and promise.session != member.session and promise.is_live(node.now_us):
         following.leader_gone(node, Reason.LEADER_CRASHED)  # its host has a new session: the one that led is dead
     seeking.recover(node)
     handover.meet_leader(node, member)

@@ -98,7 +98,7 @@ def follow(node: Node, leader: Member, ballot: Ballot, reason: Reason | None = N
     node.backoff.follow()
     node.detector.begin(node.now_us)
     until_us = becoming.promise_until_us(node, leader)
-    if node.promise.ballot > ballot:  # it has asked this node for more since, and still leads under the old ballot
+    if node.promise.floor > ballot:  # it has asked this node for more since, and still leads under the old ballot
         node.promise.renew(ballot, until_us=until_us)
     else:
         node.promise.give(ballot, leader.session, until_us=until_us, led=True)
@@ -219,7 +219,7 @@ def hears_multicast(node: Node) -> bool:
 
 def ping_candidate(node: Node) -> None:
     """That has this node's grant: it may lead by now."""
-    candidate = node.members.find(node.promise.ballot.node, node.promise.session)
+    candidate = node.members.find(node.promise.floor.node, node.promise.session)
     if candidate is not None:
         ping(node, candidate)
 
@@ -288,7 +288,7 @@ def _lose(node: Node, reason: Reason) -> None:
 def leader_gone(node: Node, reason: Reason, *, successor: NodeId = NOBODY) -> None:
     """The promise is over. The best-ranked claims at once, each next one a slot later; a named successor comes before
     all."""
-    former = node.promise.ballot.node
+    former = node.promise.floor.node
     becoming.let_go(node)
     others_us = node.timing.slot_us if successor not in (NOBODY, node.id) else 0
     becoming.seek(node, reason, delay_us=line.turn_us(node, without=former) + others_us)

@@ -195,7 +195,7 @@ def on_ticket_timer(node: Node) -> None:
     successor = node.members.find(ticket.successor, ticket.successor_session)
     if successor is None or not yielded.request.again():
         _abandon_successor(node)
-    elif node.promise.ballot == ticket.ballot:
+    elif node.promise.floor == ticket.ballot:
         saying.send(node, yielded.goodbye, successor)
 
 
@@ -220,14 +220,14 @@ def on_successor_leads(node: Node, member: Member) -> None:
 def on_resign(node: Node, member: Member, message: Resign) -> None:
     mine = (message.successor, message.successor_session) == (node.id, node.session)
     member.resigned = max(member.resigned, message.ballot)
-    held = node.promise.is_held_by(member.session) and node.promise.ballot.node == member.node
+    held = node.promise.is_held_by(member.session) and node.promise.floor.node == member.node
     if message.leaving:
         contact.declare_gone(node, member, EventKind.MEMBER_LEFT, message.reason)
         member.state = State.LEFT
         on_member_gone(node, member)
     if mine and message.ballot != NO_BALLOT:
         _take_over(node, member, message)
-    elif held and (message.leaving or message.ballot >= node.promise.ballot) and node.role is not Role.LEADER:
+    elif held and (message.leaving or message.ballot >= node.promise.floor) and node.role is not Role.LEADER:
         led = node.promise.led != NO_BALLOT
         node.promise.release()  # the holder's own word: it never acts under that ballot again
         if node.role is Role.FOLLOWER or (node.role is Role.SEEKING and (led or message.leaving)):
@@ -252,7 +252,7 @@ def _take_over(node: Node, member: Member, message: Resign) -> None:
         return  # its multicast copy, or sent again
     if member.leader not in (NO_BALLOT, message.ballot):
         return  # long spent, and only now here: who gave it away follows again, or leads
-    if node.promise.ballot > message.ballot and node.role is not Role.LEADER:
+    if node.promise.floor > message.ballot and node.role is not Role.LEADER:
         return  # an old ticket: I have promised above it since
     if not is_eligible(node) or node.role is Role.JOINING:
         return
@@ -303,7 +303,7 @@ def meet_leader(node: Node, other: Member) -> None:
         node.is_recovering or (node.promise.is_live(node.now_us) and not node.promise.is_held_by(other.session))
     ):
         return  # the promise is not free
-    if ballot < node.promise.ballot:
+    if ballot < node.promise.floor:
         following.ping(node, other)  # shows it our floor: it raises its term above
         return
     claiming.resign_claim(node)

@@ -69,7 +69,7 @@ def event(
         kind=kind,
         role=node.role,
         previous_role=former_role,
-        term=node.leader.term or node.promise.ballot.term,
+        term=node.leader.term or node.promise.floor.term,
         leader=peer(node, node.leader.node),
         previous_leader=peer(node, former),
         reason=node.news.why if reason is None else reason,

@@ -131,11 +131,11 @@ def recover(node: Node) -> bool:
     if node.now_us < node.quorum.recovering_since_us + max((m.hold_us for m in others), default=0):
         return False
     term = max((m.floor.term for m in others), default=Term(0))
-    if term > node.promise.ballot.term and not _is_free(node):
+    if term > node.promise.floor.term and not _is_free(node):
         return False  # a host that became a voter while it follows or leads: its leader raises its term, or it is free one day
     node.quorum.recover()
     node.see_term(term)
-    if term > node.promise.ballot.term:
+    if term > node.promise.floor.term:
         node.promise.raise_floor(Ballot(term, NOBODY))
     return True
 

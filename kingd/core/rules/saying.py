@@ -46,7 +46,7 @@ def header(
         receiver=receiver,
         sequence=sequence,
         leader=node.leader,
-        floor=node.promise.ballot,
+        floor=node.promise.floor,
         priority=node.priority,
         role=node.role,
         eligible=is_eligible(node),

@@ -89,7 +89,7 @@ def _finish(node: Node, inquiry: Inquiry) -> None:
         name=node.settings.name,
         priority=node.priority,
         leader_name=leader.name if leader else "",
-        term=node.leader.term or node.promise.ballot.term,
+        term=node.leader.term or node.promise.floor.term,
         rtt_us=0,
     )
     claimed = {rival.node: rival.leader.term for rival in rivals(node, node.now_us)}

@@ -40,24 +40,24 @@ def _judge(node: Node, claimant: Member, claim: Claim) -> Grant | Refuse | None:
     mine = claiming.asking(node)
     if (
         promise.is_held_by(claimant.session)
-        and ballot >= promise.ballot
+        and ballot >= promise.floor
         and node.role is not Role.LEADER
         and mine is None
     ):
         return granted  # its own ballot again, or its leader raises its term
     if node.role is Role.LEADER:
         return _refuse(node, claim, node.ballot, node.session, led=True)
-    if claim.term <= promise.ballot.term:
-        return _refuse(node, claim, promise.ballot, promise.session, led=promise.led != NO_BALLOT)
+    if claim.term <= promise.floor.term:
+        return _refuse(node, claim, promise.floor, promise.session, led=promise.led != NO_BALLOT)
     if promise.is_live(node.now_us) and not promise.is_free_by(
         claim.ticket, node=claimant.node, session=claimant.session
     ):
         if (
             promise.led == NO_BALLOT or node.is_bound
         ):  # a voter's promise is exclusive, whatever it believes of the holder
-            return _refuse(node, claim, promise.ballot, promise.session, led=promise.led != NO_BALLOT)
+            return _refuse(node, claim, promise.floor, promise.session, led=promise.led != NO_BALLOT)
         if not node.detector.is_silent(node.now_us):
-            return _refuse(node, claim, promise.ballot, promise.session, led=True)
+            return _refuse(node, claim, promise.floor, promise.session, led=True)
         if not node.detector.is_doubtful(node.now_us):
             _ping_leader(node)
             return None
@@ -90,7 +90,7 @@ def _promise(node: Node, claimant: Member, claim: Claim) -> None:
     ballot = Ballot(claim.term, claimant.node)
     if node.role is Role.CANDIDATE:
         claiming.resign_claim(node)  # it outranks me
-    if node.promise.ballot == ballot and node.role is Role.FOLLOWER:
+    if node.promise.floor == ballot and node.role is Role.FOLLOWER:
         return
     keeps_leading = node.role is Role.FOLLOWER and node.promise.is_held_by(claimant.session)
     claimant.lease_ms = claim.lease_ms

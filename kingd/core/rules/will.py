@@ -69,7 +69,7 @@ def _end_promise(node: Node, member: Member) -> None:
     if node.role is Role.JOINING:
         becoming.let_go(node)
     elif node.role in (Role.FOLLOWER, Role.SEEKING):
-        ticket = node.ticket(node.promise.ballot, member.session)
+        ticket = node.ticket(node.promise.floor, member.session)
         following.leader_gone(node, Reason.LEADER_CRASHED)
         node.succession.note_silent(frozenset())
         # In quorum mode a voter's promise runs out, whatever is said about its holder.

@@ -166,7 +166,7 @@ class Node:
         """The leader's entry, while this node follows."""
         if not isinstance(self.state, Follower):
             return None
-        return self.members.find(self.promise.ballot.node, self.promise.session)
+        return self.members.find(self.promise.floor.node, self.promise.session)
 
     @property
     def scale(self) -> Scale:
