@@ -139,7 +139,7 @@ class Claim(Packet):  # type: ignore[misc]
     fields_desc = [
         LongField("term", 0),
         IntField("attempt", 0),
-        ByteField("prepare", 0),
+        ByteField("pre_vote", 0),
         ByteField("reason", 0),
         IntField("lease_ms", 0),
         ByteField("ticketed", 0),
@@ -156,14 +156,14 @@ class Claim(Packet):  # type: ignore[misc]
 
 
 class Grant(Packet):  # type: ignore[misc]
-    fields_desc = [LongField("term", 0), IntField("attempt", 0), ByteField("prepare", 0)]
+    fields_desc = [LongField("term", 0), IntField("attempt", 0), ByteField("pre_vote", 0)]
 
 
 class Refuse(Packet):  # type: ignore[misc]
     fields_desc = [
         LongField("term", 0),
         IntField("attempt", 0),
-        ByteField("prepare", 0),
+        ByteField("pre_vote", 0),
         *_ballot("holder"),
         XLongField("holder_session", 0),
         ByteField("led", 0),

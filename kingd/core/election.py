@@ -18,7 +18,7 @@ from kingd.core.rules import (
     dispatch,
     following,
     leading,
-    preparing,
+    pre_voting,
     quorum,
     survey,
     timers,
@@ -323,7 +323,7 @@ class Core:
         claiming.keep_ceiling_ahead(node)
         if node.will.role is not node.role and not node.orders.stopped:
             will.write(node)
-        preparing.arm_preempting(node)
+        pre_voting.arm_preempting(node)
         commands.settle(node)
         if node.news.overlap_ended and (node.role is not Role.LEADER or node.campaign is None):
             node.news.end_overlap(False)

@@ -114,6 +114,6 @@ class Timing:
         return 2 * self.claim_timeout_us
 
     @property
-    def prepare_us(self) -> int:
+    def ready_us(self) -> int:
         """How long an offered successor may take to say that it is ready."""
         return 4 * self.round_trip_us + self.claim_timeout_us

@@ -343,7 +343,7 @@ class Locals:
 
 def word(datagram: Datagram) -> str:
     body = datagram.body
-    return f"{type(body).__name__.lower()}{' to prepare' if getattr(body, 'prepare', False) else ''}"
+    return f"{'pre-vote ' if getattr(body, 'pre_vote', False) else ''}{type(body).__name__.lower()}"
 
 
 def _poisoned(datagram: Datagram, term: Term) -> Iterator[Datagram]:
@@ -372,7 +372,7 @@ def _view(host: Host, core: Core | None) -> View:
         )
     node = core.node
     instants = {us for us in (core.deadline_us, node.promise.until_us) if us < NEVER}
-    claims = node.campaign.claim.term if node.campaign is not None and not node.campaign.claim.prepare else Term(0)
+    claims = node.campaign.claim.term if node.campaign is not None and not node.campaign.claim.pre_vote else Term(0)
     term = max(node.promise.floor.term, claims)
     return View(
         node.role,

@@ -44,7 +44,7 @@ class Ticks(Timing):
     join_wait_us: int = TICK_US
     stall_us: int = 4 * TICK_US
     handover_us: int = TICK_US
-    prepare_us: int = 2 * TICK_US
+    ready_us: int = 2 * TICK_US
 
 
 class Fault(NamedTuple):

@@ -132,9 +132,9 @@ def _sent(datagram: Datagram, spent: Ballot, before: Before, cause: Datagram | N
     header, body = datagram.header, datagram.body
     if header.leader.node == header.source and header.leader <= spent:
         return f"RESIGNED: speaks as leader of {header.leader}"
-    if isinstance(body, Claim) and not body.prepare and body.term > disk.ceiling:
+    if isinstance(body, Claim) and not body.pre_vote and body.term > disk.ceiling:
         return f"CEILING: claims term {body.term}, its disk holds {disk.ceiling}"
-    if isinstance(body, Grant) and not body.prepare and before.fresh and cause and isinstance(cause.body, Claim):
+    if isinstance(body, Grant) and not body.pre_vote and before.fresh and cause and isinstance(cause.body, Claim):
         theft = cause.header.session != before.holder and cause.body.ticket is None
         return f"THEFT: grants {cause.header.session:x} and hears {before.holder:x}" if theft else None
     return None

@@ -133,7 +133,7 @@ class Checker:
         self._check_views(node, seen)
         self._check_shown(node, seen)
         self._check_leading(node, seen, forced=forced)
-        if cause is not None and isinstance(cause.body, Claim) and cause.body.prepare:
+        if cause is not None and isinstance(cause.body, Claim) and cause.body.pre_vote:
             promise = node.promise
             if (promise.floor, promise.session) != seen.promise:
                 raise SafetyError(f"PREPARE: {_name(node)} promised for a question: {seen.promise} -> {promise}")
@@ -228,7 +228,7 @@ class Checker:
         if isinstance(body, (ProbeAck, Pong)):
             if body.echo in seen.asked:
                 seen.proven.add(header.session)
-        elif isinstance(body, Refuse) and not body.prepare and _believes(node, header):
+        elif isinstance(body, Refuse) and not body.pre_vote and _believes(node, header):
             if (body.attempt, header.session) not in seen.given:
                 seen.refused.setdefault(body.attempt, set()).add(header.session)
         elif isinstance(body, Grant):
@@ -269,7 +269,7 @@ class Checker:
         )
         if not fit and header.role is not Role.LEADER:
             raise SafetyError(f"UNFIT: {_name(node)} claims as {header.role.name} ({ineligible_reason(node)})")
-        if claim.prepare:
+        if claim.pre_vote:
             return
         ticket = claim.ticket
         if ticket is not None and not self._is_due(ticket):
@@ -287,7 +287,7 @@ class Checker:
     def _on_grant(self, node: Node, seen: _Session, datagram: Datagram, cause: Datagram | None, ceiling: Term) -> None:
         grant = datagram.body
         assert isinstance(grant, Grant)
-        if grant.prepare:
+        if grant.pre_vote:
             return
         assert cause is not None
         assert isinstance(cause.body, Claim)

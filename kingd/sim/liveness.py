@@ -208,7 +208,9 @@ def _describe(node: Node, cluster: Cluster) -> str:
         )
     if node.campaign is not None:
         claim = node.campaign.claim
-        words.append(f"claims={claim.term}{' prepare' if claim.prepare else ''} required={len(node.campaign.required)}")
+        words.append(
+            f"claims={claim.term}{' pre-vote' if claim.pre_vote else ''} required={len(node.campaign.required)}"
+        )
     if node.succession.yielded is not None:
         words.append(f"yielded to {names.get(node.succession.yielded.ticket.successor)}")
     if node.namesake.is_there:

@@ -175,12 +175,12 @@ class Recorder:
                 return f"heartbeat {self._ballot(leader)}" + (", lonely" if body.lonely else "")
             case Claim(ticket=ticket):
                 ticketed = f", with the ticket of {self._ballot(ticket.ballot)}" if ticket else ""
-                return f"{'prepare' if body.prepare else 'claim'} {body.term} ({body.reason.word}){ticketed}"
+                return f"{'prepare' if body.pre_vote else 'claim'} {body.term} ({body.reason.word}){ticketed}"
             case Grant():
-                return f"{'would grant' if body.prepare else 'grant'} {body.term}"
+                return f"{'would grant' if body.pre_vote else 'grant'} {body.term}"
             case Refuse():
                 holds = f"{self._ballot(body.holder)} {'leads' if body.led else 'has my promise'}"
-                return f"{'would refuse' if body.prepare else 'refuse'} {body.term}: {holds}"
+                return f"{'would refuse' if body.pre_vote else 'refuse'} {body.term}: {holds}"
             case Resign():
                 to = f" for {self._name(body.successor)}" if body.successor else ""
                 leaves = ", leaving" if body.leaving else ""

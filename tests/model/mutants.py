@@ -106,7 +106,7 @@ def unreachable_means_dead() -> AbstractContextManager[object]:
         answer = judge(node, claimant, claim)
         free = claim.term > node.promise.floor.term and node.detector.is_doubtful(node.now_us)
         if isinstance(answer, Refuse) and answer.led and free:
-            return Grant(term=claim.term, attempt=claim.attempt, prepare=claim.prepare)
+            return Grant(term=claim.term, attempt=claim.attempt, pre_vote=claim.pre_vote)
         return answer
 
     return patch.object(voting, "_judge", without_exclusion)

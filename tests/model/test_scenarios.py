@@ -40,7 +40,7 @@ def test_003_vote_from_any_state() -> None:
     claims = [s for s in everywhere("cold", "plain", "stop", "av-cold", "restart-leader") if s.given == "claim"]
     assert {s.before for s in claims} == ROLES
     assert not [s for s in claims if s.before == s.after == "leader" and "grant" in s.sent]
-    prepared = [s for s in everywhere("hand-over", "priority") if s.given == "claim to prepare"]
+    prepared = [s for s in everywhere("hand-over", "priority") if s.given == "pre-vote claim"]
     assert prepared
     assert not [s for s in prepared if s.before != s.after]
 
@@ -58,7 +58,7 @@ def test_005_dueling_preparations() -> None:
     found = explored(
         scope("dueling-preparations", 1, *both, hosts=boxes, faults_max=2, carries=frozenset({Claim, Grant, Refuse}))
     )
-    asked = found.happened("claim to prepare")
+    asked = found.happened("pre-vote claim")
     assert {s.host for s in asked} == {"b", "c"}  # the leader's answer is its resignation
     assert all(s.before == s.after for s in asked)  # no promise changes hands
 
@@ -133,7 +133,7 @@ def test_013_late_grant_counts_for_nothing() -> None:
 
 
 def test_014_answer_to_a_preparation_is_no_vote() -> None:
-    late = [s for s in everywhere("hand-over", "priority") if s.given in ("grant to prepare", "refuse to prepare")]
+    late = [s for s in everywhere("hand-over", "priority") if s.given in ("pre-vote grant", "pre-vote refuse")]
     assert not [s for s in late if s.after == "leader" != s.before]
 
 
@@ -399,7 +399,7 @@ def test_083_equal_priority_returns() -> None:
         replace(SCOPES["restart-leader"], name="equal-returns", carries=SCOPES["hand-over"].carries | VOTES, ticks=1)
     )
     assert found.happened("start", host="a")
-    assert not found.happened("claim to prepare")
+    assert not found.happened("pre-vote claim")
 
 
 def test_084_restart_inside_a_promise() -> None:

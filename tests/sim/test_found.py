@@ -243,7 +243,7 @@ def test_025_returning_node_takes_nobody_by_surprise() -> None:
     assert not bench.sent(Claim)
     bench.meet(Peer(node=61))
     bench.advance_ms(200)
-    assert bench.claim.prepare
+    assert bench.claim.pre_vote
 
 
 def test_013_claim_that_comes_after_its_resignation_gets_no_promise() -> None:
@@ -269,6 +269,6 @@ def test_026_follower_takes_no_ticket_of_another_leader() -> None:
     bench.clear()
     why = Reason.OVERLAP_RESOLVED
     bench.hear(other, resignation(ballot(7, 61), why, to=ME, session=MY_SESSION))
-    assert not [claim for claim in bench.sent(Claim) if not claim.prepare]
+    assert not [claim for claim in bench.sent(Claim) if not claim.pre_vote]
     bench.beat(leader)
     assert bench.leader_name() == "box60"

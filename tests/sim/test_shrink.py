@@ -19,7 +19,7 @@ def forgetful(monkeypatch: pytest.MonkeyPatch) -> None:
     """A core whose voters grant whatever they are asked."""
 
     def judge(_node: object, _claimant: object, claim: Claim) -> Grant:
-        return Grant(term=claim.term, attempt=claim.attempt, prepare=claim.prepare)
+        return Grant(term=claim.term, attempt=claim.attempt, pre_vote=claim.pre_vote)
 
     monkeypatch.setattr(voting, "_judge", judge)
 

@@ -107,7 +107,7 @@ def _refuse(bench: Bench, peer: Peer) -> Body:
     return Refuse(
         term=term,
         attempt=attempt,
-        prepare=False,
+        pre_vote=False,
         holder=holder,
         holder_session=SessionId(peer.session),
         led=False,
@@ -146,7 +146,7 @@ MESSAGES: dict[str, Callable[[Bench, Peer], Body]] = {
     "Probe": lambda *_: Probe(nonce=1),
     "ProbeAck (unasked)": lambda _, peer: ProbeAck(echo=1, name=peer.name, version="0", returns=0),
     "Claim": lambda *_: Claim(term=Term(100), attempt=9),
-    "Claim, to prepare": lambda *_: Claim(term=Term(100), attempt=9, prepare=True),
+    "Claim, a pre-vote": lambda *_: Claim(term=Term(100), attempt=9, pre_vote=True),
     "Grant": _grant,
     "Refuse (a better candidate)": _refuse,
     "Resign": _resign,
@@ -186,7 +186,7 @@ def _word(effect: Effect) -> str:
     assert not isinstance(effect, Persist | Will)
     assert isinstance(effect, Send | Multicast)
     body = effect.datagram.body
-    return f"{type(body).__name__}{', to prepare' if isinstance(body, Claim) and body.prepare else ''}"
+    return f"{type(body).__name__}{', a pre-vote' if isinstance(body, Claim) and body.pre_vote else ''}"
 
 
 def page() -> str:

@@ -52,7 +52,7 @@ def refusal(claim: Claim, holder: Ballot, session: int, *, led: bool, remaining_
     return Refuse(
         term=claim.term,
         attempt=claim.attempt,
-        prepare=claim.prepare,
+        pre_vote=claim.pre_vote,
         holder=holder,
         holder_session=SessionId(session),
         led=led,
@@ -108,7 +108,7 @@ class Peer:
 
     def says(self, body: Body, *, to: int = ME, receiver: SessionId = MY_SESSION, multicast: bool = False) -> Datagram:
         self.sequence += 1
-        asks = isinstance(body, Claim) and not body.prepare and self.role is not Role.LEADER
+        asks = isinstance(body, Claim) and not body.pre_vote and self.role is not Role.LEADER
         header = Header(
             cluster=CLUSTER,
             source=NodeId(self.node),

@@ -103,7 +103,7 @@ CASES: list[tuple[str, Body, str, str, str]] = [
     ),
     (
         "claim-prepare",
-        Claim(term=Term(0x51), attempt=0x62, prepare=True, reason=Reason.LEADER_TIMEOUT, lease_ms=60),
+        Claim(term=Term(0x51), attempt=0x62, pre_vote=True, reason=Reason.LEADER_TIMEOUT, lease_ms=60),
         "4b67 10 05 0000 008f",
         "0000000000000051 00000062 01 02 0000003c 00",
         "850e8fa0e2084c9b45e239eb5f3825e8",
@@ -125,7 +125,7 @@ CASES: list[tuple[str, Body, str, str, str]] = [
     ),
     (
         "grant",
-        Grant(term=Term(0x51), attempt=0x62, prepare=True),
+        Grant(term=Term(0x51), attempt=0x62, pre_vote=True),
         "4b67 10 06 0000 0089",
         "0000000000000051 00000062 01",
         "afde56ce81d5d4b9c8cad5a5abe7b4b4",
@@ -135,7 +135,7 @@ CASES: list[tuple[str, Body, str, str, str]] = [
         Refuse(
             term=Term(0x51),
             attempt=0x62,
-            prepare=False,
+            pre_vote=False,
             holder=BALLOT,
             holder_session=SessionId(0x53),
             led=True,

@@ -22,7 +22,7 @@ LOW = 10  # a priority below that of the node under test
 
 
 def grant(claim: Claim) -> Grant:
-    return Grant(term=claim.term, attempt=claim.attempt, prepare=claim.prepare)
+    return Grant(term=claim.term, attempt=claim.attempt, pre_vote=claim.pre_vote)
 
 
 def refuse(claim: Claim, holder: Peer, *, term: int = 0, led: bool = False) -> Refuse:

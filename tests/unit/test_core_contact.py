@@ -43,7 +43,7 @@ ANY_BODY: list[Body] = [
     Refuse(
         term=Term(9),
         attempt=1,
-        prepare=False,
+        pre_vote=False,
         holder=ballot(8, 1),
         holder_session=SessionId(1),
         led=True,

@@ -324,7 +324,7 @@ def test_offered_successor_asks_all_and_says_ready() -> None:
     bench = following(leader, other)
     bench.hear(leader, Offer(ballot=ballot(5, 70), reason=Reason.STEP_DOWN))
     claim = bench.claim
-    assert claim.prepare
+    assert claim.pre_vote
     assert bench.role() is Role.FOLLOWER  # nothing has happened yet
     assert not [d for d in bench.sent_to(leader) if isinstance(d.body, Claim)]  # it has asked for it
     bench.hear(other, would_follow(claim, leader))
@@ -560,7 +560,7 @@ def test_060_only_a_strictly_higher_priority_asks_and_only_if_it_may(
     for _ in range(30):
         bench.advance_ms(100)
         bench.beat(leader)
-    assert not [claim for claim in bench.sent(Claim) if not claim.prepare]
+    assert not [claim for claim in bench.sent(Claim) if not claim.pre_vote]
     reasons = {ready.reason for ready in bench.sent(Ready)} - {Reason.LEADER_LEFT}  # that one only if it leaves
     assert reasons == ({Reason.HIGHER_PRIORITY} if asks else set())
     assert bench.leader_name() == "box70"  # until it resigns
@@ -579,7 +579,7 @@ def test_newcomer_prepares_the_moment_it_knows_all_whom_its_leader_counts() -> N
     assert not bench.sent(Claim)
     bench.acknowledge(other)
     bench.advance(0)
-    assert bench.answer(other, Claim).prepare
+    assert bench.answer(other, Claim).pre_vote
 
 
 def test_newcomer_to_a_cluster_of_one_prepares_at_once() -> None:

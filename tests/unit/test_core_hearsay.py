@@ -154,7 +154,7 @@ def test_in_a_large_cluster_each_claim_that_came_to_nothing_doubles_the_slots_un
     claimant = next_ones[0]
     turns_us = []
     for term in range(6, 14):
-        claim = Claim(term=Term(term), attempt=term, prepare=False, reason=Reason.LEADER_LEFT)
+        claim = Claim(term=Term(term), attempt=term, pre_vote=False, reason=Reason.LEADER_LEFT)
         bench.hear(claimant, claim)
         bench.hear(claimant, resignation(ballot(term, claimant.node), Reason.LEADER_LEFT))
         turns_us.append(line.turn_us(bench.node))
@@ -171,7 +171,7 @@ def test_in_a_large_cluster_who_granted_in_vain_waits_its_turn_however_late_it_r
     bench, leader, next_ones = follower()
     announce(bench, *[Peer(node=1000 + n, priority=150) for n in range(300)])
     bench.hear(leader, goodbye())
-    bench.hear(next_ones[0], Claim(term=Term(6), attempt=1, prepare=False, reason=Reason.LEADER_LEFT))
+    bench.hear(next_ones[0], Claim(term=Term(6), attempt=1, pre_vote=False, reason=Reason.LEADER_LEFT))
     assert bench.sent(Grant)
     ends_us = bench.node.promise.until_us
     bench.run_late(ends_us + SECOND - bench.now_us)

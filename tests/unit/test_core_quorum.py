@@ -333,7 +333,7 @@ def histories(*recovering: bool | str) -> list[Peer]:
 
 
 @pytest.mark.parametrize(
-    ("recovering", "floor"),
+    ("others", "floor"),
     [
         ([], None),  # alone: of three a majority is needed
         ([True], 0),  # the first start: a majority is new
@@ -344,10 +344,8 @@ def histories(*recovering: bool | str) -> list[Peer]:
         ([True, True], 0),
     ],
 )
-def test_053_voter_without_history_votes_when_enough_others_tell(
-    recovering: list[bool | str], floor: int | None
-) -> None:
-    peers = histories(*recovering)
+def test_053_voter_without_history_votes_when_enough_others_tell(others: list[bool | str], floor: int | None) -> None:
+    peers = histories(*others)
     bench = Bench(voters=VOTERS, priority=0)
     bench.meet(*peers)
     bench.advance_ms(PROMISE_MS)
@@ -633,7 +631,7 @@ def test_hand_over_is_ready_when_a_majority_would_follow(one: Peer, two: Peer) -
     bench = started(one, two)
     one.leads(5)
     bench.beat(one, lease_ms=LEASE_MS)
-    while not any(claim.prepare for claim in bench.sent(Claim)):
+    while not any(claim.pre_vote for claim in bench.sent(Claim)):
         bench.advance_ms(50)
         bench.beat(one, lease_ms=LEASE_MS)
         bench.acknowledge_from(one)

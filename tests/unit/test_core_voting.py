@@ -91,7 +91,7 @@ def test_003_claim_in_each_role(role: Role, priority: int, expected: str, afterw
     assert word(answer) == expected
     assert bench.role() is afterwards
     assert isinstance(answer, Grant | Refuse)
-    assert (answer.term, answer.attempt, answer.prepare) == (100, 9, False)
+    assert (answer.term, answer.attempt, answer.pre_vote) == (100, 9, False)
 
 
 @pytest.mark.parametrize(("role", "priority", "expected", "afterwards"), ROLES)
@@ -101,7 +101,7 @@ def test_003_prepare_is_answered_alike_and_changes_nothing(
     claimant = Peer(node=60, priority=priority)
     bench = in_role(role, claimant)
     promised, until_us, deadline_us = bench.node.promise.floor, bench.node.promise.until_us, bench.core.deadline_us
-    answer = verdict(bench, claimant, Claim(term=Term(100), attempt=9, prepare=True))
+    answer = verdict(bench, claimant, Claim(term=Term(100), attempt=9, pre_vote=True))
     assert word(answer) == expected
     assert bench.role() is role
     assert (bench.node.promise.floor, bench.node.promise.until_us) == (promised, until_us)
@@ -213,7 +213,7 @@ def test_093_who_has_granted_asks_the_candidate_whose_heartbeat_does_not_come(le
     bench = Bench(priority=0)
     bench.meet(claimant)
     bench.advance(bench.node.timing.contact_us + 1)  # and nobody's multicast arrives
-    bench.hear(claimant, Claim(term=Term(9), attempt=1, prepare=False, reason=Reason.JOINED))
+    bench.hear(claimant, Claim(term=Term(9), attempt=1, pre_vote=False, reason=Reason.JOINED))
     bench.clear()
     bench.advance(bench.node.timing.ask_after_us)
     question = bench.answer(claimant, Ping)
@@ -230,7 +230,7 @@ def test_who_has_granted_and_hears_multicast_waits_for_the_heartbeat() -> None:
     """Else who has just been elected by hundreds has hundreds to answer."""
     claimant = Peer(node=60, priority=BETTER)
     bench = in_role(Role.SEEKING, claimant)
-    bench.hear(claimant, Claim(term=Term(9), attempt=1, prepare=False, reason=Reason.JOINED))
+    bench.hear(claimant, Claim(term=Term(9), attempt=1, pre_vote=False, reason=Reason.JOINED))
     bench.clear()
     bench.advance(bench.node.promise.until_us - bench.now_us - 1)
     assert not bench.sent(Ping)

@@ -291,7 +291,7 @@ def test_new_session_of_the_dead_is_believed_at_once(bench: Bench, leader: Peer)
         Refuse(
             term=Term(6),
             attempt=7,
-            prepare=False,
+            pre_vote=False,
             holder=ballot(5, 70),
             holder_session=SessionId(1),
             led=True,

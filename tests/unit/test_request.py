@@ -40,7 +40,7 @@ def test_second_answer_to_a_preparation_does_not_end_what_the_leader_is_told() -
     claim = bench.answer(other, Claim)
     bench.clear()
     for _ in range(2):
-        bench.hear(other, Grant(term=claim.term, attempt=claim.attempt, prepare=True))
+        bench.hear(other, Grant(term=claim.term, attempt=claim.attempt, pre_vote=True))
     bench.advance_ms(200)
     assert len(bench.sent(Ready)) == 4
     assert bench.role() is Role.FOLLOWER

@@ -1,5 +1,5 @@
-"""What a claim, a raise and a preparation have in common: whom they ask, and what is missing of the answers.
-docs/protocol.md 4.4. What comes of them is in claiming.py and preparing.py."""
+"""What a claim, a raise and a pre-vote have in common: whom they ask, and what is missing of the answers.
+docs/protocol.md 4.4. What comes of them is in claiming.py and pre_voting.py."""
 
 from kingd.core.rules import quorum, saying
 from kingd.core.scale import claim_us
@@ -16,7 +16,7 @@ def new(node: Node, reason: Reason, *, ticket: Ticket | None = None, target: Nod
     claim = Claim(
         term=Term(max(node.term_seen, node.promise.floor.term) + 1),
         attempt=node.rng.getrandbits(32),
-        prepare=target != NOBODY,
+        pre_vote=target != NOBODY,
         reason=reason,
         ticket=ticket,
         lease_ms=node.lease_ms,
@@ -77,6 +77,6 @@ def is_carried(node: Node, campaign: Campaign) -> bool:
     if not node.in_quorum_mode:
         return False
     quorum.extend_lease(node)
-    if campaign.claim.prepare:
+    if campaign.claim.pre_vote:
         return quorum.is_majority(node, campaign.answered)
     return quorum.is_majority(node, campaign.granted) and quorum.has_lease(node, node.now_us)

@@ -184,7 +184,7 @@ def abandon(node: Node) -> None:
     if isinstance(node.state, Candidate):
         withdraw(node, None)
     elif isinstance(node.state, Follower):
-        node.state.prepare(None)
+        node.state.hold_pre_vote(None)
 
 
 def resign_claim(node: Node) -> None:

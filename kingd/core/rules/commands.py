@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from kingd.core.effect import Draining, EventKind, HandedOver
 from kingd.core.problems import Ambiguous, NobodyReady, NotEligible, NotKnown, NotLeading, StepDownError
-from kingd.core.rules import becoming, claiming, handover, preparing, voters
+from kingd.core.rules import becoming, claiming, handover, pre_voting, voters
 from kingd.core.rules.eligibility import is_eligible
 from kingd.core.rules.publishing import event, peer
 from kingd.core.settings import Settings
@@ -38,7 +38,7 @@ def _on_priority_changed(node: Node) -> None:
     node.backoff.succeed()
     _abandon_claim_if_ineligible(node)
     if not isinstance(node.state, Leader):
-        preparing.arm_preempting(node)
+        pre_voting.arm_preempting(node)
     elif node.priority == 0:
         _stand_aside(node, Reason.PRIORITY_CHANGED)
     else:

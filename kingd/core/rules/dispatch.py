@@ -12,7 +12,7 @@ from kingd.core.rules import (
     handover,
     leading,
     namesakes,
-    preparing,
+    pre_voting,
     quorum,
     rosters,
     seeking,
@@ -160,9 +160,9 @@ def _dispatch(node: Node, member: Member, datagram: Datagram, source: Endpoint) 
         case Claim() as body:
             voting.on_claim(node, member, body)
         case Grant() as body:
-            (preparing if body.prepare else claiming).on_grant(node, member, body)
+            (pre_voting if body.pre_vote else claiming).on_grant(node, member, body)
         case Refuse() as body:
-            (preparing if body.prepare else claiming).on_refuse(node, member, body)
+            (pre_voting if body.pre_vote else claiming).on_refuse(node, member, body)
         case Resign() as body:
             handover.on_resign(node, member, body)
         case Ping() as body:
@@ -172,7 +172,7 @@ def _dispatch(node: Node, member: Member, datagram: Datagram, source: Endpoint) 
         case Ack() as body:
             leading.on_ack(node, member, body)
         case Offer() as body:
-            preparing.on_offer(node, member, body)
+            pre_voting.on_offer(node, member, body)
         case Ready() as body:
             handover.on_ready(node, member, body)
         case Survey() as body:

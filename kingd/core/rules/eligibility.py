@@ -24,7 +24,7 @@ def is_eligible(node: Node) -> bool:
 
 
 def can_claim(node: Node) -> bool:
-    """At once: what is prepared must not wait for a disk."""
+    """At once: what a pre-vote was held for must not wait for a disk."""
     return is_eligible(node) and _has_term(node)
 
 

@@ -1,12 +1,12 @@
 """Stepping aside: planned stop, step-down, preemption, merge. docs/protocol.md 4.5.
 
-Leader: Offer to the successor; it prepares (asks all whether they would follow), says Ready; the leader Resigns in
+Leader: Offer to the successor; it holds a pre-vote (asks all whether they would follow), says Ready; the leader Resigns in
 its favour, and never acts under that ballot again. The resignation is the ticket that frees the promises of the
 followers, to that successor only. A follower that outranks the leader starts at Ready by itself; of two leaders
 that meet, the outranked one starts at Resign."""
 
 from kingd.core.effect import EventKind
-from kingd.core.rules import becoming, challenging, claiming, contact, following, preparing, saying
+from kingd.core.rules import becoming, challenging, claiming, contact, following, pre_voting, saying
 from kingd.core.rules.eligibility import is_eligible
 from kingd.core.state.members import Member, State
 from kingd.core.state.node import Node
@@ -64,7 +64,7 @@ def end_drain(node: Node) -> None:
 
 def _prepared(node: Node, successor: Member) -> Prepared:
     """What that one must have asked, to get this leadership at once."""
-    others = preparing.others(node, successor)
+    others = pre_voting.others(node, successor)
     return Prepared(ballot=node.ballot, successor=successor.session, others=others)
 
 
@@ -93,7 +93,7 @@ def _offer_next(node: Node, leader: Leader) -> bool:
         return False
     handover.successor = rest[0]
     handover.tried.add(rest[0].node)
-    handover.offer = Request(node.now_us, node.timing.asks_us(node.timing.prepare_us))
+    handover.offer = Request(node.now_us, node.timing.asks_us(node.timing.ready_us))
     _offer(node, handover)
     return True
 

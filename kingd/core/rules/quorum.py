@@ -94,11 +94,11 @@ def may_promise(node: Node, claim: Claim) -> bool:
     the claimant asks again."""
     if not node.is_voter:
         return True
-    if node.is_recovering or not (claim.prepare or voters.may_vote(node)):
+    if node.is_recovering or not (claim.pre_vote or voters.may_vote(node)):
         return False
     may_hold = node.durable.want_hold(claim.lease_ms * MS)
     node.see_term(claim.term)
-    return claim.prepare or (claim.term <= node.durable.ceiling and may_hold)
+    return claim.pre_vote or (claim.term <= node.durable.ceiling and may_hold)
 
 
 def may_renew(node: Node, leader: Member) -> bool:

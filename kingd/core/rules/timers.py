@@ -17,7 +17,7 @@ from kingd.core.rules import (
     handover,
     leading,
     namesakes,
-    preparing,
+    pre_voting,
     seeking,
     survey,
     voters,
@@ -35,7 +35,7 @@ def _on_isolated(node: Node) -> None:
 
 def _on_ping_time(node: Node) -> None:
     following.on_ping_time(node)
-    preparing.prepare_ahead(node)
+    pre_voting.prepare_ahead(node)
 
 
 def _on_sweep_time(node: Node) -> None:
@@ -71,12 +71,12 @@ TIMERS = {
     "state.heartbeat_at_us": Timer(Leader, leading.on_heartbeat_time),
     "promise.until_us": Timer(Follower, following.on_expired),  # any other promise just runs out
     "state.seek_at_us": Timer(Seeking, seeking.on_seek_time),
-    "state.preempt_at_us": Timer(Follower, preparing.on_preempt_time),
+    "state.preempt_at_us": Timer(Follower, pre_voting.on_preempt_time),
     "rounds.sweep_at_us": Timer(None, _on_sweep_time),
     "namesake.at_us": Timer(None, namesakes.on_namesake_time),
     "state.claim_at_us": Timer(Candidate, claiming.on_timer),
     "state.raise_at_us": Timer(Leader, claiming.on_timer),
-    "state.prepare_at_us": Timer(Follower, preparing.on_timer),
+    "state.pre_vote_at_us": Timer(Follower, pre_voting.on_timer),
     "lease_over_at_us": Timer(Leader, leading.on_lease_over),
     "state.drain_over_us": Timer(Leader, commands.on_drain_over),
     "state.offer_at_us": Timer(Leader, handover.on_offer_timer),

@@ -19,23 +19,23 @@ def on_claim(node: Node, claimant: Member, claim: Claim) -> None:
     if Ballot(claim.term, claimant.node) <= claimant.resigned:
         node.out.drop("resigned")  # its resignation has overtaken it: a promise would wait for nobody
         return
-    if not claim.prepare and claimant.role not in (Role.CANDIDATE, Role.LEADER):
+    if not claim.pre_vote and claimant.role not in (Role.CANDIDATE, Role.LEADER):
         node.out.drop("stale-claim")  # a newer word of its says that it asks no more: a promise would wait for nobody
         return
     answer = _judge(node, claimant, claim)
     if answer is None or (isinstance(answer, Grant) and not quorum.may_promise(node, claim)):
         return
-    if isinstance(answer, Grant) and not claim.prepare:
+    if isinstance(answer, Grant) and not claim.pre_vote:
         _promise(node, claimant, claim)
     saying.send(node, answer, claimant)
-    if isinstance(answer, Refuse) and answer.led and not claim.prepare:
+    if isinstance(answer, Refuse) and answer.led and not claim.pre_vote:
         rosters.send(node, claimant)  # it may not know that leader, or not where it is
 
 
 def _judge(node: Node, claimant: Member, claim: Claim) -> Grant | Refuse | None:
     """None: ask the leader first; the claimant asks again."""
     promise = node.promise
-    granted = Grant(term=claim.term, attempt=claim.attempt, prepare=claim.prepare)
+    granted = Grant(term=claim.term, attempt=claim.attempt, pre_vote=claim.pre_vote)
     ballot = Ballot(claim.term, claimant.node)
     mine = claiming.asking(node)
     if (
@@ -77,7 +77,7 @@ def _refuse(node: Node, claim: Claim, holder: Ballot, session: SessionId, *, led
     return Refuse(
         term=claim.term,
         attempt=claim.attempt,
-        prepare=claim.prepare,
+        pre_vote=claim.pre_vote,
         holder=holder,
         holder_session=session,
         led=led,

@@ -5,7 +5,7 @@ it. It ends exactly this session for ever, so it needs no clock, and an old one 
 the same (a forger where there is no key): then the session answers a question that was asked afterwards."""
 
 from kingd.core.effect import EventKind, Will
-from kingd.core.rules import becoming, challenging, claiming, contact, following, handover, preparing, saying
+from kingd.core.rules import becoming, challenging, claiming, contact, following, handover, pre_voting, saying
 from kingd.core.state.members import Member, State
 from kingd.core.state.node import Node
 from kingd.core.state.roles import Candidate, Seeking
@@ -60,7 +60,7 @@ def on_obituary(node: Node, member: Member) -> None:
     contact.declare_gone(node, member, EventKind.MEMBER_DEAD, Reason.LEADER_CRASHED)
     handover.on_member_gone(node, member)
     claiming.on_member_gone(node, member)
-    preparing.on_member_gone(node, member)
+    pre_voting.on_member_gone(node, member)
     if node.promise.is_held_by(member.session):
         _end_promise(node, member)
 

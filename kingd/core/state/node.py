@@ -21,7 +21,7 @@ from kingd.core.state.namesake import Namesake
 from kingd.core.state.news import News
 from kingd.core.state.orders import Orders
 from kingd.core.state.outbox import Outbox
-from kingd.core.state.pending import Campaign, Drain, Handover, Preparation
+from kingd.core.state.pending import Campaign, Drain, Handover, PreVote
 from kingd.core.state.promise import Promise
 from kingd.core.state.quorum import Quorum
 from kingd.core.state.roles import CHANGES, Candidate, Follower, Joining, Leader, State, Votes
@@ -92,11 +92,11 @@ class Node:
 
     @property
     def campaign(self) -> Campaign | None:
-        """Its claim, the raise of its term, or what it prepares."""
+        """Its claim, the raise of its term, or its pre-vote."""
         match self.state:
             case Candidate(campaign=campaign) | Leader(raising=campaign):
                 return campaign
-            case Follower(preparation=Preparation(campaign=campaign)):
+            case Follower(pre_vote=PreVote(campaign=campaign)):
                 return campaign
             case _:
                 return None

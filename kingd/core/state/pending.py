@@ -12,7 +12,7 @@ from kingd.core.wire.message import Ballot, Claim, NodeId, Reason, Resign, Sessi
 
 @dataclass(slots=True)
 class Campaign:
-    """A claim, the raise of a term, or a preparation: whom it asks, and who has answered."""
+    """A claim, the raise of a term, or a pre-vote: whom it asks, and who has answered."""
 
     claim: Claim
     asked: dict[NodeId, SessionId]
@@ -29,7 +29,7 @@ class Campaign:
 
 
 @dataclass(slots=True)
-class Preparation:
+class PreVote:
     """Whether all would follow this node if their leader stepped aside: the leader is told so, again and again."""
 
     campaign: Campaign

@@ -5,7 +5,7 @@ wire is `message.Role`."""
 
 from dataclasses import dataclass, field
 
-from kingd.core.state.pending import Campaign, Drain, Handover, Preparation
+from kingd.core.state.pending import Campaign, Drain, Handover, PreVote
 from kingd.core.timing import NEVER, Timing
 from kingd.core.wire.message import Ballot, NodeId, Role, Ticket
 
@@ -57,17 +57,17 @@ class Follower:
     in_line: bool = False  # among those who come next if the leader goes, when it last pinged the leader
     preempt_at_us: int = NEVER
     waits_for_all: bool = False  # it is put off until this node knows all whom its leader counts
-    preparation: Preparation | None = None
+    pre_vote: PreVote | None = None
 
     @property
-    def prepare_at_us(self) -> int:
-        return NEVER if self.preparation is None else self.preparation.due_us
+    def pre_vote_at_us(self) -> int:
+        return NEVER if self.pre_vote is None else self.pre_vote.due_us
 
     def stand(self, *, in_line: bool) -> None:
         self.in_line = in_line
 
-    def prepare(self, preparation: Preparation | None) -> None:
-        self.preparation = preparation
+    def hold_pre_vote(self, pre_vote: PreVote | None) -> None:
+        self.pre_vote = pre_vote
 
     def put_off_preempting(self, until_us: int, *, waits_for_all: bool = False) -> None:
         """NEVER: it is armed again at the end of this step."""

@@ -19,7 +19,7 @@ class Succession:
     yielded: Yielded | None = None
     taken: Ticket | None = None  # the last ticket that this node claimed with
     prepared: Prepared | None = None  # leader: who said so; follower: what it has asked last
-    silent: frozenset[NodeId] = frozenset()  # who did not answer the last preparation: not waited for with its ticket
+    silent: frozenset[NodeId] = frozenset()  # who did not answer the last pre-vote: not waited for with its ticket
     refused: dict[NodeId, tuple[int, int]] = field(default_factory=dict)  # successor -> (not before, failures)
 
     # The line: the first three to lead if the leader went. Looked up now and then: a large cluster has much to look through.

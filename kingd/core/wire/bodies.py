@@ -152,7 +152,7 @@ def _pull_probe_ack(r: Reader) -> ProbeAck:
 
 
 def _pack_claim(m: Claim) -> bytes:
-    head = _CLAIM.pack(m.term, m.attempt, m.prepare, m.reason, m.lease_ms, m.ticket is not None)
+    head = _CLAIM.pack(m.term, m.attempt, m.pre_vote, m.reason, m.lease_ms, m.ticket is not None)
     if m.ticket is None:
         return head
     t = m.ticket
@@ -160,11 +160,11 @@ def _pack_claim(m: Claim) -> bytes:
 
 
 def _pull_claim(r: Reader) -> Claim:
-    term, attempt, prepare, reason, lease_ms, ticketed = r.take(_CLAIM)
+    term, attempt, pre_vote, reason, lease_ms, ticketed = r.take(_CLAIM)
     return Claim(
         term=Term(term),
         attempt=attempt,
-        prepare=bool(prepare),
+        pre_vote=bool(pre_vote),
         reason=_reason(reason),
         ticket=_pull_ticket(r) if ticketed else None,
         lease_ms=_lease(lease_ms),
@@ -182,16 +182,16 @@ def _pull_ticket(r: Reader) -> Ticket:
 
 
 def _pull_grant(r: Reader) -> Grant:
-    term, attempt, prepare = r.take(_GRANT)
-    return Grant(term=Term(term), attempt=attempt, prepare=bool(prepare))
+    term, attempt, pre_vote = r.take(_GRANT)
+    return Grant(term=Term(term), attempt=attempt, pre_vote=bool(pre_vote))
 
 
 def _pull_refuse(r: Reader) -> Refuse:
-    term, attempt, prepare, holder_term, holder, session, led, remaining_ms = r.take(_REFUSE)
+    term, attempt, pre_vote, holder_term, holder, session, led, remaining_ms = r.take(_REFUSE)
     return Refuse(
         term=Term(term),
         attempt=attempt,
-        prepare=bool(prepare),
+        pre_vote=bool(pre_vote),
         holder=_ballot(holder_term, holder),
         holder_session=SessionId(session),
         led=bool(led),
@@ -293,10 +293,10 @@ def pack(body: Body) -> tuple[int, bytes]:  # noqa: C901 - a table that mypy che
             return 4, _PROBE_ACK.pack(m.echo, m.nonce, m.returns, m.hold_ms) + _text(m.name) + _text(m.version)
         case Claim():
             return 5, _pack_claim(body)
-        case Grant(term=term, attempt=attempt, prepare=prepare):
-            return 6, _GRANT.pack(term, attempt, prepare)
+        case Grant(term=term, attempt=attempt, pre_vote=pre_vote):
+            return 6, _GRANT.pack(term, attempt, pre_vote)
         case Refuse() as m:
-            head = (m.term, m.attempt, m.prepare, *m.holder)
+            head = (m.term, m.attempt, m.pre_vote, *m.holder)
             return 7, _REFUSE.pack(*head, m.holder_session, m.led, m.remaining_ms)
         case Resign() as m:
             return 8, _RESIGN.pack(*m.ballot, m.successor, m.successor_session, m.reason, m.leaving)

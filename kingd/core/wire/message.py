@@ -156,11 +156,11 @@ class Ticket:
 class Claim:
     """May I lead under this term (my node id completes the ballot)?
 
-    `prepare`: answer as if the leader named in header.leader had consented to step aside, and promise nothing."""
+    `pre_vote`: answer as if the leader named in header.leader had consented to step aside, and promise nothing."""
 
     term: Term
     attempt: int  # u32 nonce: an answer counts only for the attempt that it names
-    prepare: bool = False
+    pre_vote: bool = False
     reason: Reason = Reason.JOINED
     ticket: Ticket | None = None
     lease_ms: int = 0  # as in Heartbeat
@@ -168,11 +168,11 @@ class Claim:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Grant:
-    """Yes: I promise to follow this ballot, and nobody else until it runs out (nothing if `prepare`)."""
+    """Yes: I promise to follow this ballot, and nobody else until it runs out (nothing if `pre_vote`)."""
 
     term: Term
     attempt: int
-    prepare: bool = False
+    pre_vote: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -181,7 +181,7 @@ class Refuse:
 
     term: Term
     attempt: int
-    prepare: bool
+    pre_vote: bool
     holder: Ballot
     holder_session: SessionId
     led: bool  # the holder leads as far as I know (else it is a candidate like you)

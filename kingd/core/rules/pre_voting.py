@@ -9,7 +9,7 @@ from kingd.core.rules import campaigns, contact, following, line, saying
 from kingd.core.rules.eligibility import can_claim
 from kingd.core.state.members import Member
 from kingd.core.state.node import Node
-from kingd.core.state.pending import Preparation, Prepared
+from kingd.core.state.pending import Prepared, PreVote
 from kingd.core.state.request import Request
 from kingd.core.state.roles import Follower
 from kingd.core.timing import MS, NEVER, SECOND
@@ -25,8 +25,8 @@ _PREEMPT_AGAIN_US = 1_000 * MS
 def on_offer(node: Node, leader: Member, offer: Offer) -> None:
     if node.followed() is not leader or node.leader != offer.ballot or not can_claim(node):
         return
-    preparation = _preparation(node)
-    if preparation is None or preparation.ahead:
+    pre_vote = _pre_vote(node)
+    if pre_vote is None or pre_vote.ahead:
         node.orders.offered_keep_us = offer.keep_ms * MS
         _start(node, offer.reason)
 
@@ -40,7 +40,7 @@ def prepare_ahead(node: Node) -> None:
         or leader is None
         or node.is_large
         or node.detector.is_silent(node.now_us)
-        or state.preparation is not None
+        or state.pre_vote is not None
         or not can_claim(node)
         or state.preempt_at_us != NEVER  # it is about to ask for it anyway
         or line.turn_us(node, without=leader.node)
@@ -87,7 +87,7 @@ def on_preempt_time(node: Node) -> None:
         following.ping(node, leader, for_roster=True)
         state.put_off_preempting(node.now_us + 2 * node.timing.heartbeat_us, waits_for_all=True)
         return
-    if state.preparation is None:
+    if state.pre_vote is None:
         same = node.last.priorities == (leader.priority, node.priority)
         _start(node, Reason.HIGHER_PRIORITY if same else Reason.PRIORITY_CHANGED)
     state.put_off_preempting(node.now_us + (_PREEMPT_AGAIN_US << min(node.backoff.failures, 2)))
@@ -96,8 +96,8 @@ def on_preempt_time(node: Node) -> None:
 # -- how it goes on
 
 
-def _preparation(node: Node) -> Preparation | None:
-    return node.state.preparation if isinstance(node.state, Follower) else None
+def _pre_vote(node: Node) -> PreVote | None:
+    return node.state.pre_vote if isinstance(node.state, Follower) else None
 
 
 def _start(node: Node, reason: Reason, *, ahead: bool = False) -> None:
@@ -107,109 +107,109 @@ def _start(node: Node, reason: Reason, *, ahead: bool = False) -> None:
     campaign = campaigns.new(node, reason, target=target)
     if not node.in_quorum_mode or reason is not Reason.LEADER_LEFT:
         campaign.answered.add(target)  # it would follow; its vote is missing where it leaves
-    preparation = Preparation(campaign, target, ahead)
-    state.prepare(preparation)
+    pre_vote = PreVote(campaign, target, ahead)
+    state.hold_pre_vote(pre_vote)
     campaigns.begin(node, campaign)
-    _look(node, preparation)
+    _look(node, pre_vote)
 
 
-def _look(node: Node, preparation: Preparation) -> None:
-    if campaigns.is_answered(node, preparation.campaign):
-        _end(node, preparation)
+def _look(node: Node, pre_vote: PreVote) -> None:
+    if campaigns.is_answered(node, pre_vote.campaign):
+        _end(node, pre_vote)
 
 
 def on_grant(node: Node, member: Member, grant: Grant) -> None:
-    preparation = _preparation(node)
-    if preparation is None or campaigns.answered(node, preparation.campaign, member, grant) is None:
+    pre_vote = _pre_vote(node)
+    if pre_vote is None or campaigns.answered(node, pre_vote.campaign, member, grant) is None:
         return
-    preparation.campaign.granted.add(member.node)
-    preparation.campaign.answered.add(member.node)
-    _look(node, preparation)
+    pre_vote.campaign.granted.add(member.node)
+    pre_vote.campaign.answered.add(member.node)
+    _look(node, pre_vote)
 
 
 def on_refuse(node: Node, member: Member, refuse: Refuse) -> None:
-    preparation = _preparation(node)
-    if preparation is None or campaigns.answered(node, preparation.campaign, member, refuse) is None:
+    pre_vote = _pre_vote(node)
+    if pre_vote is None or campaigns.answered(node, pre_vote.campaign, member, refuse) is None:
         return
     node.see_term(refuse.holder.term)
-    if member.node in preparation.campaign.granted:
+    if member.node in pre_vote.campaign.granted:
         return  # it was said before, and comes late
-    if refuse.holder.node == preparation.target:
-        preparation.campaign.answered.add(member.node)  # as it should: it would follow if that leader stepped aside
-        _look(node, preparation)
+    if refuse.holder.node == pre_vote.target:
+        pre_vote.campaign.answered.add(member.node)  # as it should: it would follow if that leader stepped aside
+        _look(node, pre_vote)
     elif not node.in_quorum_mode:
-        _fail(node, preparation)
+        _fail(node, pre_vote)
 
 
 def on_member_gone(node: Node, member: Member) -> None:
     """It has died: nobody waits for its answer."""
-    preparation = _preparation(node)
-    if preparation is None or preparation.campaign.asked.get(member.node) != member.session:
+    pre_vote = _pre_vote(node)
+    if pre_vote is None or pre_vote.campaign.asked.get(member.node) != member.session:
         return
-    campaign = preparation.campaign
+    campaign = pre_vote.campaign
     campaign.required.discard(member.node)
     if campaign.request is not None and campaign.required <= campaign.answered:
-        _end(node, preparation)
+        _end(node, pre_vote)
 
 
 def on_timer(node: Node) -> None:
-    preparation = _preparation(node)
-    assert preparation is not None
-    request = preparation.campaign.request
-    if preparation.ready is None:
+    pre_vote = _pre_vote(node)
+    assert pre_vote is not None
+    request = pre_vote.campaign.request
+    if pre_vote.ready is None:
         assert request is not None
         if request.again():
-            campaigns.send(node, preparation.campaign)
+            campaigns.send(node, pre_vote.campaign)
         else:
-            _end(node, preparation)
-    elif preparation.ready.again():
-        _send_ready(node, preparation)
+            _end(node, pre_vote)
+    elif pre_vote.ready.again():
+        _send_ready(node, pre_vote)
     else:
-        _fail(node, preparation)
+        _fail(node, pre_vote)
 
 
-def _end(node: Node, preparation: Preparation) -> None:
+def _end(node: Node, pre_vote: PreVote) -> None:
     """All that answered would follow me: tell the leader, again and again, until it resigns or the time is up. Who did not
     answer is named: the leader agrees only if it does not hear them either."""
-    campaign, leader = preparation.campaign, node.followed()
+    campaign, leader = pre_vote.campaign, node.followed()
     silent = frozenset() if node.in_quorum_mode else frozenset(campaign.required - campaign.answered)
     if (
         leader is None
-        or leader.node != preparation.target
-        or len(silent) > (0 if preparation.ahead else SILENT_MAX)
-        or not _is_enough(node, preparation, leader, len(silent))
+        or leader.node != pre_vote.target
+        or len(silent) > (0 if pre_vote.ahead else SILENT_MAX)
+        or not _is_enough(node, pre_vote, leader, len(silent))
     ):
-        _fail(node, preparation)
+        _fail(node, pre_vote)
         return
     node.succession.note_silent(silent)
-    _send_ready(node, preparation)
-    if preparation.ahead:
+    _send_ready(node, pre_vote)
+    if pre_vote.ahead:
         _drop(node)  # should it be lost, the leader asks when the time has come
     else:
         campaign.request = None  # answers that come now change nothing
-        preparation.ready = Request(node.now_us, node.timing.asks_us(node.timing.claim_timeout_us))
+        pre_vote.ready = Request(node.now_us, node.timing.asks_us(node.timing.claim_timeout_us))
 
 
-def _is_enough(node: Node, preparation: Preparation, leader: Member, silent: int) -> bool:
+def _is_enough(node: Node, pre_vote: PreVote, leader: Member, silent: int) -> bool:
     """Nobody is there for the leader, and dead for me."""
     if node.in_quorum_mode:
-        return campaigns.is_carried(node, preparation.campaign)
-    return len(preparation.campaign.answered) + silent + 1 >= leader.alive
+        return campaigns.is_carried(node, pre_vote.campaign)
+    return len(pre_vote.campaign.answered) + silent + 1 >= leader.alive
 
 
-def _send_ready(node: Node, preparation: Preparation) -> None:
+def _send_ready(node: Node, pre_vote: PreVote) -> None:
     leader = node.followed()
     if leader is not None:
         silent = tuple(sorted(node.succession.silent))
-        saying.send(node, Ready(ballot=node.leader, reason=preparation.campaign.claim.reason, silent=silent), leader)
+        saying.send(node, Ready(ballot=node.leader, reason=pre_vote.campaign.claim.reason, silent=silent), leader)
 
 
-def _fail(node: Node, preparation: Preparation) -> None:
-    if not preparation.ahead:
+def _fail(node: Node, pre_vote: PreVote) -> None:
+    if not pre_vote.ahead:
         node.backoff.fail()
     _drop(node)
 
 
 def _drop(node: Node) -> None:
     if isinstance(node.state, Follower):
-        node.state.prepare(None)
+        node.state.hold_pre_vote(None)
