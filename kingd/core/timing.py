@@ -109,7 +109,7 @@ class Timing:
         return min(3 * self.heartbeat_us, self.leader_timeout_us * 3 // 5)
 
     @property
-    def handover_us(self) -> int:
+    def transfer_us(self) -> int:
         """How long a resigned leader waits for its successor to lead before it seeks leadership like anybody."""
         return 2 * self.claim_timeout_us
 

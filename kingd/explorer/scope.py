@@ -43,7 +43,7 @@ class Ticks(Timing):
     contact_us: int = 8 * TICK_US
     join_wait_us: int = TICK_US
     stall_us: int = 4 * TICK_US
-    handover_us: int = TICK_US
+    transfer_us: int = TICK_US
     ready_us: int = 2 * TICK_US
 
 

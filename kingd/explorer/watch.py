@@ -49,7 +49,7 @@ class Before(NamedTuple):
     @classmethod
     def of(cls, node: Node, now_us: int) -> "Before":
         fresh = node.role is Role.FOLLOWER and now_us - node.detector.evidence_us < node.timing.ask_after_us
-        asked = node.handover.successor.session if node.handover and node.handover.successor else 0
+        asked = node.transfer.successor.session if node.transfer and node.transfer.successor else 0
         promise = node.promise
         return cls(
             role=node.role,

@@ -170,7 +170,7 @@ class Checker:
         ):  # after a stall it asks whether it still leads, and its users are told of a loss only if it does not
             silent = seen.is_silent(node)
             seen.lost_us = min(seen.lost_us, node.now_us) if silent or seen.lost_us != NEVER else 0
-            if node.now_us - seen.lost_us <= node.timing.handover_us:
+            if node.now_us - seen.lost_us <= node.timing.transfer_us:
                 return
         raise SafetyError(f"SHOWN: {_name(node)} is {node.role.name}, users were told {seen.told:x}")
 

@@ -158,7 +158,7 @@ def priority(host: Host) -> int:
 
 def is_changing(host: Host) -> bool:
     node = host.core.node if host.core else None
-    return node is None or node.handover is not None or node.succession.yielded is not None or node.campaign is not None
+    return node is None or node.transfer is not None or node.succession.yielded is not None or node.campaign is not None
 
 
 def ballot(among: list[Host]) -> Ballot | None:

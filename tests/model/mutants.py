@@ -12,12 +12,12 @@ from kingd.core.rules import (
     becoming,
     claiming,
     dispatch,
-    handover,
     leading,
     namesakes,
     quorum,
     saying,
     timers,
+    transfer,
     voters,
     voting,
 )
@@ -70,26 +70,26 @@ def ticket_is_bound_to_its_bearer_only() -> AbstractContextManager[object]:
             node.promise.release()
             claiming.start(node, message.reason, ticket=ticket)
 
-    return _all(patch.object(Promise, "is_free_by", is_free_by), patch.object(handover, "_take_over", take_over))
+    return _all(patch.object(Promise, "is_free_by", is_free_by), patch.object(transfer, "_take_over", take_over))
 
 
 def ticket_is_given_while_the_lease_counts() -> AbstractContextManager[object]:
     """The leader gives its ballot away, and says that it leads until its lease is over. (In this design no deadline is exported
     to anybody: this is the same with the leader itself as the client.)"""
-    resign = handover.resign
+    resign = transfer.resign
 
     def leads_on(node: Node, reason: Reason, *, to: Member | None = None, leaving: bool = False) -> None:
         if to is None:
             resign(node, reason, to=to, leaving=leaving)
             return
         assert isinstance(node.state, Leader)
-        node.state.handover = None
+        node.state.transfer = None
         saying.multicast(
             node,
             Resign(ballot=node.ballot, successor=to.node, successor_session=to.session, reason=reason, leaving=leaving),
         )
 
-    return patch.object(handover, "resign", leads_on)
+    return patch.object(transfer, "resign", leads_on)
 
 
 def belief_in_a_death_frees_the_promise() -> AbstractContextManager[object]:
@@ -186,7 +186,7 @@ def leader_resigns_before_a_higher_floor() -> AbstractContextManager[object]:
 
     def step_down(node: Node, member: Member) -> None:
         if node.role is Role.LEADER and member.floor > node.ballot:
-            handover.resign(node, Reason.LEADER_LEFT)
+            transfer.resign(node, Reason.LEADER_LEFT)
 
     return patch.object(leading, "raise_term", step_down)
 
@@ -249,15 +249,15 @@ def _obeyed_after_the_ticket(
 
 def whoever_is_ready_gets_the_ticket() -> AbstractContextManager[object]:
     """31: also who was asked before another one was named."""
-    on_ready = handover.on_ready
+    on_ready = transfer.on_ready
 
     def take_it(node: Node, member: Member, ready: Ready) -> None:
-        if node.handover is not None and ready.ballot == node.ballot:
-            handover.resign(node, node.handover.reason, to=member)
+        if node.transfer is not None and ready.ballot == node.ballot:
+            transfer.resign(node, node.transfer.reason, to=member)
         else:
             on_ready(node, member, ready)
 
-    return patch.object(handover, "on_ready", take_it)
+    return patch.object(transfer, "on_ready", take_it)
 
 
 def no_namesake_gives_way() -> AbstractContextManager[object]:

@@ -1,13 +1,13 @@
 """What this host wants of its node: other settings, a leader that steps down, a node that stops; and how many links it has.
 
 In: orders of the operator and of the driver. Each takes effect at once; a hand-over that follows from one takes its
-time (handover.py), and `settle` says how it ended."""
+time (transfer.py), and `settle` says how it ended."""
 
 from dataclasses import replace
 
 from kingd.core.effect import Draining, EventKind, HandedOver
 from kingd.core.problems import Ambiguous, NobodyReady, NotEligible, NotKnown, NotLeading, StepDownError
-from kingd.core.rules import becoming, claiming, handover, pre_voting, voters
+from kingd.core.rules import becoming, claiming, pre_voting, transfer, voters
 from kingd.core.rules.eligibility import is_eligible
 from kingd.core.rules.publishing import event, peer
 from kingd.core.settings import Settings
@@ -59,8 +59,8 @@ def _abandon_claim_if_ineligible(node: Node) -> None:
 
 def _stand_aside(node: Node, reason: Reason, *, leaving: bool = False) -> None:
     """Not this node any more: in favour of the next one, or of nobody."""
-    if not handover.begin(node, reason, leaving=leaving):
-        handover.resign(node, reason, leaving=leaving)
+    if not transfer.begin(node, reason, leaving=leaving):
+        transfer.resign(node, reason, leaving=leaving)
 
 
 def step_down(node: Node, *, to: str | None, for_us: int) -> None:
@@ -68,7 +68,7 @@ def step_down(node: Node, *, to: str | None, for_us: int) -> None:
         raise StepDownError(NotLeading())
     target = None if to is None else _successor(node, to)
     node.orders.abstain_for_us = for_us
-    if not handover.begin(node, Reason.STEP_DOWN, to=target, keep_us=for_us if target else 0):
+    if not transfer.begin(node, Reason.STEP_DOWN, to=target, keep_us=for_us if target else 0):
         raise StepDownError(NobodyReady())
     node.orders.stepping_down = True
 
@@ -98,8 +98,8 @@ def drained(node: Node) -> None:
     if drain is None or drain.done:
         return
     drain.done = True
-    if not handover.begin(node, drain.reason, to=drain.to, keep_us=drain.keep_us) and not is_eligible(node):
-        handover.resign(node, drain.reason)
+    if not transfer.begin(node, drain.reason, to=drain.to, keep_us=drain.keep_us) and not is_eligible(node):
+        transfer.resign(node, drain.reason)
 
 
 def on_drain_over(node: Node) -> None:
@@ -110,7 +110,7 @@ def on_drain_over(node: Node) -> None:
     if not is_eligible(node):
         drained(node)
         return
-    handover.end_drain(node)
+    transfer.end_drain(node)
     if drain.to is not None:
         node.succession.refuse(drain.to.node, node.now_us)
     if node.orders.stepping_down:
@@ -122,7 +122,7 @@ def stop(node: Node) -> None:
     """Waits for nothing: what runs because this node leads was ended before, or ends with the process."""
     if node.orders.stopping:
         return
-    handover.end_drain(node)
+    transfer.end_drain(node)
     node.out.append(event(node, EventKind.STOPPING, former_role=node.role, former=node.leader.node))
     node.orders.stopping = True
     if node.role is Role.LEADER:
@@ -130,7 +130,7 @@ def stop(node: Node) -> None:
         return
     claiming.abandon(node)
     if not node.namesake.is_there:
-        handover.say_goodbye(node)
+        transfer.say_goodbye(node)
     node.orders.end(node.now_us)
 
 
@@ -144,8 +144,8 @@ def settle(node: Node) -> None:
     if orders.stopping and not orders.stopped and orders.stop_at_us == NEVER and _has_resigned(node):
         orders.end(node.now_us)
     drain = node.drain
-    if drain is not None and drain.done and node.handover is None:
-        handover.end_drain(node)  # nobody took it
+    if drain is not None and drain.done and node.transfer is None:
+        transfer.end_drain(node)  # nobody took it
         drain = None
     if orders.drain_told != (drain is not None):
         orders.drain_told = not orders.drain_told
@@ -155,7 +155,7 @@ def settle(node: Node) -> None:
     if node.role is Role.FOLLOWER:
         node.out.append(HandedOver(peer(node, node.leader.node)))
         orders.stepping_down = False
-    elif node.handover is None and node.succession.yielded is None and drain is None:
+    elif node.transfer is None and node.succession.yielded is None and drain is None:
         node.out.append(HandedOver(None))
         orders.stepping_down = False
 

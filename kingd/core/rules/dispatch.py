@@ -9,7 +9,6 @@ from kingd.core.rules import (
     claiming,
     contact,
     following,
-    handover,
     leading,
     namesakes,
     pre_voting,
@@ -17,6 +16,7 @@ from kingd.core.rules import (
     rosters,
     seeking,
     survey,
+    transfer,
     voters,
     voting,
     will,
@@ -121,7 +121,7 @@ def _note(node: Node, member: Member, datagram: Datagram, source: Endpoint) -> N
     granted = node.promise.is_held_by(member.session) and node.promise.is_live(node.now_us)
     leads = header.role is Role.LEADER and node.leader.node in (NOBODY, node.id)
     if leads and not granted and not moved:  # it is asked at one address: where it was heard last
-        challenging.probe_member(node, member)  # a round trip, then handover.meet_leader
+        challenging.probe_member(node, member)  # a round trip, then transfer.meet_leader
 
 
 def _learn_terms(node: Node, member: Member) -> None:
@@ -137,7 +137,7 @@ def _on_verified(node: Node, member: Member) -> None:
     if promise.floor.node == member.node and promise.session != member.session and promise.is_live(node.now_us):
         following.leader_gone(node, Reason.LEADER_CRASHED)  # its host has a new session: the one that led is dead
     seeking.recover(node)
-    handover.meet_leader(node, member)
+    transfer.meet_leader(node, member)
     leading.raise_term(node, member)
 
 
@@ -150,7 +150,7 @@ def _dispatch(node: Node, member: Member, datagram: Datagram, source: Endpoint) 
             if source.is_better_than(member.endpoint):
                 challenging.probe(node, member.node, member.session, source)  # its answer makes it the endpoint
         case Heartbeat() as body:
-            handover.on_successor_leads(node, member)
+            transfer.on_successor_leads(node, member)
             following.on_heartbeat(node, member, body, sequence=sequence)
         case Probe() as body:
             challenging.answer_probe(node, datagram.header, source, body)
@@ -164,7 +164,7 @@ def _dispatch(node: Node, member: Member, datagram: Datagram, source: Endpoint) 
         case Refuse() as body:
             (pre_voting if body.pre_vote else claiming).on_refuse(node, member, body)
         case Resign() as body:
-            handover.on_resign(node, member, body)
+            transfer.on_resign(node, member, body)
         case Ping() as body:
             leading.on_ping(node, member, body)
         case Pong() as body:
@@ -174,7 +174,7 @@ def _dispatch(node: Node, member: Member, datagram: Datagram, source: Endpoint) 
         case Offer() as body:
             pre_voting.on_offer(node, member, body)
         case Ready() as body:
-            handover.on_ready(node, member, body)
+            transfer.on_ready(node, member, body)
         case Survey() as body:
             survey.on_survey(node, datagram.header, member.endpoint, body)
         case Report() as body:
@@ -196,7 +196,7 @@ def _on_probe_ack(node: Node, member: Member, header: Header, ack: ProbeAck, sou
     contact.note_returns(node, ack)
     challenging.answer_challenge(node, header, source, ack)
     seeking.recover(node)
-    handover.meet_leader(node, member)
+    transfer.meet_leader(node, member)
 
 
 def _term_in(datagram: Datagram) -> int:

@@ -1,6 +1,6 @@
 """A leader's side: heartbeats, the proof that somebody hears it, raising its term, standing down. docs/protocol.md 4.6."""
 
-from kingd.core.rules import becoming, claiming, contact, handover, quorum, rosters, saying
+from kingd.core.rules import becoming, claiming, contact, quorum, rosters, saying, transfer
 from kingd.core.state.members import Member
 from kingd.core.state.node import Node
 from kingd.core.state.roles import Leader
@@ -77,7 +77,7 @@ def on_ack(node: Node, voter: Member, ack: Ack) -> None:
 
 def on_lease_over(node: Node) -> None:
     """Too few voters have renewed: somebody else may lead from now on. Saying so frees those who still hear it."""
-    handover.resign(node, Reason.QUORUM_LOST, leaving=node.orders.stopping)
+    transfer.resign(node, Reason.QUORUM_LOST, leaving=node.orders.stopping)
     becoming.back_off(node)
 
 

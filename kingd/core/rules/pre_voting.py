@@ -2,7 +2,7 @@
 docs/protocol.md 4.5.
 
 Asked to by the leader (Offer); by itself, where it outranks the leader; or ahead, in case that the leader leaves one day:
-then a planned stop begins with the resignation. The leader's side is in handover.py. Only strictly higher priority preempts:
+then a planned stop begins with the resignation. The leader's side is in transfer.py. Only strictly higher priority preempts:
 equal ones never bounce. The wait for that doubles with each return of a flapping node."""
 
 from kingd.core.rules import campaigns, contact, following, line, saying

@@ -53,7 +53,7 @@ class Publisher:
         if self._lost_us == NEVER:
             self._lost_us, self._cause = node.now_us, node.news.why
         expected = self._cause is Reason.STALLED if self._leader == node.id else self._cause in _PLANNED
-        return expected and node.now_us - self._lost_us < node.timing.handover_us
+        return expected and node.now_us - self._lost_us < node.timing.transfer_us
 
 
 def event(

@@ -14,12 +14,12 @@ from kingd.core.rules import (
     commands,
     contact,
     following,
-    handover,
     leading,
     namesakes,
     pre_voting,
     seeking,
     survey,
+    transfer,
     voters,
 )
 from kingd.core.state.node import Node
@@ -79,8 +79,8 @@ TIMERS = {
     "state.pre_vote_at_us": Timer(Follower, pre_voting.on_timer),
     "lease_over_at_us": Timer(Leader, leading.on_lease_over),
     "state.drain_over_us": Timer(Leader, commands.on_drain_over),
-    "state.offer_at_us": Timer(Leader, handover.on_offer_timer),
-    "succession.ticket_at_us": Timer(None, handover.on_ticket_timer),
+    "state.offer_at_us": Timer(Leader, transfer.on_offer_timer),
+    "succession.ticket_at_us": Timer(None, transfer.on_ticket_timer),
     "orders.inquiry.at_us": Timer(None, survey.on_timer),
     "orders.stop_at_us": Timer(None, _on_stop_time),
 }

@@ -5,7 +5,7 @@ it. It ends exactly this session for ever, so it needs no clock, and an old one 
 the same (a forger where there is no key): then the session answers a question that was asked afterwards."""
 
 from kingd.core.effect import EventKind, Will
-from kingd.core.rules import becoming, challenging, claiming, contact, following, handover, pre_voting, saying
+from kingd.core.rules import becoming, challenging, claiming, contact, following, pre_voting, saying, transfer
 from kingd.core.state.members import Member, State
 from kingd.core.state.node import Node
 from kingd.core.state.roles import Candidate, Seeking
@@ -58,7 +58,7 @@ def on_obituary(node: Node, member: Member) -> None:
     if isinstance(state, Seeking) and member.state is State.ALIVE and member.eligible and member.rank < node.rank:
         state.put_off(max(node.now_us, state.seek_at_us - node.timing.slot_us))  # its turn was before mine
     contact.declare_gone(node, member, EventKind.MEMBER_DEAD, Reason.LEADER_CRASHED)
-    handover.on_member_gone(node, member)
+    transfer.on_member_gone(node, member)
     claiming.on_member_gone(node, member)
     pre_voting.on_member_gone(node, member)
     if node.promise.is_held_by(member.session):

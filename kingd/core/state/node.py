@@ -21,7 +21,7 @@ from kingd.core.state.namesake import Namesake
 from kingd.core.state.news import News
 from kingd.core.state.orders import Orders
 from kingd.core.state.outbox import Outbox
-from kingd.core.state.pending import Campaign, Drain, Handover, PreVote
+from kingd.core.state.pending import Campaign, Drain, PreVote, Transfer
 from kingd.core.state.promise import Promise
 from kingd.core.state.quorum import Quorum
 from kingd.core.state.roles import CHANGES, Candidate, Follower, Joining, Leader, State, Votes
@@ -102,8 +102,8 @@ class Node:
                 return None
 
     @property
-    def handover(self) -> Handover | None:
-        return self.state.handover if isinstance(self.state, Leader) else None
+    def transfer(self) -> Transfer | None:
+        return self.state.transfer if isinstance(self.state, Leader) else None
 
     @property
     def drain(self) -> Drain | None:

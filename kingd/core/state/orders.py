@@ -1,6 +1,6 @@
 """What this host wants of its node: whether it may lead, steps down, stops; and what its operator was told of that.
 
-In: orders of the operator and of the driver (commands.py), and what came of them (handover.py)."""
+In: orders of the operator and of the driver (commands.py), and what came of them (transfer.py)."""
 
 from dataclasses import dataclass, field
 

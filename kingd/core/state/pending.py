@@ -48,13 +48,13 @@ class Drain:
 
     reason: Reason
     to: Member | None  # nobody else
-    keep_us: int  # see Handover
+    keep_us: int  # see Transfer
     over_us: int  # it waits no longer
     done: bool = False  # it has ended: the hand-over is under way
 
 
 @dataclass(slots=True)
-class Handover:
+class Transfer:
     """Leader's side of stepping aside, until it resigned."""
 
     reason: Reason

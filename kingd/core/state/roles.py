@@ -5,7 +5,7 @@ wire is `message.Role`."""
 
 from dataclasses import dataclass, field
 
-from kingd.core.state.pending import Campaign, Drain, Handover, PreVote
+from kingd.core.state.pending import Campaign, Drain, PreVote, Transfer
 from kingd.core.timing import NEVER, Timing
 from kingd.core.wire.message import Ballot, NodeId, Role, Ticket
 
@@ -119,7 +119,7 @@ class Leader:
         default_factory=dict
     )  # heartbeats and pongs, which pings echo: sequence -> when sent
     raising: Campaign | None = None  # to a higher term
-    handover: Handover | None = None
+    transfer: Transfer | None = None
     drain: Drain | None = None
 
     @property
@@ -128,7 +128,7 @@ class Leader:
 
     @property
     def offer_at_us(self) -> int:
-        return NEVER if self.handover is None else self.handover.due_us
+        return NEVER if self.transfer is None else self.transfer.due_us
 
     @property
     def drain_over_us(self) -> int:

@@ -10,7 +10,7 @@ from kingd.core.rules import becoming, challenging, claiming, contact, following
 from kingd.core.rules.eligibility import is_eligible
 from kingd.core.state.members import Member, State
 from kingd.core.state.node import Node
-from kingd.core.state.pending import Drain, Handover, Prepared, Yielded
+from kingd.core.state.pending import Drain, Prepared, Transfer, Yielded
 from kingd.core.state.request import Request
 from kingd.core.state.roles import Leader, Seeking
 from kingd.core.timing import DRAIN_US_MAX, MS
@@ -30,15 +30,15 @@ def begin(node: Node, reason: Reason, *, to: Member | None = None, leaving: bool
     assert isinstance(leader, Leader)
     found = [m for m in successors(node) if to is None or m is to]
     if found and not leaving and _holds_up(node, reason, to=to, keep_us=keep_us):
-        leader.handover = None
+        leader.transfer = None
         return True
     best = next(iter(found), None)
     if leaving and best is not None and leader.raising is None and node.succession.is_prepared(_prepared(node, best)):
         resign(node, reason, to=best, leaving=True)
         return True
-    leader.handover = Handover(reason=reason, leaving=leaving, keep_us=keep_us)
+    leader.transfer = Transfer(reason=reason, leaving=leaving, keep_us=keep_us)
     if to is not None:
-        leader.handover.tried = {m.node for m in node.members.verified() if m is not to}
+        leader.transfer.tried = {m.node for m in node.members.verified() if m is not to}
     return _offer_next(node, leader)
 
 
@@ -85,41 +85,41 @@ def _may_get(node: Node, member: Member) -> bool:
 
 
 def _offer_next(node: Node, leader: Leader) -> bool:
-    handover = leader.handover
-    assert handover is not None
-    rest = [m for m in successors(node) if m.node not in handover.tried]
+    transfer = leader.transfer
+    assert transfer is not None
+    rest = [m for m in successors(node) if m.node not in transfer.tried]
     if not rest:
-        leader.handover = None
+        leader.transfer = None
         return False
-    handover.successor = rest[0]
-    handover.tried.add(rest[0].node)
-    handover.offer = Request(node.now_us, node.timing.asks_us(node.timing.ready_us))
-    _offer(node, handover)
+    transfer.successor = rest[0]
+    transfer.tried.add(rest[0].node)
+    transfer.offer = Request(node.now_us, node.timing.asks_us(node.timing.ready_us))
+    _offer(node, transfer)
     return True
 
 
-def _offer(node: Node, handover: Handover) -> None:
-    assert handover.successor is not None
-    keep_ms = min(handover.keep_us // MS, KEEP_MS_MAX)
-    saying.send(node, Offer(ballot=node.ballot, reason=handover.reason, keep_ms=keep_ms), handover.successor)
+def _offer(node: Node, transfer: Transfer) -> None:
+    assert transfer.successor is not None
+    keep_ms = min(transfer.keep_us // MS, KEEP_MS_MAX)
+    saying.send(node, Offer(ballot=node.ballot, reason=transfer.reason, keep_ms=keep_ms), transfer.successor)
 
 
 def on_offer_timer(node: Node) -> None:
     leader = node.state
     assert isinstance(leader, Leader)
-    handover = leader.handover
-    assert handover is not None
-    assert handover.offer is not None
-    if handover.offer.again():
-        _offer(node, handover)
+    transfer = leader.transfer
+    assert transfer is not None
+    assert transfer.offer is not None
+    if transfer.offer.again():
+        _offer(node, transfer)
     elif not _offer_next(node, leader):
-        _nobody_takes_it(node, handover)
+        _nobody_takes_it(node, transfer)
 
 
-def _nobody_takes_it(node: Node, handover: Handover) -> None:
+def _nobody_takes_it(node: Node, transfer: Transfer) -> None:
     """A planned stop goes on without a successor; a step-down leaves things as they are."""
-    if handover.leaving or not is_eligible(node):
-        resign(node, handover.reason, leaving=handover.leaving)
+    if transfer.leaving or not is_eligible(node):
+        resign(node, transfer.reason, leaving=transfer.leaving)
 
 
 def on_ready(node: Node, member: Member, ready: Ready) -> None:
@@ -128,10 +128,10 @@ def on_ready(node: Node, member: Member, ready: Ready) -> None:
         return
     if leader.raising is not None:
         return  # its raise would take promises that a ticket for the old ballot does not free
-    handover = leader.handover
-    if handover is not None:
-        if handover.successor is member:
-            resign(node, handover.reason, to=member, leaving=handover.leaving)
+    transfer = leader.transfer
+    if transfer is not None:
+        if transfer.successor is member:
+            resign(node, transfer.reason, to=member, leaving=transfer.leaving)
     elif ready.reason is Reason.LEADER_LEFT and not ready.silent:
         node.succession.prepare(_prepared(node, member))
     elif node.drain is not None or not _may_preempt(node, member, ready.reason):
@@ -176,10 +176,10 @@ def resign(node: Node, reason: Reason, *, to: Member | None = None, leaving: boo
         node.orders.begin_abstaining(node.now_us)
     node.promise.release()
     mine = Reason.PREEMPTED if reason is Reason.HIGHER_PRIORITY else reason
-    becoming.seek(node, mine, delay_us=node.timing.handover_us)
+    becoming.seek(node, mine, delay_us=node.timing.transfer_us)
     if to is not None:
         ticket = Ticket(ballot=ballot, session=node.session, successor=to.node, successor_session=to.session)
-        request = Request(node.now_us, node.timing.asks_us(node.timing.handover_us))
+        request = Request(node.now_us, node.timing.asks_us(node.timing.transfer_us))
         node.succession.give(Yielded(ticket, goodbye, request))
         saying.send(node, goodbye, to)
     elif leaving:
@@ -238,9 +238,9 @@ def on_resign(node: Node, member: Member, message: Resign) -> None:
 
 def on_member_gone(node: Node, member: Member) -> None:
     """It is gone: the next one is asked to take over; what was given to it already is lost."""
-    state, handover, yielded = node.state, node.handover, node.succession.yielded
-    if isinstance(state, Leader) and handover and handover.successor is member and not _offer_next(node, state):
-        _nobody_takes_it(node, handover)
+    state, transfer, yielded = node.state, node.transfer, node.succession.yielded
+    if isinstance(state, Leader) and transfer and transfer.successor is member and not _offer_next(node, state):
+        _nobody_takes_it(node, transfer)
     if yielded is not None and yielded.ticket.successor_session == member.session:
         _abandon_successor(node)
 
@@ -290,7 +290,7 @@ def meet_leader(node: Node, other: Member) -> None:
             return  # the lease of one of the two is over, and it is about to notice
         if (
             (other.voters.digest or other.rank < node.rank)
-            and node.handover is None
+            and node.transfer is None
             and node.campaign is None
             and other.eligible
         ):
