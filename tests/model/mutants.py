@@ -215,9 +215,8 @@ def second_successor_gets_a_ticket_too() -> AbstractContextManager[object]:
         node = core.node
         node.now_us = now_us
         ticket = replace(yielded.ticket, successor=to.node, successor_session=to.session)
-        goodbye = replace(yielded.goodbye, successor=to.node, successor_session=to.session)
-        node.succession.yielded = Yielded(ticket, goodbye, replace(yielded.request, sent_us=now_us))
-        saying.multicast(node, goodbye)
+        node.succession.yielded = Yielded(ticket, replace(yielded.request, sent_us=now_us))
+        saying.multicast(node, ticket)
         return core.links_changed(node.orders.links, now_us=now_us)
 
     return _obeyed_after_the_ticket(begin_again)

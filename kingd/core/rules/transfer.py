@@ -14,7 +14,7 @@ from kingd.core.state.pending import Drain, Prepared, Transfer, Yielded
 from kingd.core.state.request import Request
 from kingd.core.state.roles import Leader, Seeking
 from kingd.core.timing import DRAIN_US_MAX, MS
-from kingd.core.wire.message import NO_BALLOT, NO_SESSION, NOBODY, Ballot, Offer, Ready, Reason, Resign, Role, Ticket
+from kingd.core.wire.message import NO_BALLOT, NO_SESSION, NOBODY, Ballot, Offer, Ready, Reason, Resign, Role
 
 _GOODBYES = 3
 KEEP_MS_MAX = 0xFFFFFFFF
@@ -36,10 +36,8 @@ def begin(node: Node, reason: Reason, *, to: Member | None = None, leaving: bool
     if leaving and best is not None and leader.raising is None and node.succession.is_prepared(_prepared(node, best)):
         resign(node, reason, to=best, leaving=True)
         return True
-    leader.transfer = Transfer(reason=reason, leaving=leaving, keep_us=keep_us)
-    if to is not None:
-        leader.transfer.tried = {m.node for m in node.members.verified() if m is not to}
-    return _offer_next(node, leader)
+    passed_over = set() if to is None else {m.node for m in node.members.verified() if m is not to}
+    return _offer_next(node, leader, Transfer(reason=reason, leaving=leaving, keep_us=keep_us, tried=passed_over))
 
 
 def _holds_up(node: Node, reason: Reason, *, to: Member | None = None, keep_us: int = 0) -> bool:
@@ -74,25 +72,22 @@ def successors(node: Node) -> list[Member]:
         (
             m
             for m in node.members.alive()
-            if m.eligible and m.role in (Role.FOLLOWER, Role.SEEKING) and m.contact_us >= fresh_us and _may_get(node, m)
+            if m.eligible
+            and m.role in (Role.FOLLOWER, Role.SEEKING)
+            and m.contact_us >= fresh_us
+            and node.succession.may_get(m.node, node.now_us)
         ),
         key=lambda m: m.rank,
     )
 
 
-def _may_get(node: Node, member: Member) -> bool:
-    return node.succession.may_get(member.node, node.now_us)
-
-
-def _offer_next(node: Node, leader: Leader) -> bool:
-    transfer = leader.transfer
-    assert transfer is not None
-    rest = [m for m in successors(node) if m.node not in transfer.tried]
-    if not rest:
-        leader.transfer = None
+def _offer_next(node: Node, leader: Leader, transfer: Transfer) -> bool:
+    successor = next((m for m in successors(node) if m.node not in transfer.tried), None)
+    leader.transfer = None if successor is None else transfer
+    if successor is None:
         return False
-    transfer.successor = rest[0]
-    transfer.tried.add(rest[0].node)
+    transfer.successor = successor
+    transfer.tried.add(successor.node)
     transfer.offer = Request(node.now_us, node.timing.asks_us(node.timing.ready_us))
     _offer(node, transfer)
     return True
@@ -112,7 +107,7 @@ def on_offer_timer(node: Node) -> None:
     assert transfer.offer is not None
     if transfer.offer.again():
         _offer(node, transfer)
-    elif not _offer_next(node, leader):
+    elif not _offer_next(node, leader, transfer):
         _nobody_takes_it(node, transfer)
 
 
@@ -143,20 +138,17 @@ def on_ready(node: Node, member: Member, ready: Ready) -> None:
 def _may_preempt(node: Node, member: Member, reason: Reason) -> bool:
     """Who was chosen by name keeps it from those who outranked it then; a priority that was changed since is a newer word."""
     kept = node.now_us < node.orders.keeps_until_us and reason is not Reason.PRIORITY_CHANGED
-    return member.priority > node.priority and member.eligible and _may_get(node, member) and not kept
+    may_get = member.eligible and node.succession.may_get(member.node, node.now_us)
+    return member.priority > node.priority and may_get and not kept
 
 
 def _all_silent(node: Node, ready: Ready) -> bool:
     """Whether those who did not answer the successor do not answer me either. They are probed now, and Ready comes
     again."""
-    members = [member for silent in ready.silent if (member := node.members.get(silent)) is not None]
-    heard = [member for member in members if member.state is State.ALIVE and not _is_silent(node, member)]
-    return not heard
-
-
-def _is_silent(node: Node, member: Member) -> bool:
-    challenging.probe_member(node, member)
-    return challenging.is_in_vain(node, member, by_us=node.now_us)
+    alive = [m for silent in ready.silent if (m := node.members.get(silent)) is not None and m.state is State.ALIVE]
+    for member in alive:
+        challenging.probe_member(node, member)
+    return all(challenging.is_in_vain(node, member, by_us=node.now_us) for member in alive)
 
 
 def resign(node: Node, reason: Reason, *, to: Member | None = None, leaving: bool = False) -> None:
@@ -178,9 +170,8 @@ def resign(node: Node, reason: Reason, *, to: Member | None = None, leaving: boo
     mine = Reason.PREEMPTED if reason is Reason.HIGHER_PRIORITY else reason
     becoming.seek(node, mine, delay_us=node.timing.transfer_us)
     if to is not None:
-        ticket = Ticket(ballot=ballot, session=node.session, successor=to.node, successor_session=to.session)
         request = Request(node.now_us, node.timing.asks_us(node.timing.transfer_us))
-        node.succession.give(Yielded(ticket, goodbye, request))
+        node.succession.give(Yielded(goodbye, request))
         saying.send(node, goodbye, to)
     elif leaving:
         node.orders.end(node.now_us)
@@ -196,7 +187,7 @@ def on_ticket_timer(node: Node) -> None:
     if successor is None or not yielded.request.again():
         _abandon_successor(node)
     elif node.promise.floor == ticket.ballot:
-        saying.send(node, yielded.goodbye, successor)
+        saying.send(node, ticket, successor)
 
 
 def _abandon_successor(node: Node) -> None:
@@ -239,7 +230,12 @@ def on_resign(node: Node, member: Member, message: Resign) -> None:
 def on_member_gone(node: Node, member: Member) -> None:
     """It is gone: the next one is asked to take over; what was given to it already is lost."""
     state, transfer, yielded = node.state, node.transfer, node.succession.yielded
-    if isinstance(state, Leader) and transfer and transfer.successor is member and not _offer_next(node, state):
+    if (
+        isinstance(state, Leader)
+        and transfer
+        and transfer.successor is member
+        and not _offer_next(node, state, transfer)
+    ):
         _nobody_takes_it(node, transfer)
     if yielded is not None and yielded.ticket.successor_session == member.session:
         _abandon_successor(node)
@@ -256,18 +252,15 @@ def _take_over(node: Node, member: Member, message: Resign) -> None:
         return  # an old ticket: I have promised above it since
     if not is_eligible(node) or node.role is Role.JOINING:
         return
-    if (
-        node.role is not Role.LEADER
-        and node.promise.is_live(node.now_us)
-        and not node.promise.is_held_by(member.session)
-    ):
+    held = node.promise.is_held_by(member.session)
+    if node.role is not Role.LEADER and node.promise.is_live(node.now_us) and not held:
         return  # I follow, or have promised, somebody else by now
     if node.succession.yielded is not None and node.succession.yielded.ticket.successor != member.node:
         return  # it met me while I led: both of us wait for the one that I gave it to
     node.succession.take(ticket)
     node.see_term(message.ballot.term)
     node.news.end_overlap(node.role is Role.LEADER)
-    if node.promise.is_held_by(member.session):
+    if held:
         node.promise.release()
     if message.reason is Reason.STEP_DOWN:
         node.orders.begin_keeping(node.now_us)
@@ -288,12 +281,8 @@ def meet_leader(node: Node, other: Member) -> None:
     if node.role is Role.LEADER:
         if node.in_quorum_mode:
             return  # the lease of one of the two is over, and it is about to notice
-        if (
-            (other.voters.digest or other.rank < node.rank)
-            and node.transfer is None
-            and node.campaign is None
-            and other.eligible
-        ):
+        outranks = other.eligible and (other.voters.digest or other.rank < node.rank)
+        if outranks and node.transfer is None and node.campaign is None:
             resign(node, Reason.OVERLAP_RESOLVED, to=other)
             node.news.end_overlap()
         return

@@ -7,7 +7,7 @@ from kingd.core.effect import SurveyRow
 from kingd.core.state.members import Member
 from kingd.core.state.request import Request
 from kingd.core.timing import NEVER
-from kingd.core.wire.message import Ballot, Claim, NodeId, Reason, Resign, SessionId, Ticket
+from kingd.core.wire.message import Ballot, Claim, NodeId, Reason, Resign, SessionId
 
 
 @dataclass(slots=True)
@@ -83,8 +83,7 @@ class Prepared:
 class Yielded:
     """After a resignation in favour of somebody: until it leads, or its time is up."""
 
-    ticket: Ticket
-    goodbye: Resign  # which is the ticket: it goes out again, and then it is waited no longer
+    ticket: Resign  # it goes out again, and then it is waited no longer
     request: Request
 
 
