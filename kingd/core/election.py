@@ -302,8 +302,9 @@ class Core:
             node.promise.excuse(late_us)
         if isinstance(node.state, Joining):
             node.state.excuse(late_us)
-        if node.campaign is not None and node.campaign.request is not None:
-            node.campaign.request.excuse(late_us)
+        asked = node.state.pre_vote if isinstance(node.state, Follower) else node.campaign
+        if asked is not None and asked.request is not None:
+            asked.request.excuse(late_us)
         leads = isinstance(node.state, Leader) and node.now_us > node.state.stalls_at_us(node.timing)
         if leads and not node.in_quorum_mode:
             leading.on_stall(node)

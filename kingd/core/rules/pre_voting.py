@@ -155,17 +155,14 @@ def on_member_gone(node: Node, member: Member) -> None:
 def on_timer(node: Node) -> None:
     pre_vote = _pre_vote(node)
     assert pre_vote is not None
-    request = pre_vote.campaign.request
-    if pre_vote.ready is None:
-        assert request is not None
-        if request.again():
-            campaigns.send(node, pre_vote.campaign)
-        else:
-            _end(node, pre_vote)
-    elif pre_vote.ready.again():
-        _send_ready(node, pre_vote)
+    assert pre_vote.request is not None
+    goes_on = pre_vote.request.again()
+    if pre_vote.ready is not None:
+        (_send_ready if goes_on else _fail)(node, pre_vote)
+    elif goes_on:
+        campaigns.send(node, pre_vote.campaign)
     else:
-        _fail(node, pre_vote)
+        _end(node, pre_vote)
 
 
 def _end(node: Node, pre_vote: PreVote) -> None:

@@ -38,8 +38,9 @@ class PreVote:
     ready: Request | None = None  # all answered well: this is for the leader
 
     @property
-    def due_us(self) -> int:
-        return self.campaign.due_us if self.ready is None else self.ready.due_us
+    def request(self) -> Request | None:
+        """The one that is out."""
+        return self.ready or self.campaign.request
 
 
 @dataclass(slots=True)

@@ -61,7 +61,7 @@ class Follower:
 
     @property
     def pre_vote_at_us(self) -> int:
-        return NEVER if self.pre_vote is None else self.pre_vote.due_us
+        return NEVER if self.pre_vote is None or self.pre_vote.request is None else self.pre_vote.request.due_us
 
     def stand(self, *, in_line: bool) -> None:
         self.in_line = in_line
