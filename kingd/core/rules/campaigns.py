@@ -67,6 +67,15 @@ def answered(node: Node, campaign: Campaign | None, member: Member, answer: Gran
     return campaign
 
 
+def is_over_without(campaign: Campaign, member: Member) -> bool:
+    """It has died: nobody waits for its answer, and its refusal stands in nobody's way. Whether that was the last."""
+    if campaign.asked.get(member.node) != member.session:
+        return False
+    campaign.required.discard(member.node)
+    campaign.refused.discard(member.node)
+    return campaign.request is not None and campaign.required <= campaign.answered
+
+
 def is_answered(node: Node, campaign: Campaign) -> bool:
     """Nothing more to wait for."""
     return is_carried(node, campaign) if node.in_quorum_mode else campaign.required <= campaign.answered

@@ -79,13 +79,8 @@ def asking(node: Node) -> Claim | None:
 
 
 def on_member_gone(node: Node, member: Member) -> None:
-    """It has died: nobody waits for its answer, and its refusal stands in nobody's way."""
     campaign = _claim(node)
-    if campaign is None or campaign.asked.get(member.node) != member.session:
-        return
-    campaign.required.discard(member.node)
-    campaign.refused.discard(member.node)
-    if campaign.request is not None and campaign.required <= campaign.answered:
+    if campaign is not None and campaigns.is_over_without(campaign, member):
         _decide(node, campaign)
 
 

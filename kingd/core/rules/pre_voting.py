@@ -142,13 +142,8 @@ def on_refuse(node: Node, member: Member, refuse: Refuse) -> None:
 
 
 def on_member_gone(node: Node, member: Member) -> None:
-    """It has died: nobody waits for its answer."""
     pre_vote = _pre_vote(node)
-    if pre_vote is None or pre_vote.campaign.asked.get(member.node) != member.session:
-        return
-    campaign = pre_vote.campaign
-    campaign.required.discard(member.node)
-    if campaign.request is not None and campaign.required <= campaign.answered:
+    if pre_vote is not None and campaigns.is_over_without(pre_vote.campaign, member):
         _end(node, pre_vote)
 
 
