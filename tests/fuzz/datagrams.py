@@ -102,7 +102,7 @@ class Election(Target):
         self._bodies = [encode(Datagram(HEADER, body), OPEN)[:-MAC_SIZE] for body in BODIES]
         voters = rng.choice(((), ("box60", "box61", "me")))
         self._bench = Bench(priority=rng.choice((0, 50, 100, 200)), voters=voters, ceiling=rng.choice((0, 3)))
-        self._list = self._bench.node.voter_list
+        self._list = self._bench.node.voters.id
         self._peers = [Peer(node=60 + n, priority=rng.choice((0, 10, 100, 300)), voters=self._list) for n in range(3)]
         self._repeats = Repeats()
         self._strangers = [Peer(node=200 + n) for n in range(3)]

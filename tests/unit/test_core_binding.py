@@ -111,7 +111,7 @@ def test_heartbeats_alone_renew_no_promise_for_ever() -> None:
     """A voter that is cut off from its leader gets what was held back, slowly: it asks, and then no longer follows."""
     voters = ("box60", "box70", "me")
     bench = Bench(voters=voters, ceiling=1, priority=0)
-    one = Peer(node=60, voters=bench.node.voter_list)
+    one = Peer(node=60, voters=bench.node.voters.id)
     bench.meet(one)
     bench.advance_ms(1_100)
     one.leads(5)

@@ -82,7 +82,7 @@ def test_lease_of_hundreds_is_asked_for_at_each_heartbeat() -> None:
     bench = Bench(voters=("me",))
     bench.advance_ms(5000)
     assert bench.role() is Role.LEADER
-    voters = bench.node.voter_list
+    voters = bench.node.voters.id
     bench.meet(*(Peer(node=node, priority=LOW, voters=voters) for node in range(100, 500)))
     bench.clear()
     bench.advance_ms(1000)

@@ -381,7 +381,7 @@ def test_077_will_frees_no_voters_promise(other: Peer) -> None:
     leader = Peer(node=70, priority=200)
     bench.advance_ms(3000)
     for peer in (leader, other):
-        peer.voters = bench.node.voter_list
+        peer.voters = bench.node.voters.id
     bench.meet(leader, other)
     leader.leads(21)
     bench.beat(leader)

@@ -25,7 +25,7 @@ def note_vote(node: Node, voter: Member, *, sent_us: int, lease_us: int) -> None
     the promise of a voter that has lost its state since, and has asked what the others promised (`recover`)."""
     if node.now_us - sent_us > node.timing.vote_us:
         return
-    if not node.in_quorum_mode or voter.voters != node.voter_list:
+    if not node.in_quorum_mode or voter.voters != node.voters.id:
         return
     if node.votes is not None:
         node.votes.note(voter.node, sent_us + lease_us)
@@ -67,7 +67,7 @@ def _names(node: Node) -> Counter[str]:
 
 def has_lease(node: Node, now_us: int) -> bool:
     """Whether this node, if it leads, may say so at `now_us`. Always, in availability mode."""
-    return not node.in_quorum_mode or now_us < node.lease_end_us
+    return now_us < node.lease_end_us
 
 
 def is_majority(node: Node, members: Iterable[NodeId]) -> bool:
@@ -105,7 +105,7 @@ def may_renew(node: Node, leader: Member) -> bool:
     """Whether a heartbeat may prolong the promise by as much as its leader counts on."""
     if not node.is_voter or node.is_recovering or leader.lease_ms == 0:
         return False
-    if leader.voters != node.voter_list or not voters.may_vote(node):  # by another list it counts for nothing
+    if leader.voters != node.voters.id or not voters.may_vote(node):  # by another list it counts for nothing
         return False
     return node.durable.want_hold(leader.lease_ms * MS)
 
@@ -159,7 +159,7 @@ def turn_us(node: Node) -> int:
 
 
 def _is_voter(node: Node, member: Member) -> bool:
-    return member.name in node.voters.names and member.voters == node.voter_list
+    return member.name in node.voters.names and member.voters == node.voters.id
 
 
 # -- what users are told ----------------------------------------------------------------------------------------------
@@ -196,6 +196,6 @@ def hears_majority(node: Node) -> bool:
 
 
 def problems(node: Node) -> list[Problem]:
-    other_lists = sorted(m.name for m in node.members.alive() if m.voters != node.voter_list)
+    other_lists = sorted(m.name for m in node.members.alive() if m.voters != node.voters.id)
     found: list[Problem] = [OtherLists(tuple(other_lists))] if other_lists else []
     return [*found, Recovering()] if node.is_recovering else found

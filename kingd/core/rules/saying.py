@@ -50,7 +50,7 @@ def header(
         priority=node.priority,
         role=node.role,
         eligible=is_eligible(node),
-        voters=node.voter_list,
+        voters=node.voters.id,
         wanted=digest_of(node.settings.voters),
         recovering=node.is_recovering,
         multicast=multicast,

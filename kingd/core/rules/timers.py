@@ -77,7 +77,7 @@ TIMERS = {
     "state.claim_at_us": Timer(Candidate, claiming.on_timer),
     "state.raise_at_us": Timer(Leader, claiming.on_timer),
     "state.pre_vote_at_us": Timer(Follower, pre_voting.on_timer),
-    "lease_over_at_us": Timer(Leader, leading.on_lease_over),
+    "lease_end_us": Timer(Leader, leading.on_lease_over),
     "state.drain_over_us": Timer(Leader, commands.on_drain_over),
     "state.offer_at_us": Timer(Leader, transfer.on_offer_timer),
     "succession.ticket_at_us": Timer(None, transfer.on_ticket_timer),

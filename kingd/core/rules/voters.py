@@ -142,7 +142,7 @@ def _why_not_elected(node: Node) -> NobodyLeads | LeadsTooShortly | None:
     leader = node.followed()
     if node.role is Role.LEADER:
         since_us, lease_us, proven_us = node.quorum.listed_us, node.timing.lease_us, node.now_us
-    elif leader is not None and leader.voters == node.voter_list:
+    elif leader is not None and leader.voters == node.voters.id:
         since_us, lease_us = leader.voters_us, max(node.timing.lease_us, leader.lease_ms * MS)
         proven_us = node.detector.evidence_us  # not the clock: this node may have been stopped
     else:

@@ -13,7 +13,7 @@ from kingd.core.wire.message import NO_BALLOT, Ballot, Claim, Grant, Refuse, Rol
 
 
 def on_claim(node: Node, claimant: Member, claim: Claim) -> None:
-    if claimant.voters != node.voter_list:
+    if claimant.voters != node.voters.id:
         node.out.drop("voters")  # who counts differently must not count this one
         return
     if Ballot(claim.term, claimant.node) <= claimant.resigned:

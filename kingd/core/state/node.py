@@ -29,7 +29,7 @@ from kingd.core.state.rounds import Rounds
 from kingd.core.state.strangers import Strangers
 from kingd.core.state.succession import Succession
 from kingd.core.timing import MS, NEVER, Timing
-from kingd.core.wire.message import NO_BALLOT, Ballot, NodeId, Reason, Role, SessionId, Term, Ticket, VoterList
+from kingd.core.wire.message import NO_BALLOT, Ballot, NodeId, Reason, Role, SessionId, Term, Ticket
 
 _LEASE_GUARD = 50  # so small a part of the lease is its last: what a leader says takes time to arrive
 TERM_JUMP_MAX = 1 << 32  # a term that far above all known ones is a mistake or an attack, never a history
@@ -72,12 +72,6 @@ class Node:
 
     def __post_init__(self) -> None:
         self.detector = Detector(self.timing, self.now_us)
-
-    # -- deadlines that follow from something else ------------------------------------------------------------------------
-
-    @property
-    def lease_over_at_us(self) -> int:
-        return self.lease_end_us if self.in_quorum_mode else NEVER
 
     # -- what it is -----------------------------------------------------------------------------------------------------
 
@@ -148,10 +142,6 @@ class Node:
         return self.is_voter and not self.quorum.recovered
 
     @property
-    def voter_list(self) -> VoterList:
-        return self.quorum.voters.id
-
-    @property
     def rank(self) -> tuple[int, int]:
         return (-self.priority, self.id)
 
@@ -200,7 +190,9 @@ class Node:
 
     @property
     def lease_end_us(self) -> int:
-        """When this node, if it leads, stops saying so: a little before its lease is over."""
+        """When this node, if it leads, stops saying so: a little before its lease is over. Never, in availability mode."""
+        if not self.in_quorum_mode:
+            return NEVER
         votes = self.votes
         return 0 if votes is None else votes.lease_until_us - self.timing.lease_us // _LEASE_GUARD
 
