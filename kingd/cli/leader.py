@@ -34,6 +34,8 @@ def is_leader(path: str, timeout_s: float, *, verbose: bool = False) -> int:
 
 def _leader(path: str, timeout_s: float, form: str, tag: str) -> int:
     answer = Answer(path, timeout_s=timeout_s)
+    if answer.is_over:
+        return if_still_good(answer, OK)
     status, known = answer.status, answer.leader
     if form == "json":
         keys = ("version", "cluster", "leader", "term", "leader_age_ms", "valid_ms", "since", "reason")

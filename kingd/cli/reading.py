@@ -56,6 +56,8 @@ def status(ask: Ask, as_json: bool) -> int:
 
     def verb() -> int:
         answer = Answer(ask.path, timeout_s=ask.timeout_s)
+        if answer.is_over:
+            return answers.if_still_good(answer, OK)
         shown = json.dumps(answer.status) if as_json else facts(_status_facts(answer.status), width=terminal_width())
         print(shown, flush=True)
         return answers.if_still_good(answer, OK)

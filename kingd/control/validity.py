@@ -8,17 +8,18 @@ from __future__ import annotations
 import time
 
 from kingd.control.answer import number, section, section_or_none, text
-from kingd.control.client import JsonObject, Line, stream
+from kingd.control.client import CallTimedOut, JsonObject, Line, stream
 
 _AGAIN_S = 0.05
+_LATE_AGAIN_S = 0.01
 
 
 class Answer:
     """What `Status` said, and when it was asked."""
 
     def __init__(self, where: str | Line, *, timeout_s: float) -> None:
-        """Asks. `where`: a connection that is kept, or the socket's path; then once more, if the answer comes too late to be
-        used. KingdError: there is no answer."""
+        """Asks. `where`: a connection that is kept, or the socket's path; then again and again, for `timeout_s` in all, while
+        the answer comes too late to be used (`is_over` stays true if it always does). KingdError: there is no answer."""
         if isinstance(where, Line):
             self._ask(where, timeout_s)
             return
@@ -26,14 +27,20 @@ class Answer:
         line = Line(where)
         try:
             self._ask(line, timeout_s)
-            if self.is_over:  # it waited in the socket's queue, behind whoever; now the daemon knows who asks
-                self._ask(line, end_s - time.monotonic())
+            # It waited in the socket's queue, behind whoever, or this process did not run. Now the daemon knows who asks.
+            while self.is_over and (left_s := end_s - time.monotonic()) > 0:
+                time.sleep(min(_LATE_AGAIN_S, left_s))  # a busy host is not made busier
+                try:
+                    self._ask(line, end_s - time.monotonic())
+                except CallTimedOut:
+                    return
         finally:
             line.close()
 
     def _ask(self, line: Line, timeout_s: float) -> None:
-        self.asked_ns = _now_ns()
+        asked_ns = _now_ns()
         self.status = line.call("Status", timeout_s=timeout_s)
+        self.asked_ns = asked_ns  # not before: where no answer comes, what is left is the former one, and its time
         self.leader = section_or_none(self.status, "leader")
         self.valid_ms = 0 if self.leader is None else number(self.status, "valid_ms")
 

@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -49,24 +50,33 @@ def outlive(ms: int) -> None:
 def test_kingctl_that_is_stopped_with_the_answer_does_not_say_it_any_more(
     kingd: FakeKingd, who: Callable[[int], JsonObject], verb: str, code: int
 ) -> None:
-    """SIGSTOP when the daemon has the question, SIGCONT when its answer is over; then it asks once more, and the same again."""
-    for valid_ms, questions, expected in ((LONG_MS, 1, code), (SHORT_MS, 2, 4)):
+    """SIGSTOP each time that the daemon has the question, SIGCONT when its answer is over: until --timeout."""
+    for valid_ms, expected in ((LONG_MS, code), (SHORT_MS, 4)):
         kingd.service.status_is = who(valid_ms)
         asked: list[int] = []
 
         def stop(asked: list[int] = asked) -> None:
             while not asked:
                 time.sleep(0.001)
-            os.kill(asked[0], signal.SIGSTOP)
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(asked[0], signal.SIGSTOP)
 
         kingd.service.on_status = stop
-        with kingctl(verb, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as child:
+        with kingctl("--timeout", "2s", verb, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as child:
             asked.append(child.pid)
-            for _ in range(questions):
-                assert os.WIFSTOPPED(os.waitpid(child.pid, os.WUNTRACED)[1])
+            stops = 0
+            while os.WIFSTOPPED(status := os.waitpid(child.pid, os.WUNTRACED)[1]):
+                stops += 1
                 outlive(SHORT_MS)
-                child.send_signal(signal.SIGCONT)
-            assert child.wait(10) == expected
+                os.kill(child.pid, signal.SIGCONT)
+            assert child.stdout is not None
+            assert child.stderr is not None
+            said, why = child.stdout.read(), child.stderr.read()
+        assert os.waitstatus_to_exitcode(status) == expected, why
+        if expected == 4:
+            assert stops > 2
+            assert said == b""
+            assert b"not known: the answer was good for 50 ms" in why
 
 
 @pytest.mark.parametrize("verb", [["leader"], ["leader", "--json"], ["status"], ["status", "--json"], ["wait"]])
@@ -92,29 +102,55 @@ def test_answer_that_could_not_be_written_in_time_is_over(kingd: FakeKingd, verb
 
 
 def test_time_counts_from_before_the_question(kingd: FakeKingd, capfd: pytest.CaptureFixture[str]) -> None:
-    """The daemon takes longer to answer than what it says is good for."""
+    """The daemon always takes longer to answer than what it says is good for."""
     kingd.service.status_is = me(SHORT_MS)
     kingd.service.on_status = lambda: outlive(SHORT_MS)
-    assert run(["is-leader"]) == 4
-    client = Client()
+    assert run(["--timeout", "500ms", "is-leader", "-v"]) == 4
+    assert "not known: the answer was good for 50 ms" in capfd.readouterr().err
+    for verb in (["leader"], ["leader", "--json"], ["status"], ["status", "--json"]):
+        assert run(["--timeout", "500ms", *verb]) == 4
+        assert capfd.readouterr().out == ""
+    with kingctl("--timeout", "500ms", "run", "--", "true", stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) as child:
+        _, err = child.communicate(timeout=30)
+        assert (child.returncode, b"not known: the answer was good for 50 ms" in err) == (4, True)
+    client = Client(timeout_s=0.5)
     assert (client.is_leader(), client.leader()) == (False, None)
     kingd.service.status_is = me()
     assert (run(["is-leader"]), client.is_leader()) == (0, True)
 
 
-def test_answer_that_came_too_late_is_asked_for_once_more(kingd: FakeKingd) -> None:
+def test_answer_that_came_too_late_is_asked_for_again(kingd: FakeKingd) -> None:
     """It waited at the socket behind those of somebody else. That host still leads, and says so when it is asked again."""
     asked: list[None] = []
 
     def is_slow_at_first() -> None:
         asked.append(None)
-        kingd.service.status_is = me() if len(asked) > 1 else me(SHORT_MS)
-        if len(asked) == 1:
+        kingd.service.status_is = me() if len(asked) > 3 else me(SHORT_MS)
+        if len(asked) <= 3:
             outlive(SHORT_MS)
 
     kingd.service.on_status = is_slow_at_first
-    assert run(["is-leader"]) == 0
-    assert len(asked) == 2
+    assert run(["--timeout", "60s", "is-leader"]) == 0
+    assert len(asked) == 4
+
+
+def test_answer_that_never_came_leaves_the_time_of_the_former_one(kingd: FakeKingd) -> None:
+    """The second question gets no answer in time: the first answer is as old as it was, and not as new as that question."""
+    hold = threading.Event()
+    asked: list[None] = []
+
+    def is_late_and_then_silent() -> None:
+        asked.append(None)
+        if len(asked) > 1:
+            hold.wait(60)
+        outlive(1500)
+
+    kingd.service.status_is = me(1500)
+    kingd.service.on_status = is_late_and_then_silent
+    try:
+        assert run(["--timeout", "2s", "is-leader"]) == 4
+    finally:
+        hold.set()
 
 
 def test_event_only_says_when_to_ask(kingd: FakeKingd) -> None:

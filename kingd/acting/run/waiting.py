@@ -3,7 +3,7 @@
 import time
 
 from kingd.cli.exits import NOT_LEADER, OK, UNKNOWN, say
-from kingd.cli.leader import unknown
+from kingd.cli.leader import if_still_good, unknown
 from kingd.cli.text import age, clean
 from kingd.control import validity
 from kingd.control.answer import text
@@ -16,7 +16,9 @@ _BUSY_AGAIN_S = 1.0
 def look(socket: str, *, timeout_s: float) -> int:
     """OK: it leads; NOT_LEADER or UNKNOWN: why not was told. KingdError: no answer."""
     answer = Answer(socket, timeout_s=timeout_s)
-    if answer.is_me and not answer.is_over:
+    if answer.is_over:
+        return if_still_good(answer, OK)
+    if answer.is_me:
         return OK
     if answer.leader is None:
         code, words = unknown(answer.status)
