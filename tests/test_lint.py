@@ -20,7 +20,7 @@ LONGER = {
     "kingd/sim/faults.py": 384,
     "tests/cli/test_kingctl.py": 454,
     "tests/daemon/test_net_transport.py": 357,
-    "tests/daemon/test_runtime.py": 593,
+    "tests/daemon/test_runtime.py": 520,
     "tests/lan/test_quorum.py": 433,
     "tests/model/test_scenarios.py": 443,
     "tests/unit/test_core_contact.py": 492,

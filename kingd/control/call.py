@@ -85,18 +85,24 @@ def is_name(value: object) -> bool:
     return isinstance(value, str) and 0 < len(value) <= _NAME_MAX and value.isprintable()
 
 
+def is_name_or_null(value: object) -> bool:
+    return value is None or is_name(value)
+
+
 def is_string_or_null(value: object) -> bool:
     return value is None or isinstance(value, str)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Method:
-    """`privileged`: changes state, so not for everyone. `streams`: must be called with `more`. `lasts`: its answer comes
-    later."""
+    """`privileged`: changes state, so not for everyone; `privileged_with`: only if that parameter is given. `streams`: must be
+    called with `more`; `pushes`: and the service itself writes. `lasts`: its answer comes later."""
 
     parameters: Mapping[str, Callable[[object], bool]] = field(default_factory=dict)
     privileged: bool = False
+    privileged_with: str = ""
     streams: bool = False
+    pushes: bool = False
     lasts: bool = False
 
 
@@ -108,6 +114,7 @@ METHODS: Mapping[str, Mapping[str, Method]] = {
         "Survey": Method(lasts=True),
         "Watch": Method(streams=True),
         "Drain": Method(parameters={"name": is_name}, privileged=True, streams=True),
+        "Hold": Method(parameters={"name": is_name_or_null}, privileged_with="name", streams=True, pushes=True),
         "Drained": Method(parameters={"name": is_name}, privileged=True),
         "StepDown": Method(parameters={"to": is_string_or_null, "for_ms": is_int}, privileged=True, lasts=True),
         "SetPriority": Method(parameters={"priority": is_int}, privileged=True),

@@ -132,6 +132,29 @@ def stream(
         connection.close()
 
 
+class Feed:
+    """As `stream`, for who waits for other things too: `read` never waits, and has something to say when `fileno` can be
+    read.
+    """
+
+    def __init__(
+        self, path: str, method: str, parameters: Mapping[str, object] | None = None, *, timeout_s: float
+    ) -> None:
+        """`timeout_s`: how long it may take to call."""
+        self._connection = _Connection(path, timeout_s)
+        self._connection.send({"method": _full(method), "parameters": parameters or {}, "more": True})
+
+    def read(self) -> list[JsonObject]:
+        """Each reply's parameters. `CallFailed`, `DaemonNotRunning`: it has ended, and is to be closed."""
+        return [_parameters(message) for message in self._connection.arrived()]
+
+    def fileno(self) -> int:
+        return self._connection.fileno()
+
+    def close(self) -> None:
+        self._connection.close()
+
+
 def _full(method: str) -> str:
     return method if "." in method else f"org.kingd.{method}"
 
@@ -171,6 +194,9 @@ class _Connection:
             ):  # no room in the queue just now: Linux does not wait for it if there is a time limit
                 time.sleep(0.001)  # often, for others may wait for the same room
 
+    def fileno(self) -> int:
+        return self._socket.fileno()
+
     def close(self) -> None:
         self._socket.close()
 
@@ -196,6 +222,24 @@ class _Connection:
             if searched > ANSWER_SIZE_MAX:
                 raise BadAnswer(f"the daemon's answer is not understood: it is longer than {ANSWER_SIZE_MAX >> 20} MiB")
             self._buffer += self._more()
+        return self._take(end)
+
+    def arrived(self) -> Iterator[JsonObject]:
+        """What is there; without waiting."""
+        self._socket.settimeout(0)
+        try:
+            data = self._socket.recv(65536)
+        except BlockingIOError:
+            return
+        except OSError:
+            data = b""
+        self._buffer += data
+        while (end := self._buffer.find(b"\0")) >= 0:
+            yield self._take(end)
+        if not data:
+            raise self._gone()
+
+    def _take(self, end: int) -> JsonObject:
         raw = self._buffer[:end]
         del self._buffer[: end + 1]
         return _object(raw)

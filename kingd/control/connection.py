@@ -10,7 +10,7 @@ import json
 import select
 import socket
 from collections import deque
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import suppress
 from typing import Protocol
 
@@ -53,6 +53,7 @@ class Connection:
         self._outbox: deque[JsonObject] = deque()
         self._unsent = memoryview(b"")  # of a reply that the kernel had no room for
         self._task: asyncio.Task[None] | None = None
+        self._leave: Callable[[], None] | None = None  # of who is pushed to
         self._has_said_all = False  # it writes no more; some of it may still wait in the kernel
         self._ended = False  # nothing more is to be read
         self._closed = False
@@ -62,6 +63,11 @@ class Connection:
     @property
     def fileno(self) -> int:
         return self._socket.fileno()
+
+    @property
+    def _is_served(self) -> bool:
+        """What it has asked for goes on."""
+        return self._task is not None or self._leave is not None
 
     @property
     def is_privileged(self) -> bool:
@@ -75,7 +81,7 @@ class Connection:
     def use(self) -> tuple[Use, float]:
         if self._unsent:
             return Use.NOT_READING, self._since_s
-        return (Use.BUSY if self._task is not None or self._outbox else Use.IDLE), self._since_s
+        return (Use.BUSY if self._is_served or self._outbox else Use.IDLE), self._since_s
 
     # -- one step ------------------------------------------------------------------------------------------------------
 
@@ -86,7 +92,7 @@ class Connection:
         try:
             if self._unsent or self._outbox:
                 self._post()
-            elif self._task is not None:
+            elif self._is_served:
                 self._look_whether_it_has_gone()
             elif b"\0" in self._inbox or (not self._ended and self._receive()):
                 self._take_message()
@@ -130,7 +136,9 @@ class Connection:
     def _answer(self, call: Call) -> None:
         method = look_up(call)
         self._hub.dispatcher.authorise(method, call, self.peer)
-        if method.streams:
+        if method.pushes:
+            self._hold(call)
+        elif method.streams:
             self._watch(call)
         elif method.lasts:
             self._start(self._answer_later(call))
@@ -153,10 +161,33 @@ class Connection:
             self._outbox.append(message)
 
     def _watch(self, call: Call) -> None:
+        self._take_place()
+        self._start(self._relay(self._hub.dispatcher.stream(call)))
+
+    def _take_place(self) -> None:
         if not self._hub.admit_watcher(self):
             raise CallError("org.kingd.Busy", {"message": "too many watchers at once; end some, or try again"})
         self.is_watching = True
-        self._start(self._relay(self._hub.dispatcher.stream(call)))
+
+    def _hold(self, call: Call) -> None:
+        self._take_place()
+        leave = self._hub.dispatcher.hold(call, self._push)
+        if self._closed:
+            leave()
+        else:
+            self._leave = leave
+
+    def _push(self, data: bytes) -> None:
+        """At once or never: what could be written later would say less than what is said then."""
+        try:
+            sent = self._socket.send(data)
+        except BlockingIOError:
+            sent = 0
+        except OSError:  # it has gone
+            self.close()
+            return
+        if sent < len(data):
+            self.drop("does not read what it watches")
 
     async def _relay(self, events: AsyncIterator[JsonObject]) -> None:
         try:
@@ -224,10 +255,10 @@ class Connection:
             return
         if self._unsent:
             self._hub.wants(self, select.EPOLLOUT)
-        elif self._outbox or (self._task is None and b"\0" in self._inbox):
+        elif self._outbox or (not self._is_served and b"\0" in self._inbox):
             self._hub.wants(self, 0)
             self._hub.is_due(self)
-        elif self._task is not None:
+        elif self._is_served:
             self._hub.wants(self, 0 if self._has_said_all else select.EPOLLRDHUP)
         elif self._ended:
             self.close()
@@ -244,7 +275,7 @@ class Connection:
         if self._unsent and not self.is_watching:
             if waited_s > REPLY_WAIT_S:
                 self.drop("does not read its answer")
-        elif self._is_expected and self._task is None and not self._outbox and waited_s > MESSAGE_WAIT_S:
+        elif self._is_expected and not self._is_served and not self._outbox and waited_s > MESSAGE_WAIT_S:
             self.drop("no whole message in time")
 
     def drop(self, reason: str) -> None:
@@ -278,6 +309,8 @@ class Connection:
         self._outbox.clear()
         if self._task is not None:
             self._task.cancel()
+        if self._leave is not None:
+            self._leave()
 
 
 def encoded(message: JsonObject) -> bytes:

@@ -3,7 +3,7 @@
 Refusals leave as `CallError`. Any other exception of the service is a bug, and is not caught: the process has to
 end."""
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -11,7 +11,7 @@ from kingd import __version__
 from kingd.control.call import METHODS, Call, CallError, Method
 from kingd.control.peer import Authority, Peer
 from kingd.control.places import Rank
-from kingd.control.service import JsonObject, Service, ServiceError
+from kingd.control.service import JsonObject, Push, Service, ServiceError
 
 STEP_DOWN_MS_MAX = 7 * 24 * 3600 * 1000  # longer than a week is priority 0, not a step-down
 
@@ -32,12 +32,18 @@ class Dispatcher:
         self._descriptions = {name: (here / f"{name}.varlink").read_text() for name in METHODS}
 
     def authorise(self, method: Method, call: Call, peer: Peer) -> None:
-        if method.privileged and self.authority.rank(peer) is Rank.ANYBODY:
+        needs_rights = method.privileged or call.parameters.get(method.privileged_with) is not None
+        if needs_rights and self.authority.rank(peer) is Rank.ANYBODY:
             message = f"{call.method} is for root and the group of control.group: {self.authority.advice()}"
             raise CallError("org.kingd.NotAuthorized", {"message": message})
 
     def stream(self, call: Call) -> AsyncIterator[JsonObject]:
         return self._service.drain(_name(call.parameters)) if call.method == "Drain" else self._service.watch()
+
+    def hold(self, call: Call, push: Push) -> Callable[[], None]:
+        name = call.parameters.get("name")
+        assert name is None or isinstance(name, str)  # look_up() checked it
+        return self._service.hold(name, push)
 
     def reply(self, call: Call) -> JsonObject:
         """To a method that is answered at once."""

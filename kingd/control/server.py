@@ -6,8 +6,8 @@ that such a user does may cost the loop more than a moment or the process more t
 is one descriptor (an epoll of its own) and one callback, which does no more in a turn than turnstile.py allows. The other
 limits:
 
-* connections: 128, of which 32 are kept for those who may change things, and 32 of one uid (places.py);
-* watchers: 64, of which 16 are kept, and 16 of one uid;
+* connections: 96 of users without rights, 32 of one uid; 16 more with the group; all together 640 (places.py);
+* those of them who listen: 48, 16 of one uid; 8 more with the group; all together 576;
 * bytes: 4 KiB a message, one reply at a time (connection.py).
 
 When these are full the hungriest user gives one up, and it is told so. What was refused is said in the log, once per
@@ -32,8 +32,9 @@ from kingd.control.places import Places, Use
 from kingd.control.service import JsonObject, Service
 from kingd.control.turnstile import Turnstile
 
-CONNECTIONS_MAX = 128
-WATCHERS_MAX = 64
+# Descriptors: a process has 1,024 where nobody has said otherwise. Only root and the daemon's own user come so far.
+CONNECTIONS_MAX = 640
+WATCHERS_MAX = 576
 CONNECTIONS = Places((96, 112, CONNECTIONS_MAX), each=32)
 WATCHERS = Places((48, 56, WATCHERS_MAX), each=16)
 ACCEPT_MAX = 32  # connections that are taken in one turn

@@ -4,10 +4,12 @@ Every answer is the JSON object of INTERFACE.md 4, computed at the moment of ask
 which the server turns into the Varlink error `org.kingd.<name>`.
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import Protocol
 
 JsonObject = dict[str, object]
+Push = Callable[[bytes], None]
+"""Writes one encoded reply at once, or ends the connection: it never waits."""
 
 
 class ServiceError(Exception):
@@ -43,6 +45,11 @@ class Service(Protocol):
     def drain(self, name: str) -> AsyncIterator[JsonObject]:
         """{"version": 1, "draining": bool, "exclusive": bool}, now and whenever it changes. While anybody is served this, a
         hand-over on purpose and a planned stop wait until each of these names has said `drained`."""
+
+    def hold(self, name: str | None, push: Push) -> Callable[[], None]:
+        """{"version": 1, "leads": bool | null, "term", "node_id", "boottime_us", "valid_us", "draining": bool}, pushed now,
+        whenever it changes, and while this host leads again before a third of valid_us has passed. With a `name` it is
+        waited for as by `drain`. To be called when the connection has ended: what is returned."""
 
     def drained(self, name: str) -> JsonObject:
         """{"version": 1}."""

@@ -310,6 +310,7 @@ class Runtime:
                     self._chores.spawn(self._durable.keep(effect))
                 case Event():
                     self.news.tell(effect)
+                    self._service.on_changed()
                 case Surveyed():
                     self._service.on_surveyed(effect)
                 case Draining():

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Protocol
 
 from kingd.config import Config, ConfigError, apply_live, changed_keys, needs_restart
-from kingd.control.service import JsonObject, ServiceError
+from kingd.control.service import JsonObject, Push, ServiceError
 from kingd.core.effect import Effect, HandedOver, Surveyed
 from kingd.core.election import Core
 from kingd.core.problems import StepDownError
@@ -18,6 +18,7 @@ from kingd.core.wire.seal import Seal
 from kingd.daemon import sentences, views
 from kingd.daemon.clock import now_us
 from kingd.daemon.drains import Drains
+from kingd.daemon.holders import Holders
 from kingd.daemon.news import News
 from kingd.daemon.refusals import Refusals
 
@@ -62,6 +63,8 @@ class ControlService:
         self._survey_at_s = 0.0  # the next one, at the earliest
         self._step_downs: list[asyncio.Future[JsonObject]] = []
         self._drains = Drains(self._on_drains_changed, self._on_drained)
+        self._holders = Holders(self._held)
+        self._tell_holders = lambda _draining: self._holders.changed()
         self._leaves = asyncio.Event()  # while it waits to stop: now
         self._is_leaving = False
         self._configured_priority = daemon.config.priority  # not in force after SetPriority
@@ -110,14 +113,35 @@ class ControlService:
         return self._daemon.news.watch()
 
     async def drain(self, name: str) -> AsyncIterator[JsonObject]:
-        told = self._drains.open(name)
+        told: asyncio.Queue[bool] = asyncio.Queue()
+        number = self._drains.open(name, told.put_nowait)
         try:
             draining = self._drains.is_on
             while True:
                 yield {"version": 1, "draining": draining, "exclusive": self._daemon.config.target.exclusive}
                 draining = await told.get()
         finally:
-            self._drains.close(told)
+            self._drains.close(number)
+
+    def hold(self, name: str | None, push: Push) -> Callable[[], None]:
+        # First the hand-over that waits for it, then the yes: no order to hand over can come between.
+        number = None if name is None else self._drains.open(name, self._tell_holders)
+        leave = self._holders.add(push)
+
+        def end() -> None:
+            leave()
+            if number is not None:
+                self._drains.close(number)
+
+        return end
+
+    def _held(self) -> JsonObject:
+        now = now_us()
+        return views.held(self._daemon.core.status(now), boottime_us=now, draining=self._drains.is_on)
+
+    def on_changed(self) -> None:
+        """Of leadership, perhaps."""
+        self._holders.changed()
 
     def drained(self, name: str) -> JsonObject:
         self._drains.ended(name)

@@ -6,7 +6,7 @@ from kingd.control.service import JsonObject
 from kingd.core.effect import Event, Peer, Surveyed
 from kingd.core.facts import MemberRow
 from kingd.core.status import Status
-from kingd.core.wire.message import Role
+from kingd.core.wire.message import Reason, Role
 from kingd.daemon import sentences
 from kingd.daemon.clock import moment
 
@@ -84,6 +84,21 @@ def status(
         "rejected": rejected,
         "rejected_lately": rejected_lately,
         "security": security,
+    }
+
+
+def held(facts: Status, *, boottime_us: int, draining: bool) -> JsonObject:
+    """`boottime_us`: the moment of `facts`, from which valid_us counts."""
+    leads = facts.role is Role.LEADER
+    is_unsure = facts.leader is None and facts.reason is Reason.STALLED
+    return {
+        "version": 1,
+        "leads": None if is_unsure else leads,
+        "term": facts.term,
+        "node_id": node_id(facts.me.node),
+        "boottime_us": boottime_us,
+        "valid_us": facts.valid_us if leads else None,
+        "draining": draining,
     }
 
 

@@ -9,7 +9,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from kingd.control.server import ControlServer
-from kingd.control.service import JsonObject, ServiceError
+from kingd.control.service import JsonObject, Push, ServiceError
+from kingd.daemon.clock import now_us
+from kingd.daemon.holders import Holders
 
 BOX1: JsonObject = {
     "id": "00000000000000a1",
@@ -96,9 +98,12 @@ def view(node: JsonObject, *, leader: str | None, ok: bool = True, rtt_ms: float
 
 
 class FakeService:
-    """Every answer is an attribute; one that is an exception is raised. `watch` yields what `emit` is given."""
+    """Every answer is an attribute; one that is an exception is raised. `watch` yields what `emit` is given. `hold` says what
+    `status_is` says, and when that has changed: at its next round (`VALID_MS` / 3), at `emit`, or at `tell_to_drain`."""
 
     def __init__(self) -> None:
+        self._holders = Holders(self._held)
+        self.names_held: list[str] = []
         self.status_is: JsonObject | Exception = status(role="follower", leader=BOX1)
         self.members_are: JsonObject = {
             "version": 1,
@@ -164,11 +169,44 @@ class FakeService:
         finally:
             del self.drainers[name]
 
+    def hold(self, name: str | None, push: Push) -> Callable[[], None]:
+        if name is not None:
+            self.names_held.append(name)
+        leave = self._holders.add(push)
+
+        def end() -> None:
+            leave()
+            if name is not None:
+                self.names_held.remove(name)
+
+        return end
+
+    def _held(self) -> JsonObject:
+        told_us = now_us()
+        self.answered += 1
+        if self.on_status is not None:
+            self.on_status()
+        assert isinstance(self.status_is, dict)
+        node, leader, valid_ms = self.status_is["node"], self.status_is["leader"], self.status_is["valid_ms"]
+        assert isinstance(node, dict)
+        leads = isinstance(leader, dict) and node["role"] == "leader" and leader["id"] == node["id"]
+        assert isinstance(valid_ms, int | None)
+        return {
+            "version": 1,
+            "leads": None if leader is None and self.status_is["reason"] == "stalled" else leads,
+            "term": self.status_is["term"],
+            "node_id": node["id"],
+            "boottime_us": told_us,
+            "valid_us": valid_ms * 1000 if leads and valid_ms is not None else None,
+            "draining": self.draining,
+        }
+
     def tell_to_drain(self, draining: bool | None) -> None:
         """To all who asked; None ends their streams. On the server's loop only (`FakeKingd.do`)."""
         self.draining = bool(draining)
         for told in self.drainers.values():
             told.put_nowait(draining)
+        self._holders.changed()
 
     def drained(self, name: str) -> JsonObject:
         self._record("drained", name)
@@ -191,6 +229,7 @@ class FakeService:
         """To every watcher; None ends their streams. On the server's loop only (`FakeKingd.do`)."""
         for events in self.watchers:
             events.put_nowait(each)
+        self._holders.changed()
 
     def _record(self, name: str, value: object) -> None:
         self.calls.append((name, value))

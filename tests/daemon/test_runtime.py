@@ -1,6 +1,5 @@
 """The process: how it starts, what it refuses, how it ends, and the exact fields of its answers. Real daemons on lo."""
 
-import itertools
 import json
 import os
 import shutil
@@ -9,27 +8,14 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from kingd import __version__
 from kingd.control.client import CallFailed, DaemonUnreachable, JsonObject, stream
-from tests.daemon.running import PATIENCE_S, TOP, Daemon, free_port, until_gone
-
-NUMBERS = itertools.count(1)
-
-
-@pytest.fixture
-def daemons(tmp_path: Path) -> Iterator[list[Daemon]]:
-    """Two of one cluster, not started."""
-    cluster, port = f"test-{os.getpid()}-{next(NUMBERS)}", free_port()
-    made = [Daemon(tmp_path / name, cluster=cluster, port=port, name=name) for name in ("box1", "box2")]
-    yield made
-    for daemon in made:
-        daemon.close()
+from tests.daemon.running import PATIENCE_S, TOP, Daemon, until_gone
 
 
 @pytest.fixture
@@ -456,17 +442,6 @@ EVENT = {
 }
 
 
-@pytest.fixture
-def pair(daemons: list[Daemon]) -> Daemon:
-    """A follower, of a leader that has tags."""
-    leader, follower = daemons
-    leader.config.write_text('priority = 200\n[tags]\nurl = "http://x"\n')
-    leader.start()
-    follower.start()
-    follower.until_leader("box1")
-    return follower
-
-
 def keys(value: object) -> set[str]:
     assert isinstance(value, dict)
     return set(value)
@@ -540,54 +515,3 @@ def test_fields_of_watch_and_history(pair: Daemon) -> None:
         assert keys(row) == EVENT | ({"member"} if "member" in str(row["event"]) else set())
     sequence = [row["seq"] for row in history]
     assert sequence == list(range(1, len(sequence) + 1))
-
-
-# -- what runs because this host leads
-
-
-def test_hand_over_waits_for_who_has_something_to_end(pair: Daemon, daemons: list[Daemon]) -> None:
-    """Two daemons, and in the place of the helper of kingd-leader.target this test."""
-    leader = daemons[0]
-    told = stream(leader.socket, "Drain", {"name": "test"}, first_s=PATIENCE_S)
-    assert next(told) == {"version": 1, "draining": False, "exclusive": False}
-    with ThreadPoolExecutor(1) as pool:
-        stepped = pool.submit(leader.ask, "StepDown", for_ms=60_000)
-        assert next(told)["draining"] is True
-        assert {row["leader"] for row in rows(pair.ask("Survey"), "nodes")} == {"box1"}
-        assert "step-down" in str(leader.ask("Status")["problems"])
-        assert not stepped.done()
-        leader.ask("Drained", name="test")
-        assert "box2" in str(stepped.result(PATIENCE_S)["leader"])
-    assert next(told)["draining"] is False
-
-
-def test_hand_over_waits_for_each_of_them_also_for_one_that_is_gone(pair: Daemon, daemons: list[Daemon]) -> None:
-    leader = daemons[0]
-    one = stream(leader.socket, "Drain", {"name": "one"}, first_s=PATIENCE_S)
-    two = stream(leader.socket, "Drain", {"name": "two"}, first_s=PATIENCE_S)
-    assert not next(one)["draining"]
-    assert not next(two)["draining"]
-    with ThreadPoolExecutor(1) as pool:
-        stepped = pool.submit(leader.ask, "StepDown", for_ms=60_000)
-        assert next(one)["draining"]
-        assert next(two)["draining"]
-        del two  # ends its connection
-        leader.ask("Drained", name="one")
-        leader.ask("Drained", name="three")  # was told nothing
-        assert {row["leader"] for row in rows(pair.ask("Survey"), "nodes")} == {"box1"}
-        assert not stepped.done()
-        leader.ask("Drained", name="two")
-        assert "box2" in str(stepped.result(PATIENCE_S)["leader"])
-
-
-def test_planned_stop_waits_for_who_has_something_to_end(pair: Daemon, daemons: list[Daemon]) -> None:
-    leader = daemons[0]
-    told = stream(leader.socket, "Drain", {"name": "test"}, first_s=PATIENCE_S)
-    assert not next(told)["draining"]
-    leader.signal(signal.SIGTERM)
-    assert next(told)["draining"]
-    assert {row["leader"] for row in rows(pair.ask("Survey"), "nodes")} == {"box1"}
-    leader.ask("Drained", name="test")
-    pair.until_leader("box2")
-    assert leader.process is not None
-    assert leader.process.wait(PATIENCE_S) == 0

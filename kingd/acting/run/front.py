@@ -132,6 +132,10 @@ class Front:
         return True
 
     def _note(self, status: int) -> None:
+        if os.WIFSIGNALED(status) and not self._ledger[Entry.ORDERED]:
+            tell("the process that watches over the command was killed before that had begun: nothing was run")
+            self._code = 128 + os.WTERMSIG(status)
+            return
         if not os.WIFEXITED(status):
             tell("the process that watches over the command was killed: so is the command")
             self._has_killed_command = True

@@ -49,7 +49,7 @@ class Keeper:
         self._begin()
         self._command = Command(self._job, self._tree)
         self._ledger[Entry.GROUP] = self._command.pid
-        if not self._claim.take(pause=self._pause) or self._is_alone():
+        if not self._take() or self._is_alone():
             return NOT_LEADER
         self._enter_claim()
         self._note_it()  # the front kills from now on
@@ -58,6 +58,13 @@ class Keeper:
         while not self._turn():
             self._pause(self._next_us())
         return LOST if self._is_told else self._code or 0
+
+    def _take(self) -> bool:
+        self._ledger[Entry.DRAINS] = 1  # before anybody can be told: who was told is owed for, whatever becomes of us
+        try:
+            return self._claim.take(pause=self._pause)
+        finally:
+            self._ledger[Entry.DRAINS] = int(self._claim.is_waited_for)
 
     def _begin(self) -> None:
         os.setpgid(0, 0)  # what a terminal sends to the run must not reach us
@@ -70,8 +77,10 @@ class Keeper:
 
     def _start(self) -> bool:
         """Whether it was in time."""
+        self._ledger[Entry.ORDERED] = 1
         error = self._command.start(self._claim.hold.pinned, until_us=self._claim.hold.doubt_us)
         if error is not None and error.errno == errno.ETIME:
+            self._ledger[Entry.ORDERED] = 0
             return False
         self._ledger[Entry.STARTED] = 1
         self._note_it()

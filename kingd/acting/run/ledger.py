@@ -8,16 +8,17 @@ NEVER_US = 1 << 62
 
 
 class Entry(IntEnum):
-    """The keeper writes all but the last."""
+    """The keeper writes all but ASIDE."""
 
     KILL_US = 0  # by CLOCK_BOOTTIME: all that runs is killed, by whichever of the two gets to it
     GROUP = 1  # the command's process group; 0 = none now
     STARTED = 2  # the command was executed
     STOPS = 3  # how often the command was stopped, as by ^Z
     STOP_SIGNAL = 4  # by what, the last time
-    DRAINS = 5  # a hand-over waits, or has waited, for us
+    DRAINS = 5  # a hand-over waits, or may have waited, for us
     ENDED = 6  # the command was told to end
     ASIDE = 7  # the front stops itself on purpose, because the command was stopped
+    ORDERED = 8  # to be executed: from now on it may have been
 
 
 class Ledger:

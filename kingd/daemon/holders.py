@@ -1,0 +1,91 @@
+"""Who runs something because this host leads, and is told by itself for how long it still does (`Hold` of the control socket).
+
+One round tells all the same sentence: at once when something has changed, and again before a third of what was told last has
+passed. A sentence says when it was made, by the daemon's own clock, so it may be as late as it likes: who reads it late has
+less left of it. While this host does not lead nobody is told anything, and nothing is due."""
+
+import asyncio
+from collections.abc import Callable
+
+from kingd.control.connection import encoded
+from kingd.control.service import JsonObject, Push
+
+_AT_ONCE = 64  # in one turn of the loop: half a millisecond
+_SOONEST_S = 0.005
+_UNSURE_S = 0.05
+_TIMES = ("boottime_us", "valid_us")
+
+
+class Holders:
+    def __init__(self, view: Callable[[], JsonObject]) -> None:
+        """`view`: what is said now, the parameters of the reply."""
+        self._view = view
+        self._pushes: dict[int, Push] = {}
+        self._numbers = 0
+        self._told: JsonObject = {}  # last, without its times
+        self._message = b""
+        self._left: list[int] = []  # who is still to be told in this round
+        self._timer: asyncio.TimerHandle | None = None
+        self._turn: asyncio.Handle | None = None
+
+    def add(self, push: Push) -> Callable[[], None]:
+        """Tells it what is, now and from now on. To be called when it listens no more: what is returned."""
+        self._numbers += 1
+        number = self._numbers
+        self._pushes[number] = push
+        said = self._view()
+        if self._timer is None:
+            self._wait(said)
+        push(_message(said))
+        return lambda: self._remove(number)
+
+    def _remove(self, number: int) -> None:
+        self._pushes.pop(number, None)
+        if not self._pushes:
+            self._cancel()
+
+    def changed(self) -> None:
+        """Perhaps: they are told if it makes a difference to them."""
+        if self._pushes and _without_times(self._view()) != self._told:
+            self._tell()
+
+    def _tell(self) -> None:
+        """Who was not told yet in the former round hears this one instead."""
+        self._cancel()
+        said = self._view()
+        self._message, self._left = _message(said), list(self._pushes)
+        self._wait(said)
+        self._go_on()
+
+    def _go_on(self) -> None:
+        self._turn = None
+        now, self._left = self._left[:_AT_ONCE], self._left[_AT_ONCE:]
+        for number in now:
+            push = self._pushes.get(number)
+            if push is not None:
+                push(self._message)
+        if self._left:
+            self._turn = asyncio.get_running_loop().call_soon(self._go_on)
+
+    def _wait(self, said: JsonObject) -> None:
+        self._told = _without_times(said)
+        leads, valid_us = said["leads"], said["valid_us"]
+        if leads is False:
+            return
+        assert isinstance(valid_us, int | None)
+        after_s = _UNSURE_S if valid_us is None else max(valid_us / 3e6, _SOONEST_S)
+        self._timer = asyncio.get_running_loop().call_later(after_s, self._tell)
+
+    def _cancel(self) -> None:
+        for handle in (self._timer, self._turn):
+            if handle is not None:
+                handle.cancel()
+        self._timer = self._turn = None
+
+
+def _message(said: JsonObject) -> bytes:
+    return encoded({"parameters": said, "continues": True})
+
+
+def _without_times(said: JsonObject) -> JsonObject:
+    return {key: value for key, value in said.items() if key not in _TIMES}
