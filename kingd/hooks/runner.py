@@ -157,6 +157,8 @@ class Runner:
                 break
             self._run(file, event, f"{file.name} ({what})")
             self._take_news()
+            if self._delivery.draining and time.monotonic() >= self._urgent_limit_s(event):
+                self._say_drained()  # the remaining ones run when leadership has gone
         self._delivery.end(event)
         self._record.save(self._delivery, is_finished=True)
 
@@ -196,7 +198,7 @@ class Runner:
                 limit_s=partial(self._limit_s, time.monotonic(), event),
                 output=Output(tag),
             )
-            self._judge(ended, file, event, tag)
+            self._judge(ended, file, tag)
             if ended.code != _RETRIED_CODE or pause_s is None or not self._may_retry(event, pause_s):
                 return
             _log.info("%s: once more", tag)
@@ -221,20 +223,18 @@ class Runner:
         poll.register(self._listener.woken, select.POLLIN)
         while True:
             self._take_news()
-            if self._delivery.is_newer_waiting(event) or time.monotonic() >= self._urgent_limit_s(event):
+            limit_s, now_s = self._urgent_limit_s(event), time.monotonic()
+            if self._delivery.is_newer_waiting(event) or now_s >= limit_s:
                 return False
-            left_s = end_s - time.monotonic()
-            if left_s <= 0:
+            if now_s >= end_s:
                 return True
-            poll.poll(left_s * 1000 + 1)
+            poll.poll((min(end_s, limit_s) - now_s) * 1000 + 1)
 
-    def _judge(self, ended: Ended, file: Path, event: JsonObject, tag: str) -> None:
+    def _judge(self, ended: Ended, file: Path, tag: str) -> None:
         if ended.why_not:
             self._tell_once(file, tag, f"it cannot be run: {ended.why_not}")
         elif ended.code is None:
             _log.warning("%s: its time was up; ended, with all that it had started", tag)
-            if self._delivery.draining and time.monotonic() >= self._urgent_limit_s(event):
-                self._say_drained()  # the remaining ones run when leadership has gone
         elif ended.code:
             what = f"exit code {ended.code}" if ended.code > 0 else f"signal {-ended.code}"
             _log.warning("%s: %s", tag, what)

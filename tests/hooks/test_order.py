@@ -160,6 +160,23 @@ def test_h06_hook_that_hangs_delays_it_by_the_bound_and_the_others_still_run(rig
     rig.until_ended("deposed", hook="20-waits")
 
 
+def test_h06_retries_use_up_the_same_time(rig: Rig, kingd: Kingd) -> None:
+    """Nothing hangs, and the time is up all the same: leadership waits for no further file."""
+    rig.configure(timeout="1s")
+    rig.hook("10-fails", "\nif os.environ['KINGD_EVENT'] == 'deposed': sys.exit(1)\n")
+    rig.hook("20-waits", "\nif os.environ['KINGD_EVENT'] == 'deposed': time.sleep(0.5)\n")
+    rig.start()
+    kingd.until_drains()
+    kingd.emit(elected(2))
+    rig.until_ended("elected", hook="20-waits")
+    kingd.service.calls.clear()
+    kingd.drain(on=True)
+    rig.until_true(lambda: kingd.drained)
+    assert not [row for row in rig.rows() if row.event == "deposed" and (row.hook, row.what) == ("20-waits", "end")]
+    assert rig.told("10-fails").count("deposed") < 4
+    rig.until_ended("deposed", hook="20-waits")
+
+
 def test_h07_death_of_kingd_is_told_and_the_next_one_too(rig: Rig) -> None:
     rig.hook("10-a")
     with kingd_at(rig.socket, elected(2), status(role="leader", leader=BOX2)):
