@@ -59,8 +59,8 @@ def _is_quick(item: pytest.Item) -> bool:
 
 @pytest.fixture(autouse=True)
 def no_thread_is_left() -> Iterator[None]:
-    """One that waits for a file by its number waits for another one as soon as that is closed, and keeps it open: a program that
-    a later test runs has ended, and its output has not."""
+    """One that waits for a file by its number waits for another one as soon as that is closed, and keeps it open: a program
+    that a later test runs has ended, and its output has not."""
     before = set(threading.enumerate())
     yield
     for thread in set(threading.enumerate()) - before:
