@@ -95,7 +95,7 @@ def test_host_without_state_is_set_up_with_no_list_of_its_own() -> None:
     cluster.start(box2)
     cluster.run(3 * SECOND)
     faults._edit(box1, ("box1",))  # noqa: SLF001 - as above
-    assert box1.settings.voters == ("box2",)
+    assert list(box1.settings.voters) == ["box2"]
     faults._edit(box1, ("box1", "box2"))  # noqa: SLF001 - as above
     assert box1.settings.voters == ("box1", "box2")
 
