@@ -5,9 +5,11 @@ from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
 from kingd.core.wire import grammar
-from kingd.core.wire.bodies import ROSTER_ENTRIES_MAX, TAGS_MAX, TEXT_SIZE_MAX, DecodeError
+from kingd.core.wire.bodies import DecodeError
 from kingd.core.wire.codec import DATAGRAM_SIZE_MAX, DATAGRAM_SIZE_MIN, SIZE_MIN, encode
+from kingd.core.wire.layout import LEASE_MS_MAX, ROSTER_ENTRIES_MAX, TAGS_MAX, TEXT_SIZE_MAX
 from kingd.core.wire.message import (
+    Ack,
     Announce,
     Ballot,
     Body,
@@ -46,6 +48,7 @@ u64 = st.integers(0, (1 << 64) - 1)
 id64 = st.integers(1, (1 << 64) - 1)
 ballots = st.builds(Ballot, u64, u64)
 reasons = st.sampled_from(Reason)
+leases = st.integers(0, LEASE_MS_MAX)
 texts = st.text(st.characters(codec="utf-8", exclude_categories=["C", "Z"]), max_size=TEXT_SIZE_MAX)
 names = st.from_regex(grammar.NAME, fullmatch=True)
 versions = st.from_regex(grammar.VERSION, fullmatch=True)
@@ -57,10 +60,18 @@ entries = st.builds(RosterEntry, node=u64, session=u64, host=addresses, port=u16
 
 bodies: st.SearchStrategy[Body] = st.one_of(
     st.builds(Announce, name=names, version=versions, interval_ms=u32, tags=tags),
-    st.builds(Heartbeat, interval_ms=u32, lonely=st.booleans(), alive=u16),
+    st.builds(Heartbeat, interval_ms=u32, lonely=st.booleans(), alive=u16, lease_ms=leases),
     st.builds(Probe, nonce=u64),
-    st.builds(ProbeAck, echo=u64, name=names, version=versions, returns=u8, hold_ms=u32),
-    st.builds(Claim, term=u64, attempt=u32, pre_vote=st.booleans(), reason=reasons, ticket=st.none() | tickets),
+    st.builds(ProbeAck, echo=u64, name=names, version=versions, returns=u8, hold_ms=u32, nonce=u64),
+    st.builds(
+        Claim,
+        term=u64,
+        attempt=u32,
+        pre_vote=st.booleans(),
+        reason=reasons,
+        ticket=st.none() | tickets,
+        lease_ms=leases,
+    ),
     st.builds(Grant, term=u64, attempt=u32, pre_vote=st.booleans()),
     st.builds(
         Refuse,
@@ -75,6 +86,7 @@ bodies: st.SearchStrategy[Body] = st.one_of(
     st.builds(Resign, ballot=ballots, successor=u64, successor_session=u64, reason=reasons, leaving=st.booleans()),
     st.builds(Ping, nonce=u32, heard=u64, polling=st.booleans()),
     st.builds(Pong, echo=u32),
+    st.builds(Ack, sequence=u64),
     st.just(Obituary()),
     st.builds(Offer, ballot=ballots, reason=reasons, keep_ms=u32),
     st.builds(Ready, ballot=ballots, reason=reasons, silent=st.lists(u64, max_size=8).map(tuple)),
@@ -97,6 +109,7 @@ headers = st.builds(
     priority=u16,
     role=st.sampled_from(Role),
     eligible=st.booleans(),
+    recovering=st.booleans(),
     multicast=st.booleans(),
 )
 datagrams = st.builds(Datagram, headers, bodies)

@@ -5,8 +5,8 @@ from dataclasses import replace
 
 import pytest
 
-from kingd.core.wire.bodies import ROSTER_ENTRIES_MAX
 from kingd.core.wire.codec import DATAGRAM_SIZE_MAX, encode
+from kingd.core.wire.layout import ROSTER_ENTRIES_MAX
 from kingd.core.wire.message import (
     Announce,
     Body,

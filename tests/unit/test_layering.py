@@ -197,6 +197,18 @@ def test_daemon_never_reaches_scapy() -> None:
                 waiting.append(name)
 
 
+def test_nothing_imports_the_tools_but_the_verbs_that_are_theirs() -> None:
+    """They are another Debian package."""
+    importers = {
+        m
+        for m in SOURCES
+        if not is_within(m, ("kingd.tools",))
+        for name in imports(m)
+        if is_within(name, ("kingd.tools",))
+    }
+    assert importers == {"kingd.cli.tools"}
+
+
 def cycle(sources: Collection[str], imported: Callable[[str], Iterable[str]]) -> list[str]:
     """One, from a module back to itself, if there is one."""
     graph = {module: {name for name in imported(module) if name in sources} - {module} for module in sources}

@@ -1,4 +1,4 @@
-"""What follows the header: each kind of message to bytes and back, in pairs. docs/protocol.md 3.2 has the layouts.
+"""What follows the header: each kind of message to bytes and back, in pairs. What stands where is in layout.py.
 
 `pack` gives the type's number and the bytes; `PULL` says by number how to read them. Running off the end of a body, a
 number out of range or a text that is none is a `DecodeError`."""
@@ -6,6 +6,7 @@ number out of range or a text that is none is a `DecodeError`."""
 import struct
 from collections.abc import Callable
 
+from kingd.core.wire import layout
 from kingd.core.wire.grammar import ADDRESS, NAME, TAG_NAME, VERSION, is_tag
 from kingd.core.wire.message import (
     SILENT_MAX,
@@ -35,11 +36,6 @@ from kingd.core.wire.message import (
     Term,
     Ticket,
 )
-
-ROSTER_ENTRIES_MAX = 16  # 16 x 63 bytes stay below the limit of a datagram
-TEXT_SIZE_MAX = 64
-TAGS_MAX = 8
-LEASE_MS_MAX = 120_000  # twice the longest leader_timeout that the configuration takes
 
 
 class DecodeError(ValueError):
@@ -72,7 +68,7 @@ class Reader:
         """A text that `fits` the grammar of what it is to be."""
         size = self.number(_U8)
         end = self._at + size
-        if size > TEXT_SIZE_MAX or end > len(self._data):
+        if size > layout.TEXT_SIZE_MAX or end > len(self._data):
             raise DecodeError("truncated")
         raw = bytes(self._data[self._at : end])
         self._at = end
@@ -87,25 +83,25 @@ class Reader:
 
 _U8 = struct.Struct("!B")
 _U64 = struct.Struct("!Q")
-_ANNOUNCE = struct.Struct("!IB")
-_HEARTBEAT = struct.Struct("!IBHI")
-_PROBE_ACK = struct.Struct("!QQBI")
-_CLAIM = struct.Struct("!QIBBIB")
-_TICKET = struct.Struct("!QQQQQ")
-_GRANT = struct.Struct("!QIB")
-_REFUSE = struct.Struct("!QIBQQQBI")
-_RESIGN = struct.Struct("!QQQQBB")
-_PING = struct.Struct("!IQB")
-_PONG = struct.Struct("!I")
-_OFFER = struct.Struct("!QQBI")
-_READY = struct.Struct("!QQBB")
-_ROSTER = struct.Struct("!HB")
-_ROSTER_ENTRY = struct.Struct("!QQH")
+_ANNOUNCE = layout.BODIES[1].numbers
+_HEARTBEAT = layout.BODIES[2].numbers
+_PROBE_ACK = layout.BODIES[4].numbers
+_CLAIM = layout.BODIES[5].numbers
+_TICKET = layout.numbers(layout.TICKET)
+_GRANT = layout.BODIES[6].numbers
+_REFUSE = layout.BODIES[7].numbers
+_RESIGN = layout.BODIES[8].numbers
+_PING = layout.BODIES[9].numbers
+_PONG = layout.BODIES[10].numbers
+_OFFER = layout.BODIES[11].numbers
+_READY = layout.BODIES[12].numbers
+_ROSTER = layout.BODIES[16].numbers
+_ROSTER_ENTRY = layout.numbers(layout.ROSTER_ENTRY)
 
 
 def _text(value: str) -> bytes:
     raw = value.encode()
-    assert len(raw) <= TEXT_SIZE_MAX, value
+    assert len(raw) <= layout.TEXT_SIZE_MAX, value
     return _U8.pack(len(raw)) + raw
 
 
@@ -121,7 +117,7 @@ def _reason(value: int) -> Reason:
 
 
 def _lease(value_ms: int) -> int:
-    if value_ms > LEASE_MS_MAX:
+    if value_ms > layout.LEASE_MS_MAX:
         raise DecodeError("lease")  # a voter would be bound to it for as long
     return value_ms
 
@@ -133,7 +129,7 @@ def _pack_announce(m: Announce) -> bytes:
 
 def _pull_announce(r: Reader) -> Announce:
     interval_ms, count = r.take(_ANNOUNCE)
-    if count > TAGS_MAX:
+    if count > layout.TAGS_MAX:
         raise DecodeError("count")
     name, version = r.text(NAME.fullmatch), r.text(VERSION.fullmatch)
     tags = tuple((r.text(TAG_NAME.fullmatch), r.text(is_tag)) for _ in range(count))
@@ -242,14 +238,14 @@ def _is_name_or_none(text: str) -> bool:
 
 
 def _pack_roster(m: Roster) -> bytes:
-    assert len(m.entries) <= ROSTER_ENTRIES_MAX
+    assert len(m.entries) <= layout.ROSTER_ENTRIES_MAX
     entries = b"".join(_ROSTER_ENTRY.pack(e.node, e.session, e.port) + _text(e.host) for e in m.entries)
     return _ROSTER.pack(m.alive, len(m.entries)) + entries
 
 
 def _pull_roster(r: Reader) -> Roster:
     alive, count = r.take(_ROSTER)
-    if count > ROSTER_ENTRIES_MAX:
+    if count > layout.ROSTER_ENTRIES_MAX:
         raise DecodeError("count")
     return Roster(entries=tuple(_pull_roster_entry(r) for _ in range(count)), alive=alive)
 

@@ -7,6 +7,7 @@ bytes behind a known body are ignored, so that a later minor version may append 
 import struct
 
 from kingd.core.wire.bodies import PULL, DecodeError, Reader, pack
+from kingd.core.wire.layout import HEADER, numbers
 from kingd.core.wire.message import Ballot, Datagram, Header, NodeId, Role, SessionId, Term, VoterList
 from kingd.core.wire.seal import MAC_SIZE, NO_KEY, Seal
 
@@ -14,7 +15,7 @@ DATAGRAM_SIZE_MAX = 1232
 VERSION = 0x10  # major.minor as two nibbles: another major is another language
 
 _MAGIC = b"Kg"
-_HEADER = struct.Struct("!2sBBHHQQQQQQQQQQHHIIIBBBB")
+_HEADER = numbers(HEADER)
 ADDRESSING = struct.Struct("!4xH10xQQQQQ")  # of the header: flags, source, destination, session, receiver, sequence
 _HEADER_LENGTH_AT = slice(6, 8)
 SOURCE_AT, DESTINATION_AT = slice(16, 24), slice(24, 32)
