@@ -44,11 +44,11 @@ class Eyes:
     def look(self, udp: Udp) -> Seen:
         data = udp.payload
         header, body = _taken_apart(data)
-        own = int.from_bytes(data[_CLUSTER_AT], "big")
+        cluster = _cluster_of(data) if self._cluster is None else self._cluster
         try:
-            datagram = decode(data, cluster=own if self._cluster is None else self._cluster, seal=self._seal)
+            datagram = decode(data, cluster=cluster, seal=self._seal)
         except DecodeError as error:
-            readable = _read_anyway(data, own) if error.reason in _READABLE else None
+            readable = read(data) if error.reason in _READABLE else None
             return Seen(udp, readable, error.reason, MEANINGS[error.reason], header=header, body=body)
         ago_s, is_same = self._remember(udp.time_s, datagram, data)
         if ago_s is not None and not (is_same and ago_s <= _COPIES_S):
@@ -71,11 +71,16 @@ class Eyes:
         return max(time_s - before[0], 0.0), before[1] == digest
 
 
-def _read_anyway(data: bytes, cluster: int) -> Datagram | None:
+def read(data: bytes) -> Datagram | None:
+    """Whatever its cluster, and whoever signed it."""
     try:
-        return decode(data, cluster=cluster, seal=Seal())
+        return decode(data, cluster=_cluster_of(data), seal=Seal())
     except DecodeError:
         return None
+
+
+def _cluster_of(data: bytes) -> int:
+    return int.from_bytes(data[_CLUSTER_AT], "big")
 
 
 def _taken_apart(data: bytes) -> tuple[dict[str, Any] | None, dict[str, Any] | None]:

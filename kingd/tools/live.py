@@ -62,11 +62,18 @@ class Interfaces:
             seconds, nanoseconds = _TIMESTAMP.unpack_from(ancillary[0][2])
             microseconds = nanoseconds // 1000
             if self._writer is not None:
-                self._writer.write_packet(data, sec=seconds, usec=microseconds)
+                self._record(data, seconds, microseconds)
             frame = (IPv6 if data[0] >> 4 == 6 else IP)(data)
             found = udp_of(frame, seconds + microseconds / 1e6, self.skipped, port=self._port, interface=interface)
             if found is not None:
                 yield found
+
+    def _record(self, data: bytes, seconds: int, microseconds: int) -> None:
+        assert self._writer is not None
+        try:
+            self._writer.write_packet(data, sec=seconds, usec=microseconds)
+        except OSError as error:
+            raise CaptureError(f"{self._writer.filename}: {error.strerror}; recording ends here") from None
 
 
 def _open(name: str | None, port: int) -> socket.socket:

@@ -10,7 +10,7 @@ from kingd.control.answer import rows, text
 from kingd.control.client import KingdError, call
 from kingd.core.wire.seal import Seal, cluster_id
 from kingd.daemon.keys import open_seal
-from kingd.tools.datagram import Eyes
+from kingd.tools.datagram import Eyes, read
 from kingd.tools.frames import PORT, CaptureError, CaptureFile, Skipped, Source
 from kingd.tools.live import Interfaces
 from kingd.tools.show import Report
@@ -53,13 +53,14 @@ def sniff(options: Options, *, interface: str | None, written: str | None, socke
 
 
 def _run(source: Source, names: Names, options: Options) -> int:
+    cluster = None if options.cluster is None else cluster_id(options.cluster)
     try:
-        eyes = Eyes(cluster=None if options.cluster is None else cluster_id(options.cluster), seal=_seal(options))
+        eyes = Eyes(cluster=cluster, seal=_seal(options))
     except ConfigError as error:
         for problem in error.problems:
             say(problem)
         return NO
-    report = Report(_print, names=names, as_json=options.as_json, is_quiet=options.is_quiet)
+    report = Report(_print, names=names, as_json=options.as_json, is_quiet=options.is_quiet, cluster=cluster)
     count, code = 0, OK
     try:
         for udp in source:
@@ -89,12 +90,11 @@ def _sum_up(count: int, skipped: Skipped) -> None:
 
 def _learn(source: CaptureFile, names: Names) -> None:
     """A host says its name once a second or less; who reads a file need not wait for it."""
-    eyes = Eyes()
     try:
         for udp in source:
-            seen = eyes.look(udp)
-            if seen.datagram is not None and seen.reason is None:
-                names.learn(seen.datagram)
+            datagram = read(udp.payload)
+            if datagram is not None:
+                names.learn(datagram)
     except CaptureError:
         pass  # it comes again
 

@@ -3,6 +3,7 @@
 In: datagrams that are not refused, with their times. Out: a heading where a round begins and ends. It only looks, and may have
 begun to look in the middle: what led before it began is learnt from heartbeats."""
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from kingd.cli.text import age
@@ -24,7 +25,8 @@ from kingd.core.wire.message import (
 from kingd.tools.words import BECAUSE, Names
 
 _QUIET_S = 2.0  # a round in which nothing more is said has come to nothing
-_BALLOTS_MAX = 4096
+_BALLOTS_MAX, _NODES_MAX = 4096, 4096
+_LISTED_MAX = 8
 
 
 @dataclass(slots=True)
@@ -39,10 +41,12 @@ class _Round:
 
 
 class Rounds:
-    def __init__(self, names: Names) -> None:
+    """Of one cluster. `numbers`: of the rounds, all clusters together."""
+
+    def __init__(self, names: Names, numbers: Iterator[int]) -> None:
         self._names = names
+        self._numbers = numbers
         self._round: _Round | None = None
-        self._count = 0
         self._led: dict[Ballot, None] = {}
         self._beat_s: dict[int, float] = {}  # of a leader: its last heartbeat
 
@@ -63,8 +67,7 @@ class Rounds:
             if self._round is not None and self._round.is_trial and is_trial and self._round.beginner != source:
                 said.append(self._came_to_nothing(self._round))
             if self._round is None:
-                self._count += 1
-                self._round = _Round(self._count, time_s, time_s, source, is_trial)
+                self._round = _Round(next(self._numbers), time_s, time_s, source, is_trial)
                 said.append(title)
             self._round.is_trial &= is_trial
         if self._round is not None and isinstance(datagram.body, Claim | Grant | Refuse | Resign | Offer | Ready):
@@ -75,15 +78,17 @@ class Rounds:
         """After its line: the heading of a round that ends with it."""
         source, now = datagram.header.source, self._round
         match datagram.body:
-            case Grant() if now is not None:
+            case Grant() if now is not None and len(now.agreed) < _NODES_MAX:
                 now.agreed[source] = None
-            case Refuse(pre_vote=pre_vote, led=led) if now is not None and not (pre_vote and led):
-                now.refused[source] = None
+            case Refuse(pre_vote=pre_vote, led=led) if now is not None and len(now.refused) < _NODES_MAX:
+                if not (pre_vote and led):
+                    now.refused[source] = None
             case Ready(reason=Reason.LEADER_LEFT) if now is not None and now.is_trial:  # unasked, ahead of need
                 self._round = None
                 return [f"{self._names.of(source)} is prepared, and nothing changes"]
             case Heartbeat():
-                self._beat_s[source] = time_s
+                if len(self._beat_s) < _NODES_MAX or source in self._beat_s:
+                    self._beat_s[source] = time_s
                 if datagram.header.leader not in self._led:
                     return self._won(time_s, datagram)
             case _:
@@ -98,16 +103,21 @@ class Rounds:
         if now is None:
             return []
         self._round = None
-        agreed = [self._names.of(node) for node in now.agreed if node != ballot.node]
-        by = f", with the consent of {', '.join(agreed)}" if agreed else ""
+        agreed = self._listed(node for node in now.agreed if node != ballot.node)
+        by = f", with the consent of {agreed}" if agreed else ""
         return [f"{self._names.of(ballot.node)} leads in term {ballot.term}, {_after(time_s - now.began_s)} later{by}"]
 
     def _came_to_nothing(self, now: _Round) -> str:
         self._round = None
-        refused = ", ".join(self._names.of(node) for node in now.refused)
+        refused = self._listed(now.refused)
         if now.is_trial:
             return "nothing changes" + (f": {refused} would refuse" if refused else "")
         return "that came to nothing" + (f": {refused} refused" if refused else "")
+
+    def _listed(self, nodes: Iterable[int]) -> str:
+        names = [self._names.of(node) for node in nodes]
+        more = f" and {len(names) - _LISTED_MAX} more" if len(names) > _LISTED_MAX else ""
+        return ", ".join(names[:_LISTED_MAX]) + more
 
     def _title(self, time_s: float, datagram: Datagram) -> str | None:
         """None: with such a datagram no round begins."""

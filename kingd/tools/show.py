@@ -1,6 +1,7 @@
 """What is seen, on standard output: a line a datagram for people, or a JSON object a line for programs (docs/sniff.md)."""
 
 import ipaddress
+import itertools
 import json
 from collections import Counter
 from collections.abc import Callable
@@ -33,16 +34,19 @@ from kingd.tools.words import Names, sentence
 
 _PATH_MIN, _PATH_MAX = 18, 60
 _PAUSE_S, _NEWS_EVERY_S = 1.0, 10.0  # what was left out is told before a line after a pause, and in a long one
-_KNOWN_MAX = 65536
+_KNOWN_MAX, _CLUSTERS_MAX = 65536, 256
 Write = Callable[[str], None]
 
 
 class Report:
     """`is_quiet`: what says nothing new is left out, and counted."""
 
-    def __init__(self, write: Write, *, names: Names, as_json: bool = False, is_quiet: bool = False) -> None:
+    def __init__(
+        self, write: Write, *, names: Names, as_json: bool = False, is_quiet: bool = False, cluster: int | None = None
+    ) -> None:
         self._names = names
-        self._rounds = Rounds(names)
+        self._rounds: dict[int, Rounds] = {}  # by the cluster's id
+        self._numbers = itertools.count(1)
         self._show: Callable[[Seen, int | None], None] = self._as_json if as_json else self._as_line
         self._heading: Write = (lambda _text: None) if as_json else self._write_heading
         self._write = write
@@ -51,7 +55,7 @@ class Report:
         self._left_out: Counter[str] = Counter()
         self._said_s = 0.0
         self._day: date | None = None
-        self._cluster: int | None = None
+        self._cluster = cluster
         self._path_width, self._who_width = _PATH_MIN, 4
 
     def add(self, seen: Seen) -> None:
@@ -59,7 +63,8 @@ class Report:
         said = seen.datagram if seen.reason is None and not seen.is_copy else None
         if said is not None:
             self._names.learn(said)
-        headings = self._rounds.begin(time_s, said) if said is not None else []
+        rounds = self._rounds_of(seen)
+        headings = rounds.begin(time_s, said) if said is not None else []
         is_routine = self._is_quiet and (seen.is_copy or (said is not None and self._routine.has(said)))
         if is_routine:
             self._left_out[_kind(seen)] += 1
@@ -67,12 +72,18 @@ class Report:
             self._tell_left_out()
             self._said_s = time_s
         for heading in headings:
-            self._heading(heading)
+            self._heading(self._foreign(seen) + heading)
         if not is_routine:
-            self._show(seen, self._rounds.number)
+            self._show(seen, rounds.number)
             self._said_s = time_s
-        for heading in self._rounds.end(time_s, said) if said is not None else []:
-            self._heading(heading)
+        for heading in rounds.end(time_s, said) if said is not None else []:
+            self._heading(self._foreign(seen) + heading)
+
+    def _rounds_of(self, seen: Seen) -> Rounds:
+        cluster = 0 if seen.datagram is None else seen.datagram.header.cluster
+        if cluster not in self._rounds and len(self._rounds) >= _CLUSTERS_MAX:
+            self._rounds.pop(next(iter(self._rounds)))
+        return self._rounds.setdefault(cluster, Rounds(self._names, self._numbers))
 
     def end(self) -> None:
         if self._left_out:
@@ -97,7 +108,7 @@ class Report:
         who, term = self._who(seen), _term(seen)
         self._path_width = min(max(self._path_width, len(path)), _PATH_MAX)
         self._who_width = max(self._who_width, len(who))
-        words = [] if seen.datagram is None else [self._foreign(seen.datagram) + sentence(seen.datagram, self._names)]
+        words = [] if seen.datagram is None else [self._foreign(seen) + sentence(seen.datagram, self._names)]
         words += ["(the same again, by another way)"] if seen.is_copy else []
         words += [f"REJECTED ({seen.reason}): {seen.why}"] if seen.reason is not None else []
         self._write(
@@ -110,11 +121,12 @@ class Report:
             return self._names.of(seen.datagram.header.source)
         return "?" if seen.header is None else f"{self._names.of(int(seen.header['source'], 16))}?"
 
-    def _foreign(self, datagram: Datagram) -> str:
-        """Of several clusters, all but the first are named."""
+    def _foreign(self, seen: Seen) -> str:
+        """Of several clusters, all but the first are named, by the beginning of their ids."""
+        cluster = None if seen.datagram is None else seen.datagram.header.cluster
         if self._cluster is None:
-            self._cluster = datagram.header.cluster
-        return "" if datagram.header.cluster == self._cluster else f"[cluster {datagram.header.cluster:016x}] "
+            self._cluster = cluster
+        return "" if cluster is None or cluster == self._cluster else f"[cluster {f'{cluster:016x}'[:8]}] "
 
     # -- for programs --------------------------------------------------------------------------------------------------
 

@@ -15,7 +15,7 @@ from scapy.layers.inet6 import IPv6, IPv6ExtHdrDestOpt, IPv6ExtHdrFragment
 from scapy.layers.l2 import ARP, Dot1AD, Dot1Q, Ether
 from scapy.packet import Raw
 
-from kingd.core.wire.message import Announce, NodeId
+from kingd.core.wire.message import Announce, Claim, NodeId, Reason, SessionId, Term
 from kingd.core.wire.seal import Seal
 from kingd.tools.main import Options, decode
 from tests.fuzz.mutations import mutate
@@ -71,6 +71,27 @@ def test_quiet_leaves_out_and_counts_what_says_nothing_new(tmp_path: Path, capsy
     printed = capsys.readouterr().out
     assert printed.count("leads;") == 2
     assert "48 HEARTBEAT" in printed
+
+
+def test_changes_in_two_clusters_are_told_apart(tmp_path: Path, capsys: Printed) -> None:
+    claim = Claim(term=Term(66), attempt=1, reason=Reason.LEADER_TIMEOUT)
+    frames = [
+        frame(told(1)),
+        frame(told(2, claim)),
+        frame(told(1, claim, cluster=0xABCDEF0123456789, session=SessionId(5))),
+        frame(told(2, cluster=0xABCDEF0123456789, session=SessionId(5))),
+        frame(told(3)),
+    ]
+    decode(str(pcap(tmp_path / "a", frames)), Options())
+    printed = capsys.readouterr().out
+    headings = [line for line in printed.splitlines() if line.startswith("-- #") or line.startswith("-- [")]
+    assert [heading.split(" wants")[0] for heading in headings[:2]] == [
+        "-- #01020304",
+        "-- [cluster abcdef01] #01020304",
+    ]
+    assert headings[2].startswith("-- [cluster abcdef01] #00000000 leads in term 65")
+    assert len(headings) == 3  # in the first cluster that leader led before
+    assert printed.count("[cluster abcdef01]") == 4
 
 
 # -- rejections

@@ -1,5 +1,6 @@
 """Every message has a sentence, and a change of leadership has a beginning and an end."""
 
+import itertools
 from collections.abc import Sequence
 
 import pytest
@@ -53,7 +54,7 @@ def beat(node: NodeId, term: int) -> Datagram:
 
 
 def headings(story: Sequence[tuple[float, Datagram]]) -> list[str]:
-    rounds = Rounds(NAMES)
+    rounds = Rounds(NAMES, itertools.count(1))
     return [text for at_s, each in story for text in [*rounds.begin(at_s, each), *rounds.end(at_s, each)]]
 
 
