@@ -36,6 +36,7 @@ def test_man_has_nothing_to_say_about_the_pages(tmp_path: Path) -> None:
     ("module", "words", "offered"),
     [
         ("kingd.cli", "kingctl sur", "plain,survey"),
+        ("kingd.cli", "kingctl dec", "plain,decode"),
         ("kingd.cli", "kingctl step-down --t", "plain,--to"),
         ("kingd", "kingd --pri", "plain,--priority"),
     ],
