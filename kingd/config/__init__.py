@@ -1,21 +1,21 @@
 """TOML and command line in, one frozen `Config` out; every rule about keys is checked here, once.
 
-`kinds` says how a value is read, `keys` is the table of all keys, `reading` goes through the files. All mistakes
-are found in one go and raised as one `ConfigError`, a sentence each. Nothing here knows whether an interface exists
-or a port is free."""
+`kinds` says how a value is read, `keys` is the table of all keys, `reading` goes through the files, `toml_file` reads
+one. All mistakes are found in one go and raised as one `ConfigError`, a sentence each. Nothing here knows whether an
+interface exists or a port is free."""
 
 from kingd.config.keys import KEYS, PROFILES, Config, Key, Security, Timing, host_name
 from kingd.config.kinds import Preempt, duration_text, duration_us
 from kingd.config.reading import (
     COMMAND_LINE,
     DEFAULT_FILE,
-    ConfigError,
     apply_live,
     changed_keys,
     load,
     needs_restart,
 )
 from kingd.config.remarks import remarks
+from kingd.config.toml_file import ConfigError
 
 __all__ = [
     "COMMAND_LINE",

@@ -1,32 +1,20 @@
 """From files and command line to values by dotted path, with each mistake named by file, line, key, value and what is
 allowed."""
 
-import logging
-import os
 import re
-import stat
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from kingd.config.keys import KEYS, PROFILES, Config, Timing, as_toml, config_of, key_of, table_path, values_of
 from kingd.config.kinds import duration_text
+from kingd.config.toml_file import ConfigError, read_toml, unreadable
 from kingd.core.wire.grammar import TAG_NAME, TAG_NAME_IN_WORDS
 
 COMMAND_LINE = "command line"
 DEFAULT_FILE = Path("/etc/kingd/kingd.toml")
 _HEARTBEATS_MIN = 3  # one lost datagram and some jitter must never look like a dead leader
 _TAGS_MAX = 8  # they must fit in one announcement
-_FILE_SIZE_MAX = 1 << 20  # a device or a pipe by mistake must end in an error, not in all memory used
 _WORD = r"""(?:[\w-]+|"[^"]*"|'[^']*')"""  # of a dotted key
-_log = logging.getLogger("kingd.config")
-
-
-class ConfigError(Exception):
-    """What the operator must correct: one sentence for each mistake. kingd exits 78, a reload changes nothing."""
-
-    def __init__(self, problems: Sequence[str]) -> None:
-        super().__init__("\n".join(problems))
-        self.problems = tuple(problems)
 
 
 # Sections that are part of the contract but not of this version: an honest no, instead of a key that does nothing. Each row
@@ -88,20 +76,12 @@ class _Reading:
 
     def read_file(self, file: Path, *, must_exist: bool) -> None:
         try:
-            with file.open("rb") as stream:
-                _warn_of_writers(file, os.fstat(stream.fileno()))
-                data = stream.read(_FILE_SIZE_MAX + 1)
-        except OSError as error:
-            if must_exist or not isinstance(error, FileNotFoundError):
-                self._problems.append(_unreadable(file, error))
-            return
-        try:
-            text, document = _parsed(data)
-        except UnicodeDecodeError as error:
-            line = data.count(b"\n", 0, error.start) + 1
-            self._problems.append(f"{file}: is not UTF-8 text (at line {line})")
-        except (ValueError, RecursionError) as error:  # RecursionError: a thousand brackets
-            self._problems.append(f"{file}: is not TOML: {error}")
+            text, document = read_toml(file, decides="who leads")
+        except FileNotFoundError as error:
+            if must_exist:
+                self._problems.append(unreadable(file, error))
+        except ConfigError as error:
+            self._problems += error.problems
         else:
             lines = _line_numbers(text)
             for path, raw in _flat(document):
@@ -114,7 +94,7 @@ class _Reading:
         except FileNotFoundError:
             return []
         except OSError as error:
-            self._problems.append(_unreadable(folder, error))
+            self._problems.append(unreadable(folder, error))
             return []
         return [file for file in files if file.suffix == ".toml" and not file.name.startswith(".")]
 
@@ -182,45 +162,6 @@ class _Reading:
                 f"{self._sources['target.exclusive']}: target.exclusive = true needs quorum.voters: without a list of "
                 "voters two hosts may lead at once, and each starts the units; name the hosts that vote, or leave it out"
             )
-
-
-def _unreadable(path: Path, error: OSError) -> str:
-    """A file or a folder; nothing in them is secret."""
-    what = f"{path}: cannot be read: {error.strerror}"
-    if not isinstance(error, PermissionError):
-        return what
-    closed = next((folder for folder in reversed(path.parents) if not os.access(folder, os.X_OK)), None)
-    return f"{what}: `chmod o+rX {closed or path}` lets the daemon's user read it"
-
-
-def _warn_of_writers(file: Path, found: os.stat_result) -> None:
-    """The configuration says who leads, and whose datagrams are believed: who can write it decides that. The group is as
-    trusted as its owner made it. A warning and no refusal: a host that elects is worth more than a mode that is mended."""
-    if not stat.S_ISREG(found.st_mode):
-        return  # a pipe from who starts us
-    if found.st_mode & stat.S_IWOTH:
-        _log.warning(
-            "%s: everybody on this host may change it (mode %04o), and with it who leads: `chmod o-w %s` mends it",
-            file, stat.S_IMODE(found.st_mode), file,
-        )  # fmt: skip
-    if found.st_uid not in (0, os.geteuid()):
-        _log.warning(
-            "%s: belongs to uid %d, who may change it, and with it who leads: `chown root %s` mends it",
-            file,
-            found.st_uid,
-            file,
-        )
-
-
-def _parsed(data: bytes) -> tuple[str, dict[str, object]]:
-    import tomllib  # 12 ms and 2.6 MB: only who has a file pays for it
-
-    if len(data) > _FILE_SIZE_MAX:
-        raise ValueError(f"it is longer than {_FILE_SIZE_MAX} bytes")
-    if b"\0" in data:  # every other byte of it, in plain letters
-        raise ValueError("it is UTF-16 (or not text at all): save it as UTF-8")
-    text = data.decode("utf-8-sig")  # some editors begin a file with a byte-order mark, and none shows it
-    return text, tomllib.loads(text)
 
 
 def _flat(document: Mapping[str, object]) -> Iterator[tuple[str, object]]:

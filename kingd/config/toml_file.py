@@ -1,0 +1,77 @@
+"""A TOML file, read: its text and what is in it, or a sentence on why not. Who might change it is warned of."""
+
+import logging
+import os
+import stat
+from collections.abc import Sequence
+from pathlib import Path
+
+_FILE_SIZE_MAX = 1 << 20  # a device or a pipe by mistake must end in an error, not in all memory used
+_log = logging.getLogger("kingd.config")
+
+
+class ConfigError(Exception):
+    """What the operator must correct: one sentence for each mistake. kingd exits 78, a reload changes nothing."""
+
+    def __init__(self, problems: Sequence[str]) -> None:
+        super().__init__("\n".join(problems))
+        self.problems = tuple(problems)
+
+
+def read_toml(file: Path, *, decides: str) -> tuple[str, dict[str, object]]:
+    """FileNotFoundError, or ConfigError. `decides`: what who can write it decides."""
+    try:
+        with file.open("rb") as stream:
+            _warn_of_writers(file, os.fstat(stream.fileno()), decides)
+            data = stream.read(_FILE_SIZE_MAX + 1)
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        raise ConfigError([unreadable(file, error)]) from None
+    try:
+        return _parsed(data)
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        raise ConfigError([f"{file}: is not UTF-8 text (at line {line})"]) from None
+    except (ValueError, RecursionError) as error:  # RecursionError: a thousand brackets
+        raise ConfigError([f"{file}: is not TOML: {error}"]) from None
+
+
+def unreadable(path: Path, error: OSError) -> str:
+    """A file or a folder; nothing in them is secret."""
+    what = f"{path}: cannot be read: {error.strerror}"
+    if not isinstance(error, PermissionError):
+        return what
+    closed = next((folder for folder in reversed(path.parents) if not os.access(folder, os.X_OK)), None)
+    return f"{what}: `chmod o+rX {closed or path}` lets the daemon's user read it"
+
+
+def _warn_of_writers(file: Path, found: os.stat_result, decides: str) -> None:
+    """Who can write the configuration decides what it says. The group is as trusted as its owner made it. A warning and no
+    refusal: a host that elects is worth more than a mode that is mended."""
+    if not stat.S_ISREG(found.st_mode):
+        return  # a pipe from who starts us
+    if found.st_mode & stat.S_IWOTH:
+        _log.warning(
+            "%s: everybody on this host may change it (mode %04o), and with it %s: `chmod o-w %s` mends it",
+            file, stat.S_IMODE(found.st_mode), decides, file,
+        )  # fmt: skip
+    if found.st_uid not in (0, os.geteuid()):
+        _log.warning(
+            "%s: belongs to uid %d, who may change it, and with it %s: `chown root %s` mends it",
+            file,
+            found.st_uid,
+            decides,
+            file,
+        )
+
+
+def _parsed(data: bytes) -> tuple[str, dict[str, object]]:
+    import tomllib  # 12 ms and 2.6 MB: only who has a file pays for it
+
+    if len(data) > _FILE_SIZE_MAX:
+        raise ValueError(f"it is longer than {_FILE_SIZE_MAX} bytes")
+    if b"\0" in data:  # every other byte of it, in plain letters
+        raise ValueError("it is UTF-16 (or not text at all): save it as UTF-8")
+    text = data.decode("utf-8-sig")  # some editors begin a file with a byte-order mark, and none shows it
+    return text, tomllib.loads(text)

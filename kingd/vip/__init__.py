@@ -1,0 +1,1 @@
+"""Floating addresses that follow leadership: kingd-vip.service, a process of its own. docs/vip.md."""

@@ -1,0 +1,207 @@
+"""One floating address: what is to be done about it, and when. Pure: the clock and what the kernel knows are arguments.
+
+`turn` is called whenever something has changed, and at `next_us` at the latest; it returns what to do now, in order. What the
+kernel says about it comes back as `present` of the next turn, or by `failed`. docs/vip.md has the states."""
+
+from dataclasses import dataclass
+from enum import Enum
+
+_MS = 1_000
+_SECOND = 1_000_000
+NEVER_US = 1 << 62
+
+REFRESH_US = 1 * _SECOND  # of LIFETIME_S
+LIFETIME_S = 3
+ANNOUNCED_US = (0, 50 * _MS, 250 * _MS, 1200 * _MS, 2400 * _MS, 5 * _SECOND)  # after it began
+_ANNOUNCED_AGAIN_US = 60 * _SECOND
+_BEGIN_AGAIN_US = 1 * _SECOND  # however often a carrier flaps
+PROBED_US = (0, 100 * _MS, 200 * _MS)
+_PROBED_UNTIL_US = 300 * _MS
+_DEFENDED_AGAIN_US = 10 * _SECOND  # RFC 5227 2.4 (b)
+_FAILED_AGAIN_US = 1 * _SECOND
+_CONFLICT_AGAIN_US_MAX = 60 * _SECOND
+
+
+class State(Enum):
+    IDLE = "idle"
+    WAITING = "waiting"
+    PROBING = "probing"
+    HELD = "held"
+    CONFLICT = "conflict"
+    FOREIGN = "foreign"
+
+
+class Present(Enum):
+    """What the interface has of it."""
+
+    ABSENT = "absent"
+    OURS = "ours"
+    FOREIGN = "foreign"
+
+
+class Act(Enum):
+    ADD = "add"
+    REFRESH = "refresh"
+    REMOVE = "remove"
+    PROBE = "probe"
+    ANNOUNCE = "announce"
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """The interface."""
+
+    index: int
+    mac: bytes  # b"": not Ethernet, there is nobody to announce to
+    is_up: bool
+    has_carrier: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Facts:
+    """`leadership`: which one, None: the address is not to be here. `succeeds`: somebody led before."""
+
+    leadership: object | None
+    succeeds: bool
+    link: Link | None
+    present: Present
+
+
+class Floating:
+    """`lost`: how often it was gone while it was to be here; `conflicts`: how often somebody else has claimed it."""
+
+    def __init__(self) -> None:
+        self.state = State.IDLE
+        self.why = ""  # it is not held; "" = there is nothing to say
+        self.lost = self.conflicts = 0
+        self.next_us = NEVER_US
+        self._again_us = 0  # no new try before that
+        self._conflict_us = 0  # how long was waited after the last conflict
+        self._refresh_us = 0
+        self._probe_us = 0  # probing began
+        self._probes = 0
+        self._began_us = -_BEGIN_AGAIN_US  # announcing
+        self._announced = 0  # how often since then
+        self._announced_as: object = None  # what the LAN was told; None: to begin anew
+        self._is_there = False
+        self._defended_us = -_DEFENDED_AGAIN_US
+        self._is_to_defend = False
+
+    def turn(self, facts: Facts, *, now_us: int) -> list[Act]:
+        self.next_us = NEVER_US
+        if facts.leadership is None:
+            self._become(State.IDLE)
+            self._again_us = self._conflict_us = 0
+            return [Act.REMOVE] if facts.present is Present.OURS else []
+        if facts.present is Present.FOREIGN:
+            self._become(State.FOREIGN, "this host has it already, and not from kingd-vip: it is left alone")
+            return []
+        why_not = self._why_not(facts)
+        if why_not:
+            self._become(State.WAITING, why_not)
+            return []
+        if now_us < self._again_us:
+            self.next_us = self._again_us
+            return []
+        if self.state is State.HELD or self._is_to_hold(facts, now_us):
+            return self._hold(facts, now_us)
+        return self._probe(now_us)
+
+    def _why_not(self, facts: Facts) -> str:
+        link = facts.link
+        if link is None:
+            return "there is no such interface (yet)"
+        if not link.is_up:
+            return "the interface is down"
+        is_cold = self.state is not State.HELD and not facts.succeeds and facts.present is Present.ABSENT
+        return "the interface has no carrier to ask through whose it is" if is_cold and not link.has_carrier else ""
+
+    def _is_to_hold(self, facts: Facts, now_us: int) -> bool:
+        assert facts.link is not None
+        has_conflict = self._conflict_us > 0  # who leads anew has no better right than before
+        is_known = facts.present is Present.OURS or (facts.succeeds and not has_conflict) or not facts.link.mac
+        is_probed = self.state is State.PROBING and now_us >= self._probe_us + _PROBED_UNTIL_US
+        if is_known or is_probed:
+            self._held(now_us)
+        return is_known or is_probed
+
+    def _probe(self, now_us: int) -> list[Act]:
+        if self.state is not State.PROBING:
+            self._become(State.PROBING)
+            self._probe_us, self._probes = now_us, 0
+        is_due = self._probes < len(PROBED_US) and now_us >= self._probe_us + PROBED_US[self._probes]
+        self._probes += is_due
+        after_us = PROBED_US[self._probes] if self._probes < len(PROBED_US) else _PROBED_UNTIL_US
+        self.next_us = self._probe_us + after_us
+        return [Act.PROBE] if is_due else []
+
+    def _held(self, now_us: int) -> None:
+        self._become(State.HELD)
+        self._refresh_us = now_us  # what is taken over may be about to end
+        self._conflict_us = 0
+        self._began_us = now_us - _BEGIN_AGAIN_US
+        self._announced_as, self._is_there, self._is_to_defend = None, False, False
+
+    def _hold(self, facts: Facts, now_us: int) -> list[Act]:
+        acts: list[Act] = []
+        if facts.present is Present.ABSENT:
+            self.lost += self._is_there
+            self._announced_as = None
+            acts.append(Act.ADD)
+            self._refresh_us = now_us + REFRESH_US
+        elif now_us >= self._refresh_us:
+            acts.append(Act.REFRESH)
+            self._refresh_us = now_us + REFRESH_US
+        self._is_there = True
+        assert facts.link is not None
+        if facts.link.mac and facts.link.has_carrier:
+            acts += self._announce((facts.leadership, facts.link.mac), now_us)
+        else:
+            self._announced_as = None
+        self.next_us = min(self.next_us, self._refresh_us)
+        return acts
+
+    def _announce(self, who: object, now_us: int) -> list[Act]:
+        if who != self._announced_as:
+            self._began_us = max(now_us, self._began_us + _BEGIN_AGAIN_US)
+            self._announced, self._announced_as = 0, who
+        acts = []
+        if now_us >= self._announce_us() or (self._is_to_defend and now_us >= self._defended_us + _DEFENDED_AGAIN_US):
+            acts.append(Act.ANNOUNCE)
+            if self._is_to_defend:
+                self._is_to_defend, self._defended_us = False, now_us
+        while now_us >= self._announce_us():  # what was missed is not made up for
+            self._announced += 1
+        self.next_us = min(self.next_us, self._announce_us())
+        if self._is_to_defend:
+            self.next_us = min(self.next_us, self._defended_us + _DEFENDED_AGAIN_US)
+        return acts
+
+    def _announce_us(self) -> int:
+        over = self._announced - len(ANNOUNCED_US) + 1
+        if over <= 0:
+            return self._began_us + ANNOUNCED_US[self._announced]
+        return self._began_us + ANNOUNCED_US[-1] + over * _ANNOUNCED_AGAIN_US
+
+    def claimed(self, mac: str, *, by_member: bool, now_us: int) -> None:
+        """Somebody else spoke as its owner."""
+        if self.state is State.PROBING:
+            if by_member:  # it has not let go yet
+                self._probe_us = now_us - _PROBED_UNTIL_US
+                return
+            self.conflicts += 1
+            self._conflict_us = min(max(2 * self._conflict_us, _SECOND), _CONFLICT_AGAIN_US_MAX)
+            self._again_us = now_us + self._conflict_us
+            self._become(State.CONFLICT, f"{mac} has it, and is no member of the cluster")
+        elif self.state is State.HELD:
+            self.conflicts += 1
+            self._is_to_defend = True
+
+    def failed(self, why: str, *, now_us: int) -> None:
+        """What was to be done could not be."""
+        self._become(State.WAITING, why)
+        self._again_us = now_us + _FAILED_AGAIN_US
+        self.next_us = self._again_us
+
+    def _become(self, state: State, why: str = "") -> None:
+        self.state, self.why = state, why
