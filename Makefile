@@ -155,7 +155,8 @@ LIBRARY = $(PREFIX)/lib/kingd
 INSTALLED = printf '\#!%s -I\nimport sys\n\nsys.path.insert(0, "%s")\nfrom kingd.%s import main\n\nsys.exit(main())\n' \
 	'$(PYTHON)' '$(LIBRARY)'
 INTO = $(DESTDIR)$(PREFIX)
-UNITS = kingd.service kingd@.service kingd-leader.service kingd-leader.target kingd-hooks.service kingd-hooks.path
+UNITS = kingd.service kingd@.service kingd-leader.service kingd-leader.target kingd-hooks.service kingd-hooks.path \
+	kingd-vip.service kingd-vip.path
 PAGES = man1/kingctl.1 man5/kingd.toml.5 man8/kingd.8
 OWN_FILES = $(UNITS:%=lib/systemd/system/%) lib/sysusers.d/kingd.conf lib/tmpfiles.d/kingd.conf \
 	lib/firewalld/services/kingd.xml $(PAGES:%=share/man/%) share/doc/kingd/examples/kingd.toml \
@@ -178,7 +179,8 @@ install: wheel
 	@$(INSTALLED) cli.main >'$(INTO)/bin/kingctl'
 	@$(INSTALLED) daemon.leader_target >'$(INTO)/libexec/kingd/leader-target'
 	@$(INSTALLED) hooks.__main__ >'$(INTO)/libexec/kingd/hooks'
-	@chmod 755 '$(INTO)/bin/kingd' '$(INTO)/bin/kingctl' '$(INTO)/libexec/kingd/leader-target' '$(INTO)/libexec/kingd/hooks'
+	@$(INSTALLED) vip.__main__ >'$(INTO)/libexec/kingd/vip'
+	@chmod 755 '$(INTO)/bin/kingd' '$(INTO)/bin/kingctl' '$(INTO)/libexec/kingd'/*
 	@install -m 644 packaging/hooks.d/README '$(DESTDIR)/etc/kingd/hooks.d'
 	@for unit in $(UNITS); do sed '/^Exec/s|/usr/|$(PREFIX)/|' "systemd/$$unit" >"$(INTO)/lib/systemd/system/$$unit"; done
 	@install -D -m 644 systemd/kingd.sysusers '$(INTO)/lib/sysusers.d/kingd.conf'

@@ -3,9 +3,10 @@
 In: the names of `network.interfaces` (none = choose). Out: a list of `Link`, sorted, so that two scans of an
 unchanged host are equal and a change is a difference of sets.
 
-Every interface that is up and has an address carries unicast. Invariant: at most one link per (interface, family) is
-`primary`, and only primary links speak to everybody, by multicast where the interface can (a VPN such as WireGuard
-cannot); the others exist because a peer may only be able to reach that address.
+Every interface that is up and has an address carries unicast; the floating ones of kingd-vip are left out, for in a moment
+they are another host's. Invariant: at most one link per (interface, family) is `primary`, and only primary links speak to
+everybody, by multicast where the interface can (a VPN such as WireGuard cannot); the others exist because a peer may only be
+able to reach that address.
 
 Addresses come from netifaces, flags from an ioctl on a socket: both see the network namespace of this process,
 which /sys shows only if it was mounted in that namespace. Whether a link can be opened is not known here (see
@@ -15,11 +16,13 @@ import errno
 import fcntl
 import socket
 import struct
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Sequence, Set
 from dataclasses import dataclass, replace
 from typing import Literal
 
 import netifaces
+
+from kingd.net.netlink import floating
 
 Family = Literal[4, 6]
 
@@ -67,6 +70,7 @@ class Link:
 
 def scan(wanted: Sequence[str]) -> list[Link]:
     """Every usable link now. OSError if the kernel will not say: then nothing is known, and nothing changed."""
+    floating_ones = floating()
     labels: dict[str, list[str]] = {}
     for label in sorted(netifaces.interfaces()):  # the bare name sorts before its labels
         labels.setdefault(label.partition(":")[0], []).append(label)
@@ -74,7 +78,7 @@ def scan(wanted: Sequence[str]) -> list[Link]:
     for name in sorted(labels):
         flags = _flags(name)
         if flags is not None and _is_suitable(name, flags, wanted):
-            links += _links_of(name, labels[name], flags)
+            links += _links_of(name, labels[name], flags, floating_ones)
     return links
 
 
@@ -126,10 +130,13 @@ def _flags(name: str) -> int | None:
     return flags
 
 
-def _links_of(name: str, labels: Sequence[str], flags: int) -> Iterator[Link]:
+def _links_of(name: str, labels: Sequence[str], flags: int, floating_ones: Set[tuple[int, str]]) -> Iterator[Link]:
     try:
         ifindex = socket.if_nametoindex(name)
-        addresses = _addresses(labels)
+        addresses = {
+            family: [entry for entry in entries if (ifindex, entry["addr"]) not in floating_ones]
+            for family, entries in _addresses(labels).items()
+        }
     except ValueError:  # netifaces does not find it any more: the next scan is on its way
         return
     except OSError as error:

@@ -86,8 +86,8 @@ class Watch:
     def _on_netlink(self) -> None:
         assert self._netlink is not None
         assert self._loop is not None
-        netlink.drain(self._netlink)
-        if self._settling is None:  # not put off by the next event: a host where something always changes must get on
+        if netlink.drain(self._netlink) and self._settling is None:
+            # Not put off by the next event: a host where something always changes must get on.
             self._settling = self._loop.call_later(SETTLE_S, self._on_settled)
 
     def _on_settled(self) -> None:

@@ -12,7 +12,14 @@ from tests.system.lab import Host, Lab, everywhere, until
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(300)]
 
-UNITS = ("kingd.service", "kingd@office.service", "kingd-leader.service", "kingd-leader.target", "kingd-hooks.service")
+UNITS = (
+    "kingd.service",
+    "kingd@office.service",
+    "kingd-leader.service",
+    "kingd-leader.target",
+    "kingd-hooks.service",
+    "kingd-vip.service",
+)
 
 
 @pytest.fixture

@@ -305,9 +305,10 @@ def test_a_key_comes_is_rolled_and_goes_as_the_manual_says(hosts: list[Host]) ->
 
 def test_units_are_hardened_and_well_formed(hosts: list[Host]) -> None:
     host = hosts[0]
-    for unit in SERVICES:
+    for unit in (*SERVICES, "kingd-vip.service"):
         host.run(f"systemd-analyze security --no-pager --threshold={EXPOSURE_MAX} {unit.replace('@', '@office')}")
-    for unit in (*SERVICES, "kingd-leader.target", "kingd-hooks.service", "kingd-hooks.path"):
+    helpers = [f"{name}.{kind}" for name in ("kingd-hooks", "kingd-vip") for kind in ("service", "path")]
+    for unit in (*SERVICES, "kingd-leader.target", *helpers):
         done = host.attempt(f"systemd-analyze verify --man=no {unit.replace('@', '@office')}")
         assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 

@@ -1,0 +1,105 @@
+"""Whether this host leads, until when that is sure, and whether somebody led before: kept by asking the daemon in time.
+
+`turn` when there is news (`fileno`), and at `next_us` at the latest. The times are those of `acting/hold.py`; what is done here
+takes no time to end, so there is nothing to be done before the last of them."""
+
+from contextlib import suppress
+
+from kingd.acting.hold import Hold, Leadership, View, leadership
+from kingd.acting.news import News
+from kingd.control.answer import rows
+from kingd.control.client import BadAnswer, CallFailed, CallTimedOut, JsonObject, KingdError, Line, call
+from kingd.control.validity import Answer, is_stalled
+from kingd.daemon.clock import now_us
+
+_SECOND = 1_000_000
+NAME = "kingd-vip.service"  # to the daemon, which waits for us before it hands over
+_REFUSED_AGAIN_S = 5.0
+_PATIENCE_US = 500_000  # for one answer: addresses are to be refreshed
+_KNOWN_US = 60 * _SECOND  # longer than any detection and election take
+_NEVER_US = 1 << 62
+
+
+class Tenancy:
+    """`succeeds`: of the present leadership, whether somebody led shortly before."""
+
+    def __init__(self, socket: str) -> None:
+        self._socket = socket
+        self._line = Line(socket)
+        self.news = News(socket, NAME, refused_again_s=_REFUSED_AGAIN_S)
+        self._hold: Hold | None = None
+        self._known_us = -_KNOWN_US  # until then somebody was known to lead; _NEVER_US: somebody is
+        self._has_asked = False
+        self.succeeds = False
+
+    def fileno(self) -> int:
+        return self.news.fileno()
+
+    @property
+    def next_us(self) -> int:
+        return _NEVER_US if self._hold is None else min(self._hold.ask_us, self._hold.kill_us)
+
+    @property
+    def leadership(self) -> Leadership | None:
+        """None: this host does not lead, or nobody can say so."""
+        hold = self._hold
+        return hold.pinned if hold is not None and now_us() < hold.kill_us else None
+
+    @property
+    def is_draining(self) -> bool:
+        return self.news.told is not None and self.news.told.draining
+
+    def turn(self) -> None:
+        has_news = self.news.clear()
+        if has_news or not self._has_asked or (self._hold is not None and now_us() >= self._hold.ask_us):
+            self._has_asked = True
+            self._ask()
+        if self._hold is not None and now_us() >= self._hold.kill_us:
+            self._hold = None
+
+    def _ask(self) -> None:
+        asked_us = now_us()
+        left_us = _PATIENCE_US if self._hold is None else max(self._hold.kill_us - asked_us, 1000)
+        try:
+            answer = Answer(self._line, timeout_s=min(left_us, _PATIENCE_US) / _SECOND)
+        except (CallTimedOut, CallFailed, BadAnswer):
+            self._note(View.UNSURE, asked_us=asked_us)
+        except KingdError:  # it can be asked no more
+            self._note(View.GONE, asked_us=asked_us)
+        else:
+            found = View.UNSURE if is_stalled(answer.status) else leadership(answer) or View.LEADS_NOT
+            self._note(found, asked_us=answer.asked_ns // 1000, valid_us=answer.valid_ms * 1000)
+            self._remember(is_known=answer.leader is not None)
+
+    def _note(self, found: Leadership | View, *, asked_us: int, valid_us: int = 0) -> None:
+        if self._hold is not None:
+            self._hold.note(found, asked_us=asked_us, valid_us=valid_us)
+            if self._hold.lost:
+                self._hold = None
+        if self._hold is None and isinstance(found, Leadership):
+            self.succeeds = asked_us < self._known_us + _KNOWN_US
+            self._hold = Hold(found, asked_us=asked_us, valid_us=valid_us)
+        if found is View.GONE:
+            self._remember(is_known=False)
+
+    def _remember(self, *, is_known: bool) -> None:
+        if is_known:
+            self._known_us = _NEVER_US
+        elif self._known_us == _NEVER_US:
+            self._known_us = now_us()
+
+    def say_drained(self) -> KingdError | None:
+        """Why the daemon has not heard it."""
+        try:
+            call(self._socket, "Drained", {"name": NAME}, timeout_s=_PATIENCE_US / _SECOND)
+        except KingdError as error:
+            return error
+        return None
+
+    def members(self) -> list[str]:
+        """Their addresses, without port."""
+        answer: JsonObject = {"members": []}
+        with suppress(KingdError):
+            answer = call(self._socket, "Members", timeout_s=_PATIENCE_US / _SECOND)
+        found = [row["address"] for row in rows(answer, "members")]
+        return [each.rpartition(":")[0].strip("[]").partition("%")[0] for each in found if isinstance(each, str)]

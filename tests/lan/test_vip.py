@@ -1,0 +1,311 @@
+"""Floating addresses on real daemons. The numbers are those of the table in docs/vip.md."""
+
+import signal
+import socket
+import time
+from collections.abc import Iterator
+from contextlib import closing
+
+import pytest
+
+from kingd.net import links, netlink
+from kingd.vip import kernel
+from kingd.vip.config import Address
+from kingd.vip.floating import Present
+from kingd.vip.frames import announcements
+from tests.lan.host import Host, until
+from tests.lan.network import Lan
+from tests.lan.vip import V4, V6, Monitor, Vip, addresses, has, mac, neighbour, until_gone, until_held, vips_on
+
+pytestmark = [pytest.mark.lan, pytest.mark.timeout(300)]
+
+Trio = tuple[Host, Host, Host]
+PACKED4, PACKED6 = socket.inet_aton(V4), socket.inet_pton(socket.AF_INET6, V6)
+IN_KERNEL_S = 4.0  # after whatever was to refresh it has ended
+
+
+@pytest.fixture
+def vips(trio: Trio) -> Iterator[list[Vip]]:
+    """On a, b and c; a holds both addresses."""
+    with vips_on(trio) as found:
+        for vip in found:
+            vip.start()
+        found[0].until_states("held", "held")
+        until_held(found[0])
+        yield found
+
+
+@pytest.fixture
+def client(lan: Lan, vips: list[Vip]) -> Host:
+    """A host that has no part in it, and knows whose MAC the addresses have."""
+    client = lan.host("client")
+    client.namespace.ip("address add fd77::99/64 dev eth0")
+    for each in vips:
+        each.host.namespace.ip(f"address add fd77::{mac(each.host)[-2:]}/64 dev eth0")
+    client.namespace.ip(f"route add {V6}/128 dev eth0")
+    for address in (V4, V6):
+        until(lambda address=address: reaches(client, address))  # type: ignore[misc]
+    return client
+
+
+def reaches(client: Host, address: str) -> bool:
+    """A datagram to a closed port is refused by who has it."""
+
+    def ask() -> bool:
+        with socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_DGRAM) as sock:
+            sock.settimeout(0.2)
+            sock.connect((address, 9))
+            try:
+                sock.send(b"")
+                sock.recv(1)
+            except ConnectionRefusedError:
+                return True
+            except OSError:
+                return False
+            return False
+
+    return client.namespace.inside(ask)
+
+
+def test_v08_v10_v18_addresses_are_of_the_kind_that_was_meant(vips: list[Vip]) -> None:
+    found = addresses(vips[0].host)
+    for address, prefix in ((V4, 32), (V6, 128)):
+        row = found[address]
+        assert (row["prefixlen"], row["deprecated"], row["preferred_life_time"]) == (prefix, True, 0)
+        assert row["valid_life_time"] <= 3
+    assert found[V4]["label"] == "eth0:king"
+    assert not [vip.host.name for vip in vips[1:] if has(vip.host, V4) or has(vip.host, V6)]
+
+
+def test_v01_v05_v06_takeover_after_sigkill_is_announced(lan: Lan, trio: Trio, vips: list[Vip], client: Host) -> None:
+    """The client does not ask: it is told, and so does not find out first that nobody answers."""
+    a, b, _ = trio
+    assert {neighbour(client, V4), neighbour(client, V6)} == {mac(a)}
+    a.kill()
+    until_held(vips[1])
+    until(lambda: {neighbour(client, V4), neighbour(client, V6)} == {mac(b)}, what="the client knows the new MAC")
+    until_gone(a)
+    assert reaches(client, V4)
+    assert reaches(client, V6)
+
+
+@pytest.mark.parametrize("way", ["stop", "step-down"])
+def test_v13_planned_hand_over_removes_before_the_successor_adds(trio: Trio, vips: list[Vip], way: str) -> None:
+    a, b, _ = trio
+    with closing(Monitor([a, b])) as monitor:
+        if way == "stop":
+            assert a.stop() == 0
+        else:
+            assert a.kingctl("step-down").returncode == 0
+        until_held(vips[1])
+        until(lambda: len({address for _, name, address in monitor.rows("added") if name == "b"}) == 2)
+        removed = [at for at, name, _ in monitor.rows("deleted") if name == "a"]
+        added = [at for at, name, _ in monitor.rows("added") if name == "b"]
+    assert len(removed) == 2
+    assert max(removed) < min(added)
+    assert "does not hear" not in vips[0].log
+
+
+@pytest.mark.parametrize(
+    ("who", "number"),
+    [
+        ("kingd", signal.SIGSTOP),
+        ("kingd-vip", signal.SIGKILL),
+        ("kingd-vip", signal.SIGSTOP),
+        ("both", signal.SIGKILL),
+        ("both", signal.SIGSTOP),
+    ],
+)
+def test_v12_nothing_is_left_whatever_dies_or_stops(
+    trio: Trio, vips: list[Vip], who: str, number: signal.Signals
+) -> None:
+    """By kingd-vip itself, or by the kernel, which needs nobody."""
+    a = trio[0]
+    with closing(Monitor([a])) as monitor:
+        began = time.time()
+        if who in ("kingd-vip", "both"):
+            vips[0].signal(number)
+        if who in ("kingd", "both"):
+            a.signal(number)
+        until_gone(a)
+        until(lambda: len(monitor.rows("deleted")) == 2)
+        assert max(at for at, *_ in monitor.rows("deleted")) - began <= IN_KERNEL_S
+    if who != "kingd-vip":
+        until_held(vips[1])
+    if number is signal.SIGSTOP:
+        vips[0].signal(signal.SIGCONT)
+        a.signal(signal.SIGCONT)
+        until_held(vips[0])
+        if who == "kingd-vip":
+            until(lambda: [row["lost"] for row in vips[0].rows().values()] == [1, 1], what=lambda: str(vips[0].rows()))
+    elif who != "kingd-vip":
+        a.exit_code()
+
+
+def test_v12_process_that_goes_on_when_another_host_leads_adds_nothing(trio: Trio, vips: list[Vip]) -> None:
+    a, b, _ = trio
+    vips[0].signal(signal.SIGSTOP)
+    a.kill()
+    until_held(vips[1])
+    until_gone(a)
+    with closing(Monitor([a])) as monitor:
+        vips[0].signal(signal.SIGCONT)
+        vips[0].until_states("idle", "idle")
+        assert monitor.rows("added") == []
+    assert b.is_running
+
+
+def test_v12_stop_of_the_process_removes(vips: list[Vip]) -> None:
+    assert vips[0].stop() == 0
+    assert not has(vips[0].host, V4)
+    assert not has(vips[0].host, V6)
+
+
+def test_v11_next_process_takes_over_what_a_killed_one_has_left(vips: list[Vip]) -> None:
+    with closing(Monitor([vips[0].host])) as monitor:
+        vips[0].kill()
+        vips[0].start()
+        vips[0].until_states("held", "held")
+        before = len(monitor.rows("added"))
+        until(lambda: len(monitor.rows("added")) >= before + 4, what="it is refreshed")
+        assert monitor.rows("deleted") == []
+
+
+def test_v11_next_process_removes_what_it_has_no_part_in_any_more(vips: list[Vip]) -> None:
+    vips[0].kill()
+    vips[0].config.write_text('[[address]]\naddress = "10.77.0.201"\ninterface = "eth0"\n')
+    vips[0].start()
+    assert not has(vips[0].host, V4)
+    assert not has(vips[0].host, V6)
+    until_held(vips[0], "10.77.0.201")
+
+
+def test_v11_address_of_the_administrator_is_neither_changed_nor_removed(trio: Trio) -> None:
+    a = trio[0]
+    a.namespace.ip(f"address add {V4}/32 dev eth0")
+    with vips_on([a]) as (vip,):
+        vip.start()
+        vip.until_states("foreign", "held")
+        assert "left alone" in vip.log
+        a.namespace.ip(
+            f"address replace {V6}/128 dev eth0"
+        )  # ours, made theirs: it has no lifetime and no mark any more
+        vip.until_states("foreign", "foreign")
+        assert vip.stop() == 0
+    assert [addresses(a)[each]["valid_life_time"] for each in (V4, V6)] == [0xFFFFFFFF, 0xFFFFFFFF]
+
+
+def test_v17_address_that_somebody_removed_is_there_again(trio: Trio, vips: list[Vip]) -> None:
+    trio[0].namespace.ip(f"address del {V4}/32 dev eth0", f"address del {V6}/128 dev eth0")
+    until(lambda: [row["lost"] for row in vips[0].rows().values()] == [1, 1], what=lambda: str(vips[0].rows()))
+    until_held(vips[0])
+
+
+def test_v02_stranger_that_answers_keeps_it(lan: Lan) -> None:
+    """Nobody has led before: it is asked first. When the stranger has gone it is taken."""
+    hosts = lan.ranked(2)
+    stranger = lan.host("stranger")
+    stranger.namespace.ip(f"address add {V4}/32 dev eth0", f"address add {V6}/128 dev eth0")
+    with vips_on(hosts) as vips:
+        for vip in vips:
+            vip.start(is_ready=False)
+        lan.start(*hosts)
+        lan.until_led_by("a")
+        vips[0].until_states("conflict", "conflict")
+        assert mac(stranger) in vips[0].rows()[V4]["why"]
+        assert mac(stranger) in vips[0].rows()[V6]["why"]
+        assert not has(hosts[0], V4)
+        assert not has(hosts[0], V6)
+        stranger.namespace.ip(f"address del {V4}/32 dev eth0", f"address del {V6}/128 dev eth0")
+        until_held(vips[0])
+
+
+def test_v03_member_that_answers_has_not_let_go_yet(trio: Trio) -> None:
+    a, b, _ = trio
+    b.namespace.ip(f"address add {V4}/32 dev eth0")
+    with vips_on([a]) as (vip,):
+        vip.start()
+        until_held(vip)
+        assert vip.rows()[V4]["conflicts"] == 0
+
+
+def test_v04_claim_of_another_host_is_counted_and_answered(client: Host, vips: list[Vip]) -> None:
+    theirs = bytes.fromhex(mac(client).replace(":", ""))
+
+    def claim() -> None:
+        with socket.socket(socket.AF_PACKET, socket.SOCK_RAW) as sock:
+            sock.bind(("eth0", 0))
+            for packed in (PACKED4, PACKED6):
+                for frame in announcements(packed, theirs, is_router=False):
+                    sock.send(frame)
+
+    client.namespace.inside(claim)
+    until(lambda: all(row["conflicts"] for row in vips[0].rows().values()), what=lambda: str(vips[0].rows()))
+    assert f"{mac(client)} claims it, too" in vips[0].log
+    assert vips[0].states() == ["held", "held"]
+
+
+def test_v07_prefix_that_would_take_the_hosts_own_address_along_is_refused(trio: Trio) -> None:
+    a = trio[0]
+    a.namespace.sysctl("net/ipv4/conf/all/promote_secondaries", 0)
+    a.namespace.sysctl("net/ipv4/conf/eth0/promote_secondaries", 0)
+    with vips_on([a], f'[[address]]\naddress = "{V4}/24"\ninterface = "eth0"\n') as (vip,):
+        vip.start()
+        vip.until_states("waiting")
+        assert "promote_secondaries=1" in vip.log
+        a.namespace.ip(f"address flush dev eth0 to {a.address}")
+        a.namespace.sysctl("net/ipv4/conf/eth0/promote_secondaries", 1)
+        until_held(vip, V4)
+        a.namespace.ip(f"address add {a.address}/24 dev eth0")
+        assert vip.stop() == 0
+    assert has(a, a.address)
+
+
+def test_v16_interface_that_comes_later(trio: Trio, lan: Lan) -> None:
+    a = trio[0]
+    with vips_on([a], f'[[address]]\naddress = "{V4}"\ninterface = "eth1"\n') as (vip,):
+        vip.start()
+        vip.until_states("waiting")
+        assert "no such interface" in vip.rows()[V4]["why"]
+        lan.plug(a, "eth1")
+        vip.until_states("held")
+        assert V4 in addresses(a, "eth1")
+
+
+def test_v09_daemon_has_no_part_in_floating_addresses(trio: Trio, vips: list[Vip]) -> None:
+    a, b, _ = trio
+    assert not [row["address"] for row in b.members().values() if V4 in (row["address"] or "")]
+    bound = a.namespace.run("ss", "--no-header", "--numeric", "--udp", "--all")
+    assert a.address in bound
+    assert V4 not in bound
+    assert V6 not in bound
+
+
+def test_v09_floating_address_is_no_link_and_wakes_no_scan(lan: Lan) -> None:
+    """Also where it was there before the host's own."""
+    host = lan.host("a", address=None)
+
+    def work() -> None:
+        wanted = [Address(PACKED4, 32, "eth0", "eth0:king"), Address(PACKED6, 128, "eth0")]
+        with closing(kernel.Kernel()) as ours, closing(netlink.open_netlink()) as news:
+            for address in wanted:
+                ours.add(address)
+                ours.refresh(address)
+            assert not netlink.drain(news)
+            host.namespace.ip("address add 10.77.0.9/24 dev eth0")
+            assert netlink.drain(news)
+            found = links.scan([])
+            assert not {link.address for link in found} & {V4, V6}
+            assert {link.address for link in found if link.primary and link.family == 4} == {"10.77.0.9"}
+            for address in wanted:
+                ours.remove(address)
+            assert [ours.present(address) for address in wanted] == [Present.ABSENT, Present.ABSENT]
+
+    host.namespace.inside(work)
+
+
+def test_v10_mistake_ends_the_process_with_78(lan: Lan) -> None:
+    with vips_on([lan.host("a")], "[[address]]\naddress = 5\n") as (vip,):
+        vip.start(is_ready=False)
+        assert vip.exit_code() == 78
+        assert "vip.toml: [[address]] number 1: address = 5 is not allowed" in vip.log
