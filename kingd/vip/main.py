@@ -1,6 +1,8 @@
 """The process behind kingd-vip.service, around the runner: options, configuration, log."""
 
 import logging
+import os
+import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,7 +16,7 @@ from kingd.vip.config import DEFAULT_FILE, load
 from kingd.vip.runner import Runner
 
 _FOLDER = Path("/run/kingd-vip")
-_EX_USAGE, _EX_CONFIG = 2, 78
+_EX_USAGE, _EX_NOPERM, _EX_CONFIG = 2, 77, 78
 _OPTIONS = ("--config", "--socket", "--run-dir")
 _USAGE = "usage: vip [--config FILE] [--socket PATH] [--run-dir FOLDER] [--check-config]\n"
 
@@ -36,9 +38,22 @@ def run(argv: Sequence[str]) -> int:
         return _EX_CONFIG
     if "--check-config" in options:
         return 0
-    runner = Runner(options.get("--socket") or _socket(), addresses, Path(options.get("--run-dir", _FOLDER)))
-    runner.run()
+    if not _is_new_enough(kernel := os.uname().release):
+        sys.stderr.write(
+            f"kingd-vip: this is Linux {kernel}, and 5.18 is needed: older ones cannot mark whose an address is\n"
+        )
+        return _EX_CONFIG
+    try:
+        Runner(options.get("--socket") or _socket(), addresses, Path(options.get("--run-dir", _FOLDER))).run()
+    except PermissionError as error:
+        sys.stderr.write(f"kingd-vip: it needs CAP_NET_ADMIN and CAP_NET_RAW, as kingd-vip.service has them: {error}\n")
+        return _EX_NOPERM
     return 0
+
+
+def _is_new_enough(release: str) -> bool:
+    numbers = re.match(r"(\d+)\.(\d+)", release)
+    return numbers is None or (int(numbers[1]), int(numbers[2])) >= (5, 18)
 
 
 def _read(argv: Sequence[str]) -> dict[str, str] | None:

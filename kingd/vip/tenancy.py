@@ -17,11 +17,14 @@ NAME = "kingd-vip.service"  # to the daemon, which waits for us before it hands 
 _REFUSED_AGAIN_S = 5.0
 _PATIENCE_US = 500_000  # for one answer: addresses are to be refreshed
 _KNOWN_US = 60 * _SECOND  # longer than any detection and election take
+_ASKED_AGAIN_US = 1 * _SECOND  # though nothing was told: a leader that did not run for a moment leads on without a word
+_UNSURE_AGAIN_US = 100_000
 _NEVER_US = 1 << 62
 
 
 class Tenancy:
-    """`succeeds`: of the present leadership, whether somebody led shortly before."""
+    """`succeeds`: of the present leadership, whether somebody led shortly before. `is_draining`: it is to be handed over, as
+    the daemon told before it was asked last. Not after: that this is over, and who leads since, come on two connections."""
 
     def __init__(self, socket: str) -> None:
         self._socket = socket
@@ -29,15 +32,15 @@ class Tenancy:
         self.news = News(socket, NAME, refused_again_s=_REFUSED_AGAIN_S)
         self._hold: Hold | None = None
         self._known_us = -_KNOWN_US  # until then somebody was known to lead; _NEVER_US: somebody is
-        self._has_asked = False
-        self.succeeds = False
+        self._ask_us = 0  # while this host does not lead
+        self.succeeds = self.is_draining = False
 
     def fileno(self) -> int:
         return self.news.fileno()
 
     @property
     def next_us(self) -> int:
-        return _NEVER_US if self._hold is None else min(self._hold.ask_us, self._hold.kill_us)
+        return self._ask_us if self._hold is None else min(self._hold.ask_us, self._hold.kill_us)
 
     @property
     def leadership(self) -> Leadership | None:
@@ -45,17 +48,16 @@ class Tenancy:
         hold = self._hold
         return hold.pinned if hold is not None and now_us() < hold.kill_us else None
 
-    @property
-    def is_draining(self) -> bool:
-        return self.news.told is not None and self.news.told.draining
-
     def turn(self) -> None:
         has_news = self.news.clear()
-        if has_news or not self._has_asked or (self._hold is not None and now_us() >= self._hold.ask_us):
-            self._has_asked = True
+        told, was_draining = self.news.told, self.is_draining
+        self.is_draining = told is not None and told.draining
+        is_due = now_us() >= (self._ask_us if self._hold is None else self._hold.ask_us)
+        if has_news or is_due or self.is_draining != was_draining:
             self._ask()
         if self._hold is not None and now_us() >= self._hold.kill_us:
             self._hold = None
+            self._ask_us = now_us()
 
     def _ask(self) -> None:
         asked_us = now_us()
@@ -72,6 +74,7 @@ class Tenancy:
             self._remember(is_known=answer.leader is not None)
 
     def _note(self, found: Leadership | View, *, asked_us: int, valid_us: int = 0) -> None:
+        self._ask_us = asked_us + (_UNSURE_AGAIN_US if found is View.UNSURE else _ASKED_AGAIN_US)
         if self._hold is not None:
             self._hold.note(found, asked_us=asked_us, valid_us=valid_us)
             if self._hold.lost:

@@ -4,6 +4,7 @@ A filter in the kernel lets only what claims one of our addresses through, so th
 does not come back."""
 
 import ctypes
+import errno
 import socket
 import struct
 from collections.abc import Iterator, Mapping, Sequence
@@ -13,6 +14,7 @@ from kingd.vip.config import Address
 from kingd.vip.floating import Link
 from kingd.vip.frames import ARP, IPV6, Claim, claim_in
 
+_VANISHED = (errno.ENODEV, errno.ENXIO, errno.ENETDOWN)  # since it was listed; the kernel tells of it
 _SO_ATTACH_FILTER = 26
 _FRAME_SIZE_MAX = 256
 _CLAIMS_MAX = 64  # of one turn: who floods us delays nothing else
@@ -42,7 +44,11 @@ class Wire:
             if key in self._sockets and self._sockets[key][0] != index:
                 self._sockets.pop(key)[1].close()
             if index and key not in self._sockets:
-                self._sockets[key] = index, _open(*key, packed)
+                try:
+                    self._sockets[key] = index, _open(*key, packed)
+                except OSError as error:
+                    if error.errno not in _VANISHED:
+                        raise
 
     def send(self, address: Address, frames: Sequence[bytes]) -> None:
         """What cannot be sent now is sent again soon enough."""

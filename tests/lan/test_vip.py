@@ -155,6 +155,33 @@ def test_v12_process_that_goes_on_when_another_host_leads_adds_nothing(trio: Tri
     assert b.is_running
 
 
+def test_v12_leader_that_did_not_run_for_a_moment_has_them_again(lan: Lan) -> None:
+    """It leads on, and tells nobody that there was a moment."""
+    host = lan.host("a")
+    lan.start(host)
+    with vips_on([host]) as (vip,):
+        vip.start()
+        until_held(vip)
+        host.signal(signal.SIGSTOP)
+        until_gone(host)
+        host.signal(signal.SIGCONT)
+        until_held(vip)
+
+
+def test_overlap_leaves_the_addresses_with_the_leader_that_is_left(
+    lan: Lan, trio: Trio, vips: list[Vip], client: Host
+) -> None:
+    a, b, c = trio
+    lan.split([a, client], [b, c])
+    until_held(vips[1])
+    lan.heal()
+    lan.until_led_by("a")
+    until_gone(b)
+    until(lambda: {neighbour(client, V4), neighbour(client, V6)} == {mac(a)}, what="the client knows who has them")
+    assert has(a, V4, V6)
+    assert reaches(client, V4)
+
+
 def test_v12_stop_of_the_process_removes(vips: list[Vip]) -> None:
     assert vips[0].stop() == 0
     assert not has(vips[0].host, V4)
