@@ -65,6 +65,7 @@ class Runner:
             self._wait()
         if self._tenancy.is_draining:
             self._tenancy.say_drained()
+        self._tenancy.close()
 
     def _on_signal(self, number: int, frame: object) -> None:
         if self._stopping:

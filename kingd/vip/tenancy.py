@@ -35,6 +35,10 @@ class Tenancy:
         self._ask_us = 0  # while this host does not lead
         self.succeeds = self.is_draining = False
 
+    def close(self) -> None:
+        """Nothing is asked any more."""
+        self._line.close()
+
     def fileno(self) -> int:
         return self.news.fileno()
 
