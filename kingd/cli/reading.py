@@ -8,6 +8,7 @@ from kingd.cli import leader as answers
 from kingd.cli.ask import Ask
 from kingd.cli.events import HEADER, SPARE, row
 from kingd.cli.exits import NO, OK, attempt, say
+from kingd.cli.floating import floating_facts
 from kingd.cli.quorum import state_words
 from kingd.cli.text import age, clean, clock, facts, table, terminal_width
 from kingd.control.answer import flag, number, number_or_none, rows, section, section_or_none, text, texts
@@ -58,7 +59,10 @@ def status(ask: Ask, as_json: bool) -> int:
         answer = Answer(ask.path, timeout_s=ask.timeout_s)
         if answer.is_over:
             return answers.if_still_good(answer, OK)
-        shown = json.dumps(answer.status) if as_json else facts(_status_facts(answer.status), width=terminal_width())
+        shown = json.dumps(answer.status)
+        if not as_json:
+            lines = [*_status_facts(answer.status), *floating_facts(ask.path)]
+            shown = facts(lines, width=terminal_width())
         print(shown, flush=True)
         return answers.if_still_good(answer, OK)
 

@@ -52,7 +52,8 @@ def test_nothing_runs_until_there_is_a_configuration(host: Host) -> None:
     host.write("/etc/kingd/vip.toml", CONFIG)
     until(lambda: held(host) == 2, "the addresses are there")
     assert '"state": "held"' in host.run("cat /run/kingd-vip/status.json")
-    assert "10.99.0.200 on host0: held" in host.run("systemctl status kingd-vip")
+    for command in ("systemctl status kingd-vip", "kingctl status"):
+        assert "10.99.0.200 on host0: held" in host.run(command)
 
 
 def test_v20_it_has_two_capabilities_and_a_user_of_its_own(host: Host) -> None:
