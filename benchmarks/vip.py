@@ -159,7 +159,8 @@ class Stage:
         until(lambda: has(self.hosts[1], address), limit_s=_LIMIT_S, what="the next host has it")
         time.sleep(_SETTLED_S)
         client.send_signal(signal.SIGTERM)
-        client.wait(_LIMIT_S)
+        code = client.wait(_LIMIT_S)
+        assert code == 0, f"the client ended with {code}"
         return _gap_ms(file, struck_ns)
 
 
