@@ -5,9 +5,9 @@ takes no time to end, so there is nothing to be done before the last of them."""
 
 from contextlib import suppress
 
-from kingd.acting.hold import Hold, Leadership, View, leadership
+from kingd.acting.hold import Hold, Leadership, View
 from kingd.acting.news import News
-from kingd.control.answer import rows
+from kingd.control.answer import number, rows, section, text
 from kingd.control.client import BadAnswer, CallFailed, CallTimedOut, JsonObject, KingdError, Line, call
 from kingd.control.validity import Answer, is_stalled
 from kingd.daemon.clock import now_us
@@ -19,6 +19,7 @@ _PATIENCE_US = 500_000  # for one answer: addresses are to be refreshed
 _KNOWN_US = 60 * _SECOND  # longer than any detection and election take
 _ASKED_AGAIN_US = 1 * _SECOND  # though nothing was told: a leader that did not run for a moment leads on without a word
 _UNSURE_AGAIN_US = 100_000
+_SOONEST_US = 5_000
 _NEVER_US = 1 << 62
 
 
@@ -32,7 +33,7 @@ class Tenancy:
         self.news = News(socket, NAME, refused_again_s=_REFUSED_AGAIN_S)
         self._hold: Hold | None = None
         self._known_us = -_KNOWN_US  # until then somebody was known to lead; _NEVER_US: somebody is
-        self._ask_us = 0  # while this host does not lead
+        self._ask_us = 0
         self.succeeds = self.is_draining = False
 
     def close(self) -> None:
@@ -44,7 +45,7 @@ class Tenancy:
 
     @property
     def next_us(self) -> int:
-        return self._ask_us if self._hold is None else min(self._hold.ask_us, self._hold.kill_us)
+        return self._ask_us if self._hold is None else min(self._ask_us, self._hold.kill_us)
 
     @property
     def leadership(self) -> Leadership | None:
@@ -56,8 +57,7 @@ class Tenancy:
         has_news = self.news.clear()
         told, was_draining = self.news.told, self.is_draining
         self.is_draining = told is not None and told.draining
-        is_due = now_us() >= (self._ask_us if self._hold is None else self._hold.ask_us)
-        if has_news or is_due or self.is_draining != was_draining:
+        if has_news or now_us() >= self._ask_us or self.is_draining != was_draining:
             self._ask()
         if self._hold is not None and now_us() >= self._hold.kill_us:
             self._hold = None
@@ -73,21 +73,31 @@ class Tenancy:
         except KingdError:  # it can be asked no more
             self._note(View.GONE, asked_us=asked_us)
         else:
-            found = View.UNSURE if is_stalled(answer.status) else leadership(answer) or View.LEADS_NOT
+            found = View.UNSURE if is_stalled(answer.status) else _leadership(answer) or View.LEADS_NOT
             self._note(found, asked_us=answer.asked_ns // 1000, valid_us=answer.valid_ms * 1000)
             self._remember(is_known=answer.leader is not None)
 
     def _note(self, found: Leadership | View, *, asked_us: int, valid_us: int = 0) -> None:
-        self._ask_us = asked_us + (_UNSURE_AGAIN_US if found is View.UNSURE else _ASKED_AGAIN_US)
+        self._ask_us = asked_us + self._again_us(found, valid_us)
         if self._hold is not None:
-            self._hold.note(found, asked_us=asked_us, valid_us=valid_us)
+            self._hold.note(found, told_us=asked_us, valid_us=valid_us)
             if self._hold.lost:
                 self._hold = None
         if self._hold is None and isinstance(found, Leadership):
             self.succeeds = asked_us < self._known_us + _KNOWN_US
-            self._hold = Hold(found, asked_us=asked_us, valid_us=valid_us)
+            self._hold = Hold(found, told_us=asked_us, valid_us=valid_us)
         if found is View.GONE:
             self._remember(is_known=False)
+
+    def _again_us(self, found: Leadership | View, valid_us: int) -> int:
+        """In time: three questions fit into what an answer is good for, and more once one was in vain."""
+        if isinstance(found, Leadership):
+            return min(max(valid_us // 3, _SOONEST_US), _ASKED_AGAIN_US)
+        if found is not View.UNSURE:
+            return _ASKED_AGAIN_US
+        if self._hold is None:
+            return _UNSURE_AGAIN_US
+        return min(max((self._hold.kill_us - self._hold.doubt_us) // 4, _SOONEST_US), _UNSURE_AGAIN_US)
 
     def _remember(self, *, is_known: bool) -> None:
         if is_known:
@@ -110,3 +120,10 @@ class Tenancy:
             answer = call(self._socket, "Members", timeout_s=_PATIENCE_US / _SECOND)
         found = [row["address"] for row in rows(answer, "members")]
         return [each.rpartition(":")[0].strip("[]").partition("%")[0] for each in found if isinstance(each, str)]
+
+
+def _leadership(answer: Answer) -> Leadership | None:
+    """That of the host that was asked; None: it does not lead."""
+    if not answer.is_me:
+        return None
+    return Leadership(number(answer.status, "term"), text(section(answer.status, "node"), "id"))
