@@ -95,7 +95,7 @@ def survey(ask: Ask, as_json: bool) -> int:
         print(json.dumps(answer) if as_json else _survey_table(nodes))
         if not any(node.get("leader") for node in nodes if flag(node, "ok")):
             return answers.explain_unknown(call(ask.path, "Status", timeout_s=ask.timeout_s))
-        say(clean(_verdict(nodes, agree=flag(answer, "agree"))))
+        say(clean(verdict(nodes, agree=flag(answer, "agree"))))
         return OK if flag(answer, "agree") else NO
 
     return attempt(verb)
@@ -218,7 +218,7 @@ def _survey_row(node: JsonObject) -> list[object]:
     return [node.get("name"), node.get("priority"), node.get("leader"), node.get("term"), answer]
 
 
-def _verdict(nodes: list[JsonObject], *, agree: bool) -> str:
+def verdict(nodes: list[JsonObject], *, agree: bool) -> str:
     alive = [node for node in nodes if flag(node, "ok")]
     heard = [node for node in nodes if flag(node, "ok") or node.get("leader")]
     views = sorted({str(node["leader"]) if node.get("leader") else "nobody" for node in heard})
