@@ -62,7 +62,7 @@ class Model:
         mark = Mark(int(now.s * 1e9), None if known is None else text(known, "name"), term)
         if self.answered_at is None:
             self._first = mark._replace(at_ns=_since_ns(status, now))
-        elif self.failure is not None:
+        elif self.failure is not None or (before == _leadership(status) and self._is_untold(mark)):
             self._marks.append(mark)
         self.status, self.answered_at, self.failure = status, now, None
         if listed is not None:
@@ -109,6 +109,11 @@ class Model:
             return None
         silent_s = now.s - self.answered_at.s
         return silent_s if self.failure is not None or silent_s > SILENT_S else None
+
+    def _is_untold(self, mark: Mark) -> bool:
+        """No event tells of what has been so for two answers: a leader that stalled goes on in a higher term of its own."""
+        last = self.reigns[-1:]
+        return bool(last) and mark.leader is not None and (last[0].leader, last[0].term) != (mark.leader, mark.term)
 
     def _take_members(self, listed: list[JsonObject], now: Instant) -> None:
         kept: dict[str, Heard] = {}

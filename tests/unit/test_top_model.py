@@ -91,6 +91,15 @@ def test_first_answer_says_nothing_about_reigns_that_events_tell_of() -> None:
     assert [reign.leader for reign in model.reigns] == [None, "box1"]
 
 
+def test_higher_term_without_an_event_is_a_reign_when_it_has_been_told_twice() -> None:
+    model = Model()
+    for s, term in ((0, 12), (1, 13), (2, 13), (3, 13)):
+        model.answered(told(BOX1, term=term), None, at(s))
+        if s == 1:
+            assert [reign.term for reign in model.reigns] == [12]  # its event may be on its way
+    assert [(reign.term, reign.from_ns // 1_000_000_000) for reign in model.reigns] == [(12, 1000), (13, 1002)]
+
+
 def test_members_come_and_go_with_what_was_heard_of_them() -> None:
     model = Model()
     for s, boxes in enumerate([(BOX1, BOX2), (BOX1, BOX3)]):
