@@ -5,7 +5,7 @@ It draws at once after a key, and four times a second at most otherwise."""
 import time
 
 from kingd.control.answer import section_or_none, text
-from kingd.control.client import BadAnswer
+from kingd.control.client import BadAnswer, JsonObject
 from kingd.top.controls import STEP_DOWN_MS, Controls, Order
 from kingd.top.feed import Answered, Done, Failed, Feed, Happened, Message, instant
 from kingd.top.model import Instant, Model
@@ -32,6 +32,7 @@ class _Session:
         self._controls = Controls()
         self._glyphs = glyphs()
         self._waiting: list[Message] = []  # while paused
+        self._under_way: set[str] = set()  # orders without an answer yet
         self._shown_at: Instant = instant()  # what `now` is in the picture
 
     def run(self) -> None:
@@ -46,7 +47,7 @@ class _Session:
                 pressed = self._terminal.pressed(max(0.0, drawn_s + _IDLE_S - time.monotonic()))
                 self._read()
                 is_due = time.monotonic() >= drawn_s + _DRAW_EVERY_S
-            orders = [self._press(key) for key in pressed]
+            orders = self._press_all(pressed)
             if Order.QUIT in orders:
                 return
             afresh = Order.REDRAW in orders
@@ -60,16 +61,31 @@ class _Session:
         self._controls.clamp()
         self._terminal.draw(shown.lines, afresh=afresh)
 
+    def _press_all(self, keys: list[str]) -> list[Order]:
+        orders: list[Order] = []
+        for key in keys:
+            was_asked = self._controls.question is not None
+            orders += filter(None, [self._press(key)])
+            if self._controls.question is not None and not was_asked:
+                break  # what came with it, as when text is pasted, was typed before anybody could read the question
+        return orders
+
     def _press(self, key: str) -> Order | None:
         was_paused = self._controls.is_paused
         order = self._controls.press(key, self._model.status)
         if order is Order.SURVEY:
-            self._feed.order("Survey")
+            self._order("Survey")
         elif order is Order.STEP_DOWN:
-            self._feed.order("StepDown", {"to": None, "for_ms": STEP_DOWN_MS})
+            self._order("StepDown", {"to": None, "for_ms": STEP_DOWN_MS})
         if was_paused is not self._controls.is_paused:
             self._feed.pause(is_paused=self._controls.is_paused)
         return order
+
+    def _order(self, method: str, parameters: JsonObject | None = None) -> None:
+        """A key that is held down asks once."""
+        if method not in self._under_way:
+            self._under_way.add(method)
+            self._feed.order(method, parameters)
 
     def _read(self) -> None:
         self._waiting += self._feed.messages()
@@ -96,6 +112,7 @@ class _Session:
                 self._controls.note = self._outcome(message)
 
     def _outcome(self, done: Done) -> str:
+        self._under_way.discard(done.method)
         if done.answer is None:
             return done.why
         if done.method == "Survey":

@@ -43,7 +43,8 @@ def kingctl(*argv: str, **environment: str) -> "subprocess.CompletedProcess[str]
 def test_keys_ask_and_only_y_hands_over(kingd: FakeKingd, opened: Open) -> None:
     screen = opened()
     screen.until("10.0.0.1:5466")
-    screen.types("s")
+    kingd.service.answer_delay_s = 0.2
+    screen.types("sss")
     screen.until("all say that box1 leads")
     assert kingd.service.surveys == 1
     screen.types("d")
@@ -51,7 +52,10 @@ def test_keys_ask_and_only_y_hands_over(kingd: FakeKingd, opened: Open) -> None:
     screen.types("n")
     screen.until("not done")
     assert kingd.service.calls == []
-    screen.types("dy")
+    screen.types("dyd")  # as when text is pasted: nobody has read the question
+    screen.until("y/n")
+    assert kingd.service.calls == []
+    screen.types("y")
     screen.until("box1 leads now")
     assert kingd.service.calls == [("step_down", (None, 60_000))]
     screen.types("q")
