@@ -43,10 +43,6 @@ class Tree:
         if self._group is not None:
             with suppress(OSError):
                 (self._group / "cgroup.kill").write_text("1")
-        for pid in children():
-            if pid != but:
-                with suppress(ProcessLookupError, PermissionError):
-                    os.kill(pid, signal.SIGKILL)
         self.signal(signal.SIGKILL, but=but)
         return self.living(but=but)
 
@@ -64,32 +60,25 @@ class Tree:
 
 
 def below(top: int) -> list[Process]:
-    """All processes that descend from it, zombies too, without itself."""
-    children: dict[int, list[Process]] = {}
-    for each in processes():
-        children.setdefault(each.parent, []).append(each)
+    """All processes that descend from it, zombies too, without itself. What forks or loses its parent meanwhile may be missing:
+    that there is nobody any more is known by who adopts orphans, when it has no child left."""
     found: list[Process] = []
     waiting = [top]
     while waiting:
-        own = children.pop(waiting.pop(), [])
+        own = [each for pid in children(waiting.pop()) if (each := look(pid)) is not None]
         found += own
         waiting += [each.pid for each in own]
     return found
 
 
-def children() -> list[int]:
-    """Of this process, with those that it has adopted. One file says it (a kernel with CONFIG_PROC_CHILDREN, as Debian's): who
-    forks and ends all the time is in it, while a list of all processes takes longer than it lives."""
+def children(pid: int) -> list[int]:
+    """Of all its threads. Not by a look at every process of the machine: when leadership is lost all runs do that at once."""
     found: list[int] = []
-    for thread in os.listdir("/proc/self/task"):  # noqa: PTH208 - as below
-        with suppress(OSError), open(f"/proc/self/task/{thread}/children", "rb") as file:  # noqa: PTH123
-            found += map(int, file.read().split())
+    with suppress(OSError):
+        for task in os.listdir(f"/proc/{pid}/task"):  # noqa: PTH208 - twice as fast
+            with suppress(OSError), open(f"/proc/{pid}/task/{task}/children", "rb") as file:  # noqa: PTH123
+                found += map(int, file.read().split())
     return found
-
-
-def processes() -> list[Process]:
-    found = [look(int(name)) for name in os.listdir("/proc") if name.isdecimal()]  # noqa: PTH208 - twice as fast
-    return [each for each in found if each is not None]
 
 
 def look(pid: int) -> Process | None:

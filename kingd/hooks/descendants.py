@@ -19,7 +19,7 @@ _tree = Tree(None)
 
 def living() -> list[int]:
     """Process ids of all below us, after those that have ended were taken off the table."""
-    return [] if _reap() else [each.pid for each in _tree.living()] or children()
+    return [] if _reap() else [each.pid for each in _tree.living()] or children(os.getpid())
 
 
 def end_all() -> list[int]:
