@@ -16,6 +16,7 @@ from scapy.error import Scapy_Exception
 from scapy.layers import l2  # noqa: F401 - it is here that scapy learns of Ethernet and its kin
 from scapy.layers.inet import IP, UDP
 from scapy.layers.inet6 import IPv6, IPv6ExtHdrFragment
+from scapy.packet import Raw
 from scapy.utils import PcapReader
 
 from kingd.core.wire.codec import prologue
@@ -139,6 +140,14 @@ class CaptureFile:
             found = udp_of(frame, time_s if 0 <= time_s < _TIME_END_S else 0, self.skipped, port=self._port)
             if found is not None:
                 yield found
+
+
+def ip_of(data: bytes) -> Any:
+    """An IP packet, whatever is in it."""
+    try:
+        return (IPv6 if data[:1] >= b"\x60" else IP)(data)
+    except Exception:  # as scapy's own readers do: it is the packet's fault, and the next one may be good
+        return Raw(data)
 
 
 def udp_of(frame: Any, time_s: float, skipped: Skipped, *, port: int, interface: str = "") -> Udp | None:

@@ -10,11 +10,9 @@ from collections.abc import Iterator
 from contextlib import suppress
 from typing import Any
 
-from scapy.layers.inet import IP
-from scapy.layers.inet6 import IPv6
 from scapy.utils import RawPcapWriter
 
-from kingd.tools.frames import MAGIC, PORT, CaptureError, Skipped, Udp, udp_of
+from kingd.tools.frames import MAGIC, PORT, CaptureError, Skipped, Udp, ip_of, udp_of
 
 _ETH_P_ALL = 3
 _SO_ATTACH_FILTER, _SO_TIMESTAMPNS = 26, 35  # asm-generic/socket.h; neither is in the socket module
@@ -59,12 +57,15 @@ class Interfaces:
                 raise CaptureError(f"nothing can be read any more: {error.strerror}") from None
             if kind == _OUTGOING and interface == _LOOPBACK:
                 continue  # it comes in again
+            if not ancillary:
+                continue  # from before the socket was asked for times
             seconds, nanoseconds = _TIMESTAMP.unpack_from(ancillary[0][2])
             microseconds = nanoseconds // 1000
             if self._writer is not None:
                 self._record(data, seconds, microseconds)
-            frame = (IPv6 if data[0] >> 4 == 6 else IP)(data)
-            found = udp_of(frame, seconds + microseconds / 1e6, self.skipped, port=self._port, interface=interface)
+            found = udp_of(
+                ip_of(data), seconds + microseconds / 1e6, self.skipped, port=self._port, interface=interface
+            )
             if found is not None:
                 yield found
 
@@ -77,17 +78,20 @@ class Interfaces:
 
 
 def _open(name: str | None, port: int) -> socket.socket:
+    # By its protocol number it hears all interfaces at once; without one, none until it is bound.
+    protocol = socket.htons(_ETH_P_ALL) if name is None else 0
     try:
-        sock = socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM, 0)
+        sock = socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM, protocol)
     except PermissionError:
         raise CaptureError("only root may listen to all that passes (CAP_NET_RAW): sudo kingctl sniff") from None
     try:
+        _attach(sock, port)
         sock.setsockopt(socket.SOL_SOCKET, _SO_TIMESTAMPNS, 1)
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _BUFFER_SIZE)
-        _attach(sock, port)
         for each in [name] if name is not None else [name for _, name in socket.if_nameindex()]:
             _hear(sock, each, _ALL_MULTICAST if name is None else _PROMISCUOUS, is_wanted=name is not None)
-        sock.bind((name or "", _ETH_P_ALL))
+        if name is not None:
+            sock.bind((name, _ETH_P_ALL))
     except BaseException:
         sock.close()
         raise

@@ -1,20 +1,27 @@
 """What the kernel passes to `kingctl sniff`, and what it says where it may not listen."""
 
+import itertools
+import json
 import os
 import shutil
 import socket
 import struct
 import subprocess
 import sys
+import time
 from array import array
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from scapy.layers.inet import IP, TCP, UDP
 from scapy.layers.inet6 import IPv6
 from scapy.packet import Raw
 
+from kingd.tools.frames import Skipped, ip_of, udp_of
 from kingd.tools.live import program
 from tests.conftest import require
+from tests.lan.namespace import Namespace
 from tests.tools.captures import told
 
 V4, V6 = IP(src="10.0.0.1", dst="10.0.0.2"), IPv6(src="fe80::1", dst="fe80::2")
@@ -83,3 +90,35 @@ def test_interface_or_file_that_cannot_be_is_named() -> None:
         "",
         "kingctl: /proc/none/a.pcap: No such file or directory\n",
     )
+
+
+@given(st.binary(max_size=120))
+def test_whatever_is_no_ip_packet_is_passed_over(data: bytes) -> None:
+    udp_of(ip_of(data), 0, Skipped(), port=5466)
+    udp_of(ip_of(b"\x4f" + data), 0, Skipped(), port=5466)  # with options
+    udp_of(ip_of(b"\x60\0\0\0\0\x40\0\x40" + data), 0, Skipped(), port=5466)  # with extension headers
+
+
+@pytest.mark.lan
+@pytest.mark.parametrize("options", [[], ["--interface", "lo"]])
+def test_each_datagram_is_heard_once_on_loopback(options: list[str]) -> None:
+    """In a namespace in which nobody else speaks. It is told while they pass, and ends by itself."""
+    require(os.geteuid() == 0, "network namespaces need root")
+    namespace = Namespace()
+    command = namespace.command(sys.executable, "-m", "kingd.cli", "sniff", "--json", "--count", "5", *options)
+    try:
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        with namespace.inside(lambda: socket.socket(socket.AF_INET, socket.SOCK_DGRAM)) as sender:
+            for sequence in itertools.count(1):
+                if process.poll() is not None:
+                    break
+                sender.sendto(told(sequence), ("127.0.0.1", 5466))
+                time.sleep(0.01)
+        said, explained = process.communicate(timeout=60)
+    finally:
+        namespace.close()
+    assert process.returncode == 0, explained
+    found = [json.loads(line) for line in said.splitlines()]
+    first = found[0]["header"]["sequence"]
+    assert [each["header"]["sequence"] for each in found] == [*range(first, first + 5)]
+    assert {(each["interface"], each["copy"], each["rejected"]) for each in found} == {("lo", False, None)}
