@@ -108,11 +108,15 @@ def test_every_type_of_a_real_capture(
     assert not [each for each in live if each["rejected"]]
     show(str(sniffer.pcap), Options(as_json=True))
     recorded = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
-    assert [told(each) for each in recorded] == [told(each) for each in live]
+    assert len(recorded) - len(live) in (
+        0,
+        1,
+    )  # a frame is recorded before its line is written, and it is ended in between
+    assert [told(each) for each in recorded[: len(live)]] == [told(each) for each in live]
     dissected = tshark.dissect(sniffer.pcap, home=tmp_path)
     payloads = [each.payload for each in CaptureFile(str(sniffer.pcap))]
     assert {each["type"] for each in live} == ALL_TYPES
-    for data, ours, theirs in zip(payloads, live, dissected, strict=True):
+    for data, ours, theirs in zip(payloads, recorded, dissected, strict=True):
         datagram = decode(data, cluster=int.from_bytes(data[8:16], "big"), seal=Seal([SECRET], requires_key=True))
         header, body = fields.header_of(datagram.header), fields.body_of(datagram)
         assert {name: ours["header"][name] for name in header} == header
