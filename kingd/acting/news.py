@@ -50,8 +50,11 @@ class News:
     def _watch(self) -> None:
         while True:
             try:
-                for _ in stream(self._socket, "Watch"):
-                    self._wake()
+                for told in stream(self._socket, "Watch"):
+                    # Who comes and goes changes nothing for us; and a question on each of them would stand before the one
+                    # that matters, for kingd gives all its clients together a part of its time only.
+                    if not str(told.get("event")).startswith("member-"):
+                        self._wake()
             except KingdError as error:
                 self._rest(error)
 

@@ -63,6 +63,9 @@ class Kernel:
 
     def read(self) -> None:
         self.links = _links()
+        self.read_addresses()
+
+    def read_addresses(self) -> None:
         self._present = {}
         for index, packed, _, is_ours in _addresses():
             foreign = not is_ours or self._present.get((index, packed)) is Present.FOREIGN

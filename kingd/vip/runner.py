@@ -125,7 +125,7 @@ class Runner:
 
     def _is_clear(self) -> bool:
         """As the kernel says, and not as we think."""
-        self._kernel.read()
+        self._kernel.read_addresses()
         return all(self._kernel.present(address) is not Present.OURS for address in self._addresses)
 
     def _say_drained(self) -> None:

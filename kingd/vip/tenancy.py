@@ -8,7 +8,7 @@ from contextlib import suppress
 from kingd.acting.hold import Hold, Leadership, View
 from kingd.acting.news import News
 from kingd.control.answer import number, rows, section, text
-from kingd.control.client import BadAnswer, CallFailed, CallTimedOut, JsonObject, KingdError, Line, call
+from kingd.control.client import BadAnswer, CallFailed, CallTimedOut, JsonObject, KingdError, Line
 from kingd.control.validity import Answer, is_stalled
 from kingd.daemon.clock import now_us
 
@@ -28,7 +28,6 @@ class Tenancy:
     the daemon told before it was asked last. Not after: that this is over, and who leads since, come on two connections."""
 
     def __init__(self, socket: str) -> None:
-        self._socket = socket
         self._line = Line(socket)
         self.news = News(socket, NAME, refused_again_s=_REFUSED_AGAIN_S)
         self._hold: Hold | None = None
@@ -106,9 +105,9 @@ class Tenancy:
             self._known_us = now_us()
 
     def say_drained(self) -> KingdError | None:
-        """Why the daemon has not heard it."""
+        """Why the daemon has not heard it. It may hear it twice."""
         try:
-            call(self._socket, "Drained", {"name": NAME}, timeout_s=_PATIENCE_US / _SECOND)
+            self._line.call("Drained", {"name": NAME}, timeout_s=_PATIENCE_US / _SECOND)
         except KingdError as error:
             return error
         return None
@@ -117,7 +116,7 @@ class Tenancy:
         """Their addresses, without port."""
         answer: JsonObject = {"members": []}
         with suppress(KingdError):
-            answer = call(self._socket, "Members", timeout_s=_PATIENCE_US / _SECOND)
+            answer = self._line.call("Members", timeout_s=_PATIENCE_US / _SECOND)
         found = [row["address"] for row in rows(answer, "members")]
         return [each.rpartition(":")[0].strip("[]").partition("%")[0] for each in found if isinstance(each, str)]
 

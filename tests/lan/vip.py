@@ -73,7 +73,9 @@ class Vip:
         return code
 
     def rows(self) -> dict[str, dict[str, Any]]:
-        """What it says of each address."""
+        """What it says of each address; nothing before it has begun."""
+        if not self._status_file.exists():
+            return {}
         return {row["address"]: row for row in json.loads(self._status_file.read_text())["addresses"]}
 
     def states(self) -> list[str]:
