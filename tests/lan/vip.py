@@ -53,6 +53,10 @@ class Vip:
     def log(self) -> str:
         return self._log.read_text()
 
+    @property
+    def is_running(self) -> bool:
+        return self._process is not None
+
     def signal(self, number: signal.Signals) -> None:
         assert self._process is not None
         self._process.send_signal(number)
