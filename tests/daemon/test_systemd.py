@@ -60,7 +60,7 @@ def test_nobody_listening_is_no_error(monkeypatch: pytest.MonkeyPatch, address: 
     systemd.ready("text")
 
 
-ME, OTHER = str(os.getpid()), str(os.getpid() + 1)
+ME, OTHER = "me", "another"  # not their numbers, by which tests that run side by side would have other names
 
 
 @pytest.mark.parametrize(
@@ -80,7 +80,8 @@ ME, OTHER = str(os.getpid()), str(os.getpid() + 1)
 def test_watchdog_interval(
     monkeypatch: pytest.MonkeyPatch, usec: str | None, pid: str | None, expected: int | None
 ) -> None:
-    for name, value in (("WATCHDOG_USEC", usec), ("WATCHDOG_PID", pid)):
+    numbers = {ME: str(os.getpid()), OTHER: str(os.getpid() + 1), None: None}
+    for name, value in (("WATCHDOG_USEC", usec), ("WATCHDOG_PID", numbers[pid])):
         monkeypatch.delenv(name, raising=False)
         if value is not None:
             monkeypatch.setenv(name, value)
