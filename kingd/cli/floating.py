@@ -11,7 +11,7 @@ STATUS_FILE = Path("/run/kingd-vip/status.json")
 
 
 def floating_facts(socket: str, file: Path = STATUS_FILE) -> list[tuple[str, str]]:
-    """None where kingd-vip does not run: systemd removes the file with it. It serves the default daemon only."""
+    """None where kingd-vip does not run: systemd removes the file with it. It is there for the default daemon only."""
     if socket != DEFAULT_SOCKET:
         return []
     try:
