@@ -9,20 +9,30 @@ from itertools import groupby
 
 import pytest
 
-from kingd.net import links, netlink
-from kingd.vip import kernel
-from kingd.vip.config import Address
-from kingd.vip.floating import Present
 from kingd.vip.frames import announcements
 from tests.lan.conftest import new_lan
 from tests.lan.host import Host, until
 from tests.lan.network import Lan
-from tests.lan.vip import BOTH, V4, V6, Monitor, Vip, addresses, has, mac, neighbour, until_gone, until_held, vips_on
+from tests.lan.vip import (
+    BOTH,
+    PACKED4,
+    PACKED6,
+    V4,
+    V6,
+    Monitor,
+    Vip,
+    addresses,
+    has,
+    mac,
+    neighbour,
+    until_gone,
+    until_held,
+    vips_on,
+)
 
 pytestmark = [pytest.mark.lan, pytest.mark.timeout(300)]
 
 Trio = tuple[Host, Host, Host]
-PACKED4, PACKED6 = socket.inet_aton(V4), socket.inet_pton(socket.AF_INET6, V6)
 IN_KERNEL_S = 4.0  # after whatever was to refresh it has ended
 
 
@@ -249,49 +259,6 @@ def test_overlap_leaves_the_addresses_with_the_leader_that_is_left(
     assert reaches(client, V4)
 
 
-def test_v11_address_of_the_administrator_is_neither_changed_nor_removed(trio: Trio) -> None:
-    a = trio[0]
-    a.namespace.ip(f"address add {V4}/32 dev eth0")
-    with vips_on([a]) as (vip,):
-        vip.start()
-        vip.until_states("foreign", "held")
-        assert "left alone" in vip.log
-        a.namespace.ip(
-            f"address replace {V6}/128 dev eth0"
-        )  # ours, made theirs: it has no lifetime and no mark any more
-        vip.until_states("foreign", "foreign")
-        assert vip.stop() == 0
-    assert [addresses(a)[each]["valid_life_time"] for each in (V4, V6)] == [0xFFFFFFFF, 0xFFFFFFFF]
-
-
-def test_v02_stranger_that_answers_keeps_it(lan: Lan) -> None:
-    """Nobody has led before: it is asked first. When the stranger has gone it is taken."""
-    hosts = lan.ranked(2)
-    stranger = lan.host("stranger")
-    stranger.namespace.ip(f"address add {V4}/32 dev eth0", f"address add {V6}/128 dev eth0")
-    with vips_on(hosts) as vips:
-        for vip in vips:
-            vip.start(is_ready=False)
-        lan.start(*hosts)
-        lan.until_led_by("a")
-        vips[0].until_states("conflict", "conflict")
-        assert mac(stranger) in vips[0].rows()[V4]["why"]
-        assert mac(stranger) in vips[0].rows()[V6]["why"]
-        assert not has(hosts[0], V4)
-        assert not has(hosts[0], V6)
-        stranger.namespace.ip(f"address del {V4}/32 dev eth0", f"address del {V6}/128 dev eth0")
-        until_held(vips[0])
-
-
-def test_v03_member_that_answers_has_not_let_go_yet(trio: Trio) -> None:
-    a, b, _ = trio
-    b.namespace.ip(f"address add {V4}/32 dev eth0")
-    with vips_on([a]) as (vip,):
-        vip.start()
-        until_held(vip)
-        assert vip.rows()[V4]["conflicts"] == 0
-
-
 def test_v04_claim_of_another_host_is_counted_and_answered(client: Host, vips: list[Vip]) -> None:
     theirs = bytes.fromhex(mac(client).replace(":", ""))
 
@@ -306,60 +273,3 @@ def test_v04_claim_of_another_host_is_counted_and_answered(client: Host, vips: l
     until(lambda: all(row["conflicts"] for row in vips[0].rows().values()), what=lambda: str(vips[0].rows()))
     assert f"{mac(client)} claims it, too" in vips[0].log
     assert vips[0].states() == ["held", "held"]
-
-
-def test_v07_prefix_that_would_take_the_hosts_own_address_along_is_refused(trio: Trio) -> None:
-    a = trio[0]
-    a.namespace.sysctl("net/ipv4/conf/all/promote_secondaries", 0)
-    a.namespace.sysctl("net/ipv4/conf/eth0/promote_secondaries", 0)
-    with vips_on([a], f'[[address]]\naddress = "{V4}/24"\ninterface = "eth0"\n') as (vip,):
-        vip.start()
-        vip.until_states("waiting")
-        assert "promote_secondaries=1" in vip.log
-        a.namespace.ip(f"address flush dev eth0 to {a.address}")
-        a.namespace.sysctl("net/ipv4/conf/eth0/promote_secondaries", 1)
-        until_held(vip, V4)
-        a.namespace.ip(f"address add {a.address}/24 dev eth0")
-        assert vip.stop() == 0
-    assert has(a, a.address)
-
-
-def test_v16_interface_that_comes_later(trio: Trio, lan: Lan) -> None:
-    a = trio[0]
-    with vips_on([a], f'[[address]]\naddress = "{V4}"\ninterface = "eth1"\n') as (vip,):
-        vip.start()
-        vip.until_states("waiting")
-        assert "no such interface" in vip.rows()[V4]["why"]
-        lan.plug(a, "eth1")
-        vip.until_states("held")
-        assert V4 in addresses(a, "eth1")
-
-
-def test_v09_floating_address_is_no_link_and_wakes_no_scan(lan: Lan) -> None:
-    """Also where it was there before the host's own."""
-    host = lan.host("a", address=None)
-
-    def work() -> None:
-        wanted = [Address(PACKED4, 32, "eth0", "eth0:king"), Address(PACKED6, 128, "eth0")]
-        with closing(kernel.Kernel()) as ours, closing(netlink.open_netlink()) as news:
-            for address in wanted:
-                ours.add(address)
-                ours.refresh(address)
-            assert not netlink.drain(news)
-            host.namespace.ip("address add 10.77.0.9/24 dev eth0")
-            assert netlink.drain(news)
-            found = links.scan([])
-            assert not {link.address for link in found} & {V4, V6}
-            assert {link.address for link in found if link.primary and link.family == 4} == {"10.77.0.9"}
-            for address in wanted:
-                ours.remove(address)
-            assert [ours.present(address) for address in wanted] == [Present.ABSENT, Present.ABSENT]
-
-    host.namespace.inside(work)
-
-
-def test_v10_mistake_ends_the_process_with_78(lan: Lan) -> None:
-    with vips_on([lan.host("a")], "[[address]]\naddress = 5\n") as (vip,):
-        vip.start(is_ready=False)
-        assert vip.exit_code() == 78
-        assert "vip.toml: [[address]] number 1: address = 5 is not allowed" in vip.log

@@ -2,6 +2,7 @@
 
 import json
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -13,6 +14,7 @@ from typing import Any
 from tests.lan.host import LIMIT_S, Host, until
 
 V4, V6 = "10.77.0.200", "fd77::200"
+PACKED4, PACKED6 = socket.inet_aton(V4), socket.inet_pton(socket.AF_INET6, V6)
 BOTH = f"""
 [[address]]
 address = "{V4}"

@@ -9,7 +9,8 @@ UNIT = [f"tests/unit/test_vip_{part}.py" for part in ("frames", "floating", "con
 
 def test_table_names_each_test_with_a_number() -> None:
     named = set(re.findall(r"`(test_v\d\d_\w+)`", (TOP / "docs" / "vip.md").read_text()))
-    files = (*UNIT, "tests/lan/test_vip.py", "tests/system/test_vip.py", "tests/daemon/test_vip_tenancy.py")
+    lan = [f"tests/lan/test_vip{part}.py" for part in ("", "_before")]
+    files = (*UNIT, *lan, "tests/system/test_vip.py", "tests/daemon/test_vip_tenancy.py")
     there = {
         name for file in files for name in re.findall(r"^def (test_v\d\d_\w+)", (TOP / file).read_text(), re.MULTILINE)
     }
