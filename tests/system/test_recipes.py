@@ -1,0 +1,265 @@
+"""Each recipe of docs/recipes.md, as it stands there, on one installed host that leads, and leads not, and leads again.
+
+What the recipes call and the host has not (the job itself, podman, nsupdate) is a stand-in that notes how it was called."""
+
+import json
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.recipes import recipe
+from tests.system import images
+from tests.system.lab import Host, Lab, until
+
+pytestmark = [pytest.mark.system, pytest.mark.timeout(600)]
+
+
+@pytest.fixture(scope="module")
+def host(packages: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Host]:
+    lab = Lab(images.debian_root(packages[0]), tmp_path_factory.mktemp("recipes"))
+    try:
+        shutil.copy(packages[0], lab.shared)
+        host = lab.add("box1")
+        host.switch_on()
+        host.run(f"apt install --yes /shared/{packages[0].name}")
+        host.run("systemctl start kingd; kingctl wait --me --timeout 30s")
+        yield host
+    finally:
+        lab.close()
+
+
+def follow(host: Host, title: str, *, but: tuple[str, ...] = ()) -> str:
+    """Does all that the recipe says, except for the files in `but`; what its commands printed."""
+    said = ""
+    for block in recipe(title):
+        if block.path and block.path not in but:
+            host.write(block.path, block.text, mode=block.mode)
+        elif block.language == "sh" and not block.path:
+            said += host.run(f"set -e\n{block.text}")
+    return said
+
+
+def cron_command(title: str) -> str:
+    """What cron would run, as root."""
+    (line,) = [block.text for block in recipe(title) if block.language == "cron"]
+    fields = line.split(maxsplit=6)
+    assert fields[5] == "root"
+    return fields[6]
+
+
+def stand_in(host: Host, path: str, body: str = "") -> None:
+    """Notes its arguments in /root/<its name>, a line for each call."""
+    host.write(path, f'#!/bin/sh\necho "called $*" >>/root/{Path(path).name}\n{body}\n', mode=0o755)
+
+
+def calls(host: Host, name: str) -> list[str]:
+    return host.attempt(f"cat /root/{name}").stdout.splitlines()
+
+
+def lead(host: Host, *, leads: bool) -> None:
+    """Alone, a host of priority 0 does not lead, and nobody does."""
+    host.run(f"kingctl priority {100 if leads else 0}")
+    until(lambda: (host.attempt("kingctl is-leader").returncode == 0) is leads, f"it leads: {leads}")
+
+
+@pytest.fixture(autouse=True)
+def _leads(host: Host) -> None:
+    """Whatever the test before has left."""
+    lead(host, leads=True)
+
+
+def until_state(host: Host, unit: str, state: str) -> None:
+    until(lambda: host.show(unit, "ActiveState") == state, f"{unit} is {state}", limit_s=60)
+
+
+def test_who_leads(host: Host) -> None:
+    said = follow(host, "Who leads")
+    assert "the leader is box1\n" in said
+    assert said.endswith("http://box1.example.org:8080/\n")
+
+
+def test_cron(host: Host) -> None:
+    stand_in(host, "/usr/local/bin/report")
+    follow(host, "A cron job on the leader only")
+    command = cron_command("A cron job on the leader only")
+    host.run(command)
+    lead(host, leads=False)
+    assert host.attempt(command).returncode == 4
+    lead(host, leads=True)
+    assert calls(host, "report") == ["called "]
+
+
+def test_timer(host: Host) -> None:
+    stand_in(host, "/usr/local/bin/report")
+    host.run("rm -f /root/report")
+    follow(host, "A timer on the leader only")
+    assert host.show("report.timer", "ActiveState") == "active"
+    host.run("systemctl start report.service")
+    lead(host, leads=False)
+    host.run("systemctl start report.service")
+    assert host.show("report.service", "Result") == "exec-condition"
+    assert host.show("report.service", "ActiveState") == "inactive"
+    lead(host, leads=True)
+    assert calls(host, "report") == ["called "]
+
+
+def test_long_job(host: Host) -> None:
+    title = "A long job that ends with its leadership"
+    stand_in(host, "/usr/local/bin/backup", 'echo "$KINGD_TERM $KINGD_NODE_ID" >/root/token')
+    stand_in(host, "/usr/local/bin/worker", "exec sleep 7777")
+    follow(host, title)
+    until(lambda: calls(host, "worker"), "the worker runs")
+    host.run(cron_command(title))
+    status = json.loads(host.run("kingctl status --json"))
+    (token,) = calls(host, "token")
+    term, node_id = token.split()
+    assert (0 < int(term) <= status["term"], node_id) == (True, status["node"]["id"])
+    lead(host, leads=False)
+    until(lambda: not host.attempt("grep -lx sleep /proc/[0-9]*/comm").stdout, "the worker has ended")
+    host.run(cron_command(title))
+    assert len(calls(host, "backup")) == len(calls(host, "worker")) == 1
+    lead(host, leads=True)
+    until(lambda: len(calls(host, "worker")) == 2, "the worker runs again")
+    host.run("systemctl disable --now worker.service")
+
+
+def test_service_of_your_own(host: Host) -> None:
+    stand_in(host, "/usr/local/bin/myapp", "exec sleep 7777")
+    follow(host, "A service of your own on the leader only")
+    until_state(host, "myapp.service", "active")
+    lead(host, leads=False)
+    until_state(host, "myapp.service", "inactive")
+    lead(host, leads=True)
+    until_state(host, "myapp.service", "active")
+    host.run("systemctl disable --now myapp.service")
+
+
+def test_service_that_must_not_stay_down(host: Host) -> None:
+    stand_in(host, "/usr/local/bin/myapp", "exec sleep 7777")
+    follow(host, "A service of your own on the leader only")
+    follow(host, "A service that must not stay down")
+    for harm in ("systemctl kill -s KILL myapp.service", "systemctl stop myapp.service"):
+        until_state(host, "myapp.service", "active")
+        before = len(calls(host, "myapp"))
+        host.run(harm)
+        until(lambda before=before: len(calls(host, "myapp")) > before, f"it is back after: {harm}")  # type: ignore[misc]
+    lead(host, leads=False)
+    until_state(host, "myapp.service", "inactive")
+    started = len(calls(host, "myapp"))
+    lead(host, leads=True)
+    until_state(host, "myapp.service", "active")
+    assert len(calls(host, "myapp")) == started + 1
+    host.run(
+        "rm -r /etc/systemd/system/kingd-leader.target.d && systemctl daemon-reload && systemctl stop myapp.service"
+    )
+
+
+def test_service_that_does_not_stop_in_time(host: Host) -> None:
+    stand_in(host, "/usr/local/bin/myapp", "trap '' TERM\nwhile :; do sleep 1; done")
+    follow(host, "A service of your own on the leader only")
+    exclusive = "/etc/kingd/conf.d/50-exclusive.toml"
+    follow(host, "A service that does not stop in time", but=(exclusive,))
+    until_state(host, "myapp.service", "active")
+    lead(host, leads=False)
+    until_state(host, "myapp.service", "failed")
+    assert host.show("myapp.service", "Result") == "timeout"
+    (block,) = [each for each in recipe("A service that does not stop in time") if each.path == exclusive]
+    host.write(exclusive, block.text)
+    host.run("kingctl check-config")
+    host.run(f"rm {exclusive}; systemctl disable myapp.service; systemctl reset-failed myapp.service")
+    lead(host, leads=True)
+
+
+def test_container(host: Host) -> None:
+    stand_in(
+        host,
+        "/usr/bin/podman",
+        'case $1 in run) exec sleep 7777 ;; stop) pkill -x sleep -P 1 || kill "$MAINPID" ;; esac',
+    )
+    follow(host, "A container on the leader only")
+    until_state(host, "web.service", "active")
+    lead(host, leads=False)
+    until(lambda: host.show("web.service", "ActiveState") in ("inactive", "failed"), "the container has ended")
+    begun, ended = calls(host, "podman")
+    assert "--cgroups=split" in begun
+    assert ended == "called stop --ignore --time 10 web"
+    lead(host, leads=True)
+    host.run("systemctl disable --now web.service; systemctl reset-failed")
+
+
+def test_hooks(host: Host) -> None:
+    """Three of them, and one change of leadership there and back."""
+    stand_in(host, "/usr/bin/nsupdate", "cat >/root/zone")
+    host.write("/etc/keepalived/notify.sh", '#!/bin/sh\necho "$*" >>/root/notify\n', mode=0o755)
+    for title in (
+        "Tell somebody who leads",
+        "An address record that follows the leader",
+        "The notify script of keepalived",
+    ):
+        follow(host, title)
+    until(lambda: calls(host, "notify") == ["INSTANCE kingd MASTER 100"], "keepalived's script is told")
+    lead(host, leads=False)
+    until(lambda: len(calls(host, "notify")) == 2, "it is told again")
+    host.run("rm /root/zone")
+    lead(host, leads=True)
+    until(lambda: "update add service.example.org 30 A 10.99.0.1" in calls(host, "zone"), "the record is written")
+    until(lambda: len(calls(host, "notify")) == 3, "the last one has been told")
+    assert calls(host, "notify")[1].split()[2] in ("BACKUP", "FAULT")
+    told = host.run("journalctl -t leadership --output cat")
+    for words in ("box1: elected", "box1: deposed", "leader box1, term"):
+        assert words in told
+    host.run("rm /etc/kingd/hooks.d/[56]0-*")
+
+
+def test_programs(host: Host) -> None:
+    follow(host, "A program that knows whether this host leads")
+    assert host.run("/usr/local/bin/leads").endswith("; this host: True\n")
+    follow(host, "A program that hears every change")
+    host.run("systemd-run --quiet --unit=on-change /usr/local/bin/on-change")
+    until(lambda: host.attempt("test -s /var/tmp/leadership.json").returncode == 0, "it has heard what is")
+    lead(host, leads=False)
+    lead(host, leads=True)
+
+    def heard() -> list[object]:
+        return [json.loads(line)["event"] for line in host.run("cat /var/tmp/leadership.json").splitlines()]
+
+    until(lambda: heard()[-1] == "elected" and "deposed" in heard(), "it has heard both changes")
+    host.run("systemctl stop on-change")
+
+
+def test_host_that_is_taken_out(host: Host) -> None:
+    """The other host is a second daemon here."""
+    host.write("/etc/kingd/two.toml", 'cluster = "default"\nname = "two"\n')
+    host.run("systemctl start kingd@two && kingctl --instance two wait --timeout 30s")
+    step_down, priority = [block.text for block in recipe("Take a host out for a while")]
+    assert host.run(step_down) == "two\n"
+    assert "step-down" in host.run("kingctl status")
+    host.run(priority)
+    host.run("systemctl stop kingd@two && systemctl restart kingd && kingctl wait --me --timeout 30s")
+
+
+def test_rank(host: Host) -> None:
+    follow(host, "Prefer one host, and do not move back")
+    assert json.loads(host.run("kingctl status --json"))["node"]["priority"] == 200
+    host.run("rm /etc/kingd/conf.d/50-rank.toml && kingctl reload")
+
+
+def test_two_clusters(host: Host) -> None:
+    assert follow(host, "Two clusters on one LAN").endswith("box1\n")
+    assert json.loads(host.run("kingctl --instance green status --json"))["cluster"] == "green"
+    host.run("systemctl disable --now kingd@green")
+
+
+def test_network_without_multicast(host: Host) -> None:
+    follow(host, "A network without multicast")
+    host.run("systemctl restart kingd && kingctl wait --me --timeout 30s")
+    assert "restart" not in host.run("kingctl reload")
+    host.run("rm /etc/kingd/conf.d/50-peers.toml && systemctl restart kingd && kingctl wait --me --timeout 30s")
+
+
+def test_last_night(host: Host) -> None:
+    said = follow(host, "Why did it fail over last night")
+    assert "elected" in said
+    assert "agree" in host.attempt("kingctl survey 2>&1").stdout
