@@ -62,6 +62,7 @@ class Service:
             code, _ = self.run.end(limit_s=None)
             self.codes[code] += 1
             until(lambda: not any(map(lives, self.keepers)), lambda: self.keepers)
+            self.keepers = set()  # their numbers are soon those of other processes
 
     @property
     def witness(self) -> Witness:
