@@ -9,11 +9,10 @@ from functools import partial
 from kingd.core.effect import Effect
 from kingd.core.election import Core
 from kingd.core.problems import StepDownError
-from kingd.core.rules.voters import majority
-from kingd.core.settings import Voters
 from kingd.core.timing import MS, SECOND
 from kingd.sim.cluster import WILL_AT_US, Cluster
 from kingd.sim.host import DISK_US, Host
+from kingd.sim.lists import in_force, is_remembered, may_begin_with
 from kingd.sim.network import Link
 from kingd.sim.options import Options, clock, timing
 from kingd.sim.schedule import LOSS, ON_LEADER, TIMING, Fault
@@ -213,7 +212,7 @@ class Faults:
             return True
         if self.counts["voters"] and not any(self._has_led(h) for h in self.cluster.leaders()):
             return False
-        return all(self._is_remembered(host, voters) for voters in lists if host.name in voters)
+        return all(is_remembered(self.cluster.hosts, host, voters) for voters in lists if host.name in voters)
 
     def _has_led(self, host: Host) -> bool:
         """By the present list: a leader that was elected by the list before leads for a lease at most."""
@@ -221,15 +220,6 @@ class Faults:
         node = host.core.node
         led_us = self.cluster.local_us(host) - node.quorum.listed_us
         return node.voters.names == self._wanted and led_us > 2 * node.timing.lease_us
-
-    def _may_begin_with(self, host: Host, voters: tuple[str, ...]) -> bool:
-        """A host without state believes its file. Who sets one up gives it the list that the others have, and not the one
-        that was to come: with its own name alone it would lead beside them."""
-        return host.name not in voters or self._is_remembered(host, voters)
-
-    def _is_remembered(self, host: Host, voters: tuple[str, ...]) -> bool:
-        remember = [h for h in self.cluster.hosts if h.name in voters and h.hold_us > 0 and h is not host]
-        return len(remember) >= len(voters) - majority(len(voters)) + 1
 
     def _start_later(self, host: Host, fault: Fault, rng: random.Random) -> None:
         port = rng.randint(1024, 65535) if rng.random() < 0.3 else host.port
@@ -262,7 +252,7 @@ class Faults:
     def _voters(self, host: Host, fault: Fault, rng: random.Random) -> bool:
         """An operator writes another list into all configurations: one name more or less than the list in force, or that list
         again. Or a mistyped one into one of them, and takes it back."""
-        present = self._in_force(self.present)
+        present = in_force(self.present)
         if not present or any(h.name in present and h.hold_us == 0 for h in self.present):
             return False  # it has forgotten what it promised, and was not told yet
         names = [h.name for h in self.cluster.hosts]
@@ -282,18 +272,6 @@ class Faults:
         heartbeat_ms, leader_timeout_ms = rng.choice(self._timings_ms)
         self.cluster.set_timing(host, timing(heartbeat_ms, leader_timeout_ms))
 
-    def _in_force(self, hosts: list[Host]) -> tuple[str, ...]:
-        """The list of the newest generation that one of its voters has."""
-        lists = [(_list_of(h), h.name in _list_of(h).names) for h in hosts]
-        return max(lists, key=lambda of: (of[1], of[0].generation))[0].names
-
-    def have_gone_back(self, hosts: list[Host]) -> bool:
-        """One of these has a list of a newer generation than the list that its voters have."""
-        lists = [_list_of(h) for h in hosts]
-        present = self._in_force(hosts)
-        newest = max((each.generation for each in lists if each.names == present), default=0)
-        return any(each.generation > newest for each in lists)
-
     def _edit(self, host: Host, voters: tuple[str, ...]) -> None:
         self._edits[host.index] += 1
         self._reload(host, voters, self._edits[host.index])
@@ -303,7 +281,7 @@ class Faults:
         if edit != self._edits[host.index]:
             return
         if host.core is None:
-            refused = host.hold_us == 0 and not self._may_begin_with(host, voters)
+            refused = host.hold_us == 0 and not may_begin_with(self.cluster.hosts, host, voters)
         else:
             refused = self.cluster.now_us < host.paused_until_us or host.core.refusal(voters) is not None
         if refused:
@@ -359,7 +337,7 @@ class Faults:
         self._repairs.clear()
         self._broken.clear()
         unplugged = sorted(cluster.network.unplugged)
-        wanted = self._in_force(survivors)
+        wanted = in_force(survivors)
         cluster.network.heal()
         for host in cluster.hosts:
             host.disk_us, host.disk_fails = DISK_US, False
@@ -374,10 +352,6 @@ class Faults:
         for host in survivors:
             if host.core is None:
                 cluster.start(host)
-
-
-def _list_of(host: Host) -> Voters:
-    return host.core.node.voters if host.core is not None else host.voters or Voters(host.settings.voters)
 
 
 def _ask_step_down(core: Core, *, to: str | None, for_us: int, now_us: int) -> list[Effect]:

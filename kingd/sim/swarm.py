@@ -12,6 +12,7 @@ from functools import partial
 from kingd.sim.cluster import Cluster
 from kingd.sim.faults import Faults
 from kingd.sim.host import Host
+from kingd.sim.lists import have_gone_back
 from kingd.sim.liveness import Recovery, has_majority, is_electable, priority
 from kingd.sim.options import Options
 from kingd.sim.outcome import LivenessError, Outcome, SafetyError
@@ -99,7 +100,7 @@ class Swarm:
         self.faults.end(survivors)
         if self.options.voters and not any(h.core is not None and h.core.node.is_voter for h in survivors):
             return  # nobody here can elect anybody
-        if self.options.voters and self.faults.have_gone_back(survivors):
+        if self.options.voters and have_gone_back(survivors):
             return  # one has followed to a list that the others gave back, and may have lost its way back
         self._give_somebody_a_rank(survivors)
         recovery = Recovery(self.cluster, self.options, survivors, rumours_us=self.faults.rumours_us)

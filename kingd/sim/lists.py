@@ -1,0 +1,37 @@
+"""Lists of voters, as hosts of a simulated cluster have them: which is in force, and who remembers what it promised by it."""
+
+from collections.abc import Sequence
+
+from kingd.core.rules.voters import majority
+from kingd.core.settings import Voters
+from kingd.sim.host import Host
+
+
+def in_force(hosts: Sequence[Host]) -> tuple[str, ...]:
+    """The list of the newest generation that one of its voters has."""
+    lists = [(_list_of(h), h.name in _list_of(h).names) for h in hosts]
+    return max(lists, key=lambda of: (of[1], of[0].generation))[0].names
+
+
+def have_gone_back(hosts: Sequence[Host]) -> bool:
+    """One of these has a list of a newer generation than the list that its voters have."""
+    lists = [_list_of(h) for h in hosts]
+    present = in_force(hosts)
+    newest = max((each.generation for each in lists if each.names == present), default=0)
+    return any(each.generation > newest for each in lists)
+
+
+def may_begin_with(hosts: Sequence[Host], host: Host, voters: tuple[str, ...]) -> bool:
+    """A host without state believes its file. Who sets one up gives it the list that the others have, and not the one
+    that was to come: with its own name alone it would lead beside them."""
+    return host.name not in voters or is_remembered(hosts, host, voters)
+
+
+def is_remembered(hosts: Sequence[Host], host: Host, voters: tuple[str, ...]) -> bool:
+    """Without that host, enough of these voters know what they promised that any majority has one of them."""
+    remember = [h for h in hosts if h.name in voters and h.hold_us > 0 and h is not host]
+    return len(remember) >= len(voters) - majority(len(voters)) + 1
+
+
+def _list_of(host: Host) -> Voters:
+    return host.core.node.voters if host.core is not None else host.voters or Voters(host.settings.voters)
