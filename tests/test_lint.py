@@ -16,7 +16,7 @@ LINES_MAX = 350
 LONGER = {
     "kingd/explorer/local.py": 528,
     "kingd/explorer/world.py": 361,
-    "kingd/sim/cluster.py": 576,
+    "kingd/sim/cluster.py": 572,
     "kingd/sim/faults.py": 365,
     "tests/cli/test_kingctl.py": 454,
     "tests/daemon/test_net_transport.py": 357,

@@ -76,6 +76,8 @@ class EventKind(StrEnum):
     MEMBER_JOINED = "member-joined"
     MEMBER_LEFT = "member-left"
     MEMBER_DEAD = "member-dead"
+    MAINTENANCE = "maintenance"
+    CHECK_FAILED = "check-failed"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,7 +101,8 @@ class Event:
     leader: Peer | None
     previous_leader: Peer | None
     reason: Reason
-    member: Peer | None = None  # whom a member-* event is about
+    member: Peer | None = None  # whom an event about a member is about
+    on: bool | None = None  # maintenance, check-failed: whether that begins or is over
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,6 +114,8 @@ class SurveyRow:
     priority: int
     leader_name: str  # "" = none
     term: Term
+    eligible: bool
+    ineligible_reason: str | None  # in a word; None: eligible, or it did not say
     rtt_us: int | None  # None: it is silent
 
     @property

@@ -30,13 +30,25 @@ from kingd.core.rules.publishing import Publisher, event
 from kingd.core.settings import Settings, Voters
 from kingd.core.state.durable import Durable
 from kingd.core.state.node import Node
+from kingd.core.state.orders import Orders
 from kingd.core.state.promise import Promise
 from kingd.core.state.quorum import Quorum
 from kingd.core.state.roles import Follower, Joining, Leader
 from kingd.core.status import Status, members, status
-from kingd.core.timing import MS, promise_us
+from kingd.core.timing import MS, NEVER, promise_us
 from kingd.core.wire.endpoint import Endpoint
-from kingd.core.wire.message import NOBODY, Ballot, Datagram, Heartbeat, NodeId, Reason, Role, SessionId, Term
+from kingd.core.wire.message import (
+    NOBODY,
+    Ballot,
+    Datagram,
+    Heartbeat,
+    Ineligible,
+    NodeId,
+    Reason,
+    Role,
+    SessionId,
+    Term,
+)
 
 _FIRED_MAX = 16  # a handler may arm what is due at once; more than this is a timer that is not re-armed
 
@@ -54,11 +66,12 @@ class Core:
         term: Term = Term(0),
         hold_us: int = 0,
         in_force: Voters | None = None,
+        unfit: Mapping[Ineligible, int] | None = None,
     ) -> None:
         """What earlier sessions of this node made durable: `ceiling`, above which this one claims; `term`, of the
         newest leadership that they followed: this one follows none below it; `hold_us`, the longest promise that they may
         have given: a voter gives none for so long; and `in_force`, the list of voters (None: there was none),
-        with which this session begins, unless quorum mode is switched on or off."""
+        with which this session begins, unless quorum mode is switched on or off. `unfit`: why it may not lead, until when."""
         assert node_id != NOBODY
         assert session != 0
         listed = in_force if in_force and bool(in_force.names) == bool(settings.voters) else Voters(settings.voters)
@@ -73,6 +86,7 @@ class Core:
             rng=rng,
             now_us=now_us,
             term_seen=Term(max(ceiling, term)),
+            orders=Orders(unfit=dict(unfit or {})),
             durable=Durable.of(ceiling=ceiling, term=term, hold_us=hold_us, wanted_us=wait_us, voters=in_force),
             promise=Promise(floor=Ballot(max(ceiling, term) if votes else term, NOBODY), until_us=now_us + wait_us),
             quorum=Quorum(
@@ -233,10 +247,10 @@ class Core:
     def set_priority(self, priority: int, *, now_us: int) -> list[Effect]:
         return self.configure(replace(self.node.settings, priority=priority), now_us=now_us)
 
-    def set_unfit(self, why: str, *, now_us: int) -> list[Effect]:
-        """`why` (one word for `ineligible_reason`) this node must not lead, or "" once it may again."""
+    def set_unfit(self, why: Ineligible, *, until_us: int = NEVER, now_us: int) -> list[Effect]:
+        """This node may not lead for that reason, until then. 0: not for that one any more."""
         self._begin(now_us)
-        commands.set_unfit(self.node, why)
+        commands.set_unfit(self.node, why, until_us)
         return self._end()
 
     def step_down(self, *, to: str | None, for_us: int, now_us: int) -> list[Effect]:

@@ -25,5 +25,6 @@ class MemberRow:
     role: Role  # LEADER only where this node believes it, or hears it claim so for too long
     state: State
     eligible: bool
+    ineligible_reason: str | None  # in a word; None: eligible, or it did not say
     silent_us: int  # since when nothing was heard of it
     version: str

@@ -6,7 +6,7 @@ an operator reads of it.
 from dataclasses import dataclass
 
 from kingd.core.wire.endpoint import Endpoint
-from kingd.core.wire.message import NodeId, Reason, Term
+from kingd.core.wire.message import Ineligible, NodeId, Reason, Term
 
 # -- why a list of voters is not the one in force (rules/voters.py)
 
@@ -206,6 +206,13 @@ class HandoverWaits:
 
 
 @dataclass(frozen=True, slots=True)
+class LeadsUnfit:
+    """It leads, may not, and nobody else may."""
+
+    why: Ineligible
+
+
+@dataclass(frozen=True, slots=True)
 class Polled:
     """Its leader's multicast does not arrive."""
 
@@ -215,4 +222,4 @@ class Polled:
 LinkProblem = NoLinks | Unanswering | DeafLeader | AllFellSilent | NoPeerAnswers | Polled
 IdentityProblem = SharedId | RolledBack | SharedName | FalselyDead
 VoterProblem = OtherLists | Recovering | ListWaits
-Problem = LinkProblem | IdentityProblem | VoterProblem | HandoverWaits
+Problem = LinkProblem | IdentityProblem | VoterProblem | HandoverWaits | LeadsUnfit

@@ -10,6 +10,7 @@ from kingd.core.facts import MemberRow
 from kingd.core.problems import (
     FalselyDead,
     HandoverWaits,
+    LeadsUnfit,
     ListWaits,
     NoLinks,
     Polled,
@@ -20,15 +21,15 @@ from kingd.core.problems import (
     Unanswering,
 )
 from kingd.core.rules import quorum, silence, voters
-from kingd.core.rules.eligibility import ineligible_reason, is_eligible
+from kingd.core.rules.eligibility import ineligible, is_eligible
 from kingd.core.rules.publishing import me, peer, rivals
 from kingd.core.rules.voters import majority
 from kingd.core.state.members import Member, State
 from kingd.core.state.node import Node
 from kingd.core.state.roles import Leader
-from kingd.core.timing import MS, SECOND
+from kingd.core.timing import MS, NEVER, SECOND
 from kingd.core.wire.endpoint import Endpoint
-from kingd.core.wire.message import NO_BALLOT, NOBODY, Ballot, NodeId, Reason, Role, Term
+from kingd.core.wire.message import NO_BALLOT, NOBODY, Ballot, NodeId, Reason, Role, Term, word_of
 
 _ASKED_OF_LATE_US = 10 * SECOND
 
@@ -76,8 +77,8 @@ def status(node: Node, now_us: int) -> Status:
         term=ballot.term or node.promise.floor.term,
         reason=reason,
         eligible=is_eligible(node),
-        ineligible_reason=ineligible_reason(node),
-        ineligible_us=max(0, node.orders.abstain_until_us - now_us) if ineligible_reason(node) == "step-down" else None,
+        ineligible_reason=word_of(ineligible(node)),
+        ineligible_us=_ineligible_us(node, now_us),
         alive=states.count(State.ALIVE) + 1,
         dead=states.count(State.DEAD),
         voters=node.voters.names,
@@ -86,6 +87,12 @@ def status(node: Node, now_us: int) -> Status:
         quorum_ok=ballot.node != NOBODY or _may_elect(node, reachable, reason),
         problems=tuple(_problems(node, now_us)),
     )
+
+
+def _ineligible_us(node: Node, now_us: int) -> int | None:
+    why = ineligible(node)
+    until_us = NEVER if why is None else node.orders.unfit.get(why, NEVER)
+    return None if until_us == NEVER else max(0, until_us - now_us)
 
 
 def members(node: Node, now_us: int) -> list[MemberRow]:
@@ -98,6 +105,7 @@ def members(node: Node, now_us: int) -> list[MemberRow]:
         role=role,
         state=State.ALIVE,
         eligible=is_eligible(node),
+        ineligible_reason=word_of(ineligible(node)),
         silent_us=0,
         version=node.settings.version,
     )
@@ -116,6 +124,7 @@ def _row(member: Member, role: Role, now_us: int) -> MemberRow:
         role=role,
         state=member.state_at(now_us),
         eligible=member.eligible,
+        ineligible_reason=word_of(member.ineligible),
         silent_us=max(0, now_us - member.heard_us),
         version=member.version,
     )
@@ -163,6 +172,8 @@ def _problems(node: Node, now_us: int) -> list[Problem]:
     if waits_for is not None:
         found.append(ListWaits(waits_for))
     found += [FalselyDead(m.name) for m in node.members.verified() if m.distrusted]
+    if isinstance(node.state, Leader) and (why := ineligible(node)) is not None and not (node.transfer or node.drain):
+        found.append(LeadsUnfit(why))
     if node.drain is not None:
         found.append(HandoverWaits(node.drain.reason))
     leader = node.followed()

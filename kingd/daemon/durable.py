@@ -10,8 +10,9 @@ from collections.abc import Callable, Iterable
 
 from kingd.core.effect import Effect, Persist
 from kingd.core.election import Core
+from kingd.core.timing import NEVER
 from kingd.core.wire.endpoint import Endpoint
-from kingd.core.wire.message import Term
+from kingd.core.wire.message import Ineligible, Term
 from kingd.daemon.clock import now_us
 from kingd.daemon.store import Store
 
@@ -46,7 +47,7 @@ class Durable:
 
     def begin(self) -> None:
         if not self._store.writable:
-            self._set_unfit("state-not-writable")
+            self._set_unfit(True)
 
     async def keep(self, wanted: Persist) -> None:
         """Where many hosts want it at one moment, and none needs it then, each does it at a moment of its own."""
@@ -65,20 +66,21 @@ class Durable:
                     f"the state folder cannot be written ({error}): this node must not lead until it can; retrying"
                 )
                 self._on_problem()
-                self._set_unfit("state-not-writable")
+                self._set_unfit(True)
                 await asyncio.sleep(_RETRY_S)
                 continue
             self._unwritable = ""
             if self._is_unfit:
-                self._set_unfit("")
+                self._set_unfit(False)
             self._perform(
                 self._core.persisted(wanted.ceiling, hold_us=wanted.hold_us, in_force=wanted.voters, now_us=now_us())
             )
             return
 
-    def _set_unfit(self, why: str) -> None:
-        self._is_unfit = bool(why)
-        self._perform(self._core.set_unfit(why, now_us=now_us()))
+    def _set_unfit(self, on: bool) -> None:
+        self._is_unfit = on
+        until_us = NEVER if on else 0
+        self._perform(self._core.set_unfit(Ineligible.STATE_NOT_WRITABLE, until_us=until_us, now_us=now_us()))
 
     async def watch(self) -> None:
         """The folder may be removed under us. Nothing else would notice before the next term."""

@@ -13,6 +13,7 @@ from kingd.core.problems import (
     Hindrance,
     IdentityProblem,
     LeadsTooShortly,
+    LeadsUnfit,
     LinkProblem,
     ListWaits,
     ModeWouldChange,
@@ -46,6 +47,11 @@ def problem(found: Problem) -> str:
             return (
                 f"leadership is handed over ({reason.word}) when what runs here because this host leads has ended "
                 "(systemctl list-dependencies kingd-leader.target): waiting for it, for 30 s at most"
+            )
+        case LeadsUnfit(why):
+            return (
+                f"this host leads and is not fit to ({why.word}): it leads on, for no other may; the first that may gets "
+                "leadership (see `kingctl members`)"
             )
         case OtherLists() | Recovering() | ListWaits():
             return _voter_problem(found)

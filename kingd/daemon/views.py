@@ -115,6 +115,7 @@ def _member(row: MemberRow, here: str | None) -> JsonObject:
         "role": _ROLES[row.role],
         "state": str(row.state),
         "eligible": row.eligible,
+        "ineligible_reason": row.ineligible_reason,
         "last_heard_ms": row.silent_us // 1000,
         "version": row.version,
     }
@@ -131,6 +132,8 @@ def survey(result: Surveyed) -> JsonObject:
             "leader": row.leader_name or None,
             "term": row.term,
             "ok": row.ok,
+            "eligible": row.eligible,
+            "ineligible_reason": row.ineligible_reason,
             "rtt_ms": None if row.rtt_us is None else row.rtt_us / 1000,
         }
         for row in result.rows
@@ -152,7 +155,9 @@ def event(value: Event, *, here: str | None, seq: int, wall_s: float, monotonic_
         "previous_leader": peer(value.previous_leader, here=here),
         "reason": value.reason.word,
     }
-    return found if value.member is None else found | {"member": peer(value.member, here=here)}
+    if value.member is not None:
+        found["member"] = peer(value.member, here=here)
+    return found if value.on is None else found | {"on": value.on}
 
 
 def line(event: Event) -> str:
@@ -162,4 +167,6 @@ def line(event: Event) -> str:
         parts.append(f"previous={event.previous_leader.name}")
     if event.member is not None:
         parts.append(f"member={event.member.name} address={event.member.endpoint}")
+    if event.on is not None:
+        parts.append(f"on={'yes' if event.on else 'no'}")
     return " ".join([*parts, f"reason={event.reason.word}"])

@@ -24,7 +24,7 @@ BOUNDED   no table grows past its cap
 from dataclasses import dataclass, field
 
 from kingd.core.effect import Effect, Event, EventKind, Multicast, Send
-from kingd.core.rules.eligibility import ineligible_reason, is_eligible
+from kingd.core.rules.eligibility import ineligible, is_eligible
 from kingd.core.scale import MEMBERS_MAX
 from kingd.core.state.challenges import CHALLENGES_MAX
 from kingd.core.state.members import State
@@ -40,6 +40,7 @@ from kingd.core.wire.message import (
     Grant,
     Header,
     Heartbeat,
+    Ineligible,
     NodeId,
     Ping,
     Pong,
@@ -198,8 +199,8 @@ class Checker:
 
     def _check_elected(self, node: Node, seen: _Session) -> None:
         self.leader_changes += 1
-        if (not is_eligible(node) and ineligible_reason(node) not in _DURABLE) or seen.stopping:
-            raise SafetyError(f"UNFIT: {_name(node)} was elected ({ineligible_reason(node)})")
+        if (not is_eligible(node) and not _may_lead_on(node)) or seen.stopping:
+            raise SafetyError(f"UNFIT: {_name(node)} was elected ({ineligible(node)!r})")
         refused = seen.refused.get(seen.claims.get(node.ballot.term, -1), set()) - self._mourned
         if refused and not node.in_quorum_mode:  # there they are missing votes
             raise SafetyError(f"REFUSED: {_name(node)} leads {node.ballot} against {len(refused)} refusals")
@@ -262,13 +263,9 @@ class Checker:
     def _on_claim(self, node: Node, seen: _Session, datagram: Datagram, ceiling: Term) -> None:
         header, claim = datagram.header, datagram.body
         assert isinstance(claim, Claim)
-        fit = (
-            (header.eligible or ineligible_reason(node) in _DURABLE)
-            and header.role is not Role.JOINING
-            and not seen.stopping
-        )
+        fit = (header.eligible or _may_lead_on(node)) and header.role is not Role.JOINING and not seen.stopping
         if not fit and header.role is not Role.LEADER:
-            raise SafetyError(f"UNFIT: {_name(node)} claims as {header.role.name} ({ineligible_reason(node)})")
+            raise SafetyError(f"UNFIT: {_name(node)} claims as {header.role.name} ({ineligible(node)!r})")
         if claim.pre_vote:
             return
         ticket = claim.ticket
@@ -321,7 +318,13 @@ class Checker:
             raise SafetyError(f"SHOWN: {_name(node)} tells {event.kind} {former:x} -> {leader:x} after {told:x}")
 
 
-_DURABLE = ("state-not-writable",)  # its present term is; see CEILING
+def _may_lead_on(node: Node) -> bool:
+    """It could not write its next term, but has this one (see CEILING); or it led, and asks whether it still does."""
+    why = ineligible(node)
+    stays = why is not None and why.may_stay and node.news.why is Reason.STALLED
+    return why is Ineligible.STATE_NOT_WRITABLE or stays
+
+
 _FORCED = (Reason.STALLED, Reason.ISOLATED, Reason.QUORUM_LOST)
 _LEADERSHIP = (EventKind.ELECTED, EventKind.DEPOSED, EventKind.LEADER_CHANGED, EventKind.LEADER_LOST)
 

@@ -30,8 +30,7 @@ from kingd.core.timing import NEVER, SECOND, Timing
 from kingd.core.wire.bodies import DecodeError
 from kingd.core.wire.codec import DATAGRAM_SIZE_MAX, decode, encode
 from kingd.core.wire.endpoint import Endpoint
-from kingd.core.wire.message import Announce, Ballot, Datagram, NodeId, Probe, Role, SessionId, Term
-from kingd.core.wire.repeats import Repeats
+from kingd.core.wire.message import Announce, Ballot, Datagram, Ineligible, NodeId, Probe, Role, SessionId, Term
 from kingd.core.wire.seal import Seal, cluster_id
 from kingd.sim.adversary import Adversary
 from kingd.sim.checker import Checker
@@ -101,7 +100,7 @@ class Cluster:
     def start(self, host: Host) -> None:
         self.boot(host)
         self.note(host, f"start id={host.node_id:x} port={host.port} priority={host.settings.priority}")
-        links = 0 if host.index in self.network.unplugged else 1
+        links = int(host.index not in self.network.unplugged)
         self.enter(host, lambda core: core.links_changed(links, now_us=self.local_us(host)))
 
     def boot(self, host: Host) -> None:
@@ -118,12 +117,9 @@ class Cluster:
             term=host.term,
             hold_us=host.hold_us,
             in_force=host.voters,
+            unfit=host.unfit_at(self.now_us),
         )
-        host.backlog.clear()
-        host.pending_disk.clear()
-        host.paused_until_us = host.busy_until_us = 0
-        host.unwritable = False
-        host.repeats = Repeats()
+        host.begin_anew()
 
     def start_all(self) -> None:
         for host in self.hosts:
@@ -324,12 +320,12 @@ class Cluster:
             if not host.unwritable:
                 self.note(host, "cannot write its state")
                 host.unwritable = True
-                self.enter(host, lambda core: core.set_unfit("state-not-writable", now_us=now_us))
+                self.enter(host, lambda core: core.set_unfit(Ineligible.STATE_NOT_WRITABLE, now_us=now_us))
             return
         host.write(state)
         if host.unwritable:
             host.unwritable = False
-            self.enter(host, lambda core: core.set_unfit("", now_us=now_us))
+            self.enter(host, lambda core: core.set_unfit(Ineligible.STATE_NOT_WRITABLE, until_us=0, now_us=now_us))
         self.enter(
             host,
             lambda core: core.persisted(state.ceiling, hold_us=state.hold_us, in_force=state.voters, now_us=now_us),

@@ -7,7 +7,7 @@ from kingd.core.election import Core
 from kingd.core.settings import Settings, Voters
 from kingd.core.timing import NEVER
 from kingd.core.wire.endpoint import Endpoint
-from kingd.core.wire.message import Datagram, NodeId, Role, Term
+from kingd.core.wire.message import Datagram, Ineligible, NodeId, Role, Term
 from kingd.core.wire.repeats import Repeats
 
 DISK_US = 1_000
@@ -56,6 +56,7 @@ class Host:
     term: Term = Term(0)
     hold_us: int = 0
     voters: Voters | None = None
+    maintenance_until_us: int = 0  # in real time; 0: never
     port: int = PORT
     _endpoint: Endpoint | None = None  # as last asked for
     paused_until_us: int = 0
@@ -87,6 +88,20 @@ class Host:
         if self._endpoint is None or self._endpoint.port != self.port:
             self._endpoint = Endpoint(f"10.0.0.{self.index}", self.port, "sim0")
         return self._endpoint
+
+    def begin_anew(self) -> None:
+        """A new process knows nothing of what the former one was about."""
+        self.backlog.clear()
+        self.pending_disk.clear()
+        self.paused_until_us = self.busy_until_us = 0
+        self.unwritable = False
+        self.repeats = Repeats()
+
+    def unfit_at(self, real_us: int) -> dict[Ineligible, int]:
+        """What a session that starts now knows from the disk: until when it may not lead, by its own clock."""
+        if self.maintenance_until_us <= real_us:
+            return {}
+        return {Ineligible.MAINTENANCE: self.clock.read(self.maintenance_until_us)}
 
     def write(self, state: Persist) -> None:
         """Durable from now on. As `daemon/store.py`: nothing is ever lowered."""

@@ -8,11 +8,11 @@ from collections.abc import Callable
 
 from kingd.core.effect import Event, EventKind
 from kingd.core.rules import timers
-from kingd.core.rules.eligibility import ineligible_reason
+from kingd.core.rules.eligibility import ineligible
 from kingd.core.rules.voters import majority
 from kingd.core.state.node import Node
 from kingd.core.timing import MS, SECOND, promise_us
-from kingd.core.wire.message import Ballot, Reason, Role
+from kingd.core.wire.message import Ballot, Ineligible, Reason, Role
 from kingd.sim.cluster import Cluster
 from kingd.sim.exclusion import says_it_leads
 from kingd.sim.host import Host
@@ -168,7 +168,10 @@ def ballot(among: list[Host]) -> Ballot | None:
 def abstains_us(host: Host) -> int:
     """How long a step-down still keeps it from leading, or others from preempting it."""
     node = host.core.node if host.core else None
-    return max(0, node.orders.abstain_until_us - node.now_us, node.orders.keeps_until_us - node.now_us) if node else 0
+    if node is None:
+        return 0
+    until_us = max(node.orders.unfit.get(Ineligible.STEP_DOWN, 0), node.orders.keeps_until_us)
+    return max(0, until_us - node.now_us)
 
 
 def pending(cluster: Cluster) -> str:
@@ -187,8 +190,8 @@ def _describe(node: Node, cluster: Cluster) -> str:
         return f"{of.term}.{names.get(of.node, format(of.node, 'x'))}"
 
     words = [f"{node.role.name} priority={node.priority} why={node.news.why.word}"]
-    if ineligible_reason(node):
-        words.append(f"ineligible={ineligible_reason(node)}")
+    if why := ineligible(node):
+        words.append(f"ineligible={why.word}")
     live = (
         f" for {(promise.until_us - now_us) // MS} ms" if promise.is_live(now_us) and promise.until_us < 1 << 61 else ""
     )

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from kingd.core.wire import layout
 from kingd.core.wire.codec import DATAGRAM_SIZE_MAX, DATAGRAM_SIZE_MIN, SIZE_MIN, VERSION, prologue
-from kingd.core.wire.message import Reason, Role
+from kingd.core.wire.message import Ineligible, Reason, Role
 from kingd.daemon.refusals import MEANINGS
 
 PORT = 5466
@@ -32,6 +32,7 @@ def tables() -> str:
     lines += _table("LEAST", {f"[{kind}]": str(size) for kind, size in SIZE_MIN.items()})
     lines += _table("ROLES", {f"[{role:d}]": _string(role.name.lower()) for role in Role})
     lines += _table("REASONS", {f"[{reason:d}]": _string(reason.word) for reason in Reason})
+    lines += _table("INELIGIBLE", {f"[{why:d}]": _string(why.word) for why in Ineligible})
     lines += _table("TYPES", {f"[{kind}]": _string(body.name) for kind, body in layout.BODIES.items()})
     lines += _table("BITS", {name: "{ " + ", ".join(map(_string, bits)) + " }" for name, bits in layout.BITS.items()})
     lines += _table("MEANINGS", {_key(reason): _string(MEANINGS[reason]) for reason in _REFUSED})

@@ -32,7 +32,7 @@ from scapy.packet import Packet, bind_bottom_up, bind_layers
 
 from kingd.core.wire import layout
 from kingd.core.wire.codec import SIZE_MIN, VERSION
-from kingd.core.wire.message import Reason, Role
+from kingd.core.wire.message import Ineligible, Reason, Role
 from kingd.core.wire.seal import MAC_SIZE, Seal, cluster_id
 
 PORT = 5466
@@ -41,6 +41,7 @@ _KEY_AT, _LENGTH_AT = HEADER_SIZE - 3, slice(6, 8)
 _HEADER_DEFAULTS = {"magic": b"Kg", "version": VERSION, "cluster": cluster_id("default"), "sequence": 1}
 ROLES = {int(role): role.name.lower() for role in Role}
 REASONS = {int(reason): reason.word for reason in Reason}
+INELIGIBLE = {int(why): why.word for why in Ineligible}
 
 
 def _bits(name: str, default: int, size: int) -> Any:
@@ -55,6 +56,7 @@ _MAKERS: dict[str, Callable[[str, Any], Any]] = {
     "flag": ByteField,
     "reason": lambda name, default: ByteEnumField(name, default, REASONS),
     "role": lambda name, default: ByteEnumField(name, default, ROLES),
+    "ineligible": lambda name, default: ByteEnumField(name, default, INELIGIBLE),
     "u16": ShortField,
     "bits16": lambda name, default: _bits(name, default, 16),
     "u32": IntField,
@@ -164,6 +166,8 @@ def _value(kind: str, value: Any, name: str) -> Any:
             return [bit for number, bit in enumerate(layout.BITS[name]) if int(value) >> number & 1]
         case "role":
             return ROLES.get(value, value)
+        case "ineligible":
+            return INELIGIBLE.get(value, value)
         case "reason":
             return REASONS.get(value, value)
         case "text":

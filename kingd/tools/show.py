@@ -175,7 +175,7 @@ class _Routine:
             case Heartbeat():
                 said: object = header.leader, body.lonely, body.alive
             case Announce():
-                said = header.role, header.leader, header.priority, header.eligible, body
+                said = header.role, header.leader, header.priority, header.eligible, header.ineligible, body
             case Ping(heard=heard):
                 said = heard
             case _:

@@ -144,7 +144,8 @@ class _Words:
 
     def _announce(self, body: Announce) -> str:
         header = self._header
-        may = "" if header.eligible else ", may not lead now"
+        why = f" ({header.ineligible.word})" if header.ineligible else ""
+        may = "" if header.eligible else f", may not lead now{why}"
         tags = "".join(f", {key}={value}" for key, value in body.tags)
         state = {Role.JOINING: "it is joining", Role.CANDIDATE: "it asks to lead"}.get(header.role, self._state())
         return f"is here: {body.name}, priority {header.priority}{may}, kingd {body.version}{tags}; {state}"

@@ -43,6 +43,17 @@ local REASONS = {
     [13] = "maintenance",
     [14] = "priority-changed",
 }
+local INELIGIBLE = {
+    [0] = "unsaid",
+    [1] = "duplicate-id",
+    [2] = "stopping",
+    [3] = "maintenance",
+    [4] = "priority-0",
+    [5] = "step-down",
+    [6] = "state-not-writable",
+    [7] = "check-failed",
+    [8] = "check-pending",
+}
 local TYPES = {
     [1] = "ANNOUNCE",
     [2] = "HEARTBEAT",
@@ -102,7 +113,7 @@ local HEADER = {
     { "role", "role" },
     { "key", "u8" },
     { "mode", "bits8" },
-    { "reserved2", "u8" },
+    { "ineligible", "ineligible" },
 }
 local BODIES = {
     [1] = {
@@ -280,7 +291,8 @@ local BODIES = {
 
 local proto = Proto("kingd", "kingd leader election")
 local SIZES = {
-    magic = 2, u8 = 1, bits8 = 1, flag = 1, reason = 1, role = 1, u16 = 2, bits16 = 2, u32 = 4, digest = 4, u64 = 8, id = 8,
+    magic = 2, u8 = 1, bits8 = 1, flag = 1, reason = 1, role = 1, ineligible = 1, u16 = 2, bits16 = 2, u32 = 4, digest = 4,
+    u64 = 8, id = 8,
 }
 local HEADER_SIZE, MAC_SIZE = 108, 16
 local AT = { version = 2, type = 3, length = 6, source = 16, session = 32, sequence = 48, leader_term = 56, role = 104, key = 105 }
@@ -297,6 +309,8 @@ local function declare(path, kind)
         known[path] = ProtoField.uint8(path, name, base.DEC, REASONS)
     elseif kind == "role" then
         known[path] = ProtoField.uint8(path, name, base.DEC, ROLES)
+    elseif kind == "ineligible" then
+        known[path] = ProtoField.uint8(path, name, base.DEC, INELIGIBLE)
     elseif kind == "u8" and name == "type" then
         known[path] = ProtoField.uint8(path, name, base.DEC, TYPES)
     elseif kind == "u8" then

@@ -93,6 +93,8 @@ def view(node: JsonObject, *, leader: str | None, ok: bool = True, rtt_ms: float
         "leader": leader,
         "term": 12,
         "ok": ok,
+        "eligible": True,
+        "ineligible_reason": None,
         "rtt_ms": rtt_ms,
     }
 

@@ -125,6 +125,9 @@ SCENARIOS: dict[int, tuple[str, str]] = {
     104: ("mutual_drain", ""),
     105: ("orphan_ring", ""),
     106: ("mutants", ""),
+    107: ("unfit_leader", ""),
+    108: ("all_unfit", ""),
+    109: ("maintenance", ""),
 }
 
 # Those that two candidates and a few voters can show: every order of their events is explored.

@@ -4,7 +4,7 @@ import pytest
 
 from kingd.core.effect import EventKind
 from kingd.core.timing import MS, SECOND
-from kingd.core.wire.message import Role
+from kingd.core.wire.message import Ineligible, Role
 from tests.scenarios.world import (
     SEEDS,
     agrees_on,
@@ -164,11 +164,11 @@ def test_085_slow_disk(seed: int) -> None:
 def test_086_disk_that_cannot_be_written(seed: int) -> None:
     cluster = settled(100, 90, 80, seed=seed)
     leader = cluster.hosts[0]
-    cluster.enter(leader, lambda core: core.set_unfit("state-not-writable", now_us=cluster.now_us))
+    cluster.enter(leader, lambda core: core.set_unfit(Ineligible.STATE_NOT_WRITABLE, now_us=cluster.now_us))
     agrees_on(cluster, "box2", within_s=2)
     cluster.run(10 * SECOND)
     assert leader.role is Role.FOLLOWER
-    cluster.enter(leader, lambda core: core.set_unfit("", now_us=cluster.now_us))
+    cluster.enter(leader, lambda core: core.set_unfit(Ineligible.STATE_NOT_WRITABLE, until_us=0, now_us=cluster.now_us))
     agrees_on(cluster, "box1", within_s=5)
 
 

@@ -24,6 +24,7 @@ def header_of(header: Header) -> dict[str, Any]:
         "wanted": f"{header.wanted:08x}",
         "role": header.role.name.lower(),
         "mode": ["eligible"] * header.eligible + ["recovering"] * header.recovering,
+        "ineligible": header.ineligible.word,
         "key": header.key_id,
     }
 

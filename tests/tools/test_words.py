@@ -2,6 +2,7 @@
 
 import itertools
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -16,6 +17,7 @@ from kingd.core.wire.message import (
     Grant,
     Header,
     Heartbeat,
+    Ineligible,
     NodeId,
     Obituary,
     Ready,
@@ -61,6 +63,14 @@ def headings(story: Sequence[tuple[float, Datagram]]) -> list[str]:
 @given(datagrams)
 def test_whatever_is_said_has_a_sentence_that_is_safe_to_print(datagram: Datagram) -> None:
     assert sentence(datagram, Names()).isprintable()
+
+
+def test_announcement_says_why_one_may_not_lead() -> None:
+    datagram = said(A, Announce(name="a", version="1", interval_ms=1000))
+    cases = {Ineligible.MAINTENANCE: "may not lead now (maintenance)", Ineligible.UNSAID: "may not lead now,"}
+    for why, words in cases.items():
+        header = replace(datagram.header, eligible=False, ineligible=why)
+        assert words in sentence(Datagram(header, datagram.body), NAMES)
 
 
 @pytest.mark.parametrize("body", BODIES, ids=IDS)

@@ -12,7 +12,7 @@ from scapy.packet import Raw
 from scapy.utils import RawPcapWriter
 
 from kingd.core.wire import layout
-from kingd.core.wire.message import Reason, Role
+from kingd.core.wire.message import Ineligible, Reason, Role
 
 DISSECTOR = Path(__file__).parents[2] / "packaging" / "wireshark" / "kingd.lua"
 _LINKTYPE_RAW = 101
@@ -85,6 +85,8 @@ def _value(shown: dict[str, Any], path: str, name: str, kind: str) -> Any:
             return [bit for bit in layout.BITS[name] if _is_set(shown[f"{path}_tree"][f"{path}.{bit}"])]
         case "role":
             return Role(int(value)).name.lower()
+        case "ineligible":
+            return Ineligible(int(value)).word
         case "reason":
             return Reason(int(value)).word
         case _:

@@ -24,6 +24,7 @@ from kingd.core.wire.message import (
     Grant,
     Header,
     Heartbeat,
+    Ineligible,
     NodeId,
     Probe,
     ProbeAck,
@@ -83,6 +84,7 @@ class Peer:
     leader: Ballot = NO_BALLOT
     floor: Ballot = NO_BALLOT
     eligible: bool = True
+    ineligible: Ineligible = Ineligible.UNSAID
     voters: VoterList = NO_VOTERS
     wanted: int = 0  # digest of its configuration's list; 0: that of `voters`
     recovering: bool = False
@@ -120,7 +122,8 @@ class Peer:
             floor=self.floor,
             priority=self.priority,
             role=Role.CANDIDATE if asks else self.role,
-            eligible=self.eligible,
+            eligible=self.eligible and not self.ineligible,
+            ineligible=self.ineligible,
             voters=self.voters,
             wanted=self.wanted or self.voters.digest,
             recovering=self.recovering,
@@ -148,6 +151,7 @@ class Bench:
         in_force: Voters | None = None,
         has_disk: bool = True,
         has_link: bool = True,
+        unfit: dict[Ineligible, int] | None = None,
         **changes: object,
     ) -> None:
         voters = settings_voters(changes)
@@ -166,6 +170,7 @@ class Bench:
             ceiling=Term(ceiling),
             hold_us=hold_us,
             in_force=in_force,
+            unfit=unfit,
         )
         self.perform(self.core.links_changed(1 if has_link else 0, now_us=self.now_us))
 

@@ -17,6 +17,7 @@ from kingd.core.wire.message import (
     Grant,
     Header,
     Heartbeat,
+    Ineligible,
     NodeId,
     Obituary,
     Offer,
@@ -257,6 +258,20 @@ def test_flags_and_mode_bits() -> None:
     data = encode(Datagram(header, Pong(echo=1)), SEAL)
     assert (data[4:6].hex(), data[104:108].hex()) == ("0001", "04000000")
     assert read(data).header == header
+
+
+@pytest.mark.parametrize("why", Ineligible)
+def test_why_one_may_not_lead_is_the_last_byte_of_the_header(why: Ineligible) -> None:
+    header = replace(HEADER, eligible=False, ineligible=why)
+    data = encode(Datagram(header, Pong(echo=1)), SEAL)
+    assert data[104:108] == bytes([Role.FOLLOWER, 0, 2, why])
+    assert read(data).header == header
+
+
+def test_reason_of_a_later_version_is_one_that_was_not_said() -> None:
+    data = encode(Datagram(replace(HEADER, eligible=False), Pong(echo=1)), SEAL)[:-MAC_SIZE]
+    later = SEAL.close(data[:107] + bytes([200]) + data[108:])
+    assert (read(later).header.eligible, read(later).header.ineligible) == (False, Ineligible.UNSAID)
 
 
 # -- the checksum (the signature: test_seal.py)

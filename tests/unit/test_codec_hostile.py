@@ -1,5 +1,7 @@
 """Whatever comes, the codec reads it or refuses it; and what it reads and writes is not larger than it may be."""
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
@@ -18,6 +20,7 @@ from kingd.core.wire.message import (
     Grant,
     Header,
     Heartbeat,
+    Ineligible,
     NodeId,
     Obituary,
     Offer,
@@ -112,6 +115,7 @@ headers = st.builds(
     recovering=st.booleans(),
     multicast=st.booleans(),
 )
+headers |= st.builds(replace, headers, eligible=st.just(False), ineligible=st.sampled_from(Ineligible))
 datagrams = st.builds(Datagram, headers, bodies)
 
 

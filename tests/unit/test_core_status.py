@@ -6,7 +6,7 @@ import pytest
 
 from kingd.core.effect import EventKind
 from kingd.core.timing import MS, SECOND
-from kingd.core.wire.message import Announce, Claim, Heartbeat, Reason, Role
+from kingd.core.wire.message import Announce, Claim, Heartbeat, Ineligible, Reason, Role
 from tests.unit.scripted import Bench, Peer
 
 # -- honesty after a stall: asked before any timer has fired
@@ -160,7 +160,7 @@ def test_time_that_is_left_of_a_step_down_is_told() -> None:
     other = Peer(node=60, priority=10)
     bench.become_leader(other)
     assert bench.core.status(bench.now_us).ineligible_us is None
-    bench.node.orders.abstain_until_us = bench.now_us + 42 * SECOND
+    bench.node.orders.set_unfit(Ineligible.STEP_DOWN, bench.now_us + 42 * SECOND)
     status = bench.core.status(bench.now_us + 2 * SECOND)
     assert (status.ineligible_reason, status.ineligible_us) == ("step-down", 40 * SECOND)
 
@@ -190,12 +190,12 @@ def test_reload_keeps_leadership_and_tells_the_new_priority_at_once() -> None:
 
 def test_086_node_that_cannot_write_follows_and_does_not_lead() -> None:
     bench = Bench()
-    bench.perform(bench.core.set_unfit("state-not-writable", now_us=bench.now_us))
+    bench.perform(bench.core.set_unfit(Ineligible.STATE_NOT_WRITABLE, now_us=bench.now_us))
     bench.meet(Peer(node=60, priority=10))
     bench.advance_ms(5000)
     assert bench.sent(Claim) == []
     assert bench.core.status(bench.now_us).ineligible_reason == "state-not-writable"
-    bench.perform(bench.core.set_unfit("", now_us=bench.now_us))
+    bench.perform(bench.core.set_unfit(Ineligible.STATE_NOT_WRITABLE, until_us=0, now_us=bench.now_us))
     bench.advance_ms(2000)
     assert bench.sent(Claim)
 
@@ -203,6 +203,6 @@ def test_086_node_that_cannot_write_follows_and_does_not_lead() -> None:
 def test_086_leader_that_becomes_unfit_stands_aside() -> None:
     bench = Bench()
     bench.advance_ms(600)
-    bench.perform(bench.core.set_unfit("state-not-writable", now_us=bench.now_us))
+    bench.perform(bench.core.set_unfit(Ineligible.STATE_NOT_WRITABLE, now_us=bench.now_us))
     assert bench.leader_name() is None
     assert bench.told()[-1].reason is Reason.CHECK_FAILED

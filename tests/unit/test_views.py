@@ -17,7 +17,14 @@ ME = Peer(node=NodeId(1), name="me", priority=90, endpoint=None)
 
 def row(name: str, leader: str, *, ok: bool = True) -> SurveyRow:
     return SurveyRow(
-        node=NodeId(1), name=name, priority=1, leader_name=leader, term=Term(3), rtt_us=800 if ok else None
+        node=NodeId(1),
+        name=name,
+        priority=1,
+        leader_name=leader,
+        term=Term(3),
+        rtt_us=800 if ok else None,
+        eligible=True,
+        ineligible_reason=None,
     )
 
 
@@ -65,7 +72,17 @@ def test_survey_agrees_when_all_that_answered_name_the_same(rows: tuple[SurveyRo
 def test_silent_member_in_a_survey() -> None:
     nodes = views.survey(Surveyed(1, (row("b", "", ok=False),)))["nodes"]
     assert nodes == [
-        {"id": "0" * 15 + "1", "name": "b", "priority": 1, "leader": None, "term": 3, "ok": False, "rtt_ms": None}
+        {
+            "id": "0" * 15 + "1",
+            "name": "b",
+            "priority": 1,
+            "leader": None,
+            "term": 3,
+            "ok": False,
+            "eligible": True,
+            "ineligible_reason": None,
+            "rtt_ms": None,
+        }
     ]
 
 

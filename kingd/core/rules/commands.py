@@ -8,14 +8,14 @@ from dataclasses import replace
 from kingd.core.effect import Draining, EventKind, HandedOver
 from kingd.core.problems import Ambiguous, NobodyReady, NotEligible, NotKnown, NotLeading, StepDownError
 from kingd.core.rules import becoming, claiming, pre_voting, transfer, voters
-from kingd.core.rules.eligibility import is_eligible
-from kingd.core.rules.publishing import event, peer
+from kingd.core.rules.eligibility import ineligible, is_eligible, must_not_lead
+from kingd.core.rules.publishing import event, peer, tell_of_eligibility
 from kingd.core.settings import Settings
 from kingd.core.state.members import Member
 from kingd.core.state.node import Node
 from kingd.core.state.roles import Leader
 from kingd.core.timing import NEVER
-from kingd.core.wire.message import NOBODY, Reason, Role
+from kingd.core.wire.message import NOBODY, Ineligible, Reason, Role
 
 _ISOLATED_AFTER_BEATS = 4
 
@@ -36,31 +36,25 @@ def configure(node: Node, settings: Settings) -> None:
 
 def _on_priority_changed(node: Node) -> None:
     node.backoff.succeed()
-    _abandon_claim_if_ineligible(node)
+    _mind_eligibility(node)
     if not isinstance(node.state, Leader):
         pre_voting.arm_preempting(node)
-    elif node.priority == 0:
-        _stand_aside(node, Reason.PRIORITY_CHANGED)
-    else:
+    elif node.priority:
         becoming.beat(node, node.state)
 
 
-def set_unfit(node: Node, why: str) -> None:
-    node.orders.unfit = why
-    _abandon_claim_if_ineligible(node)
-    if why and node.role is Role.LEADER:
-        _stand_aside(node, Reason.CHECK_FAILED)
+def set_unfit(node: Node, why: Ineligible, until_us: int) -> None:
+    node.orders.set_unfit(why, until_us)
+    if node.role is not Role.JOINING:
+        node.rounds.announce_by(node.now_us)
+    _mind_eligibility(node)
 
 
-def _abandon_claim_if_ineligible(node: Node) -> None:
+def _mind_eligibility(node: Node) -> None:
+    """It may have changed, by whichever order."""
     if node.campaign is not None and node.role is not Role.LEADER and not is_eligible(node):
         claiming.abandon(node)
-
-
-def _stand_aside(node: Node, reason: Reason, *, leaving: bool = False) -> None:
-    """Not this node any more: in favour of the next one, or of nobody."""
-    if not transfer.begin(node, reason, leaving=leaving):
-        transfer.resign(node, reason, leaving=leaving)
+    transfer.mind_eligibility(node)
 
 
 def step_down(node: Node, *, to: str | None, for_us: int) -> None:
@@ -98,7 +92,7 @@ def drained(node: Node) -> None:
     if drain is None or drain.done:
         return
     drain.done = True
-    if not transfer.begin(node, drain.reason, to=drain.to, keep_us=drain.keep_us) and not is_eligible(node):
+    if not transfer.begin(node, drain.reason, to=drain.to, keep_us=drain.keep_us) and must_not_lead(node):
         transfer.resign(node, drain.reason)
 
 
@@ -126,7 +120,8 @@ def stop(node: Node) -> None:
     node.out.append(event(node, EventKind.STOPPING, former_role=node.role, former=node.leader.node))
     node.orders.stopping = True
     if node.role is Role.LEADER:
-        _stand_aside(node, Reason.LEADER_LEFT, leaving=True)
+        if not transfer.begin(node, Reason.LEADER_LEFT, leaving=True):
+            transfer.resign(node, Reason.LEADER_LEFT, leaving=True)
         return
     claiming.abandon(node)
     if not node.namesake.is_there:
@@ -141,6 +136,8 @@ def _has_resigned(node: Node) -> bool:
 def settle(node: Node) -> None:
     """After each step: whether what was ordered is done now."""
     orders = node.orders
+    if orders.started:
+        orders.tell_unfit(tell_of_eligibility(node, node.id, orders.told_unfit, ineligible(node)))
     if orders.stopping and not orders.stopped and orders.stop_at_us == NEVER and _has_resigned(node):
         orders.end(node.now_us)
     drain = node.drain

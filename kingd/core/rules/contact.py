@@ -5,7 +5,7 @@ claims to have."""
 
 from kingd.core.effect import EventKind
 from kingd.core.rules import challenging, line, saying, survey
-from kingd.core.rules.publishing import tell_of
+from kingd.core.rules.publishing import tell_of, tell_of_eligibility
 from kingd.core.scale import MEMBERS_MAX, announce_us
 from kingd.core.state.members import Member, State
 from kingd.core.state.node import Node
@@ -256,7 +256,9 @@ def _verify(node: Node, datagram: Datagram, ack: ProbeAck, source: Endpoint) -> 
             declare_gone(node, other, EventKind.MEMBER_DEAD, Reason.LEADER_CRASHED)
     line.look_again(node)
     if former is None or former.state is not State.ALIVE:
-        tell_of(node, EventKind.MEMBER_JOINED, member, Reason.JOINED)
+        tell_of(node, EventKind.MEMBER_JOINED, member.node, Reason.JOINED)
+    told_unfit = None if former is None else former.told_unfit
+    member.told_unfit = tell_of_eligibility(node, member.node, told_unfit, member.ineligible)
     return member
 
 
@@ -276,13 +278,13 @@ def revive(node: Node, member: Member) -> None:
     if member.state is State.DEAD:
         member.state = State.ALIVE
         node.detector.heard_again(member.session, node.now_us)
-        tell_of(node, EventKind.MEMBER_JOINED, member, Reason.JOINED)
+        tell_of(node, EventKind.MEMBER_JOINED, member.node, Reason.JOINED)
 
 
 def sweep(node: Node) -> None:
     # Who has just come, be it they or we, did not know how rarely the members of so large a cluster announce themselves.
     for member in node.members.bury(node.now_us, interval_us=node.scale.announce_us):
-        tell_of(node, EventKind.MEMBER_DEAD, member, Reason.LEADER_TIMEOUT)
+        tell_of(node, EventKind.MEMBER_DEAD, member.node, Reason.LEADER_TIMEOUT)
     node.strangers.forget(node.now_us)
     node.succession.forget(node.now_us)
     heard_of = node.members.heard_of()
@@ -296,4 +298,4 @@ def sweep(node: Node) -> None:
 def declare_gone(node: Node, member: Member, kind: EventKind, reason: Reason) -> None:
     if member.state is State.ALIVE:
         member.state = State.LEFT if kind is EventKind.MEMBER_LEFT else State.DEAD
-        tell_of(node, kind, member, reason)
+        tell_of(node, kind, member.node, reason)

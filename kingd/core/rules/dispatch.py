@@ -21,6 +21,7 @@ from kingd.core.rules import (
     voting,
     will,
 )
+from kingd.core.rules.publishing import tell_of_eligibility
 from kingd.core.state.members import Member, State
 from kingd.core.state.node import TERM_JUMP_MAX, TERM_MAX, Node
 from kingd.core.timing import MS
@@ -114,6 +115,7 @@ def _note(node: Node, member: Member, datagram: Datagram, source: Endpoint) -> N
     leading.note_rival(node, member, header)
     lists = (member.voters, member.wanted)
     member.update(header, source=source, now_us=node.now_us)
+    member.told_unfit = tell_of_eligibility(node, member.node, member.told_unfit, member.ineligible)
     if lists != (member.voters, member.wanted):
         voters.step(node)
     _learn_terms(node, member)

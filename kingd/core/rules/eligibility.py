@@ -1,26 +1,29 @@
-"""Whether a node may lead at this moment, and why not."""
+"""Whether a node may lead at this moment, and why not: the one place that decides it."""
 
 from kingd.core.state.node import Node
 from kingd.core.state.roles import Leader
+from kingd.core.wire.message import Ineligible
 
 
-def ineligible_reason(node: Node) -> str | None:
-    """Why this node must not lead now, or None."""
+def ineligible(node: Node) -> Ineligible | None:
+    """Why this node may not lead now, or None. Of several reasons the first counts."""
+    found = node.orders.unfit_at(node.now_us)
     if node.namesake.is_there:
-        return "duplicate-id"
+        found.append(Ineligible.DUPLICATE_ID)
     if node.priority == 0:
-        return "priority-0"
-    if node.orders.stopping:
-        return "stopping"
-    if node.now_us < node.orders.abstain_until_us:
-        return "step-down"
-    if node.orders.unfit:
-        return node.orders.unfit
-    return "state-not-writable" if _waits_for_disk(node) else None
+        found.append(Ineligible.PRIORITY_0)
+    if _waits_for_disk(node):
+        found.append(Ineligible.STATE_NOT_WRITABLE)
+    return min(found, default=None)
 
 
 def is_eligible(node: Node) -> bool:
-    return ineligible_reason(node) is None
+    return ineligible(node) is None
+
+
+def must_not_lead(node: Node) -> bool:
+    """Not even if nobody else may."""
+    return (why := ineligible(node)) is not None and not why.may_stay
 
 
 def can_claim(node: Node) -> bool:

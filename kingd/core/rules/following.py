@@ -134,7 +134,7 @@ def is_same_beat(
         and source == leader.endpoint
         and header.leader == leader.leader == node.promise.led
         and (header.floor, header.priority, header.role) == (leader.floor, leader.priority, leader.role)
-        and header.eligible == leader.eligible
+        and (header.eligible, header.ineligible) == (leader.eligible, leader.ineligible)
         and (body.alive == leader.alive or _is_only_count(node, state, body))
         and leader.state is State.ALIVE
         and (node.priority <= leader.priority or state.preempt_at_us != NEVER)  # else this may be the moment to preempt

@@ -20,6 +20,7 @@ def on_heartbeat_time(node: Node) -> None:
     if becoming.is_lonely(node):
         contact.look_for_contact(node)
     becoming.beat(node, leader)
+    transfer.mind_eligibility(node)
 
 
 def _had_time_to_meet(node: Node) -> bool:

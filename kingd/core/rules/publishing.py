@@ -8,7 +8,7 @@ from kingd.core.effect import Event, EventKind, Peer
 from kingd.core.state.members import Member
 from kingd.core.state.node import Node
 from kingd.core.timing import NEVER
-from kingd.core.wire.message import NOBODY, NodeId, Reason, Role
+from kingd.core.wire.message import NOBODY, Ineligible, NodeId, Reason, Role
 
 # Reasons with which a leader goes on purpose.
 _PLANNED = (
@@ -19,7 +19,10 @@ _PLANNED = (
     Reason.PRIORITY_CHANGED,
     Reason.OVERLAP_RESOLVED,
     Reason.CHECK_FAILED,
+    Reason.MAINTENANCE,
 )
+# Why a node may not lead, where that is an event of its own.
+_TOLD = {Ineligible.MAINTENANCE: EventKind.MAINTENANCE, Ineligible.CHECK_FAILED: EventKind.CHECK_FAILED}
 
 
 class Publisher:
@@ -63,7 +66,8 @@ def event(
     former_role: Role,
     former: NodeId,
     reason: Reason | None = None,
-    member: Member | None = None,
+    member: NodeId = NOBODY,
+    on: bool | None = None,
 ) -> Event:
     return Event(
         kind=kind,
@@ -73,13 +77,25 @@ def event(
         leader=peer(node, node.leader.node),
         previous_leader=peer(node, former),
         reason=node.news.why if reason is None else reason,
-        member=None if member is None else peer(node, member.node),
+        member=peer(node, member),
+        on=on,
     )
 
 
-def tell_of(node: Node, kind: EventKind, member: Member, reason: Reason) -> None:
-    """A member came or went."""
-    node.out.append(event(node, kind, former_role=node.role, former=node.leader.node, reason=reason, member=member))
+def tell_of(node: Node, kind: EventKind, who: NodeId, reason: Reason, *, on: bool | None = None) -> None:
+    """Of a member: it came or went; or of any node: whether it may lead."""
+    led = node.leader.node
+    node.out.append(event(node, kind, former_role=node.role, former=led, reason=reason, member=who, on=on))
+
+
+def tell_of_eligibility(node: Node, who: NodeId, told: Ineligible | None, why: Ineligible | None) -> Ineligible | None:
+    """That node, perhaps this one, may not lead because of `why`, and users were last told of `told`. What they are told of
+    now. (One that stops may come back as it was.)"""
+    now = told if why is Ineligible.STOPPING else why if why in _TOLD else None
+    for each, on in ((told, False), (now, True)):
+        if each is not None and told is not now:
+            tell_of(node, _TOLD[each], who, each.reason, on=on)
+    return now
 
 
 def me(node: Node) -> Peer:

@@ -1,12 +1,12 @@
 """How a node speaks: the header that says what it is at this moment, and to whom a body goes. docs/protocol.md 3.1."""
 
 from kingd.core.effect import Multicast, Send
-from kingd.core.rules.eligibility import is_eligible
+from kingd.core.rules.eligibility import ineligible
 from kingd.core.settings import digest_of
 from kingd.core.state.members import Member
 from kingd.core.state.node import Node
 from kingd.core.wire.endpoint import Endpoint
-from kingd.core.wire.message import NO_SESSION, NOBODY, Body, Datagram, Header, NodeId, SessionId
+from kingd.core.wire.message import NO_SESSION, NOBODY, Body, Datagram, Header, Ineligible, NodeId, SessionId
 
 
 def send(node: Node, body: Body, to: Member) -> int:
@@ -49,7 +49,8 @@ def header(
         floor=node.promise.floor,
         priority=node.priority,
         role=node.role,
-        eligible=is_eligible(node),
+        eligible=(why := ineligible(node)) is None,
+        ineligible=why or Ineligible.UNSAID,
         voters=node.voters.id,
         wanted=digest_of(node.settings.voters),
         recovering=node.is_recovering,

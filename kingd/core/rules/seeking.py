@@ -1,10 +1,10 @@
 """A node without a leader: it listens (joining), leaves it to the better ones, then claims. docs/protocol.md 4.4."""
 
 from kingd.core.rules import becoming, claiming, contact, following, line, quorum
-from kingd.core.rules.eligibility import is_eligible
+from kingd.core.rules.eligibility import is_eligible, must_not_lead
 from kingd.core.state.node import Node
 from kingd.core.state.roles import Joining, Seeking
-from kingd.core.wire.message import NO_BALLOT, Role
+from kingd.core.wire.message import NO_BALLOT, Reason, Role
 
 
 def on_join_time(node: Node) -> None:
@@ -37,7 +37,7 @@ def on_seek_time(node: Node) -> None:
         # It has run out, as those of hundreds to the same candidate. Few may duel: that costs them a round trip.
         state.put_off(node.promise.until_us + line.turn_us(node))
         node.promise.release()
-    elif not is_eligible(node):
+    elif must_not_lead(node) or not (is_eligible(node) or _led_last(node)):
         state.put_off(node.now_us + node.timing.leader_timeout_us)
     elif node.hears_foreign_leader() and not node.foreign.lonely:
         becoming.back_off(node)  # somebody leads, and is being probed
@@ -47,6 +47,11 @@ def on_seek_time(node: Node) -> None:
         state.put_off(node.now_us + 2 * node.timing.round_trip_us)  # who is there by then is asked
     else:
         claiming.start(node, node.news.why, ticket=state.inherited)
+
+
+def _led_last(node: Node) -> bool:
+    """It stalled, and asks whether it still leads: who may lead now has claimed meanwhile, or does."""
+    return node.news.why is Reason.STALLED
 
 
 def _await_promised(node: Node, state: Seeking) -> None:

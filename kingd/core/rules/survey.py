@@ -3,6 +3,7 @@ not ok. Of many members some are asked after the others: 450 answers at once wou
 
 from kingd.core.effect import Surveyed, SurveyRow
 from kingd.core.rules import saying
+from kingd.core.rules.eligibility import ineligible, is_eligible
 from kingd.core.rules.publishing import peer, rivals
 from kingd.core.state.members import Member, State
 from kingd.core.state.node import Node
@@ -10,7 +11,7 @@ from kingd.core.state.pending import Inquiry
 from kingd.core.state.request import Request
 from kingd.core.timing import MS
 from kingd.core.wire.endpoint import Endpoint
-from kingd.core.wire.message import Header, Report, Survey, Term
+from kingd.core.wire.message import Header, Report, Survey, Term, word_of
 
 _AFTER_US = (0, 150 * MS, 300 * MS, 500 * MS)
 _BATCH = 64
@@ -75,6 +76,8 @@ def on_report(node: Node, header: Header, report: Report) -> None:
         priority=header.priority,
         leader_name=report.leader_name,
         term=term,
+        eligible=header.eligible,
+        ineligible_reason=word_of(header.ineligible),
         rtt_us=rtt_us,
     )
     if not inquiry.waiting:
@@ -90,6 +93,8 @@ def _finish(node: Node, inquiry: Inquiry) -> None:
         priority=node.priority,
         leader_name=leader.name if leader else "",
         term=node.leader.term or node.promise.floor.term,
+        eligible=is_eligible(node),
+        ineligible_reason=word_of(ineligible(node)),
         rtt_us=0,
     )
     claimed = {rival.node: rival.leader.term for rival in rivals(node, node.now_us)}
@@ -105,5 +110,7 @@ def _silent(asked: Member, *, claims: Term | None) -> SurveyRow:
         priority=asked.priority,
         leader_name="" if claims is None else asked.name,
         term=claims or Term(0),
+        eligible=asked.eligible,
+        ineligible_reason=word_of(asked.ineligible),
         rtt_us=None,
     )

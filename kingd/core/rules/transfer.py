@@ -7,7 +7,7 @@ that meet, the outranked one starts at Resign."""
 
 from kingd.core.effect import EventKind
 from kingd.core.rules import becoming, challenging, claiming, contact, following, pre_voting, saying
-from kingd.core.rules.eligibility import is_eligible
+from kingd.core.rules.eligibility import ineligible, is_eligible, must_not_lead
 from kingd.core.state.members import Member, State
 from kingd.core.state.node import Node
 from kingd.core.state.pending import Drain, Prepared, Transfer, Yielded
@@ -18,6 +18,7 @@ from kingd.core.wire.message import NO_BALLOT, NO_SESSION, NOBODY, Ballot, Offer
 
 _GOODBYES = 3
 KEEP_MS_MAX = 0xFFFFFFFF
+_OFFERS_MAX = 6  # then it is half a minute
 
 
 # -- the leader
@@ -111,9 +112,24 @@ def on_offer_timer(node: Node) -> None:
         _nobody_takes_it(node, transfer)
 
 
+def mind_eligibility(node: Node) -> None:
+    """A leader that may not lead (any more) gives leadership to somebody who may. If nobody may, it goes all the same, unless
+    its reason lets it stay: then it looks again with each heartbeat, and ever later where what it offered was not taken."""
+    state, orders, why = node.state, node.orders, ineligible(node)
+    if why is None:
+        orders.offer_anew()
+    elif isinstance(state, Leader) and not (orders.stopping or state.transfer or state.drain):
+        if node.now_us < orders.offer_at_us and why.may_stay:
+            return
+        if begin(node, why.reason):
+            orders.put_off_offering(node.now_us + (node.timing.transfer_us << min(orders.offers, _OFFERS_MAX)))
+        elif not why.may_stay:
+            resign(node, why.reason)
+
+
 def _nobody_takes_it(node: Node, transfer: Transfer) -> None:
     """A planned stop goes on without a successor; a step-down leaves things as they are."""
-    if transfer.leaving or not is_eligible(node):
+    if transfer.leaving or must_not_lead(node):
         resign(node, transfer.reason, leaving=transfer.leaving)
 
 
@@ -250,7 +266,7 @@ def _take_over(node: Node, member: Member, message: Resign) -> None:
         return  # long spent, and only now here: who gave it away follows again, or leads
     if node.promise.floor > message.ballot and node.role is not Role.LEADER:
         return  # an old ticket: I have promised above it since
-    if not is_eligible(node) or node.role is Role.JOINING:
+    if node.role is Role.JOINING or (must_not_lead(node) if node.role is Role.LEADER else not is_eligible(node)):
         return
     held = node.promise.is_held_by(member.session)
     if node.role is not Role.LEADER and node.promise.is_live(node.now_us) and not held:
@@ -281,8 +297,7 @@ def meet_leader(node: Node, other: Member) -> None:
     if node.role is Role.LEADER:
         if node.in_quorum_mode:
             return  # the lease of one of the two is over, and it is about to notice
-        outranks = other.eligible and (other.voters.digest or other.rank < node.rank)
-        if outranks and node.transfer is None and node.campaign is None:
+        if node.transfer is None and node.campaign is None and _is_better(node, other):
             resign(node, Reason.OVERLAP_RESOLVED, to=other)
             node.news.end_overlap()
         return
@@ -297,6 +312,13 @@ def meet_leader(node: Node, other: Member) -> None:
         return
     claiming.resign_claim(node)
     following.follow(node, other, ballot, node.news.why)
+
+
+def _is_better(node: Node, other: Member) -> bool:
+    """To lead, of the two: not who is about to go."""
+    fitness = 0 if is_eligible(node) else 2 if must_not_lead(node) else 1
+    at_best = other.leads_at_best
+    return at_best[0] < 2 and (bool(other.voters.digest) or at_best < (fitness, node.rank))
 
 
 def say_goodbye(node: Node) -> None:

@@ -21,6 +21,7 @@ from kingd.core.wire.message import (
     Announce,
     Ballot,
     Header,
+    Ineligible,
     NodeId,
     Role,
     RosterEntry,
@@ -88,6 +89,8 @@ class Member:
     role: Role = Role.JOINING
     role_us: int = 0  # since when, as far as this node has heard
     eligible: bool = False
+    ineligible: Ineligible = Ineligible.UNSAID  # if not: why, as far as it said
+    told_unfit: Ineligible | None = None  # what users were told of that last
     voters: VoterList = NO_VOTERS
     wanted: int = 0  # digest of the one in its configuration
     voters_us: int = 0  # since when it has that list, as far as this node has heard
@@ -123,6 +126,11 @@ class Member:
         it."""
         return (-self.priority, self.node)
 
+    @property
+    def leads_at_best(self) -> tuple[int, tuple[int, int]]:
+        """Smaller is better, of two leaders that meet: who may lead, then who may stay, then the others; then by rank."""
+        return (0 if self.eligible else 1 if self.ineligible.may_stay else 2, self.rank)
+
     def is_announced(self, now_us: int) -> bool:
         """Five announcements in a row are not missing."""
         return now_us - self.heard_us <= MISSED_MAX * self.interval_us
@@ -142,7 +150,7 @@ class Member:
         self.priority = header.priority
         if self.role is not header.role:
             self.role, self.role_us = header.role, now_us
-        self.eligible = header.eligible
+        self.eligible, self.ineligible = header.eligible, header.ineligible
         if self.voters != header.voters:
             self.voters, self.voters_us = header.voters, now_us
         self.wanted = header.wanted
@@ -251,6 +259,7 @@ class Members:
                 priority=header.priority,
                 role=Role.FOLLOWER,  # as far as anybody knows
                 eligible=header.eligible,
+                ineligible=header.ineligible,
                 interval_us=interval_us,
                 asked_us=former.asked_us if former and former.session == header.session else -1,
             )

@@ -6,13 +6,18 @@ from dataclasses import dataclass, field
 
 from kingd.core.state.pending import Inquiry
 from kingd.core.timing import NEVER
+from kingd.core.wire.message import Ineligible
 
 
 @dataclass(slots=True)
 class Orders:
     """The newest of each kind counts."""
 
-    unfit: str = ""  # "" or why the driver says that this node must not lead ("state-not-writable" ...)
+    # Why it may not lead, each until when: by order of the operator or the driver, and after a step-down.
+    unfit: dict[Ineligible, int] = field(default_factory=dict)
+    told_unfit: Ineligible | None = None  # what users were told of that last
+    offers: int = 0  # how often it was offered to others in vain, since this node may not lead
+    offer_at_us: int = 0  # not again before
     drains: bool = False  # something here runs because this node leads, and is ended before a hand-over (draining)
     drain_told: bool = False  # what the driver was told last: whether to end it
     links: int = 0  # that are usable
@@ -21,7 +26,6 @@ class Orders:
     inquiry: Inquiry = field(default_factory=Inquiry)  # the survey under way
     stepping_down: bool = False  # users are to be told who took over
     abstain_for_us: int = 0  # of the step-down under way
-    abstain_until_us: int = 0  # after a step-down: does not lead until then
     offered_keep_us: int = 0
     keeps_until_us: int = 0  # chosen by name: resigns to nobody who only outranks it, until then
     stopping: bool = False
@@ -29,7 +33,27 @@ class Orders:
     stopped: bool = False  # goodbye was said: the driver ends the process
 
     def begin_abstaining(self, now_us: int) -> None:
-        self.abstain_until_us = now_us + self.abstain_for_us
+        self.set_unfit(Ineligible.STEP_DOWN, now_us + self.abstain_for_us)
+
+    def set_unfit(self, why: Ineligible, until_us: int) -> None:
+        """0: not any more."""
+        self.unfit.pop(why, None)
+        if until_us:
+            self.unfit[why] = until_us
+
+    def unfit_at(self, now_us: int) -> list[Ineligible]:
+        stopping = [Ineligible.STOPPING] if self.stopping else []
+        return stopping + [why for why, until_us in self.unfit.items() if now_us < until_us]
+
+    def tell_unfit(self, why: Ineligible | None) -> None:
+        self.told_unfit = why
+
+    def put_off_offering(self, until_us: int) -> None:
+        self.offers += 1
+        self.offer_at_us = until_us
+
+    def offer_anew(self) -> None:
+        self.offers = self.offer_at_us = 0
 
     def begin_keeping(self, now_us: int) -> None:
         self.keeps_until_us = now_us + self.offered_keep_us

@@ -8,7 +8,17 @@ import struct
 
 from kingd.core.wire.bodies import PULL, DecodeError, Reader, pack
 from kingd.core.wire.layout import HEADER, numbers
-from kingd.core.wire.message import Ballot, Datagram, Header, NodeId, Role, SessionId, Term, VoterList
+from kingd.core.wire.message import (
+    Ballot,
+    Datagram,
+    Header,
+    Ineligible,
+    NodeId,
+    Role,
+    SessionId,
+    Term,
+    VoterList,
+)
 from kingd.core.wire.seal import MAC_SIZE, NO_KEY, Seal
 
 DATAGRAM_SIZE_MAX = 1232
@@ -30,6 +40,7 @@ SIZE_MIN = {1: 304, 3: 296, 13: 296}
 _MULTICAST = 1 << 0  # flags
 _ELIGIBLE, _RECOVERING = 1 << 0, 1 << 1  # mode bits
 _ROLES = tuple(Role)  # by number: they are consecutive
+_INELIGIBLE = tuple(Ineligible)  # as well
 
 
 def prologue(cluster: int) -> tuple[tuple[int, bytes], ...]:
@@ -64,7 +75,7 @@ def encode(datagram: Datagram, seal: Seal) -> bytes:
         h.role,
         seal.key_id,
         (_ELIGIBLE if h.eligible else 0) | (_RECOVERING if h.recovering else 0),
-        0,
+        h.ineligible,
     )
     return seal.close(header + body + bytes(size - unpadded_size))
 
@@ -117,9 +128,21 @@ def _check_envelope(data: bytes, *, cluster: int) -> None:
 
 def _header(fields: tuple[int, ...]) -> Header:
     flags, _, cluster, source, destination, session, receiver, sequence = fields[3:11]
-    leader_term, leader_node, floor_term, floor_node, priority, _, digest, generation, wanted, role, key_id, mode, _ = (
-        fields[11:]
-    )
+    (
+        leader_term,
+        leader_node,
+        floor_term,
+        floor_node,
+        priority,
+        _,
+        digest,
+        generation,
+        wanted,
+        role,
+        key_id,
+        mode,
+        why,
+    ) = fields[11:]
     if role >= len(_ROLES) or source == 0 or session == 0 or sequence == 0:
         raise DecodeError("header")
     return Header(
@@ -134,6 +157,7 @@ def _header(fields: tuple[int, ...]) -> Header:
         priority=priority,
         role=_ROLES[role],
         eligible=bool(mode & _ELIGIBLE),
+        ineligible=_INELIGIBLE[why] if why < len(_INELIGIBLE) and not mode & _ELIGIBLE else Ineligible.UNSAID,
         voters=VoterList(digest, generation),
         wanted=wanted,
         recovering=bool(mode & _RECOVERING),

@@ -15,6 +15,7 @@ _CODES = {
     "flag": "B",  # anything but 0 is yes
     "reason": "B",  # message.Reason
     "role": "B",  # message.Role
+    "ineligible": "B",  # message.Ineligible
     "u16": "H",
     "bits16": "H",
     "u32": "I",
@@ -64,7 +65,7 @@ def fields(table: str) -> tuple[Field, ...]:
 HEADER = fields(
     "magic:magic version:u8 type:u8 flags:bits16 length:u16 cluster:id source:id destination:id session:id receiver:id"
     " sequence:u64 leader_term:u64 leader_node:id floor_term:u64 floor_node:id priority:u16 reserved:u16 voters:digest"
-    " generation:u32 wanted:digest role:role key:u8 mode:bits8 reserved2:u8"
+    " generation:u32 wanted:digest role:role key:u8 mode:bits8 ineligible:ineligible"
 )
 BITS = {"flags": ("multicast",), "mode": ("eligible", "recovering")}  # from the lowest
 

@@ -81,6 +81,41 @@ class Reason(IntEnum):
         return self.name.lower().replace("_", "-")
 
 
+class Ineligible(IntEnum):
+    """Why a node may not lead: the wire value, and in lower case with dashes the public word. Of several the first counts."""
+
+    UNSAID = 0  # on the wire only: it said nothing, or what this version does not know
+    DUPLICATE_ID = 1
+    STOPPING = 2
+    MAINTENANCE = 3
+    PRIORITY_0 = 4
+    STEP_DOWN = 5
+    STATE_NOT_WRITABLE = 6
+    CHECK_FAILED = 7
+    CHECK_PENDING = 8
+
+    @property
+    def word(self) -> str:
+        return self.name.lower().replace("_", "-")
+
+    @property
+    def reason(self) -> Reason:
+        """With which a leader goes that has become so."""
+        if self is Ineligible.PRIORITY_0:
+            return Reason.PRIORITY_CHANGED
+        return Reason.__members__.get(self.name, Reason.CHECK_FAILED)
+
+    @property
+    def may_stay(self) -> bool:
+        """Who leads goes on while nobody else may: better one leader that is not fit than none."""
+        return self >= Ineligible.CHECK_FAILED
+
+
+def word_of(why: Ineligible | None) -> str | None:
+    """For users. None: there is nothing, or it was not said."""
+    return why.word if why else None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Header:
     """The first 108 bytes of every datagram."""
@@ -96,6 +131,7 @@ class Header:
     priority: int  # u16
     role: Role
     eligible: bool  # may it lead now?
+    ineligible: Ineligible = Ineligible.UNSAID  # if not: why
     voters: VoterList = NO_VOTERS
     wanted: int = 0  # u32 digest of the list of voters in its configuration, which may not be in force yet
     recovering: bool = False  # a voter that does not know what it has promised before (quorum.py)
