@@ -104,14 +104,14 @@ class Client:
         return self._call("Status")
 
     def members(self) -> JsonObject:
-        """{"version", "members": [{"id", "name", "priority", "address", "role", "state", "eligible", "last_heard_ms",
-        "version"}]}
+        """{"version", "members": [{"id", "name", "priority", "address", "role", "state", "eligible",
+        "ineligible_reason", "last_heard_ms", "version"}]}
         """
         return self._call("Members")
 
     def survey(self) -> JsonObject:
         """Every member asked live: {"version", "agree": bool, "nodes": [{"id", "name", "priority", "leader", "term",
-        "ok", "rtt_ms"}]}. Takes up to half a second when one is silent.
+        "ok", "eligible", "ineligible_reason", "rtt_ms"}]}. Takes up to half a second when one is silent.
         """
         return self._call("Survey")
 
@@ -123,8 +123,8 @@ class Client:
         """The present state as an event with "initial": True, then every change as it happens.
 
         {"version", "event", "time", "monotonic_ns", "role", "previous_role", "term", "seq", "leader", "previous_leader",
-        "reason"}. Ends with `DaemonNotRunning` when the daemon stops, and also when the iterator is read too
-        slowly: the daemon does not wait for a reader. Close the iterator to end the connection."""
+        "reason"}, and of some "member" and "on". Ends with `DaemonNotRunning` when the daemon stops, and also when the
+        iterator is read too slowly: the daemon does not wait for a reader. Close the iterator to end the connection."""
         return stream(self.socket, "Watch", first_s=self.timeout_s)
 
     def wait(self, *, me: bool = False, timeout_s: float | None = None) -> Leader:
@@ -150,6 +150,23 @@ class Client:
         `CallFailed`: OutOfRange (0 to 65535), NotAuthorized.
         """
         return self._call("SetPriority", {"priority": priority})
+
+    def set_maintenance(self, on: bool, *, for_s: float | None = None, reason: str = "") -> JsonObject:
+        """A member that does not lead, for so long (None: until it is off), also over restarts: {"version", "on", "until": RFC
+        3339 | None, "saved": bool}. A leader hands over after the answer.
+
+        `CallFailed`: OutOfRange (a year), NotAuthorized.
+        """
+        for_ms = None if for_s is None else round(for_s * 1000)
+        return self._call("SetMaintenance", {"on": on, "for_ms": for_ms, "reason": reason or None})
+
+    def set_fitness(self, name: str, unfit: str | None, *, for_s: float) -> JsonObject:
+        """Whether this host is fit to lead, as `name` sees it; `unfit` is why not. Forgotten after `for_s`, unless it is said
+        again: {"version", "eligible": bool, "reloads": how often the configuration was read again}.
+
+        `CallFailed`: OutOfRange (an hour), Busy, NotAuthorized.
+        """
+        return self._call("SetFitness", {"name": name, "unfit": unfit, "for_ms": round(for_s * 1000)})
 
     def reload(self) -> JsonObject:
         """Read the configuration again: {"version", "applied": [keys], "needs_restart": [keys], "notes": [sentences]}.

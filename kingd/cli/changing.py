@@ -1,15 +1,20 @@
-"""step-down, priority, reload: what changes the daemon. It allows that to root, to its own user and to its group."""
+"""step-down, maintenance, priority, reload: what changes the daemon. It allows that to root, its own user and its group."""
 
 import json
 import math
+import time
 
 import click
 
 from kingd.cli.ask import Ask, duration
 from kingd.cli.exits import NO, OK, attempt, say
-from kingd.cli.text import age, clean
+from kingd.cli.text import age, clean, clock
 from kingd.control.answer import flag, number, section_or_none, text, texts
+from kingd.control.call import WORDS_MAX
 from kingd.control.client import CallTimedOut, call
+from kingd.control.validity import Answer
+
+_LOOK_EVERY_S = 0.05
 
 _json_option = click.option("--json", "as_json", is_flag=True, help="One JSON object.")
 
@@ -31,7 +36,7 @@ def step_down(ask: Ask, to: str | None, for_s: float, as_json: bool) -> int:
     """Hand leadership over now; print who leads then. Only on the node that leads."""
     if math.isinf(for_s):
         raise click.UsageError(
-            "--for needs an end; kingctl priority 0 keeps this node from leading until the daemon starts again"
+            "--for needs an end; kingctl maintenance on keeps this node from leading until you say off"
         )
 
     def verb() -> int:
@@ -53,6 +58,46 @@ def step_down(ask: Ask, to: str | None, for_s: float, as_json: bool) -> int:
             print(clean(text(leader, "name")))
         say(clean(f"{text(leader, 'name')} leads now; this node does not come back for {age(for_s * 1000)}"))
         return OK
+
+    return attempt(verb)
+
+
+@click.command()
+@click.argument("word", metavar="on|off", type=click.Choice(["on", "off"]))
+@click.option(
+    "--for", "for_s", callback=duration, metavar="T", help="End it by itself then. 90s, 5m, 2h; default: until off."
+)
+@click.option("--reason", metavar="R", default="", help="Why, for who asks: shown by kingctl status, and logged.")
+@_json_option
+@click.pass_obj
+def maintenance(ask: Ask, word: str, for_s: float | None, reason: str, as_json: bool) -> int:
+    """Keep this node from leading: it stays a member, and votes. Survives a restart, and is shown on all hosts.
+
+    Returns when another node leads, if this one did. Exit code 1: it is on, and this node still leads.
+    """
+    if word == "off" and (for_s is not None or reason):
+        raise click.UsageError("--for and --reason are for maintenance on")
+    if len(reason) > WORDS_MAX or not reason.isprintable():
+        raise click.UsageError(f"--reason must be one line of at most {WORDS_MAX} characters")
+
+    def verb() -> int:
+        end_s = time.monotonic() + ask.timeout_s
+        for_ms = None if for_s is None or math.isinf(for_s) else round(for_s * 1000)
+        parameters = {"on": word == "on", "for_ms": for_ms, "reason": reason or None}
+        answer = call(ask.path, "SetMaintenance", parameters, timeout_s=ask.timeout_s)
+        until = f" until {clock(text(answer, 'until'))}" if answer.get("until") is not None else ""
+        print(json.dumps(answer) if as_json else f"maintenance {word}{until}")
+        if not flag(answer, "saved"):
+            say("in force, and not kept over a restart: the state folder cannot be written (see kingctl status)")
+        while word == "on" and (waits_s := end_s - time.monotonic()) > 0:
+            if not Answer(ask.path, timeout_s=waits_s).is_me:
+                return OK
+            time.sleep(_LOOK_EVERY_S)
+        if word == "on":
+            say(
+                "this node still leads: it hands over when what runs here has ended, or stops leading (see kingctl status)"
+            )
+        return OK if word == "off" else NO
 
     return attempt(verb)
 
@@ -108,4 +153,4 @@ def reload(ask: Ask, as_json: bool) -> int:
     return attempt(verb)
 
 
-COMMANDS: list[click.Command] = [step_down, priority, reload]
+COMMANDS: list[click.Command] = [step_down, maintenance, priority, reload]

@@ -1,10 +1,15 @@
 """An event of `watch` and `history` in words."""
 
 from kingd.cli.text import clean, clock
-from kingd.control.answer import number, section_or_none, text
+from kingd.control.answer import flag, number, section_or_none, text
 from kingd.control.client import JsonObject
 
 HEADER = ("TIME", "TERM", "EVENT", "WHAT", "WHY")
+# (over, on)
+_ELIGIBILITY = {
+    "maintenance": ("is out of maintenance", "is in maintenance"),
+    "check-failed": ("is fit to lead again", "is not fit to lead"),
+}
 SPARE = ("EVENT", "TERM")  # WHAT says the first in words
 
 
@@ -27,6 +32,8 @@ def sentence(event: JsonObject) -> str:
     if kind.startswith("member-"):
         verb = {"member-joined": "joined", "member-left": "said goodbye"}.get(kind, "fell silent")
         return f"{_name(event, 'member') or 'a member'} {verb}"
+    if kind in _ELIGIBILITY:
+        return f"{_name(event, 'member') or 'a member'} {_ELIGIBILITY[kind][flag(event, 'on')]}"
     leader, previous = _name(event, "leader"), _name(event, "previous_leader")
     if leader is None:
         return f"no leader (before: {previous})" if previous else "no leader"

@@ -99,7 +99,9 @@ def _is_leader(path: str, timeout_s: float, verbose: bool) -> int:
 def ineligible_words(node: JsonObject) -> str:
     """Why this node may not lead, and for how long still if that is known."""
     left_ms = number_or_none(node, "ineligible_ms")
-    return f"{node.get('ineligible_reason')}" + ("" if left_ms is None else f", for another {age(left_ms)}")
+    detail = node.get("ineligible_detail")
+    why = f"{node.get('ineligible_reason')}" + (f" ({detail})" if detail else "")
+    return why + ("" if left_ms is None else f", for another {age(left_ms)}")
 
 
 def explain_unknown(status: JsonObject) -> int:

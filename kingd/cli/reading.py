@@ -189,13 +189,21 @@ def _member_row(node: JsonObject) -> list[object]:
     return [
         node.get("name"),
         node.get("priority"),
-        node.get("role") if flag(node, "eligible") else f"{node.get('role')} (may not lead)",
+        f"{node.get('role')}{_hindrance(node)}",
         node.get("state"),
         None if heard is None else f"{age(heard)} ago",
         node.get("address"),
         node.get("version"),
         node.get("id"),
     ]
+
+
+def _hindrance(node: JsonObject) -> str:
+    """As a member said it of itself: a word, and no more."""
+    if flag(node, "eligible"):
+        return ""
+    why = node.get("ineligible_reason")
+    return f" (may not lead: {why})" if why else " (may not lead)"
 
 
 def _survey_table(nodes: list[JsonObject]) -> str:
@@ -214,7 +222,7 @@ def _survey_row(node: JsonObject) -> list[object]:
             claims,
         ]
     rtt_ms = number_or_none(node, "rtt_ms")
-    answer = f"{rtt_ms:.1f} ms" if rtt_ms else "this node"
+    answer = (f"{rtt_ms:.1f} ms" if rtt_ms else "this node") + _hindrance(node)
     return [node.get("name"), node.get("priority"), node.get("leader"), node.get("term"), answer]
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from kingd.config.kinds import (
+    COMMAND,
     FLAG,
     GROUP4,
     GROUP6,
@@ -142,6 +143,23 @@ class Hooks:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Check:
+    """[check]: whether this host is fit to lead."""
+
+    command: tuple[str, ...] = field(default=(), metadata=live(COMMAND,
+        "Program and arguments that say so by exit code 0, run by kingd-check.service, as root; empty = always fit. A host "
+        "that is not fit gives leadership away, and does not claim it. FITNESS in kingd(8)."))
+    interval_us: int = field(default=5_000_000, metadata=live(duration("100ms", "1h"),
+        "From the begin of one run to that of the next; the longer, the later a failure is noticed."))
+    timeout_us: int = field(default=2_000_000, metadata=live(duration("100ms", "10m"),
+        "How long it may take; then it is ended, with all that it has started, and has failed."))
+    rise: int = field(default=2, metadata=live(whole(1, 100),
+        "So many times in a row it must succeed before a host that was not fit counts as fit."))
+    fall: int = field(default=3, metadata=live(whole(1, 100),
+        "So many times in a row it must fail before a host counts as not fit; with 1 every hiccup moves leadership."))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Control:
     """[control]: the socket of kingctl."""
 
@@ -181,6 +199,7 @@ class Config:
     target: Target = field(default_factory=Target)
     security: Security = field(default_factory=Security)
     hooks: Hooks = field(default_factory=Hooks)
+    check: Check = field(default_factory=Check)
     control: Control = field(default_factory=Control)
     log: Log = field(default_factory=Log)
     tags: tuple[tuple[str, str], ...] = field(default=(), metadata=live(TAG,

@@ -13,6 +13,8 @@ from kingd.core.wire import grammar
 
 _UNITS_US = {"us": 1, "ms": 1_000, "s": 1_000_000, "m": 60_000_000, "h": 3_600_000_000}
 
+_WORDS_MAX = 64
+
 
 @dataclass(frozen=True, slots=True)
 class Preempt:
@@ -137,6 +139,15 @@ def _peer(value: object) -> str:
     return value
 
 
+def _command(value: object) -> tuple[str, ...]:
+    if not isinstance(value, list | tuple) or len(value) > _WORDS_MAX:
+        raise ValueError
+    if not all(isinstance(word, str) and "\0" not in word for word in value) or (value and not value[0]):
+        raise ValueError
+    return tuple(value)
+
+
+COMMAND = Kind(f"a list of at most {_WORDS_MAX} strings: a program, then its arguments", _command)
 NAME = text(grammar.NAME_IN_WORDS, grammar.NAME)
 INTERFACE = text("an interface's name of 1 to 15 characters", r"(?!\.\.?$)[^\s/:\0]{1,15}")
 PEER = Kind('"HOST", "HOST:PORT" or "[IPV6]:PORT"', _peer)

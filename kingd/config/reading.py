@@ -17,13 +17,6 @@ _TAGS_MAX = 8  # they must fit in one announcement
 _WORD = r"""(?:[\w-]+|"[^"]*"|'[^']*')"""  # of a dotted key
 
 
-# Sections that are part of the contract but not of this version: an honest no, instead of a key that does nothing. Each row
-# goes when its feature comes.
-_NOT_YET = {
-    "check": "this version does not check health yet. Take the section out; `kingctl priority 0` keeps this host from leading",
-}
-
-
 _TABLES = [*dict.fromkeys(path.partition(".")[0] for path in KEYS if "." in path), "tags"]
 
 
@@ -198,8 +191,6 @@ def _dotted(words: Sequence[str]) -> str:
 def _unknown(path: str, raw: object) -> str:
     """The sentence about a key, or a table, that does not exist."""
     table, _, name = path.rpartition(".")
-    if path in _NOT_YET:
-        return f"[{path}] is not possible: {_NOT_YET[path]}"
     if path in _TABLES:
         return f"{path} = {as_toml(raw)} is not allowed: it must be a table, [{path}]"
     if table.partition(".")[0] == "tags":

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from kingd.control.service import JsonObject
 
 _NAME_MAX = 64
+WORDS_MAX = 200
 MESSAGE_SIZE_MAX = 4096  # our longest real call has some hundred bytes; to read more costs the election time
 
 
@@ -89,6 +90,19 @@ def is_name_or_null(value: object) -> bool:
     return value is None or is_name(value)
 
 
+def is_bool(value: object) -> bool:
+    return isinstance(value, bool)
+
+
+def is_int_or_null(value: object) -> bool:
+    return value is None or is_int(value)
+
+
+def is_words_or_null(value: object) -> bool:
+    """One line for people."""
+    return value is None or (isinstance(value, str) and len(value) <= WORDS_MAX and value.isprintable())
+
+
 def is_string_or_null(value: object) -> bool:
     return value is None or isinstance(value, str)
 
@@ -118,6 +132,14 @@ METHODS: Mapping[str, Mapping[str, Method]] = {
         "Drained": Method(parameters={"name": is_name}, privileged=True),
         "StepDown": Method(parameters={"to": is_string_or_null, "for_ms": is_int}, privileged=True, lasts=True),
         "SetPriority": Method(parameters={"priority": is_int}, privileged=True),
+        "SetFitness": Method(
+            parameters={"name": is_name, "unfit": is_words_or_null, "for_ms": is_int}, privileged=True
+        ),
+        "SetMaintenance": Method(
+            parameters={"on": is_bool, "for_ms": is_int_or_null, "reason": is_words_or_null},
+            privileged=True,
+            lasts=True,
+        ),
         "Reload": Method(privileged=True),
     },
     "org.varlink.service": {

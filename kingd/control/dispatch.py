@@ -13,7 +13,9 @@ from kingd.control.peer import Authority, Peer
 from kingd.control.places import Rank
 from kingd.control.service import JsonObject, Push, Service, ServiceError
 
-STEP_DOWN_MS_MAX = 7 * 24 * 3600 * 1000  # longer than a week is priority 0, not a step-down
+STEP_DOWN_MS_MAX = 7 * 24 * 3600 * 1000  # longer than a week is maintenance, not a step-down
+MAINTENANCE_MS_MAX = 366 * 24 * 3600 * 1000  # for longer it has no end
+FITNESS_MS_MAX = 3600 * 1000  # a word that nobody renews for an hour is none
 
 _INFO: JsonObject = {
     "vendor": "kingd",
@@ -59,6 +61,8 @@ class Dispatcher:
                     return self._service.history()
                 case "SetPriority":
                     return self._service.set_priority(_int(call.parameters["priority"]))
+                case "SetFitness":
+                    return self._set_fitness(call.parameters)
                 case "Reload":
                     return self._service.reload()
                 case "Drained":
@@ -74,16 +78,27 @@ class Dispatcher:
                     return await self._service.survey()
                 case "StepDown":
                     return await self._step_down(call.parameters)
+                case "SetMaintenance":
+                    return await self._set_maintenance(call.parameters)
                 case other:
                     raise AssertionError(other)
 
     async def _step_down(self, parameters: JsonObject) -> JsonObject:
-        for_ms = _int(parameters["for_ms"])
-        if not 0 <= for_ms <= STEP_DOWN_MS_MAX:
-            raise ServiceError("OutOfRange", f"for_ms is {for_ms}; allowed is 0 to {STEP_DOWN_MS_MAX} (a week)")
+        for_ms = _in_range(parameters, "for_ms", STEP_DOWN_MS_MAX, "a week")
         to = parameters.get("to")
         assert to is None or isinstance(to, str)
         return await self._service.step_down(to=to, for_ms=for_ms)
+
+    def _set_fitness(self, parameters: JsonObject) -> JsonObject:
+        for_ms = _in_range(parameters, "for_ms", FITNESS_MS_MAX, "an hour")
+        unfit = parameters.get("unfit")
+        return self._service.set_fitness(_name(parameters), unfit=str(unfit) if unfit else None, for_ms=for_ms)
+
+    async def _set_maintenance(self, parameters: JsonObject) -> JsonObject:
+        endless = parameters.get("for_ms") is None
+        for_ms = None if endless else _in_range(parameters, "for_ms", MAINTENANCE_MS_MAX, "a year")
+        reason = str(parameters.get("reason") or "")
+        return await self._service.set_maintenance(on=parameters["on"] is True, for_ms=for_ms, reason=reason)
 
     def _introspect(self, call: Call) -> JsonObject:
         if call.method == "GetInfo":
@@ -104,6 +119,13 @@ def _refusals() -> Iterator[None]:
 
 def _int(value: object) -> int:
     assert isinstance(value, int)  # look_up() checked it
+    return value
+
+
+def _in_range(parameters: JsonObject, key: str, most: int, in_words: str) -> int:
+    value = _int(parameters[key])
+    if not 0 <= value <= most:
+        raise ServiceError("OutOfRange", f"{key} is {value}; allowed is 0 to {most} ({in_words})")
     return value
 
 

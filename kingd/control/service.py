@@ -62,5 +62,12 @@ class Service(Protocol):
     def set_priority(self, priority: int) -> JsonObject:
         """{"version": 1, "priority": n, "previous": m, "persistent": false}. OutOfRange."""
 
+    def set_fitness(self, name: str, *, unfit: str | None, for_ms: int) -> JsonObject:
+        """Whether this host is fit to lead, as `name` sees it: `unfit` is why not. Good for so long, unless it is said again.
+        {"version": 1, "eligible": bool, "reloads": n}; Busy."""
+
+    async def set_maintenance(self, *, on: bool, for_ms: int | None, reason: str) -> JsonObject:
+        """{"version": 1, "on": bool, "until": RFC 3339 | null, "saved": bool}, when it is in force and kept."""
+
     def reload(self) -> JsonObject:
         """{"version": 1, "applied": [keys], "needs_restart": [keys]}. BadConfig: nothing was changed."""

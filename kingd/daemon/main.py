@@ -20,6 +20,7 @@ from kingd.daemon.options import Options
 from kingd.output import unwritten
 
 if TYPE_CHECKING:
+    from kingd.daemon.checker import Checker
     from kingd.daemon.guardian import Guardian
     from kingd.daemon.service import Settled
 
@@ -115,6 +116,7 @@ def _leave_terminal(options: Options, guardian: "Guardian | None") -> None:
 def _run(settled: "Settled", options: Options, guardian: "Guardian | None") -> int:
     from kingd.control.listener import SocketBusy, SocketUnusable
     from kingd.daemon import runtime  # asyncio and all that: not for --version
+    from kingd.daemon.checker import Checker
     from kingd.daemon.folder_lock import StateBusy
 
     loaded, seal = settled
@@ -123,7 +125,18 @@ def _run(settled: "Settled", options: Options, guardian: "Guardian | None") -> i
         "kingd %s, cluster %s, node %s, priority %d, security %s",
         __version__, loaded.cluster, loaded.name, loaded.priority, seal.mode,
     )  # fmt: skip
+    checker = Checker(options)
+    checker.configure(loaded)
     try:
-        return runtime.run(loaded, seal, options.state_dir, reread=lambda: _load(options), guardian=guardian)
+        return runtime.run(loaded, seal, options.state_dir, reread=lambda: _reread(options, checker), guardian=guardian)
     except (StateBusy, SocketBusy, SocketUnusable) as error:
         _fail(EX_CANTCREAT, str(error))
+    finally:
+        checker.end()
+
+
+def _reread(options: Options, checker: "Checker") -> "Settled":
+    """Should the daemon not take it, what the checker says is not listened to."""
+    settled = _load(options)
+    checker.configure(settled[0])
+    return settled

@@ -45,6 +45,7 @@ from kingd.daemon.clock import now_us
 from kingd.daemon.deadline import Deadline
 from kingd.daemon.durable import Durable
 from kingd.daemon.election_settings import election_settings
+from kingd.daemon.eligibility import Eligibility
 from kingd.daemon.gate import Gate
 from kingd.daemon.guardian import Guardian
 from kingd.daemon.last_will import LastWill
@@ -91,6 +92,7 @@ class Runtime:
         rng = random.Random(os.urandom(16))  # not the core's
         self._last_will = LastWill(guardian, seal, rng=rng)
         self._peers = Peers(config.network.peers, port=config.network.port, store=store)
+        self.eligibility = Eligibility(config, store)
         self.core = Core(
             election_settings(config, self._peers.endpoints, seal),
             node_id=store.node_id,
@@ -101,6 +103,7 @@ class Runtime:
             term=Term(store.term),
             hold_us=store.hold_us,
             in_force=store.voters,
+            unfit=self.eligibility.at_start(),
         )
         self.refusals = Refusals()
         self._durable = Durable(store, self.core, rng=rng, perform=self.perform, on_problem=self._note_problems)
@@ -117,9 +120,7 @@ class Runtime:
         self._is_ending = False
 
     async def run(self) -> int:
-        """Exit code: 0 after a planned stop, EX_SOFTWARE after a mistake of ours. SocketBusy, SocketUnusable: not
-        started.
-        """
+        """Exit code: 0 after a planned stop, EX_SOFTWARE after a mistake of ours. SocketBusy, SocketUnusable: not started."""
         self._loop = asyncio.get_running_loop()
         self._prefer()
         # A thread that holds the interpreter and waits for a processor holds up the loop: they run before others as well.
@@ -143,6 +144,7 @@ class Runtime:
 
     def _begin_chores(self) -> None:
         chores, peers = self._chores, self._peers
+        self.eligibility.begin(self.core, self.perform, chores)
         if peers.has_names:
             chores.every(_RESOLVE_EVERY_S, lambda: chores.spawn(peers.resolve(self._configure)))
         chores.every(_REMEMBER_EVERY_S, lambda: chores.spawn(peers.remember(self.core)))
@@ -185,10 +187,8 @@ class Runtime:
 
     def _on_exception(self, loop: asyncio.AbstractEventLoop, context: dict[str, object]) -> None:
         error = context.get("exception")
-        if isinstance(error, BaseException):
-            _log.critical("a mistake in kingd, ending: %s", context["message"], exc_info=error)
-        else:
-            _log.critical("a mistake in kingd, ending: %s", context["message"])
+        trace = error if isinstance(error, BaseException) else None
+        _log.critical("a mistake in kingd, ending: %s", context["message"], exc_info=trace)
         self._exit = EX_SOFTWARE
         self._stopped.set()
 
@@ -222,6 +222,7 @@ class Runtime:
         self._prefer()
         self._server.look_up_group(wait_s=0)
         self._configure()
+        self.eligibility.configure(config)
         self.news.tell_systemd()
 
     def _configure(self) -> None:
@@ -237,7 +238,7 @@ class Runtime:
         keys = ", ".join(self.news.waiting)
         waiting = f"changed, and in force only after a restart of kingd: {keys}" if keys else ""
         own = (self._server.problem, self._late, self._last_will.problem, waiting)
-        return [*self._durable.problems(), *filter(None, own), *found]
+        return [*self._durable.problems(), *self.eligibility.problems(), *filter(None, own), *found]
 
     def rejected(self) -> dict[str, int]:
         return dict(Counter(self.refusals.counts) + Counter(self.core.dropped))

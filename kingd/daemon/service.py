@@ -18,6 +18,7 @@ from kingd.core.wire.seal import Seal
 from kingd.daemon import sentences, views
 from kingd.daemon.clock import now_us
 from kingd.daemon.drains import Drains
+from kingd.daemon.eligibility import Eligibility
 from kingd.daemon.holders import Holders
 from kingd.daemon.news import News
 from kingd.daemon.refusals import Refusals
@@ -44,6 +45,7 @@ class Daemon(Protocol):
     config: Config
     news: News
     refusals: Refusals
+    eligibility: Eligibility
     reread: Callable[[], Settled]
 
     @property
@@ -71,9 +73,11 @@ class ControlService:
 
     def status(self) -> JsonObject:
         now, daemon = now_us(), self._daemon
+        facts = daemon.core.status(now)
         return views.status(
-            daemon.core.status(now),
+            facts,
             daemon.config,
+            detail=daemon.eligibility.detail(facts.ineligible_reason),
             here=daemon.here(),
             since=daemon.news.since,
             strangers=daemon.refusals.strangers(now),
@@ -219,6 +223,16 @@ class ControlService:
             "priority is %d now, was %d (by kingctl, until a reload or the end of the daemon)", priority, previous
         )
         return {"version": 1, "priority": priority, "previous": previous, "persistent": False}
+
+    def set_fitness(self, name: str, *, unfit: str | None, for_ms: int) -> JsonObject:
+        fitness = self._daemon.eligibility.fitness
+        fitness.say(name, unfit, for_us=for_ms * 1000)
+        eligible = self._daemon.core.status(now_us()).eligible
+        return {"version": 1, "eligible": eligible, "reloads": fitness.reloads}
+
+    async def set_maintenance(self, *, on: bool, for_ms: int | None, reason: str) -> JsonObject:
+        maintenance = self._daemon.eligibility.maintenance
+        return await maintenance.order(on=on, for_s=None if for_ms is None else for_ms / 1000, reason=reason)
 
     def reload(self) -> JsonObject:
         """Validate, then swap: a bad file changes nothing."""

@@ -15,7 +15,6 @@ import json
 import logging
 import os
 import socket
-import stat
 import threading
 from binascii import crc32
 from collections.abc import Iterable
@@ -28,13 +27,15 @@ from kingd.core.wire.endpoint import Endpoint
 from kingd.core.wire.grammar import NAME
 from kingd.core.wire.message import NodeId
 from kingd.daemon.folder_lock import FolderLock, StateBusy
+from kingd.daemon.state_files import Foreign, remove
+from kingd.daemon.state_files import read as read_file
+from kingd.daemon.state_files import replace as replace_file
 
 PEERS_MAX = 64  # enough to find any cluster again; the rest is learned from the first that answers
 _FORMAT = 1
 _VOTERS = "voters.json"
 _GENERATION_MAX = 1 << 31  # on the wire it has 32 bits; nobody gets there step by step
 _CORRUPT_KEPT = 3  # evidence for a person; more of it would only fill the disk
-_SIZE_MAX = 64 << 10  # of a file that is read; ours are far smaller
 _U64 = 1 << 64
 
 _log = logging.getLogger("kingd")
@@ -97,10 +98,10 @@ class Store:
             self.writable = False
             state = _State(self.node_id, max(ceiling, self.ceiling), max(term, self.term), max(hold_us, self.hold_us))
             self._keep_lock()
-            _replace(self._folder / "state.json", _encode(state), durable=True)
+            replace_file(self._folder / "state.json", _encode(state), durable=True)
             voters = voters or self.voters
             if voters is not None and (voters != self.voters or not (self._folder / _VOTERS).exists()):
-                _replace(self._folder / _VOTERS, _encode_voters(voters), durable=True)
+                replace_file(self._folder / _VOTERS, _encode_voters(voters), durable=True)
                 self.voters = voters
             self.ceiling, self.term, self.hold_us = state.ceiling, state.term, state.hold_us
             self.writable = True
@@ -128,7 +129,7 @@ class Store:
     def load_peers(self) -> list[Endpoint]:
         """Whom we knew before the restart. A hint from a cache: whatever is wrong with it is left out."""
         try:
-            document = json.loads(_read(self._folder / "peers.json"))
+            document = json.loads(read_file(self._folder / "peers.json"))
         except (OSError, ValueError, RecursionError):
             return []
         rows = document.get("peers") if isinstance(document, dict) and document.get("format") == _FORMAT else None
@@ -142,7 +143,21 @@ class Store:
         data = json.dumps({"format": _FORMAT, "peers": rows}).encode()
         with self._writing, contextlib.suppress(OSError):
             if self._lock.is_in_place():
-                _replace(self._folder / "peers.json", data, durable=False)
+                replace_file(self._folder / "peers.json", data, durable=False)
+
+    def keep(self, name: str, data: bytes | None) -> None:
+        """Blocking (fsync). A file of its own; None: not any more. OSError: that is not durable."""
+        with self._writing:
+            self._keep_lock()
+            file = self._folder / name
+            if data is None:
+                remove(file)
+            else:
+                replace_file(file, data, durable=True)
+
+    def kept(self, name: str) -> bytes:
+        """OSError: it cannot be read, or is not there."""
+        return read_file(self._folder / name)
 
     def close(self) -> None:
         """Let go of the folder. The process's end does the same."""
@@ -166,10 +181,10 @@ def _read_state(folder: Path, warnings: list[str]) -> tuple[_State, bool]:
     """The state, or a new one; and whether the file may be replaced."""
     file = folder / "state.json"
     try:
-        data = _read(file)
+        data = read_file(file)
     except FileNotFoundError:
         return _new_state(), True
-    except _Foreign as error:
+    except Foreign as error:
         warnings.append(
             f"{file} is not believed: {error}; running with an id that lasts until kingd ends. If you trust it: "
             f"{error.remedy}, and restart kingd"
@@ -271,7 +286,7 @@ def _voters_of(document: dict[str, object]) -> Voters:
 def _read_voters(folder: Path, warnings: list[str]) -> Voters | None:
     """The list that was in force. None: there was none, or it was removed to begin with that of the configuration."""
     try:
-        document = json.loads(_read(folder / _VOTERS))
+        document = json.loads(read_file(folder / _VOTERS))
         if document["format"] != _FORMAT:
             raise ValueError(f"its format is not {_FORMAT}")
         before = _voters_of(document["before"]) if "before" in document else None
@@ -303,47 +318,3 @@ def _endpoint(row: object) -> Endpoint | None:
                 return None
             return Endpoint(host, port, interface)
     return None
-
-
-class _Foreign(OSError):
-    """Somebody else may have written the file."""
-
-    def __init__(self, why: str, remedy: str) -> None:
-        super().__init__(why)
-        self.remedy = remedy
-
-
-def _read(file: Path) -> bytes:
-    with file.open("rb") as stream:
-        found = os.fstat(stream.fileno())
-        if found.st_uid not in (0, os.geteuid()):
-            raise _Foreign(f"it belongs to uid {found.st_uid}", f"`chown {os.geteuid()} {file}`")
-        if found.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
-            raise _Foreign(f"others may write it (mode {stat.S_IMODE(found.st_mode):04o})", f"`chmod 0600 {file}`")
-        return stream.read(_SIZE_MAX)
-
-
-def _replace(file: Path, data: bytes, *, durable: bool) -> None:
-    """The file holds either the old bytes or the new ones, whenever the power fails."""
-    new = file.with_name(f"{file.name}.new")
-    try:
-        with open(new, "wb", opener=_private) as stream:
-            stream.write(data)
-            stream.flush()
-            if durable:
-                os.fsync(stream.fileno())
-        new.replace(file)
-    except OSError:
-        with contextlib.suppress(OSError):
-            new.unlink()
-        raise
-    if durable:  # the name is on disk only when its folder is
-        handle = os.open(file.parent, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
-
-
-def _private(path: str, flags: int) -> int:
-    return os.open(path, flags | os.O_NOFOLLOW, 0o600)

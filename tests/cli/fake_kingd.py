@@ -82,6 +82,7 @@ def member(node: JsonObject, *, role: str, last_heard_ms: int | None, state: str
         "role": role,
         "state": state,
         "eligible": True,
+        "ineligible_reason": None,
         "last_heard_ms": last_heard_ms,
         "version": "0.1.0",
     }
@@ -128,6 +129,8 @@ class FakeService:
         self.drainers: dict[str, asyncio.Queue[bool | None]] = {}
         self.answer_delay_s = 0.0
         self.answered = 0
+        self.reloads = 0
+        self.saves = True
         self.on_status: Callable[[], None] | None = None
         self.surveys = 0
 
@@ -221,6 +224,15 @@ class FakeService:
     def set_priority(self, priority: int) -> JsonObject:
         self._record("set_priority", priority)
         return {"version": 1, "priority": priority, "previous": 200, "persistent": False}
+
+    def set_fitness(self, name: str, *, unfit: str | None, for_ms: int) -> JsonObject:
+        self._record("set_fitness", (name, unfit, for_ms))
+        return {"version": 1, "eligible": unfit is None, "reloads": self.reloads}
+
+    async def set_maintenance(self, *, on: bool, for_ms: int | None, reason: str) -> JsonObject:
+        self._record("set_maintenance", (on, for_ms, reason))
+        until = None if for_ms is None else "2026-11-23T12:00:00.000Z"
+        return {"version": 1, "on": on, "until": until, "saved": self.saves}
 
     def reload(self) -> JsonObject:
         self._record("reload", None)

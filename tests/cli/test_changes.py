@@ -1,5 +1,6 @@
 """kingctl's verbs that change the daemon, those that need none, and which daemon is asked."""
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,7 +10,7 @@ from kingd import __version__
 from kingd.cli.main import run
 from kingd.control.service import ServiceError
 from kingd.control.target import unit
-from tests.cli.fake_kingd import FakeKingd, running
+from tests.cli.fake_kingd import BOX1, BOX2, FakeKingd, running, status
 
 
 @pytest.fixture
@@ -34,6 +35,55 @@ def test_changes_reach_the_daemon(kingd: FakeKingd, capfd: pytest.CaptureFixture
     assert kingd.service.calls == [("step_down", ("box1", 60_000)), ("set_priority", 7), ("reload", None)]
 
 
+def test_maintenance_says_until_when_and_that_it_is_kept(kingd: FakeKingd, capfd: pytest.CaptureFixture[str]) -> None:
+    assert run(["maintenance", "on", "--for", "2h", "--reason", "new disk"]) == 0
+    assert capfd.readouterr() == ("maintenance on until 2026-11-23 12:00:00.000Z\n", "")
+    kingd.service.saves = False
+    assert run(["maintenance", "off"]) == 0
+    said = capfd.readouterr()
+    assert (said.out, "not kept over a restart" in said.err) == ("maintenance off\n", True)
+    assert kingd.service.calls == [
+        ("set_maintenance", (True, 7_200_000, "new disk")),
+        ("set_maintenance", (False, None, "")),
+    ]
+    assert run(["maintenance", "on", "--json"]) == 0
+    assert json.loads(capfd.readouterr().out) == {"version": 1, "on": True, "until": None, "saved": False}
+
+
+def test_maintenance_of_the_leader_returns_when_another_one_leads(
+    kingd: FakeKingd, capfd: pytest.CaptureFixture[str]
+) -> None:
+    leads = kingd.service.status_is = status(role="leader", leader=BOX2)
+    assert isinstance(leads["node"], dict)
+    leads["node"]["id"] = BOX2["id"]
+    assert run(["maintenance", "on", "--timeout", "300ms"]) == 1
+    assert "this node still leads" in capfd.readouterr().err
+
+    def moved() -> None:
+        if kingd.service.answered > 12:
+            kingd.service.status_is = status(role="follower", leader=BOX1)
+
+    kingd.service.on_status = moved
+    assert run(["maintenance", "on"]) == 0
+    assert capfd.readouterr().err == ""
+
+
+@pytest.mark.parametrize(
+    "argv",
+    [
+        ["on", "--reason", "x" * 201],
+        ["on", "--reason", "two\nlines"],
+        ["off", "--for", "3s"],
+        ["off", "--reason", "x"],
+        ["maybe"],
+        [],
+    ],
+)
+def test_maintenance_that_is_no_order(kingd: FakeKingd, argv: list[str]) -> None:
+    assert run(["maintenance", *argv]) == 2
+    assert kingd.service.calls == []
+
+
 @pytest.mark.parametrize(
     ("argv", "name", "code"),
     [
@@ -42,6 +92,7 @@ def test_changes_reach_the_daemon(kingd: FakeKingd, capfd: pytest.CaptureFixture
         (["step-down"], "TimedOut", 1),
         (["step-down", "--to", "x"], "UnknownMember", 1),
         (["priority", "1"], "OutOfRange", 1),
+        (["maintenance", "on"], "OutOfRange", 1),
         (["reload"], "BadConfig", 78),
     ],
 )

@@ -75,6 +75,12 @@ def test_the_example_of_the_contract_is_the_default(main: Path) -> None:
         [hooks]
         dir = "/etc/kingd/hooks.d"
         timeout = "30s"
+        [check]
+        command = []
+        interval = "5s"
+        timeout = "2s"
+        rise = 2
+        fall = 3
         [security]
         key_file = ""
         mode = "auto"
@@ -287,18 +293,6 @@ def test_ninth_tag_is_refused_and_drop_ins_add_tags(main: Path) -> None:
     (folder / "b.toml").write_text('[tags]\nt8 = "x"')
     (problem,) = problems(main, seven)
     assert problem == f'{folder}/b.toml:2: tags.t8 = "x" is not allowed: there may be at most 8 tags, and these are 9'
-
-
-NOT_YET = [
-    ("[check]", "[check] is not possible: this version does not check health yet"),
-    ("check.command = []", "[check] is not possible: this version does not check health yet"),
-]
-
-
-@pytest.mark.parametrize(("toml", "sentence"), NOT_YET)
-def test_what_this_version_cannot_do_is_refused_and_not_ignored(main: Path, toml: str, sentence: str) -> None:
-    (problem,) = problems(main, toml)
-    assert problem.startswith(f"{main}:1: {sentence}")
 
 
 def test_every_key_is_read_by_what_it_steers() -> None:

@@ -203,7 +203,6 @@ def test_maintenance_and_check_of_this_node_are_events() -> None:
     told = [(e.kind, e.on, e.member and e.member.name) for e in bench.told() if e.on is not None]
     assert told == [
         (EventKind.CHECK_FAILED, True, "me"),
-        (EventKind.CHECK_FAILED, False, "me"),
         (EventKind.MAINTENANCE, True, "me"),
         (EventKind.MAINTENANCE, False, "me"),
         (EventKind.CHECK_FAILED, True, "me"),

@@ -90,11 +90,12 @@ def tell_of(node: Node, kind: EventKind, who: NodeId, reason: Reason, *, on: boo
 
 def tell_of_eligibility(node: Node, who: NodeId, told: Ineligible | None, why: Ineligible | None) -> Ineligible | None:
     """That node, perhaps this one, may not lead because of `why`, and users were last told of `told`. What they are told of
-    now. (One that stops may come back as it was.)"""
+    now. (One that stops may come back as it was; and a check whose failing is covered by maintenance fails on.)"""
     now = told if why is Ineligible.STOPPING else why if why in _TOLD else None
-    for each, on in ((told, False), (now, True)):
-        if each is not None and told is not now:
-            tell_of(node, _TOLD[each], who, each.reason, on=on)
+    if told is not None and told is not now and (now is None or now > told):
+        tell_of(node, _TOLD[told], who, told.reason, on=False)
+    if now is not None and now is not told:
+        tell_of(node, _TOLD[now], who, now.reason, on=True)
     return now
 
 

@@ -1,0 +1,168 @@
+"""The loop of the process that checks: run the command, judge, tell the daemon, wait.
+
+While the command runs the loop is in `carry_out`, which asks it for the limit whenever there is news, and ends the whole tree
+of what the command has started when its time is up."""
+
+import logging
+import os
+import select
+import shutil
+import signal
+import stat
+import time
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from functools import partial
+from pathlib import Path
+
+from kingd.check.teller import Teller
+from kingd.check.verdict import Verdict
+from kingd.config import Config, ConfigError
+from kingd.daemon import systemd
+from kingd.hooks.hook import Ended, Run, carry_out
+from kingd.hooks.output import Output
+
+_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+_KEPT = ("PATH", "LANG", "TZ", "HOME", "USER", "LOGNAME", "SHELL")  # of our own environment
+_UNHEARD_S = 10.0  # beside the check's own time: so long a word counts that nobody renews
+
+_log = logging.getLogger("kingd.check")
+
+
+class LastLine(Output):
+    """Of what the command says only the end is told, and only when it says something new."""
+
+    line = ""
+
+    def _tell(self, line: bytes) -> None:
+        self.line = line.decode(errors="replace").strip() or self.line
+
+
+class Runner:
+    def __init__(self, socket: str, config: Config, *, reread: Callable[[], Config]) -> None:
+        """`reread`: ConfigError."""
+        self.check, self._reread = config.check, reread
+        self._verdict = Verdict(rise=config.check.rise, fall=config.check.fall)
+        self._teller = Teller(socket, good_for_s=self._good_for_s, reloaded=self._on_reloaded)
+        self._woken, self._waker = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+        self._is_to_end = self._is_to_reload = False
+        self._said = ""  # in the log
+
+    def run(self) -> None:
+        """Until SIGTERM, or until there is nothing to check any more."""
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+            signal.signal(number, self._on_signal)
+        signal.set_wakeup_fd(self._waker, warn_on_full_buffer=False)
+        signal.pthread_sigmask(signal.SIG_SETMASK, [])
+        self._teller.start()
+        while self.check.command and not self._is_to_end:
+            began_s = time.monotonic()
+            ended, said = self._run_once(began_s)
+            if not self._is_to_end:
+                self._judge(ended, said)
+                self._wait(began_s + self.check.interval_us / 1e6)
+            self._reload_if_asked()
+
+    # -- one run -------------------------------------------------------------------------------------------------------
+
+    def _run_once(self, began_s: float) -> tuple[Ended, str]:
+        program, *arguments = self.check.command
+        file = shutil.which(program, path=_PATH)
+        if file is None:
+            return Ended(why_not="there is no such program, or it is not executable"), ""
+        if why_not := why_untrusted(Path(file)):
+            return Ended(why_not=why_not), ""
+        output = LastLine("check")
+        run = Run(file=Path(file), arguments=arguments, environment=environment(os.environ), standard_input=b"")
+        limit_s = partial(self._limit_s, began_s + self.check.timeout_us / 1e6)
+        return carry_out(run, woken=self._woken, limit_s=limit_s, output=output), output.line
+
+    def _limit_s(self, end_s: float) -> float:
+        self._clear_news()
+        return 0.0 if self._is_to_end else end_s
+
+    def _judge(self, ended: Ended, said: str) -> None:
+        """A failure is told in the log when it is another one than the last time; whether it counts, `Verdict` says."""
+        why = failure(ended, timeout_s=self.check.timeout_us / 1e6, said=said)
+        changed = self._verdict.note(ok=not why)
+        if why != self._said:
+            self._said = why
+            _log.log(logging.WARNING if why else logging.INFO, "%s: %s", self.check.command[0], why or "succeeds")
+        if changed:
+            _log.warning("this host is %s", "fit to lead" if self._verdict.fit else f"not fit to lead: {why}")
+        if self._verdict.fit is not None and (changed or (why and not self._verdict.fit)):
+            self._teller.tell(None if self._verdict.fit else why)
+        systemd.status(self._sentence(why))
+
+    def _sentence(self, why: str) -> str:
+        verdict = "fit" if self._verdict.fit else "not fit"
+        row = f" ({self._verdict.row} of {self._verdict.needed} that would change it)" if self._verdict.row else ""
+        return f"{verdict}{row}; last run: {why or 'success'}"
+
+    def _good_for_s(self) -> float:
+        return self.check.timeout_us / 1e6 + _UNHEARD_S
+
+    # -- between the runs ----------------------------------------------------------------------------------------------
+
+    def _wait(self, until_s: float) -> None:
+        """Or until there is news."""
+        poll = select.poll()
+        poll.register(self._woken, select.POLLIN)
+        while not (self._is_to_end or self._is_to_reload) and (left_s := until_s - time.monotonic()) > 0:
+            poll.poll(left_s * 1000 + 1)
+            self._clear_news()
+
+    def _clear_news(self) -> None:
+        with suppress(BlockingIOError):
+            os.read(self._woken, 4096)
+
+    def _on_signal(self, number: int, _frame: object) -> None:
+        if number == signal.SIGHUP:
+            self._is_to_reload = True
+        else:
+            self._is_to_end = True
+
+    def _on_reloaded(self) -> None:
+        """By the teller's thread."""
+        self._is_to_reload = True
+        with suppress(BlockingIOError):  # it is awake
+            os.write(self._waker, b".")
+
+    def _reload_if_asked(self) -> None:
+        if not self._is_to_reload:
+            return
+        self._is_to_reload = False
+        try:
+            self.check = self._reread().check
+        except ConfigError as error:
+            _log.error("reload: nothing was changed: %s", error)
+            return
+        self._verdict.configure(rise=self.check.rise, fall=self.check.fall)
+
+
+def failure(ended: Ended, *, timeout_s: float, said: str) -> str:
+    """Why the run was none that succeeded; "" = it was."""
+    left = f"; even SIGKILL did not end {', '.join(map(str, ended.remain))}" if ended.remain else ""
+    if ended.why_not:
+        return f"it cannot be run: {ended.why_not}"
+    if ended.code == 0:
+        return left.removeprefix("; ")
+    if ended.code is None:
+        how = f"no answer within {timeout_s:g} s"
+    else:
+        how = f"exit code {ended.code}" if ended.code > 0 else f"signal {-ended.code}"
+    return how + (f": {said}" if said else "") + left
+
+
+def why_untrusted(file: Path) -> str:
+    """Of a program that is about to run as this user: "" = nobody else could have written it."""
+    found = file.stat()
+    if found.st_uid not in (0, os.geteuid()):
+        return f"{file} belongs to uid {found.st_uid}, and must belong to root: `chown root` mends it"
+    if found.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+        return f"others may write to {file}: `chmod go-w` mends it"
+    return ""
+
+
+def environment(ours: Mapping[str, str]) -> dict[str, str]:
+    return {"PATH": _PATH} | {name: ours[name] for name in ours if name in _KEPT or name.startswith("LC_")}

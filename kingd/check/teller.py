@@ -1,0 +1,70 @@
+"""A thread that tells the daemon the newest verdict, again and again: what is not renewed is forgotten there.
+
+It notices by the answers that the daemon has read another configuration, and that the daemon is gone: then it asks more often,
+so that the next one does not wait for its first word."""
+
+import logging
+import threading
+from collections.abc import Callable
+
+from kingd.control.answer import number
+from kingd.control.client import CallFailed, JsonObject, KingdError, call
+
+_NAME = "check"
+_EVERY_S, _AGAIN_S = 2.0, 0.2
+_PATIENCE_S = 5.0
+_WORDS_MAX = 200
+
+_log = logging.getLogger("kingd.check")
+
+
+class Teller:
+    def __init__(self, socket: str, *, good_for_s: Callable[[], float], reloaded: Callable[[], None]) -> None:
+        """`good_for_s`: how long a word counts without another one. `reloaded`: called by this thread."""
+        self._socket = socket
+        self._good_for_s = good_for_s
+        self._reloaded = reloaded
+        self._word: tuple[str | None] | None = None  # None: nothing is known yet
+        self._news = threading.Event()
+        self._reloads: int | None = None
+        self._refused = ""
+
+    def start(self) -> None:
+        threading.Thread(target=self._run, daemon=True).start()
+
+    def tell(self, unfit: str | None) -> None:
+        """None: it is fit; else why not. At once, and from now on."""
+        self._word = (None if unfit is None else _one_line(unfit),)
+        self._news.set()
+
+    def _run(self) -> None:
+        while True:
+            word = self._word
+            is_heard = word is None or self._say(word[0])
+            self._news.wait(_EVERY_S if is_heard else _AGAIN_S)
+            self._news.clear()
+
+    def _say(self, unfit: str | None) -> bool:
+        parameters: JsonObject = {"name": _NAME, "unfit": unfit, "for_ms": round(self._good_for_s() * 1000)}
+        try:
+            answer = call(self._socket, "SetFitness", parameters, timeout_s=_PATIENCE_S)
+        except CallFailed as error:
+            if self._refused != str(error):
+                self._refused = str(error)
+                _log.warning("kingd does not listen to us: %s", error)
+            return True  # not sooner for being asked again
+        except KingdError:  # it is gone, or about to come
+            self._reloads = None
+            return False
+        self._refused = ""
+        reloads = number(answer, "reloads")
+        if self._reloads is not None and reloads != self._reloads:
+            self._reloaded()
+        self._reloads = reloads
+        return True
+
+
+def _one_line(text: str) -> str:
+    """As the control socket takes it."""
+    words = "".join(letter if letter.isprintable() else " " for letter in text)
+    return words if len(words) <= _WORDS_MAX else f"{words[: _WORDS_MAX - 3]}..."

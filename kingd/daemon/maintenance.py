@@ -1,0 +1,144 @@
+"""Maintenance: a member that does not lead, by an operator's word, until an end that may be named; it survives a restart.
+
+In: the order (`SetMaintenance`). Out: to the core until when, and a file in the state folder. What is kept is calendar time,
+for the clock of the election begins anew with each boot; a calendar that was set back makes it no longer than it was to be.
+A file that cannot be read counts as maintenance without an end: somebody wanted it, and only a person knows until when."""
+
+import asyncio
+import json
+import logging
+import time
+from collections.abc import Callable
+from typing import NamedTuple
+
+from kingd.control.service import JsonObject
+from kingd.core.effect import Effect
+from kingd.core.election import Core
+from kingd.core.timing import NEVER, SECOND
+from kingd.core.wire.message import Ineligible
+from kingd.daemon.clock import moment, now_us
+from kingd.daemon.store import Store
+
+_FILE = "maintenance.json"
+_FORMAT = 1
+_log = logging.getLogger("kingd")
+
+
+class Order(NamedTuple):
+    """In seconds since the epoch; `end_s` None: until it is taken back."""
+
+    begin_s: float
+    end_s: float | None
+    reason: str
+
+    def left_s(self, now_s: float) -> float | None:
+        """None: no end; 0 or less: it is over."""
+        return None if self.end_s is None else min(self.end_s - now_s, self.end_s - self.begin_s)
+
+
+class Maintenance:
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._problem = ""
+        self._order = self._read()
+        self._until_us = self._end_us()
+        self._writing = asyncio.Lock()
+        if self._order is not None:
+            _log.warning("this host is in maintenance%s: it does not lead", _words(self._order))
+
+    def at_start(self) -> dict[Ineligible, int]:
+        return {} if self._order is None else {Ineligible.MAINTENANCE: self._until_us}
+
+    def begin(self, core: Core, perform: Callable[[list[Effect]], None]) -> None:
+        self._core, self._perform = core, perform
+
+    async def order(self, *, on: bool, for_s: float | None, reason: str) -> JsonObject:
+        """In force at once; the answer comes when it is kept, or says that it is not."""
+        begin_s = time.time()
+        self._order = Order(begin_s, None if for_s is None else begin_s + for_s, reason) if on else None
+        self._until_us = self._end_us()
+        _log.info("maintenance is %s", f"on{_words(self._order)}" if self._order else "off")
+        self._tell()
+        return {"version": 1, "on": on, "until": self._until(), "saved": await self._keep()}
+
+    def look(self) -> bool:
+        """Now and then. Whether it has come to its end: then the file is to go (`keep`)."""
+        is_over = self._order is not None and now_us() >= self._until_us
+        if is_over:
+            _log.info("maintenance is over: its time has passed")
+            self._order = None
+            self._tell()
+        return is_over
+
+    async def forget(self) -> None:
+        await self._keep()
+
+    def detail(self) -> str:
+        return "" if self._order is None else self._order.reason
+
+    def problems(self) -> list[str]:
+        return [self._problem] if self._problem else []
+
+    def _tell(self) -> None:
+        until_us = 0 if self._order is None else self._until_us
+        self._perform(self._core.set_unfit(Ineligible.MAINTENANCE, until_us=until_us, now_us=now_us()))
+
+    def _end_us(self) -> int:
+        left_s = None if self._order is None else self._order.left_s(time.time())
+        return NEVER if left_s is None else now_us() + max(0, round(left_s * SECOND))
+
+    def _until(self) -> str | None:
+        return None if self._order is None or self._order.end_s is None else moment(self._order.end_s)
+
+    async def _keep(self) -> bool:
+        """The newest order, whichever was asked for first."""
+        async with self._writing:
+            order = self._order
+            try:
+                await asyncio.to_thread(self._store.keep, _FILE, None if order is None else _encode(order))
+            except OSError as error:
+                self._problem = (
+                    f"maintenance is {'off' if order is None else 'on'}, and that is not kept over a restart of kingd: "
+                    f"{_FILE} cannot be written ({error})"
+                )
+                _log.warning("%s", self._problem)
+                return False
+            self._problem = ""
+            return True
+
+    def _read(self) -> Order | None:
+        try:
+            order = _decode(self._store.kept(_FILE))
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        except (OSError, ValueError) as error:
+            self._problem = (
+                f"{_FILE} in the state folder cannot be read ({error}): this host stays in maintenance until `kingctl "
+                "maintenance off`"
+            )
+            return Order(time.time(), None, "its record cannot be read")
+        left_s = order.left_s(time.time())
+        return order if left_s is None or left_s > 0 else None
+
+
+def _words(order: Order) -> str:
+    until = "" if order.end_s is None else f" until {moment(order.end_s)}"
+    return until + (f" ({order.reason})" if order.reason else "")
+
+
+def _encode(order: Order) -> bytes:
+    return f"{json.dumps({'format': _FORMAT, **order._asdict()})}\n".encode()
+
+
+def _decode(data: bytes) -> Order:
+    """ValueError says why it is not believed."""
+    try:
+        document = json.loads(data)
+    except (ValueError, RecursionError):
+        raise ValueError("it is not JSON") from None
+    if not isinstance(document, dict) or document.get("format") != _FORMAT:
+        raise ValueError(f"its format is not {_FORMAT}")
+    begin_s, end_s, reason = (document.get(key) for key in Order._fields)
+    if not isinstance(begin_s, int | float) or not isinstance(end_s, int | float | None) or not isinstance(reason, str):
+        raise ValueError("a value is missing or wrong")
+    return Order(begin_s, end_s, reason)

@@ -1,0 +1,221 @@
+"""The process that runs `[check]`: what the daemon is told of it, and that nothing of a command that hangs is left."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from kingd.check.runner import failure, why_untrusted
+from kingd.hooks.hook import Ended
+from tests.cli.fake_kingd import FakeKingd, running
+
+PATIENCE_S = 20
+TOP = Path(__file__).parents[2]
+FAST = 'interval = "100ms"\ntimeout = "10s"\nrise = 2\nfall = 3\n'
+
+
+def until(holds: Callable[[], bool]) -> None:
+    end_s = time.monotonic() + PATIENCE_S
+    while not holds():
+        assert time.monotonic() < end_s
+        time.sleep(0.02)
+
+
+@dataclass
+class Rig:
+    folder: Path
+    kingd: FakeKingd
+    process: subprocess.Popen[str] | None = None
+    runs: Path = field(init=False)
+    socket: Path = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.runs = self.folder / "runs"
+        self.runs.touch()
+        self.socket = self.kingd.path
+
+    def configure(self, script: str, keys: str = FAST) -> None:
+        """`script`: of sh, with $F for the folder."""
+        program = self.folder / "check.sh"
+        program.write_text(f"#!/bin/sh\nF={self.folder}\necho >>$F/runs\n{script}\n")
+        program.chmod(0o755)
+        (self.folder / "kingd.toml").write_text(f'[check]\ncommand = ["{program}"]\n{keys}')
+
+    def start(self, **more: str) -> None:
+        options = ("--config", str(self.folder / "kingd.toml"), "--socket", str(self.socket))
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "kingd.check", *options],
+            cwd=TOP, env={**os.environ, **more}, stderr=subprocess.PIPE, text=True,
+        )  # fmt: skip
+
+    def said(self) -> list[str | None]:
+        """What the daemon was told, without what only renews it."""
+        words = [
+            value[1] for name, value in self.kingd.service.calls if name == "set_fitness" and isinstance(value, tuple)
+        ]
+        return [word for n, word in enumerate(words) if n == 0 or word != words[n - 1]]
+
+    def has_run(self) -> int:
+        return len(self.runs.read_text())
+
+    def end(self) -> str:
+        assert self.process is not None
+        self.process.terminate()
+        return self.ended()
+
+    def ended(self) -> str:
+        """Its words."""
+        assert self.process is not None
+        _, words = self.process.communicate(timeout=PATIENCE_S)
+        assert self.process.returncode == 0, words
+        return words
+
+
+@pytest.fixture
+def rig(tmp_path: Path) -> Iterator[Rig]:
+    with running(tmp_path / "control.sock") as kingd:
+        found = Rig(tmp_path, kingd)
+        yield found
+        if found.process is not None and found.process.poll() is None:
+            found.process.kill()
+            found.process.communicate()
+
+
+def test_first_answer_is_told_at_once_and_a_failure_when_it_has_come_often_enough(rig: Rig) -> None:
+    rig.configure('echo "disk is full" >&2; test ! -e $F/broken', FAST.replace("fall = 3", "fall = 4"))
+    rig.start()
+    until(lambda: rig.said() == [None])
+    before = rig.has_run()
+    (rig.folder / "broken").touch()
+    until(lambda: len(rig.said()) == 2)
+    assert rig.said()[-1] == "exit code 1: disk is full"
+    assert rig.has_run() - before >= 4
+    (rig.folder / "broken").unlink()
+    until(lambda: rig.said() == [None, "exit code 1: disk is full", None])
+    words = rig.end()
+    assert words.count("exit code 1: disk is full") == 2  # once as it began, once as it counted
+
+
+def test_word_counts_as_long_as_the_check_may_take_and_a_little_more(rig: Rig) -> None:
+    rig.configure("exit 0")
+    rig.start()
+    until(lambda: bool(rig.said()))
+    assert rig.kingd.service.calls[0] == ("set_fitness", ("check", None, 20_000))
+    rig.end()
+
+
+def test_command_that_hangs_has_failed_and_all_that_it_started_is_ended(rig: Rig) -> None:
+    mark = f"31{os.getpid()}"
+    rig.configure(
+        f"trap '' TERM; setsid sh -c 'trap \"\" TERM; sleep {mark} & sleep {mark}' & sleep {mark}",
+        FAST.replace("10s", "300ms"),
+    )
+    rig.start()
+    until(lambda: rig.said() == ["no answer within 0.3 s"])
+    until(lambda: rig.has_run() >= 2)
+    rig.end()
+    assert [each for each in Path("/proc").glob("[0-9]*/cmdline") if mark.encode() in words_of(each)] == []
+
+
+def words_of(command_line: Path) -> bytes:
+    try:
+        return command_line.read_bytes()
+    except OSError:
+        return b""
+
+
+def test_end_does_not_wait_for_a_command(rig: Rig) -> None:
+    rig.configure("sleep 1000", FAST.replace("10s", "5m"))
+    rig.start()
+    until(lambda: rig.has_run() == 1)
+    rig.end()
+
+
+def test_reload_of_the_daemon_brings_another_command_and_the_verdict_stays(rig: Rig) -> None:
+    rig.configure("exit 0", FAST.replace("100ms", "1h"))
+    rig.start()
+    until(lambda: rig.said() == [None])
+    rig.configure("exit 7", FAST.replace("fall = 3", "fall = 1"))
+    rig.kingd.do(lambda: setattr(rig.kingd.service, "reloads", 1))
+    until(lambda: rig.said() == [None, "exit code 7"])
+    (rig.folder / "kingd.toml").write_text("")
+    rig.kingd.do(lambda: setattr(rig.kingd.service, "reloads", 2))
+    rig.ended()  # there is nothing to check any more
+
+
+def test_daemon_that_comes_later_is_told_at_once(rig: Rig, tmp_path: Path) -> None:
+    rig.configure("exit 0", FAST.replace("100ms", "1h"))
+    rig.socket = tmp_path / "late.sock"
+    rig.start()
+    until(lambda: rig.has_run() == 1)
+    with running(rig.socket) as rig.kingd:
+        until(lambda: rig.said() == [None])
+        rig.end()
+
+
+def test_what_another_user_could_have_written_is_not_run(rig: Rig) -> None:
+    rig.configure("exit 0")
+    (rig.folder / "check.sh").chmod(0o777)
+    rig.start()
+    until(lambda: bool(rig.said()))
+    assert "others may write to" in str(rig.said()[0])
+    assert rig.has_run() == 0
+    rig.end()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may give a file away")
+def test_program_of_another_user_is_refused(tmp_path: Path) -> None:
+    program = tmp_path / "check"
+    program.touch()
+    assert why_untrusted(program) == ""
+    os.chown(program, 12345, -1)
+    assert "belongs to uid 12345" in why_untrusted(program)
+
+
+@pytest.mark.parametrize(
+    ("toml", "argv", "code", "words"),
+    [
+        ("", (), 0, ""),
+        ("[check]\ncommand = 7", (), 78, "check.command = 7 is not allowed"),
+        ("", ("--nonsense",), 2, "usage: check"),
+    ],
+)
+def test_nothing_to_check_and_what_cannot_be_read(
+    tmp_path: Path, toml: str, argv: tuple[str, ...], code: int, words: str
+) -> None:
+    file = tmp_path / "kingd.toml"
+    file.write_text(toml)
+    done = subprocess.run(
+        [sys.executable, "-m", "kingd.check", "--config", str(file), *argv],
+        cwd=TOP, capture_output=True, text=True, timeout=PATIENCE_S, check=False,
+    )  # fmt: skip
+    assert (done.returncode, words in done.stderr) == (code, True)
+
+
+def test_it_ends_with_the_daemon_that_started_it(rig: Rig) -> None:
+    rig.configure("exit 0")
+    rig.start(KINGD_CHECK_PARENT="1")  # who has died before we could ask to be told
+    rig.ended()
+    assert rig.has_run() == 0
+
+
+@pytest.mark.parametrize(
+    ("ended", "why"),
+    [
+        (Ended(code=0), ""),
+        (Ended(code=0, had_left=2), ""),
+        (Ended(code=3), "exit code 3: so"),
+        (Ended(code=-signal.SIGSEGV), "signal 11: so"),
+        (Ended(code=None), "no answer within 2 s: so"),
+        (Ended(code=0, remain=(12,)), "even SIGKILL did not end 12"),
+        (Ended(why_not="there is no such program"), "it cannot be run: there is no such program"),
+    ],
+)
+def test_failure_in_words(ended: Ended, why: str) -> None:
+    assert failure(ended, timeout_s=2, said="so") == why

@@ -1,0 +1,145 @@
+"""Maintenance is kept in the state folder, and ends when it is to, whatever the calendar does meanwhile."""
+
+import asyncio
+import json
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from kingd.core.effect import Effect
+from kingd.core.timing import NEVER, SECOND
+from kingd.core.wire.message import Ineligible
+from kingd.daemon.clock import now_us
+from kingd.daemon.maintenance import Maintenance
+from kingd.daemon.store import Store
+from tests.unit.scripted import Bench
+
+OPEN: list[Store] = []
+
+
+def reopened(folder: Path) -> Maintenance:
+    """As the next start finds it; the lock of the folder ends with the process."""
+    while OPEN:
+        OPEN.pop().close()
+    OPEN.append(Store.open(folder))
+    return Maintenance(OPEN[-1])
+
+
+@pytest.fixture(autouse=True)
+def closed() -> Iterator[None]:
+    yield
+    while OPEN:
+        OPEN.pop().close()
+
+
+def begun(maintenance: Maintenance) -> Bench:
+    bench = Bench(unfit=maintenance.at_start())
+    bench.now_us = now_us()
+    bench.perform(bench.core.tick(now_us=bench.now_us))
+
+    def perform(effects: list[Effect]) -> None:
+        bench.perform(effects)
+
+    maintenance.begin(bench.core, perform)
+    return bench
+
+
+def left_s(maintenance: Maintenance) -> float:
+    until_us = maintenance.at_start()[Ineligible.MAINTENANCE]
+    return (until_us - now_us()) / SECOND
+
+
+def reason(bench: Bench) -> str | None:
+    return bench.core.status(now_us()).ineligible_reason
+
+
+def test_it_survives_a_restart_with_its_end_and_its_reason(tmp_path: Path) -> None:
+    first = reopened(tmp_path)
+    bench = begun(first)
+    answer = asyncio.run(first.order(on=True, for_s=3600, reason="new disk"))
+    assert (answer["on"], answer["saved"], str(answer["until"])[-1]) == (True, True, "Z")
+    assert reason(bench) == "maintenance"
+    second = reopened(tmp_path)
+    assert 3500 < left_s(second) <= 3600
+    assert (second.detail(), second.problems()) == ("new disk", [])
+    asyncio.run(begin_and_end(second))
+    assert reopened(tmp_path).at_start() == {}
+    assert not (tmp_path / "maintenance.json").exists()
+
+
+async def begin_and_end(maintenance: Maintenance) -> None:
+    bench = begun(maintenance)
+    assert await maintenance.order(on=False, for_s=None, reason="") == {
+        "version": 1,
+        "on": False,
+        "until": None,
+        "saved": True,
+    }
+    assert reason(bench) is None
+
+
+def test_without_an_end_it_lasts_until_it_is_taken_back(tmp_path: Path) -> None:
+    first = reopened(tmp_path)
+    begun(first)
+    assert asyncio.run(first.order(on=True, for_s=None, reason=""))["until"] is None
+    assert reopened(tmp_path).at_start() == {Ineligible.MAINTENANCE: NEVER}
+
+
+def test_it_ends_by_itself_and_its_file_goes(tmp_path: Path) -> None:
+    maintenance = reopened(tmp_path)
+    bench = begun(maintenance)
+    asyncio.run(maintenance.order(on=True, for_s=0.2, reason=""))
+    assert not maintenance.look()
+    time.sleep(0.25)
+    assert maintenance.look()
+    assert reason(bench) is None
+    asyncio.run(maintenance.forget())
+    assert not (tmp_path / "maintenance.json").exists()
+
+
+@pytest.mark.parametrize(
+    ("begin_s", "end_s", "least", "most"),
+    [(0, 3600, None, None), (-60, 3600, 3500, 3600), (7200, 10800, 3500, 3600)],
+    ids=["over", "under way", "the calendar was set back"],
+)
+def test_calendar_of_the_next_start(
+    tmp_path: Path, begin_s: float, end_s: float, least: float | None, most: float | None
+) -> None:
+    now_s = 0 if least is None else time.time()
+    document = {"format": 1, "begin_s": now_s + begin_s, "end_s": now_s + end_s, "reason": ""}
+    file = tmp_path / "maintenance.json"
+    file.write_text(json.dumps(document))
+    file.chmod(0o600)
+    found = reopened(tmp_path)
+    if least is None or most is None:
+        assert found.at_start() == {}
+    else:
+        assert least < left_s(found) <= most
+
+
+@pytest.mark.parametrize("data", [b"", b"[]", b"{", b'{"format": 2}', b'{"format": 1, "begin_s": "x"}', b"[" * 100_000])
+def test_record_that_cannot_be_read_keeps_it_on_and_says_so(tmp_path: Path, data: bytes) -> None:
+    file = tmp_path / "maintenance.json"
+    file.write_bytes(data)
+    file.chmod(0o600)
+    found = reopened(tmp_path)
+    assert found.at_start() == {Ineligible.MAINTENANCE: NEVER}
+    assert "kingctl maintenance off" in found.problems()[0]
+    begun(found)
+    asyncio.run(found.order(on=False, for_s=None, reason=""))
+    assert (found.problems(), reopened(tmp_path).at_start()) == ([], {})
+
+
+def test_what_cannot_be_kept_is_in_force_and_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    maintenance = reopened(tmp_path)
+    bench = begun(maintenance)
+
+    def full(_self: Store, _name: str, _data: bytes | None) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Store, "keep", full)
+    assert asyncio.run(maintenance.order(on=True, for_s=None, reason=""))["saved"] is False
+    assert reason(bench) == "maintenance"
+    assert "not kept over a restart" in maintenance.problems()[0]
