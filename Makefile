@@ -156,9 +156,11 @@ INSTALLED = printf '\#!%s -I\nimport sys\n\nsys.path.insert(0, "%s")\nfrom kingd
 	'$(PYTHON)' '$(LIBRARY)'
 INTO = $(DESTDIR)$(PREFIX)
 UNITS = kingd.service kingd@.service kingd-leader.service kingd-leader.target kingd-hooks.service kingd-hooks.path \
-	kingd-vip.service kingd-vip.path
+	kingd-vip.service kingd-vip.path kingd-check.service kingd-check.path kingd-check@.service kingd-check@.path \
+	kingd-sleep.service
 PAGES = man1/kingctl.1 man5/kingd.toml.5 man8/kingd.8
-OWN_FILES = $(UNITS:%=lib/systemd/system/%) lib/sysusers.d/kingd.conf lib/tmpfiles.d/kingd.conf \
+OWN_FILES = $(UNITS:%=lib/systemd/system/%) lib/systemd/system/sleep.target.wants/kingd-sleep.service \
+	lib/sysusers.d/kingd.conf lib/tmpfiles.d/kingd.conf \
 	lib/firewalld/services/kingd.xml $(PAGES:%=share/man/%) share/doc/kingd/examples/kingd.toml \
 	share/bash-completion/completions/kingd share/bash-completion/completions/kingctl bin/kingd bin/kingctl
 
@@ -180,9 +182,12 @@ install: wheel
 	@$(INSTALLED) daemon.leader_target >'$(INTO)/libexec/kingd/leader-target'
 	@$(INSTALLED) hooks.__main__ >'$(INTO)/libexec/kingd/hooks'
 	@$(INSTALLED) vip.__main__ >'$(INTO)/libexec/kingd/vip'
+	@$(INSTALLED) check.__main__ >'$(INTO)/libexec/kingd/check'
 	@chmod 755 '$(INTO)/bin/kingd' '$(INTO)/bin/kingctl' '$(INTO)/libexec/kingd'/*
 	@install -m 644 packaging/hooks.d/README '$(DESTDIR)/etc/kingd/hooks.d'
 	@for unit in $(UNITS); do sed '/^Exec/s|/usr/|$(PREFIX)/|' "systemd/$$unit" >"$(INTO)/lib/systemd/system/$$unit"; done
+	@mkdir -p '$(INTO)/lib/systemd/system/sleep.target.wants'
+	@ln -sf ../kingd-sleep.service '$(INTO)/lib/systemd/system/sleep.target.wants'
 	@install -D -m 644 systemd/kingd.sysusers '$(INTO)/lib/sysusers.d/kingd.conf'
 	@install -D -m 644 systemd/kingd.tmpfiles '$(INTO)/lib/tmpfiles.d/kingd.conf'
 	@install -D -m 644 packaging/firewall/firewalld/kingd.xml '$(INTO)/lib/firewalld/services/kingd.xml'

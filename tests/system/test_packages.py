@@ -18,8 +18,9 @@ from tests.system.only_one import runs_on
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(240)]
 
-SERVICES = ("kingd.service", "kingd@.service", "kingd-leader.service")
+SERVICES = ("kingd.service", "kingd@.service", "kingd-leader.service", "kingd-sleep.service")
 EXPOSURE_MAX = 14  # tenths
+FITNESS = ("kingd-check.service", "kingd-check.path", "kingd-check@.service", "kingd-check@.path", "kingd-sleep.service")
 
 
 @pytest.fixture(scope="module")
@@ -308,7 +309,7 @@ def test_units_are_hardened_and_well_formed(hosts: list[Host]) -> None:
     for unit in (*SERVICES, "kingd-vip.service"):
         host.run(f"systemd-analyze security --no-pager --threshold={EXPOSURE_MAX} {unit.replace('@', '@office')}")
     helpers = [f"{name}.{kind}" for name in ("kingd-hooks", "kingd-vip") for kind in ("service", "path")]
-    for unit in (*SERVICES, "kingd-leader.target", *helpers):
+    for unit in (*SERVICES, "kingd-leader.target", *helpers, *FITNESS):
         done = host.attempt(f"systemd-analyze verify --man=no {unit.replace('@', '@office')}")
         assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 

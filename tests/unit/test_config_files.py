@@ -152,7 +152,7 @@ def test_name_is_made_from_any_host_name(main: Path, monkeypatch: pytest.MonkeyP
     assert read(main, f'name = "{name}"').name == name
 
 
-LIVE = ["priority", "preempt", "timing.", "quorum.", "target.", "hooks.", "log.", "security.", "tags"]
+LIVE = ["priority", "preempt", "timing.", "quorum.", "target.", "hooks.", "check.", "log.", "security.", "tags"]
 
 
 @pytest.mark.parametrize("path", KEYS)
