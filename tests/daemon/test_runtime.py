@@ -435,7 +435,7 @@ def test_detach_over_a_running_daemon_is_refused_at_once(daemon: Daemon) -> None
 
 # -- the fields of the answers: INTERFACE of kingctl --json, exactly
 
-PEER = {"id", "name", "priority", "address"}
+PEER, ELIGIBILITY = {"id", "name", "priority", "address"}, ("eligible", "ineligible_reason")
 EVENT = {
     *("version", "event", "time", "monotonic_ns", "role", "previous_role", "term", "seq"),
     *("leader", "previous_leader", "reason"),
@@ -461,7 +461,7 @@ def test_fields_of_status(pair: Daemon) -> None:
     }
     assert (status["version"], status["cluster"], status["mode"]) == (1, pair.cluster, "availability")
     assert keys(status["node"]) == {
-        *(*PEER, "configured_priority", "role", "eligible", "ineligible_reason", "ineligible_ms", "version")
+        *(*PEER, "configured_priority", "role", *ELIGIBILITY, "ineligible_detail", "ineligible_ms", "version")
     }
     assert keys(status["leader"]) == {*PEER, "tags"}
     assert status["members"] == {"alive": 2, "dead": 0}
@@ -487,7 +487,7 @@ def test_tags_of_the_leader_come_with_its_next_announcement(pair: Daemon) -> Non
 
 def test_fields_of_members(pair: Daemon) -> None:
     members = rows(pair.ask("Members"), "members")
-    expected = {*PEER, "role", "state", "eligible", "last_heard_ms", "version"}
+    expected = {*PEER, "role", "state", *ELIGIBILITY, "last_heard_ms", "version"}
     assert [keys(row) for row in members] == [expected, expected]
     assert [(row["name"], row["role"], row["state"]) for row in members] == [
         ("box1", "leader", "alive"),
@@ -500,7 +500,7 @@ def test_fields_of_survey(pair: Daemon) -> None:
     assert keys(survey) == {"version", "agree", "nodes"}
     nodes = rows(survey, "nodes")
     assert {frozenset(row) for row in nodes} == {
-        frozenset({"id", "name", "priority", "leader", "term", "ok", "rtt_ms"})
+        frozenset({"id", "name", "priority", "leader", "term", "ok", *ELIGIBILITY, "rtt_ms"})
     }
     assert (survey["agree"], {row["leader"] for row in nodes}, {row["ok"] for row in nodes}) == (True, {"box1"}, {True})
 

@@ -8,7 +8,7 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, TypedDict
+from typing import Any, NotRequired, TypedDict
 
 
 class PeerView(TypedDict):
@@ -73,6 +73,8 @@ class SurveyRow(TypedDict):
     leader: str | None
     term: int
     ok: bool
+    eligible: bool
+    ineligible_reason: str | None
     rtt_ms: float | None
 
 
@@ -91,6 +93,8 @@ class EventView(TypedDict):
     leader: PeerView | None
     previous_leader: PeerView | None
     reason: str
+    member: NotRequired[PeerView]
+    on: NotRequired[bool]
 
 
 def name_of(peer: PeerView | None) -> str | None:

@@ -20,7 +20,13 @@ pytestmark = [pytest.mark.system, pytest.mark.timeout(240)]
 
 SERVICES = ("kingd.service", "kingd@.service", "kingd-leader.service", "kingd-sleep.service")
 EXPOSURE_MAX = 14  # tenths
-FITNESS = ("kingd-check.service", "kingd-check.path", "kingd-check@.service", "kingd-check@.path", "kingd-sleep.service")
+FITNESS = (
+    "kingd-check.service",
+    "kingd-check.path",
+    "kingd-check@.service",
+    "kingd-check@.path",
+    "kingd-sleep.service",
+)
 
 
 @pytest.fixture(scope="module")
