@@ -25,7 +25,7 @@ class Eligibility:
         return self.fitness.at_start() | self.maintenance.at_start()
 
     def begin(self, core: Core, perform: Callable[[list[Effect]], None], chores: Chores) -> None:
-        self._chores = chores
+        self._core, self._chores = core, chores
         for each in (self.fitness, self.maintenance):
             each.begin(core, perform)
         chores.every(_LOOK_EVERY_S, self._look)
@@ -47,6 +47,8 @@ class Eligibility:
         return [*self.fitness.problems(), *self.maintenance.problems()]
 
     def _look(self) -> None:
+        if self._core.stopped:
+            return
         self.fitness.look()
         if self.maintenance.look():
             self._chores.spawn(self.maintenance.forget())
