@@ -12,6 +12,13 @@ interval = "200ms"
 timeout = "300ms"
 fall = 2
 """
+SLEEPS = """[Unit]
+Requires=sleep.target
+After=sleep.target
+[Service]
+Type=oneshot
+ExecStart=/bin/sh -c 'kingctl leader >/root/leader-when-it-sleeps'
+"""
 
 
 def agree(hosts: list[Host]) -> Host:
@@ -50,11 +57,10 @@ def test_check_comes_and_goes_by_reload(trio: list[Host]) -> None:
 def test_leadership_is_handed_over_before_the_host_sleeps(trio: list[Host]) -> None:
     """What sleeps is a unit that goes after sleep.target, as systemd-suspend.service does."""
     leader = agree(trio)
-    leader.run(
-        "systemd-run --quiet --wait --collect --property=Requires=sleep.target --property=After=sleep.target "
-        "sh -c 'kingctl leader >/root/leader-when-it-sleeps'"
-    )
+    leader.write("/etc/systemd/system/sleeps.service", SLEEPS)
+    leader.run("systemctl daemon-reload; systemctl start sleeps")
     slept_under = leader.run("cat /root/leader-when-it-sleeps").strip()
     assert slept_under in {host.name for host in trio if host is not leader}
     assert "step-down" in leader.run("kingctl history")
     assert leader.show("kingd-sleep.service", "Result") == "success"
+    leader.run("rm /etc/systemd/system/sleeps.service; systemctl daemon-reload")

@@ -2,7 +2,7 @@
 
 import pytest
 
-from kingd.core.effect import EventKind, Surveyed
+from kingd.core.effect import Draining, EventKind, Surveyed
 from kingd.core.problems import StepDownError
 from kingd.core.timing import SECOND
 from kingd.core.wire.message import Announce, Claim, Ineligible, Offer, Ready, Reason, Report, Resign, Role, Survey
@@ -240,3 +240,25 @@ def test_members_and_survey_say_why_one_may_not_lead() -> None:
         ("me", True, None),
         ("box60", False, "maintenance"),
     ]
+
+
+def test_unfit_leader_ends_what_runs_here_only_for_somebody_who_may_lead() -> None:
+    """And takes it up again where that one does not take it."""
+    other = Peer(node=60, priority=90, ineligible=CHECK)
+    bench = leading(other)
+    bench.perform(bench.core.set_drains(True, now_us=bench.now_us))
+    set_unfit(bench)
+    bench.advance_ms(500)
+    assert draining(bench) == []
+    other.ineligible = Ineligible.UNSAID
+    bench.hear(other, Announce(name=other.name, version="0", interval_ms=1000), multicast=True)
+    bench.advance_ms(150)
+    assert (draining(bench), offered_to(bench)) == ([True], [])
+    bench.perform(bench.core.drained(now_us=bench.now_us))
+    assert offered_to(bench) == [60]
+    bench.advance_ms(800)
+    assert (draining(bench), bench.leader_name()) == ([True, False], "me")
+
+
+def draining(bench: Bench) -> list[bool]:
+    return [effect.on for effect in bench.effects if isinstance(effect, Draining)]

@@ -8,7 +8,7 @@ from dataclasses import replace
 from kingd.core.effect import Draining, EventKind, HandedOver
 from kingd.core.problems import Ambiguous, NobodyReady, NotEligible, NotKnown, NotLeading, StepDownError
 from kingd.core.rules import becoming, claiming, pre_voting, transfer, voters
-from kingd.core.rules.eligibility import ineligible, is_eligible, must_not_lead
+from kingd.core.rules.eligibility import ineligible, is_eligible
 from kingd.core.rules.publishing import event, peer, tell_of_eligibility
 from kingd.core.settings import Settings
 from kingd.core.state.members import Member
@@ -92,8 +92,8 @@ def drained(node: Node) -> None:
     if drain is None or drain.done:
         return
     drain.done = True
-    if not transfer.begin(node, drain.reason, to=drain.to, keep_us=drain.keep_us) and must_not_lead(node):
-        transfer.resign(node, drain.reason)
+    if not transfer.begin(node, drain.reason, to=drain.to, keep_us=drain.keep_us):
+        transfer.came_to_nothing(node, drain.reason)
 
 
 def on_drain_over(node: Node) -> None:

@@ -109,7 +109,7 @@ def on_offer_timer(node: Node) -> None:
     if transfer.offer.again():
         _offer(node, transfer)
     elif not _offer_next(node, leader, transfer):
-        _nobody_takes_it(node, transfer)
+        came_to_nothing(node, transfer.reason, leaving=transfer.leaving)
 
 
 def mind_eligibility(node: Node) -> None:
@@ -121,16 +121,17 @@ def mind_eligibility(node: Node) -> None:
     elif isinstance(state, Leader) and not (orders.stopping or state.transfer or state.drain):
         if node.now_us < orders.offer_at_us and why.may_stay:
             return
-        if begin(node, why.reason):
-            orders.put_off_offering(node.now_us + (node.timing.transfer_us << min(orders.offers, _OFFERS_MAX)))
-        elif not why.may_stay:
+        if not begin(node, why.reason) and not why.may_stay:
             resign(node, why.reason)
 
 
-def _nobody_takes_it(node: Node, transfer: Transfer) -> None:
-    """A planned stop goes on without a successor; a step-down leaves things as they are."""
-    if transfer.leaving or must_not_lead(node):
-        resign(node, transfer.reason, leaving=transfer.leaving)
+def came_to_nothing(node: Node, reason: Reason, *, leaving: bool = False) -> None:
+    """Nobody takes it. A planned stop goes on without a successor; a step-down leaves things as they are."""
+    if leaving or must_not_lead(node):
+        resign(node, reason, leaving=leaving)
+    elif not is_eligible(node):
+        wait_us = node.timing.transfer_us << min(node.orders.offers, _OFFERS_MAX)
+        node.orders.put_off_offering(node.now_us + wait_us)
 
 
 def on_ready(node: Node, member: Member, ready: Ready) -> None:
@@ -252,7 +253,7 @@ def on_member_gone(node: Node, member: Member) -> None:
         and transfer.successor is member
         and not _offer_next(node, state, transfer)
     ):
-        _nobody_takes_it(node, transfer)
+        came_to_nothing(node, transfer.reason, leaving=transfer.leaving)
     if yielded is not None and yielded.ticket.successor_session == member.session:
         _abandon_successor(node)
 
