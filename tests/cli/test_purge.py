@@ -7,7 +7,10 @@ import pytest
 from tests.cli import etc
 
 PURGE = "sh packaging/debian/kingd.postrm purge"
-STATE = "state.json state.json.new state.json.corrupt-1 voters.json voters.json.new peers.json peers.json.new lock kingd.log"
+STATE = (
+    "state.json state.json.new state.json.corrupt-1 voters.json voters.json.new maintenance.json maintenance.json.new "
+    "peers.json peers.json.new lock kingd.log"
+)
 LEFT = "cd / && find var/lib etc/kingd -mindepth 1 2>/dev/null | sort"
 
 
