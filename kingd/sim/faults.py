@@ -6,10 +6,8 @@ from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 
-from kingd.core.effect import Effect
-from kingd.core.election import Core
-from kingd.core.problems import StepDownError
 from kingd.core.timing import MS, SECOND
+from kingd.sim import fitness
 from kingd.sim.cluster import WILL_AT_US, Cluster
 from kingd.sim.host import DISK_US, Host
 from kingd.sim.lists import in_force, is_remembered, may_begin_with
@@ -56,6 +54,8 @@ class Faults:
             "disk_full": self._disk_full,
             "renumber": self._renumber,
             "survey": self._survey,
+            fitness.UNFIT: partial(fitness.unfit, cluster, self.present, self.later),
+            fitness.MAINTAIN: partial(fitness.in_maintenance, cluster),
         }
 
     def run(self, faults: tuple[Fault, ...], duration_us: int) -> None:
@@ -296,7 +296,7 @@ class Faults:
             if self.cluster.now_us >= host.paused_until_us:
                 self.cluster.note(host, f"step-down to={to} for={for_us / 1e6} s")
                 now_us = self.cluster.local_us(host)
-                self.cluster.enter(host, partial(_ask_step_down, to=to, for_us=for_us, now_us=now_us))
+                self.cluster.enter(host, partial(fitness.ask_step_down, to=to, for_us=for_us, now_us=now_us))
 
     def _unplug(self, host: Host, fault: Fault, _: random.Random) -> None:
         if host.index not in self.cluster.network.unplugged:
@@ -343,6 +343,7 @@ class Faults:
             host.disk_us, host.disk_fails = DISK_US, False
             if host.settings.voters != wanted:
                 cluster.set_voters(host, wanted)
+            fitness.end(cluster, host)
             if host.core is not None and (host not in survivors or host.core.node.orders.stopping):
                 cluster.crash(host)
             if host.core is not None and host.paused_until_us > cluster.now_us:
@@ -352,13 +353,6 @@ class Faults:
         for host in survivors:
             if host.core is None:
                 cluster.start(host)
-
-
-def _ask_step_down(core: Core, *, to: str | None, for_us: int, now_us: int) -> list[Effect]:
-    try:
-        return core.step_down(to=to, for_us=for_us, now_us=now_us)
-    except StepDownError:
-        return []
 
 
 def _shown(links: set[Link]) -> str:
