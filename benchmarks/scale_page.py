@@ -145,7 +145,7 @@ def _constants(rows: Sequence[Row]) -> str:
                 f"{interval_s:,.0f}",
                 f"{5 * interval_s / 60:,.0f}",
                 f"{timing.claim_timeout_us / MS + reading_ms:,.0f}",
-                f"{timing.hold_us / MS + reading_ms:,.0f}",
+                f"{timing.grant_us / MS + reading_ms:,.0f}",
             ]
         )
     header = (

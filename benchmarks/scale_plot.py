@@ -62,7 +62,7 @@ def _failovers(axes: Axes, rows: Sequence[Row]) -> None:
         axes.plot([n for n, _ in found], [row.agreed_ms or 0 for _, row in found], style, color=_OURS, label=label)
     timing, sizes = Timing(), [min(size, MEMBERS_MAX) for size in _SIZES]
     claims = [(timing.claim_timeout_us + reading_us(size)) / MS for size in sizes]
-    holds = [(timing.hold_us + reading_us(size)) / MS for size in sizes]
+    holds = [(timing.grant_us + reading_us(size)) / MS for size in sizes]
     axes.plot(_SIZES, claims, ":", color=_LEADER, label="a claim's time")
     axes.plot(_SIZES, holds, "-", color=_LIMIT, linewidth=1, label="a promise to a candidate")
     axes.set_ylim(bottom=0)

@@ -109,10 +109,10 @@ class Scale(NamedTuple):
         return wait_us << min(after, _DOUBLINGS_MAX) if self.is_large else wait_us
 
     @property
-    def hold_us(self) -> int:
+    def grant_us(self) -> int:
         """How long a promise to a candidate runs before it must have led: two claims, and the answers to one are read. Who
         asks knows no more than its table holds."""
-        return self.timing.hold_us + reading_us(min(self.proven, MEMBERS_MAX))
+        return self.timing.grant_us + reading_us(min(self.proven, MEMBERS_MAX))
 
     @property
     def granted_us(self) -> int:

@@ -67,7 +67,7 @@ class Timing:
         return 3 * self.round_trip_us
 
     @property
-    def hold_us(self) -> int:
+    def grant_us(self) -> int:
         """How long a promise to a candidate runs before it must have led: two claims. (Of many longer: scale.py.)"""
         return 2 * self.claim_timeout_us
 

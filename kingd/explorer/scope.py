@@ -37,7 +37,7 @@ class Ticks(Timing):
     round_trip_us: int = TICK_US
     claim_timeout_us: int = TICK_US
     slot_us: int = TICK_US
-    hold_us: int = 2 * TICK_US
+    grant_us: int = 2 * TICK_US
     ask_after_us: int = TICK_US
     ping_us: int = 2 * TICK_US
     contact_us: int = 8 * TICK_US

@@ -24,7 +24,7 @@ MADE: dict[str, Callable[[Scale], int]] = {
     "patient": lambda scale: scale.patient_us(1, after=100),
     "ask ahead": lambda scale: ask_ahead_us(scale.timing, is_large=scale.is_large),
     "reading": lambda scale: reading_us(scale.proven),
-    "hold": lambda scale: scale.hold_us,
+    "grant": lambda scale: scale.grant_us,
     "granted": lambda scale: scale.granted_us,
 }
 
@@ -60,10 +60,10 @@ def test_the_page_says_how_long_each_is(name: str) -> None:
     assert said[name] == [written(name, MADE[name](scale(size))) for size in sizes]
 
 
-@pytest.mark.parametrize("name", ["turns", "patient", "hold", "granted"])
+@pytest.mark.parametrize("name", ["turns", "patient", "grant", "granted"])
 def test_who_makes_up_a_large_cluster_lets_nobody_wait(name: str) -> None:
     assert MADE[name](scale(4_000, proven=3)) == MADE[name](scale(3))
 
 
 def test_a_leader_that_counts_more_than_a_table_holds_is_asked_for_no_longer_promise() -> None:
-    assert scale(60_000).hold_us == scale(MEMBERS_MAX).hold_us
+    assert scale(60_000).grant_us == scale(MEMBERS_MAX).grant_us

@@ -94,7 +94,7 @@ def _promise(node: Node, claimant: Member, claim: Claim) -> None:
         return
     keeps_leading = node.role is Role.FOLLOWER and node.promise.is_held_by(claimant.session)
     claimant.lease_ms = claim.lease_ms
-    until_us = becoming.promise_until_us(node, claimant) if node.in_quorum_mode else node.now_us + node.scale.hold_us
+    until_us = becoming.promise_until_us(node, claimant) if node.in_quorum_mode else node.now_us + node.scale.grant_us
     if keeps_leading:  # a raise: it leads on, under the higher term once that is complete
         node.promise.allow_raise(ballot, until_us=until_us)
         return
