@@ -103,14 +103,10 @@ def follow(node: Node, leader: Member, ballot: Ballot, reason: Reason | None = N
     else:
         node.promise.give(ballot, leader.session, until_us=until_us, led=True)
     state.stand(in_line=line.is_next(node, node.rank))
-    state.ping_at_us = state.prove_at_us = node.now_us + _first_ping_us(node, state)
+    # A large cluster would storm its new leader, which has just heard from each of them anyway.
+    spread_us = 0 if state.in_line or not node.is_large else node.rng.randint(0, node.scale.spread_us)
+    state.ping_at_us = state.prove_at_us = node.now_us + spread_us
     return state
-
-
-def _first_ping_us(node: Node, state: Follower) -> int:
-    """A large cluster would storm its new leader, which has just heard from each of them anyway."""
-    at_once = state.in_line or not node.is_large
-    return 0 if at_once else node.rng.randint(0, node.scale.spread_us)
 
 
 def renew(node: Node, state: Follower, leader: Member, ballot: Ballot) -> None:
@@ -215,13 +211,6 @@ def hears_multicast(node: Node) -> bool:
     """Anybody's, a short while ago: then the heartbeat of who is elected will be heard, too."""
     heard_us = max((m.multicast_us for m in node.members.verified()), default=-1)
     return node.now_us - max(heard_us, node.members.announced_us) <= node.timing.contact_us
-
-
-def ping_candidate(node: Node) -> None:
-    """That has this node's grant: it may lead by now."""
-    candidate = node.members.find(node.promise.floor.node, node.promise.session)
-    if candidate is not None:
-        ping(node, candidate)
 
 
 def _polls(node: Node, leader: Member) -> bool:

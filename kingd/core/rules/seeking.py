@@ -58,7 +58,9 @@ def _await_promised(node: Node, state: Seeking) -> None:
     """Until the promise is over. Who got it as a candidate is asked whether it leads, where no heartbeat would arrive."""
     state.put_off(node.promise.until_us + quorum.turn_us(node))
     if node.promise.led == NO_BALLOT and not following.hears_multicast(node):
-        following.ping_candidate(node)
+        candidate = node.members.find(node.promise.floor.node, node.promise.session)
+        if candidate is not None:
+            following.ping(node, candidate)
         again_us = node.now_us + node.timing.ask_after_us
         if again_us < node.promise.until_us:
             state.put_off(again_us)
