@@ -31,9 +31,6 @@ class Said:
     valid_us: int
     draining: bool
 
-    def is_over(self) -> bool:
-        return now_us() >= self.told_us + self.valid_us
-
 
 class Claim:
     def __init__(self, socket: str, name: str, *, timeout_s: float) -> None:
@@ -82,12 +79,14 @@ class Claim:
             said = self._said
             if said is not None and (said.draining or said.found is View.LEADS_NOT):
                 return False
-            if said is not None and isinstance(said.found, Leadership) and not said.is_over():
-                self._hold = Hold(said.found, told_us=said.told_us, valid_us=said.valid_us)
-                return True
+            if said is not None and isinstance(said.found, Leadership):
+                hold = Hold(said.found, told_us=said.told_us, valid_us=said.valid_us)
+                if not hold.doubt(now_us=now_us()):  # else it came late: the next one is on its way
+                    self._hold = hold
+                    return True
             if now_us() >= end_us:
                 raise CallTimedOut(_SILENT)
-            pause(end_us)
+            pause(end_us if self._feed is not None else min(end_us, self._again_us))
 
     def turn(self) -> None:
         try:
@@ -132,6 +131,7 @@ class Claim:
             except KingdError:
                 self._hang_up()
                 raise
+        self._again_us = now_us() + _AGAIN_US  # it takes the call, and ends it
 
     def _call(self, patience_us: int) -> None:
         name = None if self.why_alone else self._name

@@ -276,7 +276,7 @@ def test_hand_over_waits_until_all_has_ended(kingd: FakeKingd, start: Start, wit
     (name,) = kingd.service.names_held
     kingd.do(lambda: kingd.service.tell_to_drain(True))
     until(lambda: kingd.service.calls)
-    assert kingd.service.calls == [("drained", name)]
+    assert set(kingd.service.calls) == {("drained", name)}  # by the keeper, and perhaps by the front behind it already
     assert not witness.living
     code, said = run.end()
     assert code == 76, said
