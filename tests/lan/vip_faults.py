@@ -57,6 +57,13 @@ def leaders(hosts: Sequence[Host]) -> set[str]:
     return {host.name for host in hosts if host.is_running and host.role() == "leader"}
 
 
+def strays(hosts: Sequence[Host], deaf: Host | None) -> set[str]:
+    """Who has one and does not lead; `deaf`: who cannot be asked."""
+    found = holders(hosts).keys()
+    time.sleep(0.1)
+    return found - leaders([host for host in hosts if host is not deaf])
+
+
 def is_well(hosts: Sequence[Host]) -> bool:
     leading = leaders(hosts)
     return all(host.role() for host in hosts) and len(leading) == 1 and holders(hosts) == dict.fromkeys(leading, 2)
@@ -70,19 +77,18 @@ def run(lan: Lan, count: int, rng: random.Random) -> list[str]:
             vip.start(is_ready=False)
         for number in range(count):
             until(lambda: is_well(hosts), limit_s=60, what=lambda: f"all to be well: {holders(hosts)}")
-            index = (
-                rng.randrange(3) if rng.random() < 0.4 else next(i for i in range(3) if hosts[i].name in leaders(hosts))
-            )
+            led = [index for index, host in enumerate(hosts) if host.name in holders(hosts)]
+            index = rng.choice([*led, *led, *range(3)])
             kinds = rng.sample(_KINDS, rng.randrange(1, 4))
             how = rng.choice([signal.SIGKILL, signal.SIGKILL, signal.SIGSTOP])
             strike(hosts[index], vips[index], kinds, how)
             time.sleep(_GONE_S)
-            allowed, found = leaders([host for host in hosts if host is not hosts[index]]), holders(hosts)
-            if hosts[index].is_running and not ("kingd" in kinds and how is signal.SIGSTOP):
-                allowed |= leaders([hosts[index]])
-            if strays := found.keys() - allowed:
+            deaf = hosts[index] if "kingd" in kinds and how is signal.SIGSTOP else None
+            if (left := strays(hosts, deaf)) and (
+                left := left & strays(hosts, deaf)
+            ):  # twice: leadership may just move
                 return [
-                    f"{number}: {how.name} of {kinds} on {hosts[index].name}: {strays} still have one; {allowed} lead"
+                    f"{number}: {how.name} of {kinds} on {hosts[index].name}: still on {left}, {leaders(hosts)} leads"
                 ]
             mend(hosts[index], vips[index], kinds, how)
             print(f"\r{number + 1}", end="", file=sys.stderr, flush=True)
