@@ -8,11 +8,10 @@ import select
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from kingd.acting.hold import Hold, Leadership, View
+from kingd.acting.hold import DRAIN_KILL_US, Hold, Leadership, View
 from kingd.control.answer import flag, number, text
 from kingd.control.client import BadAnswer, CallFailed, CallTimedOut, DaemonNotRunning, Feed, JsonObject, KingdError
-from kingd.daemon.clock import now_us
-from kingd.daemon.tenure import DRAIN_KILL_US
+from kingd.control.validity import now_us
 
 _SECOND = 1_000_000
 _CONNECT_US = 50_000  # for a call, while something runs
@@ -50,6 +49,11 @@ class Claim:
 
     def fileno(self) -> int:
         return self._feeds.fileno()
+
+    def close(self) -> None:
+        """For good: the daemon tells us nothing any more."""
+        self._hang_up()
+        self._feeds.close()
 
     @property
     def is_waited_for(self) -> bool:

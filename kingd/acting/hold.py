@@ -12,6 +12,10 @@ whose timing differs, or changes, keep their promise all the same."""
 from dataclasses import dataclass
 from enum import Enum
 
+DRAIN_KILL_US = (
+    25_000_000  # of the 30 s that the daemon gives a planned hand-over (DRAIN_US_MAX in kingd/core/timing.py)
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Leadership:

@@ -1,14 +1,16 @@
-"""What Linux can do and Python 3.11 does not offer: two settings of prctl(2), and a timer by CLOCK_BOOTTIME, which fires at
-once when a machine wakes for which its time has passed in its sleep. OSError where the kernel says no."""
+"""What Linux can do and Python 3.11 does not offer: two settings of prctl(2), and two timers by CLOCK_BOOTTIME, which fire at
+once when a machine wakes for which their time has passed in its sleep. OSError where the kernel says no."""
 
 import ctypes
 import os
+import signal
 import struct
 
 _PR_SET_PDEATHSIG = 1
 _PR_SET_CHILD_SUBREAPER = 36
 _CLOCK_BOOTTIME = 7
-_TFD_TIMER_ABSTIME = 1
+_TIMER_ABSTIME = 1  # TFD_TIMER_ABSTIME too
+_SIGEV_SIGNAL = 0
 _SECOND = 1_000_000
 
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -19,9 +21,9 @@ def adopt_orphans() -> None:
     _checked(_libc.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0))
 
 
-def die_with_parent(signal: int) -> None:
+def die_with_parent(number: int) -> None:
     """Until this process executes a program that changes its user."""
-    _checked(_libc.prctl(_PR_SET_PDEATHSIG, int(signal), 0, 0, 0))
+    _checked(_libc.prctl(_PR_SET_PDEATHSIG, int(number), 0, 0, 0))
 
 
 class BootTimer:
@@ -34,9 +36,32 @@ class BootTimer:
         return self._fd
 
     def set(self, at_us: int) -> None:
-        seconds, rest_us = divmod(max(at_us, 1), _SECOND)
-        value = struct.pack("@4l", 0, 0, seconds, rest_us * 1000)
-        _checked(_libc.timerfd_settime(self._fd, _TFD_TIMER_ABSTIME, value, None))
+        _checked(_libc.timerfd_settime(self._fd, _TIMER_ABSTIME, _once(at_us), None))
+
+    def close(self) -> None:
+        os.close(self._fd)
+
+
+class KillTimer:
+    """The kernel kills this process at a moment of CLOCK_BOOTTIME, whatever its threads do. What it has forked lives on."""
+
+    def __init__(self) -> None:
+        event = struct.pack("@Pii48x", 0, signal.SIGKILL, _SIGEV_SIGNAL)  # sigevent(7)
+        self._timer = ctypes.c_void_p()
+        _checked(_libc.timer_create(_CLOCK_BOOTTIME, event, ctypes.byref(self._timer)))
+
+    def set(self, at_us: int) -> None:
+        _checked(_libc.timer_settime(self._timer, _TIMER_ABSTIME, _once(at_us), None))
+
+    def close(self) -> None:
+        """It kills nobody any more."""
+        _checked(_libc.timer_delete(self._timer))
+
+
+def _once(at_us: int) -> bytes:
+    """An itimerspec(3type)."""
+    seconds, rest_us = divmod(max(at_us, 1), _SECOND)
+    return struct.pack("@4l", 0, 0, seconds, rest_us * 1000)
 
 
 def _checked(result: int) -> int:

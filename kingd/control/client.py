@@ -121,10 +121,10 @@ def stream(
     end_s = None if total_s is None else time.monotonic() + total_s
     connection = _Connection(path, first_s if total_s is None else min(first_s, total_s))
     try:
-        connection.send({"method": _full(method), "parameters": parameters or {}, "more": True})
+        connection.send({"method": full(method), "parameters": parameters or {}, "more": True})
         while True:
             message = connection.receive()
-            yield _parameters(message)
+            yield parameters_of(message)
             if not message.get("continues"):
                 return
             connection.end_s = end_s
@@ -142,11 +142,11 @@ class Feed:
     ) -> None:
         """`timeout_s`: how long it may take to call."""
         self._connection = _Connection(path, timeout_s)
-        self._connection.send({"method": _full(method), "parameters": parameters or {}, "more": True})
+        self._connection.send({"method": full(method), "parameters": parameters or {}, "more": True})
 
     def read(self) -> list[JsonObject]:
         """Each reply's parameters. `CallFailed`, `DaemonNotRunning`: it has ended, and is to be closed."""
-        return [_parameters(message) for message in self._connection.arrived()]
+        return [parameters_of(message) for message in self._connection.arrived()]
 
     def fileno(self) -> int:
         return self._connection.fileno()
@@ -155,11 +155,11 @@ class Feed:
         self._connection.close()
 
 
-def _full(method: str) -> str:
+def full(method: str) -> str:
     return method if "." in method else f"org.kingd.{method}"
 
 
-def _parameters(message: JsonObject) -> JsonObject:
+def parameters_of(message: JsonObject) -> JsonObject:
     parameters = message.get("parameters") or {}
     if not isinstance(parameters, dict):
         raise BadAnswer("the daemon's answer is not understood: parameters that are no object")
@@ -179,10 +179,10 @@ class _Connection:
             self._connect()
         except TimeoutError:
             self.close()
-            raise self._timed_out() from None
+            raise timed_out(self._path) from None
         except OSError as error:
             self.close()
-            raise _why_not(path, error) from None
+            raise why_not(path, error) from None
 
     def _connect(self) -> None:
         while True:
@@ -201,8 +201,8 @@ class _Connection:
         self._socket.close()
 
     def ask(self, method: str, parameters: Mapping[str, object] | None) -> JsonObject:
-        self.send({"method": _full(method), "parameters": parameters or {}})
-        return _parameters(self.receive())
+        self.send({"method": full(method), "parameters": parameters or {}})
+        return parameters_of(self.receive())
 
     def send(self, message: JsonObject) -> None:
         raw = json.dumps(message).encode() + b"\0"
@@ -211,7 +211,7 @@ class _Connection:
             # Our own flag, because kingctl lets SIGPIPE end it: a daemon that goes away must not.
             self._socket.sendall(raw, socket.MSG_NOSIGNAL)
         except TimeoutError:
-            raise self._timed_out() from None
+            raise timed_out(self._path) from None
         except OSError:
             return  # it has closed, and may have said why: `receive` tells
 
@@ -220,7 +220,7 @@ class _Connection:
         while (end := self._buffer.find(b"\0", searched)) < 0:
             searched = len(self._buffer)
             if searched > ANSWER_SIZE_MAX:
-                raise BadAnswer(f"the daemon's answer is not understood: it is longer than {ANSWER_SIZE_MAX >> 20} MiB")
+                raise too_long()
             self._buffer += self._more()
         return self._take(end)
 
@@ -237,23 +237,23 @@ class _Connection:
         while (end := self._buffer.find(b"\0")) >= 0:
             yield self._take(end)
         if not data:
-            raise self._gone()
+            raise gone(self._path)
 
     def _take(self, end: int) -> JsonObject:
         raw = self._buffer[:end]
         del self._buffer[: end + 1]
-        return _object(raw)
+        return parsed(raw)
 
     def _more(self) -> bytes:
         try:
             self._limit()
             data = self._socket.recv(65536)
         except TimeoutError:
-            raise self._timed_out() from None
+            raise timed_out(self._path) from None
         except OSError:
-            raise self._gone() from None
+            raise gone(self._path) from None
         if not data:
-            raise self._gone()
+            raise gone(self._path)
         return data
 
     def _limit(self) -> None:
@@ -265,16 +265,22 @@ class _Connection:
             raise TimeoutError
         return self._socket.settimeout(left_s)
 
-    def _timed_out(self) -> CallTimedOut:
-        return CallTimedOut(f"kingd at {self._path} did not answer in time; is it stopped, or the machine overloaded?")
 
-    def _gone(self) -> DaemonNotRunning:
-        return DaemonNotRunning(
-            f"kingd at {self._path} closed the connection: it stops or starts again, or refused us; see its log"
-        )
+def timed_out(path: str) -> CallTimedOut:
+    return CallTimedOut(f"kingd at {path} did not answer in time; is it stopped, or the machine overloaded?")
 
 
-def _object(raw: bytearray) -> JsonObject:
+def gone(path: str) -> DaemonNotRunning:
+    return DaemonNotRunning(
+        f"kingd at {path} closed the connection: it stops or starts again, or refused us; see its log"
+    )
+
+
+def too_long() -> BadAnswer:
+    return BadAnswer(f"the daemon's answer is not understood: it is longer than {ANSWER_SIZE_MAX >> 20} MiB")
+
+
+def parsed(raw: bytes | bytearray) -> JsonObject:
     try:
         message: object = json.loads(raw)
     except RecursionError:
@@ -295,7 +301,7 @@ def _is_shallow(value: object, depth: int) -> bool:
     return depth > 0 and all(_is_shallow(each, depth - 1) for each in inner)
 
 
-def _why_not(path: str, error: OSError) -> KingdError:
+def why_not(path: str, error: OSError) -> KingdError:
     hint = f"start it (systemctl start {unit(path)}), or name another one with --socket or --instance"
     if _is_listened_at(path):
         return DaemonUnreachable(

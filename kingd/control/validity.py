@@ -38,11 +38,22 @@ class Answer:
             line.close()
 
     def _ask(self, line: Line, timeout_s: float) -> None:
-        asked_ns = _now_ns()
-        self.status = line.call("Status", timeout_s=timeout_s)
-        self.asked_ns = asked_ns  # not before: where no answer comes, what is left is the former one, and its time
-        self.leader = section_or_none(self.status, "leader")
-        self.valid_ms = 0 if self.leader is None else number(self.status, "valid_ms")
+        asked_ns = now_ns()
+        status = line.call("Status", timeout_s=timeout_s)
+        self.note(status, asked_ns=asked_ns)  # all of it: where no answer comes, what is left is the former one
+
+    @classmethod
+    def of(cls, status: JsonObject, *, asked_ns: int) -> Answer:
+        """What somebody else has asked for, who has looked at the clock before."""
+        answer = cls.__new__(cls)
+        answer.note(status, asked_ns=asked_ns)
+        return answer
+
+    def note(self, status: JsonObject, *, asked_ns: int) -> None:
+        self.status = status
+        self.asked_ns = asked_ns
+        self.leader = section_or_none(status, "leader")
+        self.valid_ms = 0 if self.leader is None else number(status, "valid_ms")
 
     @property
     def is_me(self) -> bool:
@@ -53,7 +64,7 @@ class Answer:
     @property
     def is_over(self) -> bool:
         """It named a leader, and says nothing about now any more. To be asked last of all, when it is about to be used."""
-        return self.leader is not None and _now_ns() - self.asked_ns >= self.valid_ms * 1_000_000
+        return self.leader is not None and now_ns() - self.asked_ns >= self.valid_ms * 1_000_000
 
 
 def is_stalled(status: JsonObject) -> bool:
@@ -76,5 +87,10 @@ def wait(path: str, *, me: bool, first_s: float, total_s: float) -> tuple[Answer
         time.sleep(_AGAIN_S)
 
 
-def _now_ns() -> int:
+def now_us() -> int:
+    """By the clock that all of this goes by."""
+    return now_ns() // 1000
+
+
+def now_ns() -> int:
     return time.clock_gettime_ns(time.CLOCK_BOOTTIME)

@@ -16,6 +16,7 @@ import signal
 import sys
 import time
 
+from kingd.acting.hold import DRAIN_KILL_US
 from kingd.acting.news import News
 from kingd.config import DEFAULT_FILE, ConfigError, load
 from kingd.control.answer import number, section, section_or_none, text
@@ -26,7 +27,7 @@ from kingd.daemon import systemd, target_units
 from kingd.daemon.clock import now_us
 from kingd.daemon.log import set_up
 from kingd.daemon.target_units import TARGET
-from kingd.daemon.tenure import DEAD_BY_US, DRAIN_KILL_US, KILL_AFTER_US, Said, Tenure, View
+from kingd.daemon.tenure import DEAD_BY_US, KILL_AFTER_US, Said, Tenure, View
 
 _SECOND = 1_000_000
 _IDLE_US = 1 * _SECOND  # without news; well below the watchdog's time

@@ -19,9 +19,6 @@ _SECOND = 1_000_000
 SETTLE_US = 1500 * _MS  # of uninterrupted leadership before the target is started
 KILL_AFTER_US = 750 * _MS
 DEAD_BY_US = SETTLE_US * 99 // 101  # after E: then another host may start its own
-DRAIN_KILL_US = (
-    25 * _SECOND
-)  # of the 30 s that the daemon gives a planned hand-over (DRAIN_US_MAX in kingd/core/timing.py)
 
 
 class View(Enum):

@@ -14,7 +14,7 @@ from kingd.acting.linux import die_with_parent
 from kingd.acting.run.job import Job
 from kingd.acting.run.terminal import hand_over, holder
 from kingd.acting.tree import Tree
-from kingd.daemon.clock import now_us
+from kingd.control.validity import now_us
 
 _NOT_FOUND, _CANNOT_RUN = 127, 126  # as a shell says it
 _KEPT = (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT)

@@ -17,7 +17,7 @@ from kingd.acting.run.ledger import Entry, Ledger
 from kingd.acting.run.terminal import hand_over, holder
 from kingd.acting.tree import Process, Tree, look, own_group
 from kingd.cli.exits import LOST, UNKNOWN, attempt
-from kingd.daemon.clock import now_us
+from kingd.control.validity import now_us
 from kingd.output import EX_IOERR
 
 _SECOND = 1_000_000

@@ -17,7 +17,7 @@ from kingd.acting.run.job import Job, tell
 from kingd.acting.run.ledger import Entry, Ledger
 from kingd.acting.tree import Process, Tree, look
 from kingd.cli.exits import LOST, NOT_LEADER
-from kingd.daemon.clock import now_us
+from kingd.control.validity import now_us
 
 _SECOND = 1_000_000
 _REST_US = 1 * _SECOND  # for what the command leaves behind to end

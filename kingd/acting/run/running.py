@@ -13,7 +13,7 @@ from kingd.acting.run.front import Front
 from kingd.acting.run.job import Job
 from kingd.acting.run.terminal import own_terminal
 from kingd.cli.exits import NOT_LEADER, OK, say
-from kingd.daemon.clock import now_us
+from kingd.control.validity import now_us
 
 
 @dataclass(frozen=True, slots=True)

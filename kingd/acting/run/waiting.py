@@ -1,16 +1,11 @@
 """Until this host leads, before anything is run. No process but the one that waits."""
 
-import time
-
+from kingd.acting.waiting import until_leading
 from kingd.cli.exits import NOT_LEADER, OK, UNKNOWN, say
 from kingd.cli.leader import if_still_good, unknown
 from kingd.cli.text import age, clean
-from kingd.control import validity
 from kingd.control.answer import text
-from kingd.control.client import CallFailed, CallTimedOut
 from kingd.control.validity import Answer
-
-_BUSY_AGAIN_S = 1.0
 
 
 def look(socket: str, *, timeout_s: float) -> int:
@@ -30,19 +25,7 @@ def look(socket: str, *, timeout_s: float) -> int:
 
 def wait(socket: str, *, timeout_s: float, total_s: float) -> int:
     """OK, or NOT_LEADER when `total_s` have passed. KingdError: the daemon stopped, or gave no answer in `timeout_s`."""
-    end_s = time.monotonic() + total_s
-    while True:
-        left_s = end_s - time.monotonic()
-        try:
-            validity.wait(socket, me=True, first_s=timeout_s, total_s=max(left_s, 0.0))
-        except CallTimedOut:
-            if time.monotonic() < end_s:
-                raise
-            say(f"time ran out: after {age(total_s * 1000)} this host does not lead, and nothing was run")
-            return NOT_LEADER
-        except CallFailed as error:
-            if error.name != "org.kingd.Busy":
-                raise
-            time.sleep(max(0.0, min(_BUSY_AGAIN_S, left_s)))  # all places for who waits are taken: ask now and then
-        else:
-            return OK
+    if until_leading(socket, timeout_s=timeout_s, total_s=total_s):
+        return OK
+    say(f"time ran out: after {age(total_s * 1000)} this host does not lead, and nothing was run")
+    return NOT_LEADER
