@@ -144,7 +144,8 @@ class Claim:
 
     def _hang_up(self) -> None:
         if self._feed is not None:
-            self._feed.close()  # which takes it out of `_feeds`
+            self._feeds.unregister(self._feed)  # `close` alone does not, where a child that was forked still has it
+            self._feed.close()
             self._feed = None
 
     def _note(self, said: Said) -> None:

@@ -152,6 +152,8 @@ class Feed:
         return self._connection.fileno()
 
     def close(self) -> None:
+        """For the daemon too, if a child that was forked still has it."""
+        self._connection.shut_down()
         self._connection.close()
 
 
@@ -199,6 +201,12 @@ class _Connection:
 
     def close(self) -> None:
         self._socket.close()
+
+    def shut_down(self) -> None:
+        try:
+            self._socket.shutdown(socket.SHUT_RDWR)
+        except OSError:  # it has ended
+            return
 
     def ask(self, method: str, parameters: Mapping[str, object] | None) -> JsonObject:
         self.send({"method": full(method), "parameters": parameters or {}})

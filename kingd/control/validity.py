@@ -11,7 +11,7 @@ from kingd.control.answer import number, section, section_or_none, text
 from kingd.control.client import CallTimedOut, JsonObject, Line, stream
 
 _AGAIN_S = 0.05
-_LATE_AGAIN_S = 0.01
+LATE_AGAIN_S = 0.01
 
 
 class Answer:
@@ -29,7 +29,7 @@ class Answer:
             self._ask(line, timeout_s)
             # It waited in the socket's queue, behind whoever, or this process did not run. Now the daemon knows who asks.
             while self.is_over and (left_s := end_s - time.monotonic()) > 0:
-                time.sleep(min(_LATE_AGAIN_S, left_s))  # a busy host is not made busier
+                time.sleep(min(LATE_AGAIN_S, left_s))  # a busy host is not made busier
                 try:
                     self._ask(line, end_s - time.monotonic())
                 except CallTimedOut:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from kingd.control.service import JsonObject
-from tests.cli.fake_kingd import BOX1, BOX2, status
+from tests.cli.fake_kingd import BOX1, BOX2, FakeKingd, status
 
 T = TypeVar("T")
 _TICKS = os.sysconf("SC_CLK_TCK")
@@ -56,6 +56,18 @@ def until(condition: Callable[[], T | None], what: Callable[[], object] = lambda
         assert time.monotonic() < end_s, f"in vain: {what()}"
         time.sleep(0.01)
     return found
+
+
+def drained(kingd: FakeKingd) -> list[object]:
+    return [value for call, value in kingd.service.calls if call == "drained"]
+
+
+def open_to_all(folder: Path) -> None:
+    """For who is another user."""
+    folder.chmod(0o777)
+    for above in folder.parents:
+        if above.stat().st_uid == 0 and above.parent != above and above != Path("/tmp"):
+            above.chmod(above.stat().st_mode | 0o055)
 
 
 class Witness:

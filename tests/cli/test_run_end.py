@@ -15,7 +15,7 @@ import pytest
 
 from kingd.control.service import JsonObject, Push
 from tests.cli.fake_kingd import BOX1, BOX2, FakeKingd, event, running, status
-from tests.cli.runs import FOLLOWS, LIMIT_S, VALID_MS, Start, Witness, leads, lives, now_ns, until
+from tests.cli.runs import FOLLOWS, LIMIT_S, VALID_MS, Start, Witness, leads, lives, now_ns, open_to_all, until
 from tests.conftest import require
 
 pytestmark = pytest.mark.timeout(300)
@@ -219,10 +219,7 @@ def test_r08_nothing_is_left_behind_by_a_user_without_rights(
 ) -> None:
     """No control group, nobody who waits for it: that is said once."""
     require(os.geteuid() == 0, "to be another user takes root")
-    tmp_path.chmod(0o777)
-    for folder in tmp_path.parents:
-        if folder.stat().st_uid == 0 and folder.parent != folder and folder != Path("/tmp"):
-            folder.chmod(folder.stat().st_mode | 0o055)
+    open_to_all(tmp_path)
     run = start("--", *witness.argv(heirs=2), user="65534")
     witness.until_alive(3)
     kingd.service.status_is = FOLLOWS

@@ -39,6 +39,7 @@ MAY_IMPORT = {
     "kingd.explorer": ("kingd.core", "kingd.explorer"),
     "kingd.net": ("kingd.core.wire.endpoint", "kingd.net"),
     "kingd.acting": ("kingd.acting", "kingd.control", "kingd.cli", "kingd.output"),
+    "kingd.client": ("kingd.client", "kingd.control", "kingd.acting"),
 }
 
 # kept in the tree and out of the packages, see setup.cfg

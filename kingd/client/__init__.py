@@ -1,4 +1,4 @@
-"""kingd's Python API: ask the daemon of this host who leads, and steer it.
+"""kingd's Python API: ask the daemon of this host who leads, act while it does, and steer it. docs/client.md has more.
 
     from kingd.client import Client
 
@@ -8,11 +8,16 @@
     leader = Client().wait(timeout_s=30)
     write_to(leader.tags["url"], fencing_token=leader.term)
 
+    with Client().leading() as validity:
+        for batch in batches:
+            validity.check()
+            work_on(batch, fencing_token=validity.term)
+
 (`tags` are what the leader's configuration announces in [tags]: there a service says where it is found.)
 
 Every method is one blocking call over the control socket, made when it is called: nothing is cached. An answer of
 leadership is true when the daemon gives it, and is not given out when it is older than its `valid_ms`: where this process
-was stopped for so long `leader()` is None and `is_leader()` False. To rely on it for longer, ask again.
+was stopped for so long `leader()` is None and `is_leader()` False. To rely on it for longer, use `leading`.
 The objects that methods return as `dict` are those of `kingctl VERB --json`, documented in kingctl(1).
 
 Errors, all of them a `KingdError` whose text is for a person:
@@ -21,17 +26,21 @@ Errors, all of them a `KingdError` whose text is for a person:
 * `DaemonUnreachable`: it runs, and cannot be asked: its socket was removed, which it mends within a second;
 * `CallTimedOut`: the daemon did not answer in time;
 * `CallFailed`: it refused; `name` says why, for example "org.kingd.NotLeader" or "org.kingd.NotAuthorized";
-* `BadAnswer`: it said something that this version does not understand, or more than 4 MiB.
+* `BadAnswer`: it said something that this version does not understand, or more than 4 MiB;
+* `NotLeading`, `LeadershipLost`: of `leading`.
 
-A `Client` holds no connection and no state: make as many as you like, and use them from any thread.
+A `Client` holds no connection and no state: make as many as you like, and use them from any thread. For asyncio there is
+`kingd.client.aio`, which alone imports asyncio; neither imports anything of the daemon.
 """
 
 import math
 import os
 import time
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
+from kingd.client.leading import LeadershipLost, NotLeading, OnDoubt, Validity, enter
 from kingd.control.answer import number, section_or_none, text
 from kingd.control.client import (
     BadAnswer,
@@ -57,6 +66,9 @@ __all__ = [
     "JsonObject",
     "KingdError",
     "Leader",
+    "LeadershipLost",
+    "NotLeading",
+    "Validity",
 ]
 
 
@@ -89,7 +101,7 @@ class Client:
     def leader(self) -> Leader | None:
         """Who leads. None: that is not known now, or nobody does; `status()` says why."""
         answer = self._ask()
-        leader = _leader(answer)
+        leader = of(answer)
         return None if answer.is_over else leader
 
     def is_leader(self) -> bool:
@@ -132,9 +144,33 @@ class Client:
         end_s = math.inf if timeout_s is None else time.monotonic() + timeout_s
         while True:
             answer, _ = wait(self.socket, me=me, first_s=self.timeout_s, total_s=end_s - time.monotonic())
-            leader = _leader(answer)
+            leader = of(answer)
             if leader is not None and not answer.is_over:
                 return leader
+
+    @contextmanager
+    def leading(
+        self,
+        name: str = "kingd.client",
+        *,
+        wait_s: float = 0,
+        on_doubt: OnDoubt | None = None,
+        kill: bool = False,
+    ) -> Iterator[Validity]:
+        """A block of code for as long as this host leads, in this one leadership. `NotLeading`: it was not entered.
+
+        `name`: what kingd calls it in its log (1 to 32 characters). `wait_s`: how long to wait until this host leads
+        (math.inf: for ever). `on_doubt`: called with the reason when the block has to end, once at most, from another
+        thread, and never after the block; for what does not look at `Validity.check`: to close a socket, to end a child.
+        `kill`: the kernel kills this process (SIGKILL) at `Validity.until`, if the block is still there then. A hand-over
+        on purpose waits for the end of the block, up to 30 s. `LeadershipLost` at its end: it ended too late."""
+        guard = enter(self.socket, name, timeout_s=self.timeout_s, wait_s=wait_s)
+        validity = guard.begin(on_doubt=on_doubt, kill=kill)
+        try:
+            yield validity
+            guard.settle()
+        finally:
+            guard.end()
 
     def step_down(self, to: str | None = None, *, for_s: float = 60) -> JsonObject:
         """Hand leadership over, to the member of the name or id `to`, or to the best; once it leads: {"version",
@@ -182,7 +218,7 @@ class Client:
         return call(self.socket, method, parameters, timeout_s=self.timeout_s)
 
 
-def _leader(answer: Answer) -> Leader | None:
+def of(answer: Answer) -> Leader | None:
     node = answer.leader
     if node is None:
         return None

@@ -1,0 +1,80 @@
+"""A block of `leading` and the process around it: threads, descriptors, children, and whose it is."""
+
+import os
+import shutil
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+
+from kingd.client import Client
+from tests.cli.fake_kingd import FakeKingd
+from tests.cli.runs import LIMIT_S, drained, open_to_all, until
+from tests.conftest import require
+
+pytestmark = pytest.mark.timeout(300)
+
+
+def test_nothing_is_left_of_a_block(kingd: FakeKingd) -> None:
+    def count() -> tuple[int, int]:
+        return threading.active_count(), len(list(Path("/proc/self/fd").iterdir()))
+
+    def enter() -> None:
+        with Client().leading(kill=True):
+            pass
+
+    enter()
+    before = count()
+    for _ in range(5):
+        enter()
+    until(lambda: count() <= before, count)
+
+
+FORKS = """
+import os, signal
+from kingd.client import Client
+with Client().leading():
+    child = os.fork()
+    if child == 0:
+        signal.pause()
+print("out", flush=True)
+input()
+os.kill(child, signal.SIGKILL)
+"""
+
+
+def test_child_that_was_forked_is_not_waited_for(kingd: FakeKingd) -> None:
+    argv = [sys.executable, "-c", FORKS]
+    with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as parent:
+        assert parent.stdout is not None
+        assert parent.stdout.readline() == "out\n"
+        assert len(drained(kingd)) == 1
+        until(lambda: not kingd.service.names_held)
+        parent.communicate("\n", timeout=LIMIT_S)
+    assert parent.returncode == 0
+
+
+def test_program_may_have_many_descriptors(kingd: FakeKingd) -> None:
+    """More than select(2) can wait for."""
+    program = (
+        "import os, resource; _, hard = resource.getrlimit(resource.RLIMIT_NOFILE);"
+        "resource.setrlimit(resource.RLIMIT_NOFILE, (2048, hard)); kept = [os.eventfd(0) for _ in range(1100)]\n"
+        "from kingd.client import Client\n"
+        "with Client().leading() as validity: print(validity.term)"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=LIMIT_S)
+    assert (done.stdout, done.stderr) == ("12\n", "")
+
+
+def test_who_may_not_drain_is_told_that_a_hand_over_does_not_wait(kingd: FakeKingd, tmp_path: Path) -> None:
+    require(os.geteuid() == 0 and shutil.which("setpriv"), "this is not root, or there is no setpriv")
+    open_to_all(tmp_path)
+    program = "from kingd.client import Client\nwith Client().leading() as validity: print(validity.why_alone)"
+    argv = ["setpriv", "--reuid=65534", "--clear-groups", sys.executable, "-c", program]
+    done = subprocess.run(argv, capture_output=True, text=True, timeout=LIMIT_S, check=True)
+    assert "is for root and the group of control.group" in done.stdout
+    assert drained(kingd) == []
+    with Client().leading() as validity:
+        assert validity.why_alone == ""
