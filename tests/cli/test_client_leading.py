@@ -195,11 +195,18 @@ def test_on_doubt_is_for_the_block_and_for_nothing_else(kingd: FakeKingd, hang: 
         told.append(why)
 
     begun, may_end = threading.Event(), threading.Event()
-    with Client(timeout_s=1).leading(on_doubt=slow):
-        hang.begins.set()
-        assert begun.wait(LIMIT_S)
-        hang.ends.set()
-        threading.Timer(0.1, may_end.set).start()
+
+    def work() -> None:
+        with Client(timeout_s=1).leading(on_doubt=slow) as validity:
+            hang.begins.set()
+            assert begun.wait(LIMIT_S)
+            hang.ends.set()
+            while now_ns() < validity.until * 1e9 + 100_000_000:  # where the last moment passes, too
+                time.sleep(0.01)
+            threading.Timer(0.1, may_end.set).start()
+
+    with pytest.raises(LeadershipLost):
+        work()
     assert len(told) == 1  # one, and `leading` has waited for its end
 
 
