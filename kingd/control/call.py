@@ -125,6 +125,7 @@ METHODS: Mapping[str, Mapping[str, Method]] = {
         "Status": Method(),
         "Members": Method(),
         "History": Method(),
+        "Counters": Method(),
         "Survey": Method(lasts=True),
         "Watch": Method(streams=True),
         "Drain": Method(parameters={"name": is_name}, privileged=True, streams=True),

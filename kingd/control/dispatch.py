@@ -59,6 +59,8 @@ class Dispatcher:
                     return self._service.members()
                 case "History":
                     return self._service.history()
+                case "Counters":
+                    return self._service.counters()
                 case "SetPriority":
                     return self._service.set_priority(_int(call.parameters["priority"]))
                 case "SetFitness":

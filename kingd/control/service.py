@@ -36,6 +36,9 @@ class Service(Protocol):
     def history(self) -> JsonObject:
         """{"version": 1, "events": [...]}, oldest first, at most 256."""
 
+    def counters(self) -> JsonObject:
+        """What has been counted since the start of the process, for `kingctl metrics`; see `Counters` of org.kingd.varlink."""
+
     async def survey(self) -> JsonObject:
         """`kingctl survey --json`; takes up to half a second when a member is silent."""
 

@@ -1,15 +1,35 @@
-"""The core's deadline on the loop: its only timer."""
+"""The core's deadline on the loop: its only timer, and how late it came of late."""
 
 import asyncio
 from collections.abc import Callable
 
 from kingd.daemon.clock import now_us
 
+_WINDOW_US = 30_000_000
+
+
+class Lag:
+    """The worst of the last minute or so."""
+
+    def __init__(self) -> None:
+        self._since_us = 0
+        self._before_us = self._worst_us = 0
+
+    def note(self, late_us: int, *, now_us: int) -> None:
+        if now_us - self._since_us >= _WINDOW_US:
+            self._since_us, self._before_us, self._worst_us = now_us, self._worst_us, 0
+        self._worst_us = max(self._worst_us, late_us)
+
+    @property
+    def worst_us(self) -> int:
+        return max(self._worst_us, self._before_us)
+
 
 class Deadline:
     def __init__(self, on_due: Callable[[int], None]) -> None:
         """`on_due`: with how late it is, in us."""
         self._on_due = on_due
+        self.lag = Lag()
         self._at_us: int | None = None
         self._timer: asyncio.TimerHandle | None = None
 
@@ -27,6 +47,8 @@ class Deadline:
 
     def _fire(self) -> None:
         assert self._at_us is not None
-        late_us = now_us() - self._at_us
+        now = now_us()
+        late_us = now - self._at_us
         self._at_us = None
+        self.lag.note(late_us, now_us=now)
         self._on_due(late_us)

@@ -14,6 +14,7 @@ from kingd.core.wire.message import Role
 from kingd.daemon import systemd, views
 from kingd.daemon.clock import moment, now_us
 from kingd.daemon.journal import Journal
+from kingd.daemon.tally import Tally
 
 _log = logging.getLogger("kingd")
 
@@ -36,6 +37,7 @@ class News:
         self._core = core
         self._here = here
         self._journal = Journal()
+        self.tally = Tally(now_us=now_us())
         self._changed: JsonObject = {}  # the last event about leadership, as users were told it
         self._telling: asyncio.TimerHandle | None = None
         self.since = moment(time.time())  # of that event, or the start
@@ -51,6 +53,7 @@ class News:
         elif self._telling is None:  # 450 hosts that come together are one change of their number
             self._telling = asyncio.get_running_loop().call_later(_TELL_AFTER_S, self._tell_systemd_late)
         self._journal.add(shown)
+        self.tally.note(event, now_us=now_us(), wall_s=wall_s)
         _log.info("%s", views.line(event))
 
     def _shown(self, event: Event, *, seq: int, wall_s: float) -> JsonObject:

@@ -11,7 +11,6 @@ import logging
 import os
 import random
 import signal
-from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -52,9 +51,10 @@ from kingd.daemon.last_will import LastWill
 from kingd.daemon.log import set_up
 from kingd.daemon.news import News
 from kingd.daemon.peers import Peers
-from kingd.daemon.refusals import Lately, Refusals
+from kingd.daemon.refusals import Refusals
 from kingd.daemon.service import ControlService, Settled
 from kingd.daemon.store import Store
+from kingd.daemon.traffic import Traffic
 from kingd.daemon.troubles import Troubles
 from kingd.net.problems import Problem
 from kingd.net.transport import Transport
@@ -106,15 +106,16 @@ class Runtime:
             unfit=self.eligibility.at_start(),
         )
         self.refusals = Refusals()
+        self.traffic = Traffic(self.core, self.refusals)
         self._durable = Durable(store, self.core, rng=rng, perform=self.perform, on_problem=self._note_problems)
         self._gate = Gate(self.core, self.refusals)
         self.news = News(self.core, here=self.here)
         self._chores = Chores(self._on_failed)
-        self._lately = Lately()
         self._troubles = Troubles()
         self._late = ""  # why this process may run late on a busy host
         self._exit = 0
         self._deadline = Deadline(self._on_due)
+        self.lag = self._deadline.lag
         self._service = ControlService(self)
         self._server = ControlServer(self._service, path=config.control.socket, group=config.control.group)
         self._is_ending = False
@@ -240,12 +241,6 @@ class Runtime:
         own = (self._server.problem, self._late, self._last_will.problem, waiting)
         return [*self._durable.problems(), *self.eligibility.problems(), *filter(None, own), *found]
 
-    def rejected(self) -> dict[str, int]:
-        return dict(Counter(self.refusals.counts) + Counter(self.core.dropped))
-
-    def rejected_lately(self) -> dict[str, int]:
-        return self._lately.growth(self.rejected())
-
     def _on_reload_signal(self) -> None:
         try:
             self._service.reload()
@@ -259,6 +254,7 @@ class Runtime:
     def _read(self, data: bytes, source: Endpoint, now: int) -> None:
         found = self._repeats.find(data, self._seal)
         if found is not None and self.core.repeat(*found, source=source, now_us=now):
+            self.traffic.received(found[0].body)
             self._deadline.set(self.core.deadline_us)
             return
         try:
@@ -267,6 +263,7 @@ class Runtime:
             self.refusals.note(error.reason, source, data, now_us=now)
             self._gate.refused(now)
             return
+        self.traffic.received(datagram.body)
         self._repeats.remember(data, datagram)
         self.perform(self.core.receive(datagram, source=source, now_us=now))
 
@@ -286,7 +283,7 @@ class Runtime:
         self._note_problems()  # at once
 
     def _take_stock(self) -> None:
-        self._lately.sample(self.rejected(), now_us=now_us())
+        self.traffic.sample(now_us=now_us())
         self._note_problems()
 
     def _note_problems(self) -> None:
@@ -299,8 +296,10 @@ class Runtime:
         for effect in effects:
             match effect:
                 case Send(datagram, to):
+                    self.traffic.sends(datagram.body, to)
                     self._transport.send(encode(datagram, self._seal), to)
                 case Multicast(datagram, everywhere, broadcast):
+                    self.traffic.sends(datagram.body, None)
                     data = encode(datagram, self._seal)
                     self._transport.multicast(data, everywhere=everywhere, broadcast=broadcast)
                 case Rejoin():

@@ -17,11 +17,13 @@ from kingd.core.wire.message import Role
 from kingd.core.wire.seal import Seal
 from kingd.daemon import sentences, views
 from kingd.daemon.clock import now_us
+from kingd.daemon.deadline import Lag
 from kingd.daemon.drains import Drains
 from kingd.daemon.eligibility import Eligibility
 from kingd.daemon.holders import Holders
 from kingd.daemon.news import News
 from kingd.daemon.refusals import Refusals
+from kingd.daemon.traffic import Traffic
 
 _log = logging.getLogger("kingd")
 
@@ -46,6 +48,8 @@ class Daemon(Protocol):
     news: News
     refusals: Refusals
     eligibility: Eligibility
+    traffic: Traffic
+    lag: Lag
     reread: Callable[[], Settled]
 
     @property
@@ -54,8 +58,6 @@ class Daemon(Protocol):
     def reconfigure(self, config: Config, seal: Seal, *, waiting: Sequence[str]) -> None: ...
     def here(self) -> str | None: ...
     def problems(self) -> list[str]: ...
-    def rejected(self) -> dict[str, int]: ...
-    def rejected_lately(self) -> dict[str, int]: ...
 
 
 class ControlService:
@@ -83,13 +85,18 @@ class ControlService:
             strangers=daemon.refusals.strangers(now),
             problems=daemon.problems(),
             security={"mode": daemon.seal.mode, "keys": list(daemon.seal.key_ids)},
-            rejected=daemon.rejected(),
-            rejected_lately=daemon.rejected_lately(),
+            rejected=daemon.traffic.rejected(),
+            rejected_lately=daemon.traffic.rejected_lately(),
             configured_priority=self._configured_priority,
         )
 
     def members(self) -> JsonObject:
         return views.members(self._daemon.core.members(now_us()), here=self._daemon.here())
+
+    def counters(self) -> JsonObject:
+        daemon = self._daemon
+        lag: JsonObject = {"version": 1, "loop_lag_us": daemon.lag.worst_us}
+        return lag | daemon.traffic.told() | daemon.news.tally.told()
 
     def history(self) -> JsonObject:
         return {"version": 1, "events": self._daemon.news.history()}

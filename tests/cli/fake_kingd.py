@@ -116,6 +116,18 @@ class FakeService:
             ],
         }
         self.history_is: JsonObject = {"version": 1, "events": [event("leader-changed", role="follower", leader=BOX1)]}
+        self.counters_are: JsonObject = {
+            "version": 1,
+            "sent": {"heartbeat": 0, "claim": 3},
+            "received": {"heartbeat": 70, "claim": 0},
+            "rejected": {"replay": 7, "late": 0},
+            "retransmits": 2,
+            "loop_lag_us": 1500,
+            "leader_changes": {"joined": 1, "leader-timeout": 2},
+            "last_leader_change_ms": 1_795_946_400_250,
+            "elections": {"bounds_ms": [1, 1000], "counts": [1, 1, 1], "sum_us": 2_500_000},
+            "overlap_us": 3_000_000,
+        }
         self.survey_is: JsonObject = {
             "version": 1,
             "agree": True,
@@ -144,6 +156,9 @@ class FakeService:
 
     def members(self) -> JsonObject:
         return self.members_are
+
+    def counters(self) -> JsonObject:
+        return self.counters_are
 
     def history(self) -> JsonObject:
         return self.history_is

@@ -92,7 +92,7 @@ def test_every_node_names_the_same_leader(lab: Cluster, capfd: pytest.CaptureFix
 
 def test_real_answers_are_what_the_interface_says(lab: Cluster) -> None:
     for node in lab.nodes:
-        for method in ("Status", "Members", "History", "Survey"):
+        for method in ("Status", "Members", "History", "Survey", "Counters"):
             assert reply_mistakes(method, call(node.socket, method)) == []
         assert reply_mistakes("Watch", next(Client(node.socket).watch())) == []
     leader = Client(lab.nodes[0].socket)

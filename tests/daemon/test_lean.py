@@ -16,7 +16,16 @@ NEEDLESS = (
     *("_ssl", "_hashopenssl"),
     *("ast", "dis", "opcode", "difflib"),
     *("argparse", "shutil", "tempfile", "multiprocessing", "pickle", "daemon", "scapy", "importlib.metadata"),
-    *("kingd.cli", "kingd.client", "kingd.lab", "kingd.sim", "kingd.daemon.command"),
+    *(
+        "prometheus_client",
+        "http",
+        "kingd.web",
+        "kingd.cli",
+        "kingd.client",
+        "kingd.lab",
+        "kingd.sim",
+        "kingd.daemon.command",
+    ),
 )
 TELLING = """
 import signal, sys
@@ -35,7 +44,13 @@ def test_running_daemon_holds_nothing_needless(tmp_path: Path) -> None:
     try:
         daemon.until_ready()
         daemon.until_leader("box1")
-        for method in ("Status", "Members", "Survey", "History"):  # what people ask brings nothing in either
+        for method in (
+            "Status",
+            "Members",
+            "Survey",
+            "History",
+            "Counters",
+        ):  # what people ask brings nothing in either
             daemon.ask(method)
         daemon.signal(signal.SIGUSR1)
         assert daemon.process is not None

@@ -8,6 +8,7 @@ from typing import NamedTuple
 import pytest
 
 from tests.lan.conftest import new_lan
+from tests.lan.control import ask
 from tests.lan.host import Host, until
 from tests.lan.network import Lan
 
@@ -75,6 +76,7 @@ def test_055_netsplit_heal_two_and_two(lan: Lan) -> None:
     a, b, c, d = hosts = lan.ranked(4)
     lan.start()
     lan.until_led_by("a")
+    cut_ns = time.monotonic_ns()
     lan.split([a, c], [b, d])
     terms = [lan.until_led_by("b", [b, d]), lan.until_led_by("a", [a, c])]
     heal_ns = time.monotonic_ns()
@@ -82,6 +84,8 @@ def test_055_netsplit_heal_two_and_two(lan: Lan) -> None:
     assert lan.until_led_by("a") > max(terms)
     until(lambda: all("overlap-resolved" in kinds(host, heal_ns) for host in (a, b)), what=b.summary)
     assert [kinds(host, heal_ns).count("overlap-resolved") for host in hosts] == [1, 1, 0, 0]
+    lasted_us = (time.monotonic_ns() - cut_ns) // 1000
+    assert [0 < ask(host.socket, "Counters")["overlap_us"] < lasted_us for host in hosts] == [True, True, False, False]
     assert kinds(d, heal_ns) == ["leader-changed"]
     lan.steady(1)
 

@@ -41,6 +41,7 @@ def test_description_names_the_events_that_come_and_no_others() -> None:
         ("Status", status(role="joining", leader=None, since=None, reason=None)),
         ("Members", FakeService().members()),
         ("History", FakeService().history()),
+        ("Counters", FakeService().counters()),
         ("Survey", FakeService().survey_is),
         ("Watch", event("member-joined", role="leader", leader=None, member={"id": "a", "name": "b", "priority": 1})),
     ],
