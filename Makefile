@@ -157,7 +157,7 @@ INSTALLED = printf '\#!%s -I\nimport sys\n\nsys.path.insert(0, "%s")\nfrom kingd
 INTO = $(DESTDIR)$(PREFIX)
 UNITS = kingd.service kingd@.service kingd-leader.service kingd-leader.target kingd-hooks.service kingd-hooks.path \
 	kingd-vip.service kingd-vip.path kingd-check.service kingd-check.path kingd-check@.service kingd-check@.path \
-	kingd-sleep.service
+	kingd-sleep.service kingd-web.service
 PAGES = man1/kingctl.1 man5/kingd.toml.5 man8/kingd.8
 OWN_FILES = $(UNITS:%=lib/systemd/system/%) lib/systemd/system/sleep.target.wants/kingd-sleep.service \
 	lib/sysusers.d/kingd.conf lib/tmpfiles.d/kingd.conf \

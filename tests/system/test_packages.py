@@ -12,13 +12,13 @@ from pathlib import Path
 
 import pytest
 
-from tests.system import images, keys, only_one
+from tests.system import images, keys, only_one, web
 from tests.system.lab import Host, Lab, everywhere, until
 from tests.system.only_one import runs_on
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(240)]
 
-SERVICES = ("kingd.service", "kingd@.service", "kingd-leader.service", "kingd-sleep.service")
+SERVICES = ("kingd.service", "kingd@.service", "kingd-leader.service", "kingd-sleep.service", "kingd-web.service")
 EXPOSURE_MAX = 14  # tenths
 FITNESS = (
     "kingd-check.service",
@@ -308,6 +308,14 @@ def test_a_key_comes_is_rolled_and_goes_as_the_manual_says(hosts: list[Host]) ->
     keys.on_each(hosts, keys.remove, mode="off", keys=0)
     assert (agree(hosts), leader.status()["term"]) == (leader, term)
     assert not any(keys.refused(host) for host in hosts)
+
+
+def test_load_balancer_finds_the_leader_and_no_other(hosts: list[Host]) -> None:
+    assert hosts[0].attempt("systemctl is-enabled kingd-web").stdout == "disabled\n"
+    everywhere(hosts, lambda host: host.run("systemctl enable --quiet --now kingd-web"))
+    leader = agree(hosts)
+    until(lambda: [host for host in hosts if web.code(host) == 200] == [leader], f"200 on {leader} alone")
+    assert [web.code(host) for host in others(hosts, leader)] == [503, 503]
 
 
 def test_units_are_hardened_and_well_formed(hosts: list[Host]) -> None:

@@ -50,7 +50,7 @@ def test_every_option_of_the_command_is_in_its_page(page: str, command: click.Co
 
 def test_prose_names_no_verb_or_option_that_does_not_exist() -> None:
     known = {name for command in (*VERBS.values(), kingd) for name in options(command)} | {"--help"}
-    foreign = {"--permanent", "--add-service"}  # of firewall-cmd
+    foreign = {"--permanent", "--add-service", "--now"}  # of firewall-cmd and systemctl
     for text in map(plain, PROSE.values()):
         assert not set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", text)) - known - foreign
         assert not set(re.findall(r"kingctl ([a-z][a-z-]+)", text)) - set(VERBS)

@@ -1,0 +1,122 @@
+"""What is said to whom, by kingctl serve: a request's path and Host in, a `Response` out. No sockets here.
+
+`/leader` is for load balancers: 200 on the leader, 503 on every other host and where it is not known. It is judged last of
+all, when the response is about to be written. Nothing is kept from one request to the next."""
+
+import html
+import ipaddress
+import time
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, field
+from http import HTTPStatus
+
+from kingd.control.answer import number, number_or_none, section, text
+from kingd.control.client import KingdError
+from kingd.control.validity import Answer
+from kingd.web.exposition import exposition, look
+
+_PLAIN = "text/plain; charset=utf-8"
+_PAGE = """<!doctype html>
+<html lang="en">
+<meta charset="utf-8">
+<title>{title}</title>
+<h1>{title}</h1>
+<p>So says kingd on {me} at {time} UTC. This page does not change by itself: load it again.
+<p><a href="/leader">/leader</a> (200 on the leader, 503 elsewhere), <a href="/metrics">/metrics</a> (Prometheus),
+<a href="/healthz">/healthz</a>
+</html>
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Response:
+    status: HTTPStatus
+    body: bytes
+    content_type: str = _PLAIN
+    headers: dict[str, str] = field(default_factory=dict)
+
+
+def say(status: HTTPStatus, words: str, **headers: object) -> Response:
+    named = {name.replace("_", "-").title(): str(value) for name, value in headers.items()}
+    return Response(status=status, body=f"{words}\n".encode(), headers=named)
+
+
+class Answers:
+    def __init__(self, socket: str, *, timeout_s: float, hosts: Collection[str]) -> None:
+        """`hosts`: names by which this server may be called, besides addresses and localhost."""
+        self._socket = socket
+        self._timeout_s = timeout_s
+        self._hosts = {"localhost", *(each.lower().rstrip(".") for each in hosts)}
+        self._paths: dict[str, Callable[[], Response]] = {
+            "/": self._front,
+            "/leader": self._leader,
+            "/healthz": lambda: say(HTTPStatus.OK, "ok"),
+            "/metrics": self._metrics,
+        }
+
+    def respond(self, target: str, host: str | None) -> Response:
+        """`host`: what the client calls us. A page of somebody else's, whose name is made to lead here, gets nothing (DNS
+        rebinding); who says none is no browser."""
+        if host is not None and not self._is_ours(host):
+            hint = f"start kingctl serve with --allow-host {_name(host)}, if that is a name of this host"
+            return say(HTTPStatus.MISDIRECTED_REQUEST, hint)
+        answer = self._paths.get(target.partition("?")[0])
+        if answer is None:
+            return say(HTTPStatus.NOT_FOUND, "here are /, /leader, /healthz and /metrics")
+        return answer()
+
+    def _is_ours(self, host: str) -> bool:
+        name = _name(host)
+        try:
+            ipaddress.ip_address(name)
+        except ValueError:
+            return name in self._hosts
+        return True
+
+    def _leader(self) -> Response:
+        try:
+            answer = Answer(self._socket, timeout_s=self._timeout_s)
+            return self._judge(answer)
+        except KingdError as error:
+            return say(HTTPStatus.SERVICE_UNAVAILABLE, f"not known: {error}")
+
+    def _judge(self, answer: Answer) -> Response:
+        status, leader = answer.status, answer.leader
+        me = text(section(status, "node"), "name")
+        if leader is None:
+            return say(HTTPStatus.SERVICE_UNAVAILABLE, f"not known: {status.get('reason')}")
+        said = {"kingd_term": number(status, "term"), "kingd_leader_age_ms": number_or_none(status, "leader_age_ms")}
+        if answer.is_over:
+            return say(HTTPStatus.SERVICE_UNAVAILABLE, "not known: the answer came too late to be used")
+        if answer.is_me:
+            return say(HTTPStatus.OK, f"{me} leads: it is this host", **said, kingd_valid_ms=answer.valid_ms)
+        return say(HTTPStatus.SERVICE_UNAVAILABLE, f"{text(leader, 'name')} leads, not this host ({me})", **said)
+
+    def _metrics(self) -> Response:
+        seen = look(self._socket, timeout_s=self._timeout_s)
+        found = exposition(seen)
+        return Response(status=HTTPStatus.OK, body=found, content_type="text/plain; version=0.0.4; charset=utf-8")
+
+    def _front(self) -> Response:
+        try:
+            answer = Answer(self._socket, timeout_s=self._timeout_s)
+            title, me = _title(answer), text(section(answer.status, "node"), "name")
+        except KingdError as error:
+            title, me = f"Not known: {error}", "this host"
+        now = time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime())
+        page = _PAGE.format(title=html.escape(title), me=html.escape(me), time=now)
+        return Response(status=HTTPStatus.OK, body=page.encode(), content_type="text/html; charset=utf-8")
+
+
+def _title(answer: Answer) -> str:
+    if answer.leader is None or answer.is_over:
+        return f"Who leads is not known ({answer.status.get('reason')})"
+    cluster = text(answer.status, "cluster")
+    return f"{text(answer.leader, 'name')} leads cluster {cluster}, term {number(answer.status, 'term')}"
+
+
+def _name(host: str) -> str:
+    """Without the port."""
+    if host.startswith("["):
+        return host[1:].partition("]")[0]
+    return host.rpartition(":")[0].lower().rstrip(".") if host.count(":") == 1 else host.lower().rstrip(".")
