@@ -19,6 +19,7 @@ UNITS = (
     "kingd-leader.target",
     "kingd-hooks.service",
     "kingd-vip.service",
+    "kingd-web.service",
 )
 
 
