@@ -9,12 +9,15 @@ from pathlib import Path
 import pytest
 
 from kingd.client import Client, DaemonNotRunning, LeadershipLost
+from tests.cli.runs import until
 from tests.daemon.running import PATIENCE_S, Daemon, free_port
 
 
 @pytest.fixture
 def daemon(tmp_path: Path) -> Iterator[Daemon]:
     found = Daemon(tmp_path / "box1", cluster=f"client-{os.getpid()}", port=free_port())
+    # An answer is good for so long: a busy host may not run anybody for a while.
+    found.config.write_text('[timing]\nleader_timeout = "3s"\n')
     yield found.start()
     found.close()
 
@@ -34,8 +37,7 @@ def test_planned_stop_waits_for_the_block(daemon: Daemon) -> None:
         waiting = threading.Thread(target=note)
         waiting.start()
         assert not ended.wait(1)
-        assert client.is_leader()
-        assert validity.remaining > 0
+        until(client.is_leader)
     waiting.join(PATIENCE_S)
     assert ended.is_set()
     with pytest.raises(DaemonNotRunning):
