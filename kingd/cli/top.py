@@ -24,8 +24,8 @@ _WIDE = 500  # where no window limits the width
 def top(ask: Ask, once: bool, as_json: bool) -> int:
     """The cluster on a whole screen, live: who leads, every member, who led before, and what happened.
 
-    Keys: q quits; s asks every member whom it follows; d steps down, and asks first; / filters; p pauses; arrows, PgUp, PgDn,
-    Home and End scroll. TOP in kingctl(1) explains the columns.
+    Keys: q quits; s asks every member whom it follows; d steps down and m keeps this node from leading, and both ask first; /
+    filters; p pauses; arrows, PgUp, PgDn, Home and End scroll. TOP in kingctl(1) explains the columns.
     """
     if as_json:
         return attempt(lambda: _objects(ask, once=once))

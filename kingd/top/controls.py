@@ -19,6 +19,8 @@ class Order(Enum):
     QUIT = "quit"
     SURVEY = "survey"
     STEP_DOWN = "step-down"
+    MAINTENANCE_ON = "maintenance on"
+    MAINTENANCE_OFF = "maintenance off"
     REDRAW = "redraw"  # from nothing: something else may have written to the terminal
 
 
@@ -33,6 +35,7 @@ class Controls:
     is_typing: bool = False  # what is typed is the filter
     is_paused: bool = False
     question: str | None = None  # asked, and not answered yet
+    asked_for: Order | None = None  # what a yes to it means
     note: str = ""  # what came of the last order
 
     def press(self, key: str, status: JsonObject | None) -> Order | None:
@@ -50,8 +53,8 @@ class Controls:
             case "s":
                 self.note = "asking every member whom it follows ..."
                 return Order.SURVEY
-            case "d":
-                self._ask_to_step_down(status)
+            case "d" | "m":
+                (self._ask_to_step_down if key == "d" else self._ask_for_maintenance)(status)
             case "p" | " ":
                 self.is_paused = not self.is_paused
             case "/":
@@ -76,18 +79,33 @@ class Controls:
         if text(node, "role") != "leader":
             self.note = clean(f"{text(known, 'name')} leads, not this node: step down there")
             return
+        self.asked_for = Order.STEP_DOWN
         self.question = clean(
             f"Hand leadership of {text(status, 'cluster')} over from {text(node, 'name')}, this node, to the best of the "
             f"others, and not lead again for {age(STEP_DOWN_MS)}? y/n"
         )
+
+    def _ask_for_maintenance(self, status: JsonObject | None) -> None:
+        if status is None:
+            self.note = "kingd has not answered yet"
+            return
+        node = section(status, "node")
+        name = f"{text(node, 'name')}, this node,"
+        if node.get("ineligible_reason") == "maintenance":
+            self.asked_for = Order.MAINTENANCE_OFF
+            self.question = clean(f"End the maintenance of {name} so that it may lead again? y/n")
+            return
+        self.asked_for = Order.MAINTENANCE_ON
+        leads = " It leads, and hands leadership over first." if text(node, "role") == "leader" else ""
+        self.question = clean(f"Keep {name} from leading, also over restarts, until that is ended (m)?{leads} y/n")
 
     def _answer(self, key: str) -> Order | None:
         self.question = None
         if key != "y":
             self.note = "not done"
             return None
-        self.note = "handing over ..."
-        return Order.STEP_DOWN
+        self.note = "handing over ..." if self.asked_for is Order.STEP_DOWN else "..."
+        return self.asked_for
 
     def _type(self, key: str) -> None:
         match key:

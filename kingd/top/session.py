@@ -4,7 +4,7 @@ It draws at once after a key, and four times a second at most otherwise."""
 
 import time
 
-from kingd.control.answer import section_or_none, text
+from kingd.control.answer import flag, section_or_none, text
 from kingd.control.client import BadAnswer, JsonObject
 from kingd.top.controls import STEP_DOWN_MS, Controls, Order
 from kingd.top.feed import Answered, Done, Failed, Feed, Happened, Message, instant
@@ -77,6 +77,9 @@ class _Session:
             self._order("Survey")
         elif order is Order.STEP_DOWN:
             self._order("StepDown", {"to": None, "for_ms": STEP_DOWN_MS})
+        elif order in (Order.MAINTENANCE_ON, Order.MAINTENANCE_OFF):
+            is_on = order is Order.MAINTENANCE_ON
+            self._order("SetMaintenance", {"on": is_on, "for_ms": None, "reason": None})
         if was_paused is not self._controls.is_paused:
             self._feed.pause(is_paused=self._controls.is_paused)
         return order
@@ -118,6 +121,9 @@ class _Session:
         if done.method == "Survey":
             self._model.surveyed(done.answer, done.at)
             return ""
+        if done.method == "SetMaintenance":
+            lasts = "" if flag(done.answer, "saved") else ", but not over a restart: the state folder cannot be written"
+            return f"maintenance {'on' if flag(done.answer, 'on') else 'off'}{lasts}"
         leader = section_or_none(done.answer, "leader")
         if leader is None:
             return "nobody took leadership over in time; s asks every member"

@@ -99,6 +99,6 @@ def _foot(controls: Controls, width: int, glyphs: Glyphs) -> list[Text]:
         ]
     if controls.note:
         return [Text(line, "bold") for line in wrapped(clean(controls.note), width, 3, glyphs)]
-    keys = (("q", "quit"), ("s", "survey"), ("d", "step down"), ("/", "filter"), ("p", "pause"))
+    keys = (("q", "quit"), ("s", "survey"), ("d", "step down"), ("m", "maintenance"), ("/", "filter"), ("p", "pause"))
     named = [Text.assemble((key, "bold"), f" {what}") for key, what in keys]
-    return [cut(joined([*named, Text(f"{glyphs.arrows} PgUp PgDn scroll")]), width, glyphs)]
+    return [cut(joined([*named, Text(f"{glyphs.arrows} PgUp PgDn")]), width, glyphs)]

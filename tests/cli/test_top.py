@@ -57,7 +57,11 @@ def test_keys_ask_and_only_y_hands_over(kingd: FakeKingd, opened: Open) -> None:
     assert kingd.service.calls == []
     screen.types("y")
     screen.until("box1 leads now")
-    assert kingd.service.calls == [("step_down", (None, 60_000))]
+    screen.types("m")
+    screen.until("Keep box2, this node, from leading")
+    screen.types("y")
+    screen.until("maintenance on")
+    assert kingd.service.calls == [("step_down", (None, 60_000)), ("set_maintenance", (True, None, ""))]
     screen.types("q")
     assert screen.end() == 0
     assert screen.is_as_before()

@@ -47,6 +47,16 @@ def test_step_down_is_done_after_y_and_not_otherwise() -> None:
     assert controls.press("y", LEADS) is None
 
 
+def test_maintenance_is_begun_and_ended_after_y() -> None:
+    for reason, order in ((None, Order.MAINTENANCE_ON), ("maintenance", Order.MAINTENANCE_OFF)):
+        node = {**LEADS["node"], "ineligible_reason": reason}  # type: ignore[dict-item]
+        controls = Controls()
+        assert controls.press("m", LEADS | {"node": node}) is None
+        assert controls.question is not None
+        assert ("hands leadership over" in controls.question) is (reason is None)
+        assert controls.press("y", LEADS) is order
+
+
 def test_step_down_is_not_offered_where_this_node_does_not_lead() -> None:
     for status, note in ((told(BOX1), "box1 leads, not this node"), (told(None), "no leader"), (None, "no leader")):
         controls = Controls()
