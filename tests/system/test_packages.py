@@ -25,7 +25,6 @@ FITNESS = (
     "kingd-check.path",
     "kingd-check@.service",
     "kingd-check@.path",
-    "kingd-sleep.service",
 )
 
 
