@@ -14,6 +14,7 @@ from kingd.control.client import CallFailed
 from kingd.daemon import systemd
 from kingd.daemon.clock import now_us
 from kingd.net.links import address_bits
+from kingd.vip.carriers import Carriers
 from kingd.vip.config import Address
 from kingd.vip.floating import NEVER_US, Act, Facts, Floating, Present, State
 from kingd.vip.frames import announcements, probe
@@ -35,6 +36,7 @@ class Runner:
         self._kernel = Kernel()
         self._wire = Wire(addresses)
         self._addresses = {address: Floating() for address in addresses}
+        self._carriers = Carriers({address.interface for address in addresses})
         self._file = folder / "status.json"
         self._told: dict[Address, tuple[State, str]] = {}
         self._said_us: dict[Address, int] = {}  # that somebody else claims it
@@ -82,6 +84,7 @@ class Runner:
         if self._tenancy.is_draining and now_us() >= self._drained_us + _DRAINED_AGAIN_US and self._is_clear():
             self._say_drained()
         self._wire.follow(self._kernel.links)
+        self._tell_of_carriers()
         self._tell()
 
     def _see_to(self, address: Address, floating: Floating) -> None:
@@ -168,6 +171,11 @@ class Runner:
         self._tell_if_alone()
         self._write()
 
+    def _tell_of_carriers(self) -> None:
+        why = self._carriers.turn(self._kernel.links, now_us=now_us())
+        if why is not None:
+            self._tenancy.say_fitness(why)
+
     def _tell_of_claim(self, address: Address, floating: Floating, mac: str) -> None:
         now = now_us()
         if floating.state is State.HELD and now >= self._said_us.get(address, 0) + _CLAIM_SAID_AGAIN_US:
@@ -213,7 +221,9 @@ class Runner:
     # -- time ----------------------------------------------------------------------------------------------------------
 
     def _wait(self) -> None:
-        next_us = min([self._tenancy.next_us, *(each.next_us for each in self._addresses.values())])
+        next_us = min(
+            [self._tenancy.next_us, self._carriers.next_us, *(each.next_us for each in self._addresses.values())]
+        )
         if self._tenancy.is_draining or self._stopping:
             next_us = min(next_us, now_us() + _DRAINED_AGAIN_US)
         self._timer.set(min(next_us, now_us() + self._idle_us, NEVER_US))

@@ -11,6 +11,7 @@ from kingd.control.answer import number, rows, section, text
 from kingd.control.client import BadAnswer, CallFailed, CallTimedOut, JsonObject, KingdError, Line
 from kingd.control.validity import Answer, is_stalled
 from kingd.daemon.clock import now_us
+from kingd.vip.carriers import GOOD_FOR_MS
 
 _SECOND = 1_000_000
 NAME = "kingd-vip.service"  # to the daemon, which waits for us before it hands over
@@ -111,6 +112,12 @@ class Tenancy:
         except KingdError as error:
             return error
         return None
+
+    def say_fitness(self, why_not: str) -> None:
+        """ "" = this host is fit to lead. What the daemon did not hear is said again soon, or forgotten there."""
+        word = {"name": NAME, "unfit": why_not or None, "for_ms": GOOD_FOR_MS}
+        with suppress(KingdError):
+            self._line.call("SetFitness", word, timeout_s=_PATIENCE_US / _SECOND)
 
     def members(self) -> list[str]:
         """Their addresses, without port."""

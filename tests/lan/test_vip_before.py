@@ -76,8 +76,11 @@ def test_v07_prefix_that_would_take_the_hosts_own_address_along_is_refused(trio:
     assert has(a, a.address)
 
 
-def test_v16_interface_that_comes_later(trio: Trio, lan: Lan) -> None:
-    a = trio[0]
+def test_v16_interface_that_comes_later(lan: Lan) -> None:
+    """Of a host that leads without it, for there is no other one that may."""
+    (a,) = lan.ranked(1)
+    lan.start(a)
+    lan.until_led_by("a")
     with vips_on([a], f'[[address]]\naddress = "{V4}"\ninterface = "eth1"\n') as (vip,):
         vip.start()
         vip.until_states("waiting")
@@ -85,6 +88,25 @@ def test_v16_interface_that_comes_later(trio: Trio, lan: Lan) -> None:
         lan.plug(a, "eth1")
         vip.until_states("held")
         assert V4 in addresses(a, "eth1")
+
+
+def test_v16_leader_whose_interface_to_the_clients_is_down_hands_over(trio: Trio, lan: Lan) -> None:
+    """kingd itself hears everybody by another one. When it has stayed up for a while, the host leads again."""
+    a, b, _ = trio
+    for host in (a, b):
+        lan.plug(host, "eth1")
+    with vips_on([a, b], f'[[address]]\naddress = "{V4}"\ninterface = "eth1"\n') as vips:
+        for vip in vips:
+            vip.start()
+        vips[0].until_states("held")
+        a.namespace.ip("link set eth1 down")
+        lan.until_led_by("b")
+        assert a.status()["node"]["ineligible_reason"] == "check-failed"
+        assert "eth1 is down" in a.kingctl("status").stdout
+        vips[1].until_states("held")
+        a.namespace.ip("link set eth1 up")
+        lan.until_led_by("a")
+        vips[0].until_states("held")
 
 
 def test_v09_floating_address_is_no_link_and_wakes_no_scan(lan: Lan) -> None:

@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 
 TOP = Path(__file__).parents[2]
-UNIT = [f"tests/unit/test_vip_{part}.py" for part in ("frames", "floating", "config", "page", "status")]
+UNIT = [f"tests/unit/test_vip_{part}.py" for part in ("carriers", "frames", "floating", "config", "page", "status")]
 
 
 def test_table_names_each_test_with_a_number() -> None:
