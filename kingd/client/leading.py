@@ -114,6 +114,14 @@ class Guard:
         self._wakes.poll()
 
     def begin(self, *, on_doubt: OnDoubt | None, kill: bool) -> Validity:
+        """After an exception (no timer or no thread is left for this user), there is no more to do with this one."""
+        try:
+            return self._begin(on_doubt=on_doubt, kill=kill)
+        except BaseException:
+            self.leave()
+            raise
+
+    def _begin(self, *, on_doubt: OnDoubt | None, kill: bool) -> Validity:
         self._on_doubt = on_doubt
         self._kill = KillTimer() if kill else None
         self._set_kill()

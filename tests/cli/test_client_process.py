@@ -1,5 +1,6 @@
 """A block of `leading` and the process around it: threads, descriptors, children, and whose it is."""
 
+import errno
 import os
 import shutil
 import subprocess
@@ -9,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from kingd.client import Client
+from kingd.client import Client, leading
 from tests.cli.fake_kingd import FakeKingd
 from tests.cli.runs import LIMIT_S, drained, open_to_all, until
 from tests.conftest import require
@@ -30,6 +31,21 @@ def test_nothing_is_left_of_a_block(kingd: FakeKingd) -> None:
     for _ in range(5):
         enter()
     until(lambda: count() <= before, count)
+
+
+def test_block_that_cannot_begin_is_left(kingd: FakeKingd, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The kernel has no more timers for this user, say."""
+
+    def none_left() -> None:
+        raise OSError(errno.EAGAIN, os.strerror(errno.EAGAIN))
+
+    monkeypatch.setattr(leading, "KillTimer", none_left)
+    before = len(list(Path("/proc/self/fd").iterdir()))
+    with pytest.raises(OSError, match="temporarily"), Client().leading(kill=True):
+        raise AssertionError("entered")
+    until(lambda: not kingd.service.names_held)
+    assert len(drained(kingd)) == 1
+    until(lambda: len(list(Path("/proc/self/fd").iterdir())) <= before)
 
 
 FORKS = """
