@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.recipes import recipe
-from tests.system import images
+from tests.system import images, web
 from tests.system.lab import Host, Lab, until
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(600)]
@@ -238,6 +238,16 @@ def test_host_that_is_taken_out(host: Host) -> None:
     assert "step-down" in host.run("kingctl status")
     host.run(priority)
     host.run("systemctl stop kingd@two && systemctl restart kingd && kingctl wait --me --timeout 30s")
+
+
+def test_web_server_that_haproxy_asks(host: Host) -> None:
+    """What haproxy makes of it: tests/cli/test_recipes.py."""
+    host.run("systemctl start kingd-web")  # for its own host, so far
+    follow(host, "haproxy in front of the leader")
+    until(lambda: web.code(host, "[::1]") == 200, "it listens to more than 127.0.0.1")
+    lead(host, leads=False)
+    assert (web.code(host), web.code(host, "[::1]")) == (503, 503)
+    host.run("systemctl disable --now kingd-web")
 
 
 def test_rank(host: Host) -> None:
