@@ -4,7 +4,7 @@ import pytest
 
 from kingd.core.effect import Draining, EventKind, HandedOver
 from kingd.core.timing import DRAIN_US_MAX, SECOND
-from kingd.core.wire.message import Offer, Ready, Reason, Resign, Role
+from kingd.core.wire.message import Ineligible, Offer, Ready, Reason, Resign, Role
 from tests.unit.scripted import Bench, Peer
 from tests.unit.test_core_handover import leading, step_down
 
@@ -119,6 +119,14 @@ def test_who_must_not_lead_waits_and_then_goes_whatever_still_runs(first: Peer) 
     assert (bench.role(), bench.sent(Offer)) == (Role.LEADER, [])
     keep(bench, first, seconds=DRAIN_US_MAX / SECOND - 5)
     assert bench.answer(first, Offer).reason is Reason.PRIORITY_CHANGED
+
+
+def test_who_may_stay_does_so_with_what_does_not_end(first: Peer) -> None:
+    """An unfit leader is better than the next one beside what still runs here."""
+    bench = draining(first)
+    bench.perform(bench.core.set_unfit(Ineligible.CHECK_FAILED, now_us=bench.now_us))
+    keep(bench, first, seconds=DRAIN_US_MAX / SECOND)
+    assert (bench.role(), told(bench)[:2], bench.sent(Offer)) == (Role.LEADER, [True, False], [])
 
 
 def test_successor_that_is_gone_when_all_has_ended_costs_no_leadership(first: Peer) -> None:

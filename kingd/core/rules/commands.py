@@ -8,7 +8,7 @@ from dataclasses import replace
 from kingd.core.effect import Draining, EventKind, HandedOver
 from kingd.core.problems import Ambiguous, NobodyReady, NotEligible, NotKnown, NotLeading, StepDownError
 from kingd.core.rules import becoming, claiming, pre_voting, transfer, voters
-from kingd.core.rules.eligibility import ineligible, is_eligible
+from kingd.core.rules.eligibility import ineligible, is_eligible, must_not_lead
 from kingd.core.rules.publishing import event, peer, tell_of_eligibility
 from kingd.core.settings import Settings
 from kingd.core.state.members import Member
@@ -101,7 +101,7 @@ def on_drain_over(node: Node) -> None:
     not lead goes all the same."""
     drain = node.drain
     assert drain is not None
-    if not is_eligible(node):
+    if must_not_lead(node):
         drained(node)
         return
     transfer.end_drain(node)
