@@ -24,5 +24,5 @@ def duration(_ctx: click.Context, _param: click.Parameter, value: str | None) ->
     try:
         return None if value is None else seconds(value)
     except ValueError:
-        hint = "such as 5s, 200ms, 1m, 2h or none (a number without a unit is seconds)"
+        hint = "such as 5s, 200ms, 1m, 2h, a year at most, or none (a number without a unit is seconds)"
         raise click.BadParameter(f"{value!r} is no duration {hint}") from None

@@ -77,6 +77,8 @@ def maintenance(ask: Ask, word: str, for_s: float | None, reason: str, as_json: 
     """
     if word == "off" and (for_s is not None or reason):
         raise click.UsageError("--for and --reason are for maintenance on")
+    if for_s == 0:
+        raise click.UsageError("--for 0 is over before it begins")
     if len(reason) > WORDS_MAX or not reason.isprintable():
         raise click.UsageError(f"--reason must be one line of at most {WORDS_MAX} characters")
 

@@ -19,6 +19,7 @@ NOT_RUNNING = 3
 UNKNOWN = 4  # joining, no quorum, isolated, stale: this node cannot say; or it runs and cannot be asked
 NOT_LEADER = 75  # run: nothing was executed
 LOST = 76  # run: what was executed was ended, because leadership was lost
+SOFTWARE = 70  # a mistake of kingctl's own: 1 would be an answer
 CONFIG = 78
 INTERRUPTED = 130
 
@@ -28,14 +29,15 @@ def say(text: str) -> None:
     print(f"kingctl: {text}", file=sys.stderr)
 
 
-def attempt(verb: Callable[[], int], *, otherwise: int = NO) -> int:
+def attempt(verb: Callable[[], int], *, otherwise: int = NO, silent: bool = False) -> int:
     """The verb's own code, or the code of what the daemon did instead of answering; `otherwise`: time ran out, or a
     refusal.
     """
     try:
         return verb()
     except KingdError as error:
-        say(str(error))
+        if not silent:
+            say(str(error))
         match error:
             case DaemonNotRunning():
                 return NOT_RUNNING

@@ -10,7 +10,7 @@ from __future__ import annotations
 import signal
 import sys
 
-from kingd.cli.exits import INTERRUPTED
+from kingd.cli.exits import INTERRUPTED, SOFTWARE
 from kingd.cli.leader import is_leader, leader
 from kingd.control.target import DEFAULT_TIMEOUT_S, is_instance, seconds, socket_path
 from kingd.output import occupy_closed_streams, unwritten
@@ -30,6 +30,11 @@ def main() -> int:
         return INTERRUPTED
     except (OSError, UnicodeEncodeError) as error:
         return unwritten(error, program="kingctl")
+    except Exception:  # Python would end with 1, which says that another node leads
+        import traceback
+
+        traceback.print_exc()
+        return SOFTWARE
     return code
 
 

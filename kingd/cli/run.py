@@ -21,7 +21,7 @@ _FOR_EVER = "none"
 @click.option("--skip-ok", is_flag=True, help="Exit 0 where this node does not lead and nothing was run.")
 @click.option(
     "--conflict-exit-code",
-    type=click.IntRange(0, 255),
+    type=click.IntRange(0, 254),
     metavar="N",
     help="Instead of 75 and 76, for a command that has these codes of its own.",
 )

@@ -6,6 +6,7 @@ DEFAULT_SOCKET = "/run/kingd/control.sock"
 DEFAULT_TIMEOUT_S = 5.0
 
 _UNITS_S = {"us": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
+_YEAR_S = 366 * 86400.0
 
 
 def socket_path(socket: str | None, instance: str | None) -> str:
@@ -29,11 +30,14 @@ def is_instance(name: str) -> bool:
 
 
 def seconds(text: str) -> float:
-    """ "5s", "200ms", "1m" or plain "5"; "none" is no limit. ValueError if it is none of these."""
+    """ "5s", "200ms", "1m" or plain "5", a year at most; "none" is no limit. ValueError if it is none of these."""
     if text == "none":
         return float("inf")
     number = text.rstrip("umsh")
     unit_s = _UNITS_S[text[len(number) :] or "s"] if text[len(number) :] in (*_UNITS_S, "") else 0.0
     if unit_s == 0.0 or not number or not all(c in "0123456789." for c in number):
         raise ValueError(text)
-    return float(number) * unit_s
+    found = float(number) * unit_s
+    if found > _YEAR_S:  # and what counts in the kernel's units fits into them
+        raise ValueError(text)
+    return found

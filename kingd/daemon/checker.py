@@ -9,6 +9,7 @@ import signal
 import sys
 from contextlib import suppress
 
+import kingd
 from kingd.config import Config
 from kingd.daemon.options import Options
 
@@ -37,8 +38,10 @@ class Checker:
         return False
 
     def _start(self) -> None:
-        words = [sys.executable, "-m", "kingd.check", *_words(self._options)]
-        environment = {**os.environ, PARENT: str(os.getpid())}
+        # This very kingd, wherever it is installed; and no module of the current folder, which may be anybody's.
+        words = [sys.executable, "-Psm", "kingd.check", *_words(self._options)]
+        here = os.path.dirname(os.path.dirname(os.path.abspath(kingd.__file__)))  # noqa: PTH100, PTH120 - pathlib is megabytes
+        environment = {**os.environ, PARENT: str(os.getpid()), "PYTHONPATH": here}
         try:
             self._pid = os.posix_spawn(sys.executable, words, environment, setsigmask=[], setsigdef=_CAUGHT)
         except OSError as error:

@@ -28,7 +28,7 @@ def start(folder: Path, nodes: Sequence[Node], progress: Callable[[int], None] =
         (folder / "nursery.log").open("wb") as log,
         subprocess.Popen(
             command,
-            env=_environment(),
+            env=environment(),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=log,
@@ -55,7 +55,7 @@ def _hand_over(nursery: "subprocess.Popen[bytes]", wanted: bytes, progress: Call
     nursery.wait()
 
 
-def _environment() -> dict[str, str]:
+def environment() -> dict[str, str]:
     """Ours, and the place of this very kingd, which need not be installed."""
     paths = [str(Path(kingd.__file__).parent.parent), *filter(None, [os.environ.get("PYTHONPATH")])]
     kept = {key: value for key, value in os.environ.items() if key not in _DROPPED}

@@ -21,6 +21,7 @@ from kingd.cli.exits import INTERRUPTED, NO, OK, say
 from kingd.cli.text import clean
 from kingd.control.answer import number, section_or_none, text
 from kingd.control.client import JsonObject, KingdError, stream
+from kingd.lab.birth import environment
 from kingd.lab.cluster import Cluster
 from kingd.lab.folder import LabError
 from kingd.lab.node import Node
@@ -131,9 +132,9 @@ class _Watchers:
 def _show(node: Node, *verb: str) -> None:
     """Run kingctl on that node, as a user would, and show what it says."""
     _tell(f"[{node.name}] $ kingctl {' '.join(verb)}")
-    environment = {**os.environ, "KINGCTL_SOCKET": node.socket}
+    variables = {**environment(), "KINGCTL_SOCKET": node.socket}
     done = subprocess.run(
-        [sys.executable, "-P", "-m", "kingd.cli", *verb], env=environment, capture_output=True, text=True, check=False
+        [sys.executable, "-P", "-m", "kingd.cli", *verb], env=variables, capture_output=True, text=True, check=False
     )
     for line in (done.stdout + done.stderr).splitlines():
         _tell(f"  {line}")
