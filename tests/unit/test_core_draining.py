@@ -126,7 +126,19 @@ def test_who_may_stay_does_so_with_what_does_not_end(first: Peer) -> None:
     bench = draining(first)
     bench.perform(bench.core.set_unfit(Ineligible.CHECK_FAILED, now_us=bench.now_us))
     keep(bench, first, seconds=DRAIN_US_MAX / SECOND)
-    assert (bench.role(), told(bench)[:2], bench.sent(Offer)) == (Role.LEADER, [True, False], [])
+    keep(bench, first, seconds=1)
+    assert (bench.role(), told(bench), bench.sent(Offer)) == (Role.LEADER, [True, False], [])
+
+
+def test_who_must_not_lead_ends_what_runs_also_where_nobody_may_succeed_just_now(first: Peer) -> None:
+    """Somebody may a moment later: one that starts, or did not take it before."""
+    bench = draining(first)
+    bench.node.succession.refuse(first.node, bench.now_us)
+    bench.perform(bench.core.set_unfit(Ineligible.MAINTENANCE, now_us=bench.now_us))
+    assert (bench.role(), told(bench), bench.sent(Resign)) == (Role.LEADER, [True], [])
+    drained(bench)
+    assert bench.role() is not Role.LEADER
+    assert bench.sent(Resign)
 
 
 def test_successor_that_is_gone_when_all_has_ended_costs_no_leadership(first: Peer) -> None:

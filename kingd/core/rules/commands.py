@@ -14,7 +14,7 @@ from kingd.core.settings import Settings
 from kingd.core.state.members import Member
 from kingd.core.state.node import Node
 from kingd.core.state.roles import Leader
-from kingd.core.timing import NEVER
+from kingd.core.timing import DRAIN_US_MAX, NEVER
 from kingd.core.wire.message import NOBODY, Ineligible, Reason, Role
 
 _ISOLATED_AFTER_BEATS = 4
@@ -105,6 +105,7 @@ def on_drain_over(node: Node) -> None:
         drained(node)
         return
     transfer.end_drain(node)
+    node.orders.put_off_offering(node.now_us + 10 * DRAIN_US_MAX)  # to end the rest again and again would be no leading
     if drain.to is not None:
         node.succession.refuse(drain.to.node, node.now_us)
     if node.orders.stepping_down:

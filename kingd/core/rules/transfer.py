@@ -26,11 +26,11 @@ _OFFERS_MAX = 6  # then it is half a minute
 
 def begin(node: Node, reason: Reason, *, to: Member | None = None, leaving: bool = False, keep_us: int = 0) -> bool:
     """Look for a successor, best rank first, and offer; who stays ends before that what runs because it leads. False if there
-    is nobody."""
+    is nobody. (Who must not lead ends it then, too: somebody may be there a moment later.)"""
     leader = node.state
     assert isinstance(leader, Leader)
     found = [m for m in successors(node) if to is None or m is to]
-    if found and not leaving and _holds_up(node, reason, to=to, keep_us=keep_us):
+    if (found or must_not_lead(node)) and not leaving and _holds_up(node, reason, to=to, keep_us=keep_us):
         leader.transfer = None
         return True
     best = next(iter(found), None)
