@@ -8,7 +8,6 @@ import os
 import select
 import shutil
 import signal
-import stat
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -21,6 +20,7 @@ from kingd.config import Config, ConfigError
 from kingd.daemon import systemd
 from kingd.hooks.hook import Ended, Run, carry_out
 from kingd.hooks.output import Output
+from kingd.hooks.trust import why_untrusted
 
 _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _KEPT = ("PATH", "LANG", "TZ", "HOME", "USER", "LOGNAME", "SHELL")  # of our own environment
@@ -70,8 +70,12 @@ class Runner:
         file = shutil.which(program, path=_PATH)
         if file is None:
             return Ended(why_not="there is no such program, or it is not executable"), ""
-        if why_not := why_untrusted(Path(file)):
-            return Ended(why_not=why_not), ""
+        try:
+            why_not = why_untrusted(Path(file))
+        except OSError as error:  # it has just gone
+            why_not = f"{error.strerror}"
+        if why_not:
+            return Ended(why_not=f"{file}: {why_not}"), ""
         output = LastLine("check")
         run = Run(file=Path(file), arguments=arguments, environment=environment(os.environ), standard_input=b"")
         limit_s = partial(self._limit_s, began_s + self.check.timeout_us / 1e6)
@@ -152,16 +156,6 @@ def failure(ended: Ended, *, timeout_s: float, said: str) -> str:
     else:
         how = f"exit code {ended.code}" if ended.code > 0 else f"signal {-ended.code}"
     return how + (f": {said}" if said else "") + left
-
-
-def why_untrusted(file: Path) -> str:
-    """Of a program that is about to run as this user: "" = nobody else could have written it."""
-    found = file.stat()
-    if found.st_uid not in (0, os.geteuid()):
-        return f"{file} belongs to uid {found.st_uid}, and must belong to root: `chown root` mends it"
-    if found.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
-        return f"others may write to {file}: `chmod go-w` mends it"
-    return ""
 
 
 def environment(ours: Mapping[str, str]) -> dict[str, str]:
