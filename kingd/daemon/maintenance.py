@@ -1,7 +1,8 @@
 """Maintenance: a member that does not lead, by an operator's word, until an end that may be named; it survives a restart.
 
-In: the order (`SetMaintenance`). Out: to the core until when, and a file in the state folder. What is kept is calendar time,
-for the clock of the election begins anew with each boot; a calendar that was set back makes it no longer than it was to be.
+In: the order (`SetMaintenance`). Out: to the core until when, and a file in the state folder. What is kept is the time of both
+clocks: that of the election, which nobody sets, counts within one boot, with which it begins anew; after another boot the
+calendar does, and makes it no longer than it was to be. So each start writes anew what is left.
 A file that cannot be read counts as maintenance without an end: somebody wanted it, and only a person knows until when."""
 
 import asyncio
@@ -9,31 +10,47 @@ import json
 import logging
 import time
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import NamedTuple, TypeGuard
 
 from kingd.control.service import JsonObject
 from kingd.core.effect import Effect
 from kingd.core.election import Core
 from kingd.core.timing import NEVER, SECOND
 from kingd.core.wire.message import Ineligible
-from kingd.daemon.clock import moment, now_us
+from kingd.daemon.clock import boot_id, moment, now_us
 from kingd.daemon.store import Store
 
 _FILE = "maintenance.json"
 _FORMAT = 1
+_TIME_MAX_S = 253402300800  # the year 10000
 _log = logging.getLogger("kingd")
 
 
 class Order(NamedTuple):
-    """In seconds since the epoch; `end_s` None: until it is taken back."""
+    """`begin_s`, `end_s`: since the epoch; `end_s` None: until it is taken back. `boot_s`: when it began, by CLOCK_BOOTTIME of
+    `boot` ("" = not known which)."""
 
     begin_s: float
     end_s: float | None
     reason: str
+    boot: str
+    boot_s: float
 
-    def left_s(self, now_s: float) -> float | None:
+    def left_s(self) -> float | None:
         """None: no end; 0 or less: it is over."""
-        return None if self.end_s is None else min(self.end_s - now_s, self.end_s - self.begin_s)
+        if self.end_s is None:
+            return None
+        ordered_s = self.end_s - self.begin_s
+        if self.boot and self.boot == boot_id():
+            left_s = self.boot_s + ordered_s - now_us() / SECOND
+        else:
+            left_s = self.end_s - time.time()
+        return min(left_s, ordered_s)
+
+
+def _from_now(for_s: float | None, reason: str) -> Order:
+    begin_s = time.time()
+    return Order(begin_s, None if for_s is None else begin_s + for_s, reason, boot_id(), now_us() / SECOND)
 
 
 class Maintenance:
@@ -54,8 +71,7 @@ class Maintenance:
 
     async def order(self, *, on: bool, for_s: float | None, reason: str) -> JsonObject:
         """In force at once; the answer comes when it is kept, or says that it is not."""
-        begin_s = time.time()
-        self._order = Order(begin_s, None if for_s is None else begin_s + for_s, reason) if on else None
+        self._order = _from_now(for_s, reason) if on else None
         self._until_us = self._end_us()
         _log.info("maintenance is %s", f"on{_words(self._order)}" if self._order else "off")
         self._tell()
@@ -84,7 +100,7 @@ class Maintenance:
         self._perform(self._core.set_unfit(Ineligible.MAINTENANCE, until_us=until_us, now_us=now_us()))
 
     def _end_us(self) -> int:
-        left_s = None if self._order is None else self._order.left_s(time.time())
+        left_s = None if self._order is None else self._order.left_s()
         return NEVER if left_s is None else now_us() + max(0, round(left_s * SECOND))
 
     def _until(self) -> str | None:
@@ -95,18 +111,22 @@ class Maintenance:
         async with self._writing:
             order = self._order
             try:
-                await asyncio.to_thread(self._store.keep, _FILE, None if order is None else _encode(order))
+                await asyncio.to_thread(self._store.keep, _FILE, _encode(order))
             except OSError as error:
-                self._problem = (
-                    f"maintenance is {'off' if order is None else 'on'}, and that is not kept over a restart of kingd: "
-                    f"{_FILE} cannot be written ({error})"
-                )
-                _log.warning("%s", self._problem)
+                self._note_not_kept(order, error)
                 return False
             self._problem = ""
             return True
 
+    def _note_not_kept(self, order: Order | None, error: OSError) -> None:
+        self._problem = (
+            f"maintenance is {'off' if order is None else 'on'}, and that is not kept over a restart of kingd: "
+            f"{_FILE} cannot be written ({error})"
+        )
+        _log.warning("%s", self._problem)
+
     def _read(self) -> Order | None:
+        """Blocking (fsync): before the loop runs."""
         try:
             order = _decode(self._store.kept(_FILE))
         except (FileNotFoundError, NotADirectoryError):
@@ -116,9 +136,16 @@ class Maintenance:
                 f"{_FILE} in the state folder cannot be read ({error}): this host stays in maintenance until `kingctl "
                 "maintenance off`"
             )
-            return Order(time.time(), None, "its record cannot be read")
-        left_s = order.left_s(time.time())
-        return order if left_s is None or left_s > 0 else None
+            return _from_now(None, "its record cannot be read")
+        left_s = order.left_s()
+        if left_s is None:
+            return order
+        left = _from_now(left_s, order.reason) if left_s > 0 else None
+        try:
+            self._store.keep(_FILE, _encode(left))
+        except OSError as error:
+            self._note_not_kept(left, error)
+        return left
 
 
 def _words(order: Order) -> str:
@@ -126,8 +153,8 @@ def _words(order: Order) -> str:
     return until + (f" ({order.reason})" if order.reason else "")
 
 
-def _encode(order: Order) -> bytes:
-    return f"{json.dumps({'format': _FORMAT, **order._asdict()})}\n".encode()
+def _encode(order: Order | None) -> bytes | None:
+    return None if order is None else f"{json.dumps({'format': _FORMAT, **order._asdict()})}\n".encode()
 
 
 def _decode(data: bytes) -> Order:
@@ -138,7 +165,15 @@ def _decode(data: bytes) -> Order:
         raise ValueError("it is not JSON") from None
     if not isinstance(document, dict) or document.get("format") != _FORMAT:
         raise ValueError(f"its format is not {_FORMAT}")
-    begin_s, end_s, reason = (document.get(key) for key in Order._fields)
-    if not isinstance(begin_s, int | float) or not isinstance(end_s, int | float | None) or not isinstance(reason, str):
+    begin_s, end_s, reason = (document.get(key) for key in ("begin_s", "end_s", "reason"))
+    boot, boot_s = document.get("boot", ""), document.get("boot_s", 0)
+    if not (_is_time(begin_s) and (end_s is None or _is_time(end_s)) and isinstance(reason, str)):
         raise ValueError("a value is missing or wrong")
-    return Order(begin_s, end_s, reason)
+    if not (isinstance(boot, str) and _is_time(boot_s)):
+        raise ValueError("a value is wrong")
+    return Order(begin_s, end_s, reason, boot, boot_s)
+
+
+def _is_time(value: object) -> TypeGuard[float]:
+    """Finite, and one that the calendar has."""
+    return isinstance(value, int | float) and 0 <= value < _TIME_MAX_S

@@ -11,7 +11,8 @@ import pytest
 from kingd.core.effect import Effect
 from kingd.core.timing import NEVER, SECOND
 from kingd.core.wire.message import Ineligible
-from kingd.daemon.clock import now_us
+from kingd.daemon import maintenance as module
+from kingd.daemon.clock import boot_id, now_us
 from kingd.daemon.maintenance import Maintenance
 from kingd.daemon.store import Store
 from tests.unit.scripted import Bench
@@ -115,11 +116,72 @@ def test_calendar_of_the_next_start(
     found = reopened(tmp_path)
     if least is None or most is None:
         assert found.at_start() == {}
+        assert not file.exists()
     else:
         assert least < left_s(found) <= most
 
 
-@pytest.mark.parametrize("data", [b"", b"[]", b"{", b'{"format": 2}', b'{"format": 1, "begin_s": "x"}', b"[" * 100_000])
+def ordered(folder: Path, for_s: float) -> None:
+    first = reopened(folder)
+    begun(first)
+    asyncio.run(first.order(on=True, for_s=for_s, reason=""))
+
+
+@pytest.mark.parametrize("set_s", [-7200, 86400], ids=["back", "ahead"])
+def test_calendar_that_is_set_counts_for_nothing_within_one_boot(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, set_s: float
+) -> None:
+    """Half of the hour has passed by the clock that nobody sets."""
+    ordered(tmp_path, 3600)
+    real_us, real_s = now_us, time.time
+    later_us = 1800 * SECOND
+    monkeypatch.setattr(module, "now_us", lambda: real_us() + later_us)
+    monkeypatch.setattr(time, "time", lambda: real_s() + set_s)
+    until_us = reopened(tmp_path).at_start()[Ineligible.MAINTENANCE]
+    assert 1700 < (until_us - real_us() - later_us) / SECOND <= 1800
+
+
+def test_after_another_boot_the_calendar_counts_and_each_start_shortens_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ordered(tmp_path, 3600)
+    real_s = time.time
+    for boot, (passed_s, least_s, most_s) in enumerate([(1800, 1700, 1800), (-86400, 1700, 1800)]):
+        monkeypatch.setattr(module, "boot_id", lambda boot=boot: f"another {boot}")
+        monkeypatch.setattr(time, "time", lambda passed_s=passed_s: real_s() + passed_s)
+        assert least_s < left_s(reopened(tmp_path)) <= most_s
+    monkeypatch.setattr(module, "boot_id", lambda: "a third one")
+    monkeypatch.setattr(time, "time", lambda: real_s() + 3600)
+    assert reopened(tmp_path).at_start() == {}
+
+
+def test_boot_that_is_not_known_is_another_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "boot_id", lambda: "")
+    ordered(tmp_path, 3600)
+    real_s = time.time
+    monkeypatch.setattr(time, "time", lambda: real_s() + 3600)
+    assert reopened(tmp_path).at_start() == {}
+
+
+def test_boot_is_told_by_systemd_or_by_the_kernel(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("KINGD_BOOT_ID", raising=False)
+    by_kernel = boot_id()
+    assert len(by_kernel) == 32
+    monkeypatch.setenv("KINGD_BOOT_ID", "0" * 32)
+    assert boot_id() == "0" * 32
+
+
+def document(end_s: str) -> bytes:
+    return b'{"format": 1, "begin_s": 0, "reason": "", "end_s": %s}' % end_s.encode()
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        *(b"", b"[]", b"{", b'{"format": 2}', b'{"format": 1, "begin_s": "x"}', b"[" * 100_000),
+        *(document(end_s) for end_s in ("Infinity", "NaN", "1e999", "-1", "1e15", "9" * 400)),
+    ],
+)
 def test_record_that_cannot_be_read_keeps_it_on_and_says_so(tmp_path: Path, data: bytes) -> None:
     file = tmp_path / "maintenance.json"
     file.write_bytes(data)
