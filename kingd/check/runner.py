@@ -26,16 +26,28 @@ _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _KEPT = ("PATH", "LANG", "TZ", "HOME", "USER", "LOGNAME", "SHELL")  # of our own environment
 _UNHEARD_S = 10.0  # beside the check's own time: so long a word counts that nobody renews
 
+_SAID_SIZE_MAX = 1000  # bytes
+
 _log = logging.getLogger("kingd.check")
 
 
 class LastLine(Output):
-    """Of what the command says only the end is told, and only when it says something new."""
+    """Of what the command says only the last line counts, however much it says; the log has it with the failure."""
 
-    line = ""
+    def __init__(self) -> None:
+        super().__init__("check")
+        self._last = b""
 
-    def _tell(self, line: bytes) -> None:
-        self.line = line.decode(errors="replace").strip() or self.line
+    def take(self, data: bytes) -> None:
+        self._last = (self._last + data)[-_SAID_SIZE_MAX:]
+
+    def end(self) -> None:
+        pass
+
+    @property
+    def line(self) -> str:
+        words = self._last.decode(errors="replace").strip()
+        return words.rpartition("\n")[2].strip()
 
 
 class Runner:
@@ -76,7 +88,7 @@ class Runner:
             why_not = f"{error.strerror}"
         if why_not:
             return Ended(why_not=f"{file}: {why_not}"), ""
-        output = LastLine("check")
+        output = LastLine()
         run = Run(file=Path(file), arguments=arguments, environment=environment(os.environ), standard_input=b"")
         limit_s = partial(self._limit_s, began_s + self.check.timeout_us / 1e6)
         return carry_out(run, woken=self._woken, limit_s=limit_s, output=output), output.line

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from kingd.check.runner import failure
+from kingd.check.runner import LastLine, failure
 from kingd.hooks.hook import Ended
 from tests.cli.fake_kingd import FakeKingd, running
 
@@ -100,6 +100,30 @@ def test_first_answer_is_told_at_once_and_a_failure_when_it_has_come_often_enoug
     until(lambda: rig.said() == [None, "exit code 1: disk is full", None])
     words = rig.end()
     assert words.count("exit code 1: disk is full") == 2  # once as it began, once as it counted
+
+
+def test_reason_of_a_check_that_talks_a_lot_is_its_last_line(rig: Rig) -> None:
+    rig.configure("yes 'all is well so far' | head -c 300000; echo; echo disk is full; exit 1")
+    rig.start()
+    until(lambda: rig.said() == ["exit code 1: disk is full"])
+    assert "more than fits" not in rig.end()
+
+
+@pytest.mark.parametrize(
+    ("data", "line"),
+    [
+        ([], ""),
+        ([b"one\ntw", b"o \n", b" \n"], "two"),
+        ([b"x" * 3000 + b"\n", b"last"], "last"),
+        ([b"\xff\n"], "\N{REPLACEMENT CHARACTER}"),
+    ],
+)
+def test_last_line(data: list[bytes], line: str) -> None:
+    output = LastLine()
+    for each in data:
+        output.take(each)
+    output.end()
+    assert output.line == line
 
 
 def test_word_counts_as_long_as_the_check_may_take_and_a_little_more(rig: Rig) -> None:
