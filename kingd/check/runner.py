@@ -59,6 +59,7 @@ class Runner:
         self._woken, self._waker = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         self._is_to_end = self._is_to_reload = False
         self._said = ""  # in the log
+        self._unfit = ""  # why, by the last run that failed
 
     def run(self) -> None:
         """Until SIGTERM, or until there is nothing to check any more."""
@@ -106,8 +107,8 @@ class Runner:
             _log.log(logging.WARNING if why else logging.INFO, "%s: %s", self.check.command[0], why or "succeeds")
         if changed:
             _log.warning("this host is %s", "fit to lead" if self._verdict.fit else f"not fit to lead: {why}")
-        if self._verdict.fit is not None and (changed or (why and not self._verdict.fit)):
-            self._teller.tell(None if self._verdict.fit else why)
+        self._unfit = why or self._unfit
+        self._teller.tell(None if self._verdict.fit else self._unfit, for_s=self._stands_for_s())
         systemd.status(self._sentence(why))
 
     def _sentence(self, why: str) -> str:
@@ -117,6 +118,10 @@ class Runner:
 
     def _good_for_s(self) -> float:
         return self.check.timeout_us / 1e6 + _UNHEARD_S
+
+    def _stands_for_s(self) -> float:
+        """By then there is another verdict, unless this loop hangs."""
+        return (self.check.interval_us + self.check.timeout_us) / 1e6 + _UNHEARD_S
 
     # -- between the runs ----------------------------------------------------------------------------------------------
 

@@ -1,14 +1,17 @@
-"""A thread that tells the daemon the newest verdict, again and again: what is not renewed is forgotten there.
+"""A thread that tells the daemon the newest verdict, again and again: what is not renewed is forgotten there. A verdict
+has an end, for who checks may hang: after it nothing is said until there is another one.
 
 It notices by the answers that the daemon has read another configuration, and that the daemon is gone: then it asks more often,
 so that the next one does not wait for its first word."""
 
 import logging
 import threading
+import time
 from collections.abc import Callable
+from typing import NamedTuple
 
 from kingd.control.answer import number
-from kingd.control.client import CallFailed, JsonObject, KingdError, call
+from kingd.control.client import BadAnswer, CallFailed, DaemonNotRunning, JsonObject, KingdError, call
 
 _NAME = "check"
 _EVERY_S, _AGAIN_S = 2.0, 0.2
@@ -18,13 +21,18 @@ _WORDS_MAX = 200
 _log = logging.getLogger("kingd.check")
 
 
+class _Word(NamedTuple):
+    unfit: str | None
+    end_s: float  # time.monotonic
+
+
 class Teller:
     def __init__(self, socket: str, *, good_for_s: Callable[[], float], reloaded: Callable[[], None]) -> None:
         """`good_for_s`: how long a word counts without another one. `reloaded`: called by this thread."""
         self._socket = socket
         self._good_for_s = good_for_s
         self._reloaded = reloaded
-        self._word: tuple[str | None] | None = None  # None: nothing is known yet
+        self._word: _Word | None = None  # None: nothing is known yet
         self._news = threading.Event()
         self._reloads: int | None = None
         self._refused = ""
@@ -32,32 +40,38 @@ class Teller:
     def start(self) -> None:
         threading.Thread(target=self._run, daemon=True).start()
 
-    def tell(self, unfit: str | None) -> None:
-        """None: it is fit; else why not. At once, and from now on."""
-        self._word = (None if unfit is None else _one_line(unfit),)
+    def tell(self, unfit: str | None, *, for_s: float) -> None:
+        """None: it is fit; else why not. At once, and from now on for so long."""
+        self._word = _Word(None if unfit is None else _one_line(unfit), time.monotonic() + for_s)
         self._news.set()
 
     def _run(self) -> None:
         while True:
-            word = self._word
-            is_heard = word is None or self._say(word[0])
-            self._news.wait(_EVERY_S if is_heard else _AGAIN_S)
+            again_s = self.say()
+            self._news.wait(again_s)
             self._news.clear()
 
-    def _say(self, unfit: str | None) -> bool:
+    def say(self) -> float:
+        """Once, by this thread. After how many seconds again."""
+        word = self._word
+        is_heard = word is None or time.monotonic() >= word.end_s or self._ask(word.unfit)
+        return _EVERY_S if is_heard else _AGAIN_S
+
+    def _ask(self, unfit: str | None) -> bool:
         parameters: JsonObject = {"name": _NAME, "unfit": unfit, "for_ms": round(self._good_for_s() * 1000)}
         try:
-            answer = call(self._socket, "SetFitness", parameters, timeout_s=_PATIENCE_S)
-        except CallFailed as error:
+            reloads = number(call(self._socket, "SetFitness", parameters, timeout_s=_PATIENCE_S), "reloads")
+        except (CallFailed, BadAnswer) as error:
             if self._refused != str(error):
                 self._refused = str(error)
                 _log.warning("kingd does not listen to us: %s", error)
             return True  # not sooner for being asked again
-        except KingdError:  # it is gone, or about to come
+        except DaemonNotRunning:  # or about to come: another one counts anew
             self._reloads = None
             return False
+        except KingdError:  # it is there, and slow
+            return False
         self._refused = ""
-        reloads = number(answer, "reloads")
         if self._reloads is not None and reloads != self._reloads:
             self._reloaded()
         self._reloads = reloads
