@@ -9,7 +9,7 @@ import select
 import shutil
 import signal
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -18,6 +18,7 @@ from kingd.check.teller import Teller
 from kingd.check.verdict import Verdict
 from kingd.config import Config, ConfigError
 from kingd.daemon import systemd
+from kingd.hooks import descendants
 from kingd.hooks.hook import Ended, Run, carry_out
 from kingd.hooks.output import Output
 from kingd.hooks.trust import why_untrusted
@@ -59,6 +60,7 @@ class Runner:
         self._woken, self._waker = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         self._is_to_end = self._is_to_reload = False
         self._said = ""  # in the log
+        self._remain: Sequence[int] = ()  # process ids of an earlier run
         self._unfit = ""  # why, by the last run that failed
 
     def run(self) -> None:
@@ -70,13 +72,34 @@ class Runner:
         self._teller.start()
         while self.check.command and not self._is_to_end:
             began_s = time.monotonic()
-            ended, said = self._run_once(began_s)
-            if not self._is_to_end:
-                self._judge(ended, said)
-                self._wait(began_s + self.check.interval_us / 1e6)
+            self.once()
+            self._wait(began_s + self.check.interval_us / 1e6)
             self._reload_if_asked()
 
     # -- one run -------------------------------------------------------------------------------------------------------
+
+    def once(self) -> None:
+        """None as long as there is something of an earlier one: each would leave more. Then the verdict comes to its end."""
+        self._note_remaining(descendants.kill_again())
+        if self._remain:
+            systemd.status(f"not run: {', '.join(map(str, self._remain))} of an earlier run cannot be ended")
+            return
+        ended, said = self._run_once(time.monotonic())
+        self._note_remaining(ended.remain)
+        if not self._is_to_end:
+            self._judge(ended, said)
+
+    def _note_remaining(self, pids: Sequence[int]) -> None:
+        if pids and not self._remain:
+            _log.error(
+                "%s: even SIGKILL did not end %s; it is not run again as long as that is there: find out what it waits for, "
+                "such as a network disk that does not answer",
+                self.check.command[0],
+                ", ".join(map(str, pids)),
+            )
+        elif self._remain and not pids:
+            _log.warning("%s: nothing of it is left any more: it is run again", self.check.command[0])
+        self._remain = pids
 
     def _run_once(self, began_s: float) -> tuple[Ended, str]:
         program, *arguments = self.check.command
@@ -163,16 +186,15 @@ class Runner:
 
 def failure(ended: Ended, *, timeout_s: float, said: str) -> str:
     """Why the run was none that succeeded; "" = it was."""
-    left = f"; even SIGKILL did not end {', '.join(map(str, ended.remain))}" if ended.remain else ""
     if ended.why_not:
         return f"it cannot be run: {ended.why_not}"
     if ended.code == 0:
-        return left.removeprefix("; ")
+        return ""
     if ended.code is None:
         how = f"no answer within {timeout_s:g} s"
     else:
         how = f"exit code {ended.code}" if ended.code > 0 else f"signal {-ended.code}"
-    return how + (f": {said}" if said else "") + left
+    return how + (f": {said}" if said else "")
 
 
 def environment(ours: Mapping[str, str]) -> dict[str, str]:

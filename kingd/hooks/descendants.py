@@ -36,6 +36,13 @@ def end_all() -> list[int]:
     return living()
 
 
+def kill_again() -> list[int]:
+    """What `end_all` could not end and is there still. At once: who is in the kernel's hands has the signal already."""
+    if living():
+        _tree.kill()
+    return living()
+
+
 def _reap() -> bool:
     """Whether there is no child."""
     with suppress(ChildProcessError):

@@ -11,7 +11,12 @@ from pathlib import Path
 
 import pytest
 
-from kingd.check.runner import LastLine, failure
+from kingd.check import runner as module
+from kingd.check.runner import LastLine, Runner, failure
+from kingd.check.teller import Teller
+from kingd.config import Config
+from kingd.config.keys import Check
+from kingd.hooks import descendants
 from kingd.hooks.hook import Ended
 from tests.cli.fake_kingd import FakeKingd, running
 
@@ -238,9 +243,38 @@ def test_it_ends_with_the_daemon_that_started_it(rig: Rig) -> None:
         (Ended(code=3), "exit code 3: so"),
         (Ended(code=-signal.SIGSEGV), "signal 11: so"),
         (Ended(code=None), "no answer within 2 s: so"),
-        (Ended(code=0, remain=(12,)), "even SIGKILL did not end 12"),
+        (Ended(code=0, remain=(12,)), ""),
+        (Ended(code=3, remain=(12,)), "exit code 3: so"),
         (Ended(why_not="there is no such program"), "it cannot be run: there is no such program"),
     ],
 )
 def test_failure_in_words(ended: Ended, why: str) -> None:
     assert failure(ended, timeout_s=2, said="so") == why
+
+
+def test_no_further_run_as_long_as_one_cannot_be_ended(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """As of a process in the kernel's hands, which no test can make."""
+    told: list[str | None] = []
+    runs = [Ended(code=0, remain=(12,)), Ended(code=1)]
+    left = [[], [12], [12], []]
+    monkeypatch.setattr(module, "carry_out", lambda _run, **_more: runs.pop(0))
+    monkeypatch.setattr(descendants, "kill_again", lambda: left.pop(0))
+    monkeypatch.setattr(Teller, "tell", lambda _self, unfit, **_more: told.append(unfit))
+    config = Config(check=Check(command=("true",), fall=1))
+    runner = Runner("nowhere", config, reread=lambda: config)
+    for _ in range(3):
+        runner.once()
+    assert (told, len(runs)) == ([None], 1)
+    assert caplog.text.count("even SIGKILL did not end 12") == 1
+    runner.once()
+    assert (told, len(runs)) == ([None, "exit code 1"], 0)
+    assert "it is run again" in caplog.text
+
+
+def test_what_is_still_there_is_killed_again() -> None:
+    """By a process of its own, for all that is below the one that asks is killed."""
+    words = "import subprocess, time; from kingd.hooks import descendants; subprocess.Popen(['sleep', '1000'])\n"
+    words += "while descendants.kill_again(): time.sleep(0.01)"
+    subprocess.run([sys.executable, "-c", words], cwd=TOP, timeout=PATIENCE_S, check=True)
