@@ -15,11 +15,12 @@ LIFETIME_S = 3
 ANNOUNCED_US = (0, 50 * _MS, 250 * _MS, 1200 * _MS, 2400 * _MS, 5 * _SECOND)  # after it began
 _ANNOUNCED_AGAIN_US = 60 * _SECOND
 _BEGIN_AGAIN_US = 1 * _SECOND  # however often a carrier flaps
-PROBED_US = (0, 100 * _MS, 200 * _MS)
-_PROBED_UNTIL_US = 300 * _MS
+_PROBES = 3
+_PROBED_AGAIN_US = 100 * _MS  # and so long after the last one nobody has answered
 _DEFENDED_AGAIN_US = 10 * _SECOND  # RFC 5227 2.4 (b)
 _FAILED_AGAIN_US = 1 * _SECOND
 _CONFLICT_AGAIN_US_MAX = 60 * _SECOND
+KNOWN_US = 60 * _SECOND  # whose an address was: longer than any detection and election take
 
 
 class State(Enum):
@@ -59,7 +60,7 @@ class Link:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:
-    """`leadership`: which one, None: the address is not to be here. `succeeds`: somebody led before."""
+    """`leadership`: which one, None: the address is not to be here. `succeeds`: another host led shortly before."""
 
     leadership: object | None
     succeeds: bool
@@ -76,9 +77,11 @@ class Floating:
         self.lost = self.conflicts = 0
         self.next_us = NEVER_US
         self._again_us = 0  # no new try before that
-        self._conflict_us = 0  # how long was waited after the last conflict
+        self._conflict_us = 0  # how long was waited after the last conflict; 0: nobody has answered since
+        self._whose = ""  # it was then
         self._refresh_us = 0
-        self._probe_us = 0  # probing began
+        self._held_us = -KNOWN_US  # the last time
+        self._probe_us = 0  # the last one
         self._probes = 0
         self._began_us = -_BEGIN_AGAIN_US  # announcing
         self._announced = 0  # how often since then
@@ -91,36 +94,44 @@ class Floating:
         self.next_us = NEVER_US
         if facts.leadership is None:
             self._become(State.IDLE)
-            self._again_us = self._conflict_us = 0
+            if not self._conflict_us:  # who leads anew has no better right to a stranger's than before
+                self._again_us = 0
             return [Act.REMOVE] if facts.present is Present.OURS else []
         if facts.present is Present.FOREIGN:
             self._become(State.FOREIGN, "this host has it already, and not from kingd-vip: it is left alone")
             return []
-        why_not = self._why_not(facts)
+        why_not = self._why_not(facts, now_us)
         if why_not:
             self._become(State.WAITING, why_not)
             return []
         if now_us < self._again_us:
+            if self.state is State.IDLE:
+                self._become(State.CONFLICT, self._whose)
             self.next_us = self._again_us
             return []
         if self.state is State.HELD or self._is_to_hold(facts, now_us):
             return self._hold(facts, now_us)
         return self._probe(now_us)
 
-    def _why_not(self, facts: Facts) -> str:
+    def _why_not(self, facts: Facts, now_us: int) -> str:
         link = facts.link
         if link is None:
             return "there is no such interface (yet)"
         if not link.is_up:
             return "the interface is down"
-        is_cold = self.state is not State.HELD and not facts.succeeds and facts.present is Present.ABSENT
+        is_cold = self.state is not State.HELD and not self._is_known(facts, now_us)
         return "the interface has no carrier to ask through whose it is" if is_cold and not link.has_carrier else ""
+
+    def _is_known(self, facts: Facts, now_us: int) -> bool:
+        """Whose it is. That this host itself led says nothing: it may have been asking."""
+        is_ours = facts.succeeds or now_us < self._held_us + KNOWN_US
+        return facts.present is Present.OURS or (is_ours and not self._conflict_us)
 
     def _is_to_hold(self, facts: Facts, now_us: int) -> bool:
         assert facts.link is not None
-        has_conflict = self._conflict_us > 0  # who leads anew has no better right than before
-        is_known = facts.present is Present.OURS or (facts.succeeds and not has_conflict) or not facts.link.mac
-        is_probed = self.state is State.PROBING and now_us >= self._probe_us + _PROBED_UNTIL_US
+        is_known = self._is_known(facts, now_us) or not facts.link.mac
+        has_asked = self.state is State.PROBING and self._probes == _PROBES
+        is_probed = has_asked and now_us >= self._probe_us + _PROBED_AGAIN_US
         if is_known or is_probed:
             self._held(now_us)
         return is_known or is_probed
@@ -128,11 +139,12 @@ class Floating:
     def _probe(self, now_us: int) -> list[Act]:
         if self.state is not State.PROBING:
             self._become(State.PROBING)
-            self._probe_us, self._probes = now_us, 0
-        is_due = self._probes < len(PROBED_US) and now_us >= self._probe_us + PROBED_US[self._probes]
-        self._probes += is_due
-        after_us = PROBED_US[self._probes] if self._probes < len(PROBED_US) else _PROBED_UNTIL_US
-        self.next_us = self._probe_us + after_us
+            self._probes = 0
+        is_due = self._probes == 0 or now_us >= self._probe_us + _PROBED_AGAIN_US
+        if is_due:
+            self._probe_us = now_us  # not when it was due: what was missed is not asked
+            self._probes += 1
+        self.next_us = self._probe_us + _PROBED_AGAIN_US
         return [Act.PROBE] if is_due else []
 
     def _held(self, now_us: int) -> None:
@@ -144,6 +156,8 @@ class Floating:
 
     def _hold(self, facts: Facts, now_us: int) -> list[Act]:
         acts: list[Act] = []
+        if facts.present is Present.OURS:
+            self._held_us = now_us
         if facts.present is Present.ABSENT:
             self.lost += self._is_there
             self._announced_as = None
@@ -187,12 +201,13 @@ class Floating:
         """Somebody else spoke as its owner."""
         if self.state is State.PROBING:
             if by_member:  # it has not let go yet
-                self._probe_us = now_us - _PROBED_UNTIL_US
+                self._probe_us, self._probes = now_us - _PROBED_AGAIN_US, _PROBES
                 return
             self.conflicts += 1
             self._conflict_us = min(max(2 * self._conflict_us, _SECOND), _CONFLICT_AGAIN_US_MAX)
             self._again_us = now_us + self._conflict_us
-            self._become(State.CONFLICT, f"{mac} has it, and is no member of the cluster")
+            self._whose = f"{mac} has it, and is no member of the cluster"
+            self._become(State.CONFLICT, self._whose)
         elif self.state is State.HELD:
             self.conflicts += 1
             self._is_to_defend = True

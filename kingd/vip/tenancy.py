@@ -1,4 +1,4 @@
-"""Whether this host leads, until when that is sure, and whether somebody led before: kept by asking the daemon in time.
+"""Whether this host leads, until when that is sure, and whether another one led before: kept by asking the daemon in time.
 
 `turn` when there is news (`fileno`), and at `next_us` at the latest. The times are those of `acting/hold.py`; what is done here
 takes no time to end, so there is nothing to be done before the last of them."""
@@ -12,12 +12,12 @@ from kingd.control.client import BadAnswer, CallFailed, CallTimedOut, JsonObject
 from kingd.control.validity import Answer, is_stalled
 from kingd.daemon.clock import now_us
 from kingd.vip.carriers import GOOD_FOR_MS
+from kingd.vip.floating import KNOWN_US
 
 _SECOND = 1_000_000
 NAME = "kingd-vip.service"  # to the daemon, which waits for us before it hands over
 _REFUSED_AGAIN_S = 5.0
 _PATIENCE_US = 500_000  # for one answer: addresses are to be refreshed
-_KNOWN_US = 60 * _SECOND  # longer than any detection and election take
 _ASKED_AGAIN_US = 1 * _SECOND  # though nothing was told: a leader that did not run for a moment leads on without a word
 _UNSURE_AGAIN_US = 100_000
 _SOONEST_US = 5_000
@@ -25,14 +25,14 @@ _NEVER_US = 1 << 62
 
 
 class Tenancy:
-    """`succeeds`: of the present leadership, whether somebody led shortly before. `is_draining`: it is to be handed over, as
-    the daemon told before it was asked last. Not after: that this is over, and who leads since, come on two connections."""
+    """`succeeds`: of the present leadership, whether another host led shortly before. `is_draining`: it is to be handed over,
+    as the daemon told before it was asked last. Not after: that this is over, and who leads since, come on two connections."""
 
     def __init__(self, socket: str) -> None:
         self._line = Line(socket)
         self.news = News(socket, NAME, refused_again_s=_REFUSED_AGAIN_S)
         self._hold: Hold | None = None
-        self._known_us = -_KNOWN_US  # until then somebody was known to lead; _NEVER_US: somebody is
+        self._known_us = -KNOWN_US  # until then another host was known to lead; _NEVER_US: one is
         self._ask_us = 0
         self.succeeds = self.is_draining = False
 
@@ -75,7 +75,7 @@ class Tenancy:
         else:
             found = View.UNSURE if is_stalled(answer.status) else _leadership(answer) or View.LEADS_NOT
             self._note(found, asked_us=answer.asked_ns // 1000, valid_us=answer.valid_ms * 1000)
-            self._remember(is_known=answer.leader is not None)
+            self._remember(is_known=answer.leader is not None and not answer.is_me)
 
     def _note(self, found: Leadership | View, *, asked_us: int, valid_us: int = 0) -> None:
         self._ask_us = asked_us + self._again_us(found, valid_us)
@@ -84,7 +84,7 @@ class Tenancy:
             if self._hold.lost:
                 self._hold = None
         if self._hold is None and isinstance(found, Leadership):
-            self.succeeds = asked_us < self._known_us + _KNOWN_US
+            self.succeeds = asked_us < self._known_us + KNOWN_US
             self._hold = Hold(found, told_us=asked_us, valid_us=valid_us)
         if found is View.GONE:
             self._remember(is_known=False)

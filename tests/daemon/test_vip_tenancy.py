@@ -53,6 +53,14 @@ def test_first_leader_of_all_succeeds_nobody_and_the_next_one_does(kingd: FakeKi
     assert tenancy.succeeds
 
 
+def test_v02_leader_that_was_not_sure_for_a_moment_succeeds_nobody(kingd: FakeKingd, tenancy: Tenancy) -> None:
+    """That it led itself does not say whose the addresses are: it may have been asking."""
+    for said in (LEADS, status(role="candidate", leader=None), LEADS):
+        kingd.service.status_is = said
+        assert (turned(tenancy).leadership is not None) == (said is LEADS)
+    assert not tenancy.succeeds
+
+
 def test_end_of_a_hand_over_is_no_reason_to_believe_the_answer_before_it(kingd: FakeKingd, tenancy: Tenancy) -> None:
     """It comes on another connection than who leads; what wakes us may come later than either."""
     kingd.service.status_is = LEADS

@@ -96,6 +96,58 @@ def test_v02_stranger_that_answers_keeps_it_and_is_asked_again_ever_less_often()
     assert world.at(Act.ADD) == pytest.approx([world.at(Act.PROBE)[-1] + 0.1])
 
 
+def test_v02_stranger_keeps_it_when_leadership_was_not_sure_for_a_moment() -> None:
+    """The same term, or a new one after another host's: neither has asked again."""
+    world = World(succeeds=False)
+    world.turn()
+    world.address.claimed("02:00:00:00:00:99", by_member=False, now_us=world.now_us)
+    states = []
+    for leadership, succeeds in ((None, False), (1, False), (None, False), (3, True)):
+        world.leadership, world.succeeds = leadership, succeeds
+        assert world.turn() == []
+        states.append(world.address.state)
+    assert states == [State.IDLE, State.CONFLICT, State.IDLE, State.CONFLICT]
+    assert "02:00:00:00:00:99" in world.address.why
+    world.leadership = None
+    world.run(5)
+    world.leadership = 5
+    world.link = UNPLUGGED
+    assert world.turn() == []
+    world.link = UP
+    assert world.turn() == [Act.PROBE]
+    world.run(0.3)
+    assert len(world.at(Act.ADD)) == 1  # it has gone
+    world.leadership = None
+    world.turn()
+    world.leadership = 7
+    assert world.turn() == [Act.ADD, Act.ANNOUNCE]
+
+
+def test_v02_pause_while_it_is_asked_is_no_answer() -> None:
+    world = World(succeeds=False)
+    world.turn()
+    world.now_us = 30 * SECOND  # the process did not run
+    world.run(1)
+    assert world.at(Act.PROBE) == [0, 30, 30.1]
+    assert world.at(Act.ADD) == [30.2]
+
+
+def test_v02_who_did_not_end_to_ask_asks_anew_and_who_held_it_does_not() -> None:
+    world = World(succeeds=False)
+    world.run(0.15)
+    for _ in range(2):
+        world.leadership = None
+        world.run(1)
+        world.leadership = 1
+        world.run(1)
+    assert world.at(Act.PROBE) == pytest.approx([0, 0.1, 1.15, 1.25, 1.35])
+    assert world.at(Act.ADD) == pytest.approx([1.45, 3.15])
+    world.leadership = None
+    world.run(61)  # it may be somebody else's by now
+    world.leadership = 1
+    assert world.turn() == [Act.PROBE]
+
+
 def test_v03_member_that_answers_has_not_let_go_yet() -> None:
     world = World(succeeds=False)
     world.turn()
