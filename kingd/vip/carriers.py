@@ -1,5 +1,8 @@
 """Whether the interfaces of the addresses can carry them: who leads without that has them where nobody reaches them. Says what
-the daemon is to be told, which counts it like a check that fails (docs/fitness.md). No clock, no socket."""
+the daemon is to be told, which counts it like a check that fails (docs/fitness.md). No clock, no socket.
+
+What may come with leadership, or is missing on all hosts by a typo, must not keep all of them from leading: an interface that
+is not there, and the carrier of a bridge, which it has from its ports."""
 
 from collections.abc import Mapping
 
@@ -33,7 +36,7 @@ class Carriers:
 
 def _why_not(name: str, link: Link | None) -> str:
     if link is None:
-        return f"there is no interface {name}"
+        return ""
     if not link.is_up:
         return f"{name} is down"
-    return "" if link.has_carrier else f"{name} has no carrier"
+    return "" if link.has_carrier or link.is_bridge else f"{name} has no carrier"

@@ -56,6 +56,7 @@ class Link:
     mac: bytes  # b"": not Ethernet, there is nobody to announce to
     is_up: bool
     has_carrier: bool
+    is_bridge: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

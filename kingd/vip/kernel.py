@@ -31,7 +31,7 @@ from kingd.vip.floating import LIFETIME_S, Link, Present
 _GET_LINK, _GET_NEIGHBOUR = 18, 30
 _LINK = struct.Struct("=BxHiII")  # ifinfomsg: family, type, index, flags, change
 _NEIGHBOUR = struct.Struct("=BxxxiHBB")  # ndmsg: family, interface, state, flags, type
-_IFLA_ADDRESS, _IFLA_IFNAME = 1, 3
+_IFLA_ADDRESS, _IFLA_IFNAME, _IFLA_LINKINFO, _IFLA_INFO_KIND = 1, 3, 18, 1
 _NDA_DST, _NDA_LLADDR = 1, 2
 _IFA_LABEL, _IFA_CACHEINFO, _IFA_FLAGS = 3, 6, 8
 _UP, _RUNNING, _NOARP, _LOWER_UP = 0x1, 0x40, 0x80, 0x10000
@@ -158,7 +158,8 @@ def _links() -> dict[str, Link]:
         mac = told.get(_IFLA_ADDRESS, b"") if kind == _ETHERNET and not flags & _NOARP else b""
         has_carrier = flags & _LOWER_UP != 0 and flags & _RUNNING != 0
         name = told[_IFLA_IFNAME].rstrip(b"\0").decode(errors="surrogateescape")
-        found[name] = Link(index, mac, is_up=bool(flags & _UP), has_carrier=has_carrier)
+        driver = attributes(told.get(_IFLA_LINKINFO, b"")).get(_IFLA_INFO_KIND, b"").rstrip(b"\0")
+        found[name] = Link(index, mac, is_up=bool(flags & _UP), has_carrier=has_carrier, is_bridge=driver == b"bridge")
     return found
 
 

@@ -76,11 +76,9 @@ def test_v07_prefix_that_would_take_the_hosts_own_address_along_is_refused(trio:
     assert has(a, a.address)
 
 
-def test_v16_interface_that_comes_later(lan: Lan) -> None:
-    """Of a host that leads without it, for there is no other one that may."""
-    (a,) = lan.ranked(1)
-    lan.start(a)
-    lan.until_led_by("a")
+def test_v16_interface_that_comes_later(trio: Trio, lan: Lan) -> None:
+    """Of a host that leads without it: it may come with leadership."""
+    a = trio[0]
     with vips_on([a], f'[[address]]\naddress = "{V4}"\ninterface = "eth1"\n') as (vip,):
         vip.start()
         vip.until_states("waiting")
@@ -107,6 +105,27 @@ def test_v16_leader_whose_interface_to_the_clients_is_down_hands_over(trio: Trio
         a.namespace.ip("link set eth1 up")
         lan.until_led_by("a")
         vips[0].until_states("held")
+
+
+def test_v16_bridge_whose_ports_come_with_leadership(lan: Lan) -> None:
+    """It has no carrier before that, on no host: each has to lead all the same."""
+    hosts = lan.ranked(2)
+    for host in hosts:
+        host.namespace.ip("link add br7 type bridge", "link set br7 up")
+        host.namespace.ip("link add port7 type veth peer name guest7", "link set port7 master br7 up")
+    with vips_on(hosts, f'[[address]]\naddress = "{V4}"\ninterface = "br7"\n') as vips:
+        for vip in vips:
+            vip.start(is_ready=False)
+        lan.start(*hosts)
+        lan.until_led_by("a")
+        vips[0].until_states("waiting")
+        assert "no carrier" in vips[0].rows()[V4]["why"]
+        hosts[0].namespace.ip("link set guest7 up")
+        vips[0].until_states("held")
+        assert V4 in addresses(hosts[0], "br7")
+        hosts[0].kill()
+        lan.until_led_by("b")
+        vips[1].until_states("held")
 
 
 def test_v09_floating_address_is_no_link_and_wakes_no_scan(lan: Lan) -> None:

@@ -21,7 +21,14 @@ def test_v16_host_without_carrier_is_unfit_and_says_so_again_and_again() -> None
     assert carriers.turn({"eth0": GOOD, "eth1": PULLED}, now_us=SECOND + 1) is None
     assert carriers.turn({"eth0": GOOD, "eth1": PULLED}, now_us=carriers.next_us) == "eth1 has no carrier"
     assert carriers.turn({"eth0": GOOD, "eth1": DOWN}, now_us=2 * SECOND + 1) == "eth1 is down"
-    assert carriers.turn({"eth0": GOOD}, now_us=2 * SECOND + 2) == "there is no interface eth1"
+
+
+def test_v16_interface_or_port_that_comes_with_leadership_keeps_nobody_from_it() -> None:
+    carriers = Carriers({"br0", "typo"})
+    idle = Link(2, b"abcdef", is_up=True, has_carrier=False, is_bridge=True)
+    assert carriers.turn({"br0": idle}, now_us=SECOND) is None
+    down = Link(2, b"abcdef", is_up=False, has_carrier=False, is_bridge=True)
+    assert carriers.turn({"br0": down}, now_us=SECOND + 1) == "br0 is down"
 
 
 def test_v16_carrier_that_comes_back_counts_when_it_stays() -> None:
