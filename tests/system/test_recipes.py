@@ -66,8 +66,9 @@ def lead(host: Host, *, leads: bool) -> None:
 
 @pytest.fixture(autouse=True)
 def _leads(host: Host) -> None:
-    """Whatever the test before has left."""
+    """Whatever the test before has left. With the target: what is started before it is not stopped with it."""
     lead(host, leads=True)
+    until_state(host, "kingd-leader.target", "active")
 
 
 def until_state(host: Host, unit: str, state: str) -> None:

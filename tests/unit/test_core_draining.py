@@ -4,7 +4,7 @@ import pytest
 
 from kingd.core.effect import Draining, EventKind, HandedOver
 from kingd.core.timing import DRAIN_US_MAX, SECOND
-from kingd.core.wire.message import Ineligible, Offer, Ready, Reason, Resign, Role
+from kingd.core.wire.message import Ineligible, NodeId, Offer, Ready, Reason, Resign, Role
 from tests.unit.scripted import Bench, Peer
 from tests.unit.test_core_handover import leading, step_down
 
@@ -133,7 +133,7 @@ def test_who_may_stay_does_so_with_what_does_not_end(first: Peer) -> None:
 def test_who_must_not_lead_ends_what_runs_also_where_nobody_may_succeed_just_now(first: Peer) -> None:
     """Somebody may a moment later: one that starts, or did not take it before."""
     bench = draining(first)
-    bench.node.succession.refuse(first.node, bench.now_us)
+    bench.node.succession.refuse(NodeId(first.node), bench.now_us)
     bench.perform(bench.core.set_unfit(Ineligible.MAINTENANCE, now_us=bench.now_us))
     assert (bench.role(), told(bench), bench.sent(Resign)) == (Role.LEADER, [True], [])
     drained(bench)
