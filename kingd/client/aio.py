@@ -14,6 +14,7 @@ import math
 import os
 import socket
 from collections.abc import AsyncGenerator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing, suppress
 from types import TracebackType
 
@@ -207,6 +208,7 @@ class Leading:
         self._kill = kill
         self._is_inside = False
         self._has_cancelled = False
+        self._worker = ThreadPoolExecutor(1)  # its thread waits for the end: then there may be no room for a new one
 
     async def __aenter__(self) -> Validity:
         self._loop = asyncio.get_running_loop()
@@ -214,29 +216,37 @@ class Leading:
         assert task is not None, "not in a task"
         self._task = task
         self._cancelling = task.cancelling()
-        self._guard = await self._enter()
-        self._is_inside = True
-        return self._guard.begin(on_doubt=self._on_doubt, kill=self._kill)
+        try:
+            self._guard = await self._enter()
+            self._is_inside = True
+            return self._guard.begin(on_doubt=self._on_doubt, kill=self._kill)
+        except BaseException:
+            self._is_inside = False
+            self._worker.shutdown(wait=False)
+            raise
 
     async def _enter(self) -> Guard:
         end_s = self._loop.time() + self._wait_s
         while True:
             if self._wait_s > 0:
                 await self._until_leading(end_s - self._loop.time())
-            guard = Guard(self._client.socket, self._name, timeout_s=self._client.timeout_s)
-            taking = asyncio.ensure_future(asyncio.to_thread(guard.take))
+            taking = self._loop.run_in_executor(self._worker, self._take)
             try:
-                is_taken = await asyncio.shield(taking)
+                guard = await asyncio.shield(taking)
             except asyncio.CancelledError:
                 with suppress(Exception):
-                    if await taking:
-                        await asyncio.to_thread(guard.leave)
+                    if (guard := await taking) is not None:
+                        await self._loop.run_in_executor(self._worker, guard.leave)
                 raise
-            if is_taken:
+            if guard is not None:
                 return guard
             if self._wait_s <= 0:
                 raise NotLeading(NOT_LEADING)
             await asyncio.sleep(AGAIN_S)
+
+    def _take(self) -> Guard | None:
+        guard = Guard(self._client.socket, self._name, timeout_s=self._client.timeout_s)
+        return guard if guard.take() else None
 
     async def _until_leading(self, left_s: float) -> None:
         end_s = self._loop.time() + left_s
@@ -284,7 +294,8 @@ class Leading:
 
     async def _end(self) -> None:
         """To its end, whoever cancels us: nobody else may lead before. (Our own cancellation may still be on its way.)"""
-        ending = asyncio.ensure_future(asyncio.to_thread(self._guard.end))
+        ending = self._loop.run_in_executor(self._worker, self._guard.end)
+        self._worker.shutdown(wait=False)  # after that
         while not ending.done():
             with suppress(asyncio.CancelledError):
                 await asyncio.shield(ending)

@@ -5,6 +5,7 @@ the clock whenever it is looked at and by nothing that has to arrive; `on_doubt`
 kernel's kill. The daemon is told that all has ended (Drained) after the block has, and never before."""
 
 import os
+import queue
 import select
 import threading
 import time
@@ -96,6 +97,9 @@ class Guard:
             self._wakes.register(each, select.POLLIN)
         self._doubted = threading.Event()
         self._is_ended = False
+        self._whys: queue.SimpleQueue[str] = queue.SimpleQueue()  # of the doubt; then "", at the end
+        self._kill: KillTimer | None = None
+        self._keeping: threading.Thread | None = None
         self._doubting: threading.Thread | None = None
 
     def take(self) -> bool:
@@ -118,16 +122,18 @@ class Guard:
         try:
             return self._begin(on_doubt=on_doubt, kill=kill)
         except BaseException:
-            self.leave()
+            self.end()
             raise
 
     def _begin(self, *, on_doubt: OnDoubt | None, kill: bool) -> Validity:
-        self._on_doubt = on_doubt
         self._kill = KillTimer() if kill else None
         self._set_kill()
         self.validity = Validity(self._claim, self._doubted)
-        self._keeping = threading.Thread(target=self._keep, daemon=True)
-        self._keeping.start()
+        if (
+            on_doubt is not None
+        ):  # on a thread of its own, for the other one has the time to keep; and from the beginning,
+            self._doubting = _started(lambda: self._tell(on_doubt))  # for in doubt there may be no room for one more
+        self._keeping = _started(self._keep)
         return self.validity
 
     def _keep(self) -> None:
@@ -136,13 +142,13 @@ class Guard:
             self._set_kill()
             if self.validity.why and not self._doubted.is_set():
                 self._doubted.set()
-                self._tell()
+                self._whys.put(self.validity.why)
             self._pause(self._next_us())
 
-    def _tell(self) -> None:
-        if self._on_doubt is not None:  # on a thread of its own: this one has the time to keep
-            self._doubting = threading.Thread(target=self._on_doubt, args=(self.validity.why,), daemon=True)
-            self._doubting.start()
+    def _tell(self, on_doubt: OnDoubt) -> None:
+        why = self._whys.get()
+        if why:
+            on_doubt(why)
 
     def _next_us(self) -> int:
         """After the last moment there is nothing to do but to wait for the block."""
@@ -161,22 +167,38 @@ class Guard:
     def end(self) -> None:
         """When the block has ended, whichever way. Nothing is called afterwards, and only now a hand-over may go on."""
         self._is_ended = True
-        os.eventfd_write(self._ended, 1)
-        self._keeping.join()
+        try:
+            os.eventfd_write(self._ended, 1)
+            if self._keeping is not None:
+                self._keeping.join()
+            self._disarm()
+            self._whys.put("")
+            if self._doubting is not None:
+                self._doubting.join()
+        finally:
+            self.leave()
+
+    def _disarm(self) -> None:
         if self._kill is not None:
             self._kill.close()
-        if self._doubting is not None:
-            self._doubting.join()
-        self.leave()
+            self._kill = None
 
     def leave(self) -> None:
         """Taken, and never begun; or ended."""
+        self._disarm()
         self._claim.close()  # first: nobody is owed for what has ended
         self._timer.close()
         os.close(self._ended)
         if self._claim.is_waited_for:
             with suppress(KingdError):  # it is not there, or gives up by itself
                 call(self._socket, "Drained", {"name": self._name}, timeout_s=self._timeout_s)
+
+
+def _started(target: Callable[[], None]) -> threading.Thread:
+    """RuntimeError: this user, or the machine, may have no more threads."""
+    thread = threading.Thread(target=target, daemon=True)
+    thread.start()
+    return thread
 
 
 def enter(socket: str, name: str, *, timeout_s: float, wait_s: float) -> Guard:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.fake_kingd import FakeKingd, running
-from tests.cli.runs import Run, Start, Witness, leads
+from tests.cli.runs import SHORT_MS, Hang, Run, Start, Witness, leads
 
 
 @pytest.fixture
@@ -33,3 +33,11 @@ def start() -> Iterator[Start]:
 @pytest.fixture
 def witness(tmp_path: Path) -> Witness:
     return Witness(tmp_path / "record")
+
+
+@pytest.fixture
+def hang(kingd: FakeKingd) -> Iterator[Hang]:
+    kingd.service.status_is = leads() | {"valid_ms": SHORT_MS}
+    found = Hang(kingd)
+    yield found
+    found.ends.set()

@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -15,6 +16,7 @@ from tests.cli.fake_kingd import BOX1, BOX2, FakeKingd, status
 
 T = TypeVar("T")
 _TICKS = os.sysconf("SC_CLK_TCK")
+SHORT_MS = 600  # for which a yes is good
 LIMIT_S = 60.0  # generous: what takes so long never comes
 
 # Says when it was executed, what it was told, and, 200 times a second, that it lives.
@@ -196,3 +198,19 @@ def leads(term: int = 12, node: JsonObject = BOX2) -> JsonObject:
 
 
 FOLLOWS = status(role="follower", leader=BOX1)
+
+
+class Hang:
+    """From `begins` on the daemon says nothing, with all its connections open: no LOST ever comes."""
+
+    def __init__(self, kingd: FakeKingd) -> None:
+        self.said_ns = 0  # the last time before that, or a moment later
+        self.begins = threading.Event()
+        self.ends = threading.Event()
+        kingd.service.on_status = self._on_status
+
+    def _on_status(self) -> None:
+        if self.begins.is_set():
+            self.ends.wait(LIMIT_S)
+        else:
+            self.said_ns = now_ns()

@@ -7,7 +7,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -15,36 +15,11 @@ import pytest
 from kingd.client import Client, JsonObject, LeadershipLost, NotLeading, Validity
 from kingd.client.aio import AsyncClient
 from tests.cli.fake_kingd import BOX1, FakeKingd, event, running
-from tests.cli.runs import FOLLOWS, LIMIT_S, drained, leads, now_ns, until
+from tests.cli.runs import FOLLOWS, LIMIT_S, SHORT_MS, Hang, drained, leads, now_ns, until
 
 pytestmark = pytest.mark.timeout(300)
 
-SHORT_MS = 600
 OTHER_NODE = {**leads(), "node": {**BOX1, "role": "leader"}, "leader": BOX1}
-
-
-class Hang:
-    """From `begins` on the daemon says nothing, with all its connections open: no LOST ever comes."""
-
-    def __init__(self, kingd: FakeKingd) -> None:
-        self.said_ns = 0  # the last time before that, or a moment later
-        self.begins = threading.Event()
-        self.ends = threading.Event()
-        kingd.service.on_status = self._on_status
-
-    def _on_status(self) -> None:
-        if self.begins.is_set():
-            self.ends.wait(LIMIT_S)
-        else:
-            self.said_ns = now_ns()
-
-
-@pytest.fixture
-def hang(kingd: FakeKingd) -> Iterator[Hang]:
-    kingd.service.status_is = leads() | {"valid_ms": SHORT_MS}
-    found = Hang(kingd)
-    yield found
-    found.ends.set()
 
 
 def boottime() -> float:

@@ -1,18 +1,22 @@
 """A block of `leading` and the process around it: threads, descriptors, children, and whose it is."""
 
+import asyncio
 import errno
 import os
 import shutil
 import subprocess
 import sys
 import threading
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
 
-from kingd.client import Client, leading
+from kingd.client import Client, LeadershipLost, leading
+from kingd.client.aio import AsyncClient
 from tests.cli.fake_kingd import FakeKingd
-from tests.cli.runs import LIMIT_S, drained, open_to_all, until
+from tests.cli.runs import LIMIT_S, Hang, drained, open_to_all, until
 from tests.conftest import require
 
 pytestmark = pytest.mark.timeout(300)
@@ -46,6 +50,68 @@ def test_block_that_cannot_begin_is_left(kingd: FakeKingd, monkeypatch: pytest.M
     until(lambda: not kingd.service.names_held)
     assert len(drained(kingd)) == 1
     until(lambda: len(list(Path("/proc/self/fd").iterdir())) <= before)
+
+
+@contextmanager
+def no_more_threads() -> Iterator[None]:
+    def none_left(_thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(threading.Thread, "start", none_left)
+        yield
+
+
+def test_doubt_is_told_where_no_thread_can_start_any_more(kingd: FakeKingd, hang: Hang) -> None:
+    told = threading.Event()
+
+    def work() -> None:
+        with no_more_threads(), Client(timeout_s=1).leading(on_doubt=lambda _why: told.set()):
+            raise AssertionError("entered")
+
+    with pytest.raises(RuntimeError, match="new thread"):
+        work()
+    assert len(drained(kingd)) == 1
+    with Client(timeout_s=1).leading(on_doubt=lambda _why: told.set()), no_more_threads():
+        hang.begins.set()
+        assert told.wait(LIMIT_S)
+        hang.ends.set()
+    assert len(drained(kingd)) == 2
+
+
+def test_task_is_cancelled_where_no_thread_can_start_any_more(kingd: FakeKingd, hang: Hang) -> None:
+    goes_on = threading.Event()
+
+    async def work() -> None:
+        with no_more_threads():
+            async with AsyncClient(timeout_s=1).leading():
+                raise AssertionError("entered")
+
+    async def work_and_doubt() -> None:
+        async with AsyncClient(timeout_s=1).leading():
+            busy = [asyncio.ensure_future(asyncio.to_thread(goes_on.wait, LIMIT_S)) for _ in range(2)]
+            await asyncio.sleep(0)  # the threads of the loop are taken
+            patch.enter_context(no_more_threads())
+            hang.begins.set()
+            try:
+                await asyncio.sleep(LIMIT_S)
+            finally:
+                hang.ends.set()
+                assert not any(each.done() for each in busy)
+
+    async def block() -> None:
+        try:
+            await work_and_doubt()
+        finally:
+            patch.close()  # the loop wants one for its end
+            goes_on.set()
+
+    with ExitStack() as patch:
+        with pytest.raises(RuntimeError, match="new thread"):
+            asyncio.run(work())
+        with pytest.raises(LeadershipLost, match="does not say"):
+            asyncio.run(block())
+    assert len(drained(kingd)) == 1
 
 
 FORKS = """
