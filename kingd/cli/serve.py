@@ -35,7 +35,7 @@ def _address(_ctx: click.Context, _param: click.Parameter, value: str) -> tuple[
     "allowed",
     multiple=True,
     metavar="NAME",
-    help="A further name by which it may be called; addresses, localhost and this host's name are allowed.",
+    help="A further name by which it may be called; addresses, localhost and what `hostname` prints are allowed.",
 )
 @click.pass_obj
 def serve(ask: Ask, listen: tuple[str, int], allowed: tuple[str, ...]) -> int:
@@ -49,7 +49,7 @@ def serve(ask: Ask, listen: tuple[str, int], allowed: tuple[str, ...]) -> int:
     from kingd.web.answers import Answers
     from kingd.web.server import WebServer
 
-    answers = Answers(ask.path, timeout_s=min(ask.timeout_s, _ASK_S), hosts={*_own_names(), *allowed})
+    answers = Answers(ask.path, timeout_s=min(ask.timeout_s, _ASK_S), hosts={*own_names(), *allowed})
     try:
         server = WebServer(listen, answers)
     except OSError as error:
@@ -65,8 +65,10 @@ def serve(ask: Ask, listen: tuple[str, int], allowed: tuple[str, ...]) -> int:
     return OK
 
 
-def _own_names() -> set[str]:
-    return {socket.gethostname(), socket.getfqdn()}
+def own_names() -> set[str]:
+    """Without a question to the resolver, which may take long to say nothing."""
+    name = socket.gethostname()
+    return {name, name.partition(".")[0]}
 
 
 def _end(_number: int, _frame: FrameType | None) -> None:

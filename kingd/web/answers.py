@@ -93,8 +93,10 @@ class Answers:
         return say(HTTPStatus.SERVICE_UNAVAILABLE, f"{text(leader, 'name')} leads, not this host ({me})", **said)
 
     def _metrics(self) -> Response:
-        seen = look(self._socket, timeout_s=self._timeout_s)
-        found = exposition(seen)
+        try:
+            found = exposition(look(self._socket, timeout_s=self._timeout_s))
+        except KingdError as error:  # it is not understood; no answer at all is kingd_up 0
+            return say(HTTPStatus.SERVICE_UNAVAILABLE, str(error))
         return Response(status=HTTPStatus.OK, body=found, content_type="text/plain; version=0.0.4; charset=utf-8")
 
     def _front(self) -> Response:

@@ -74,7 +74,11 @@ class WebServer(ThreadingHTTPServer):
             return
         with self._lock:
             self._clients[request] = time.monotonic()
-        super().process_request(request, client_address)
+        try:
+            super().process_request(request, client_address)
+        except RuntimeError:  # no thread can start just now; this client is cut off, and it is told in the journal
+            self._threads_left.release()
+            raise
 
     def process_request_thread(self, request: Any, client_address: Any) -> None:
         try:

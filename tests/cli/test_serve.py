@@ -5,10 +5,13 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
+from http.server import ThreadingHTTPServer
+from typing import Any
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from kingd.cli import serve
 from kingd.cli.main import run
 from kingd.control.service import JsonObject
 from kingd.web.answers import Answers
@@ -104,6 +107,12 @@ def test_metrics_are_those_of_kingctl_metrics(
     assert (got.status, up.name, up.samples[0].value) == (200, "kingd_up", 0)
 
 
+def test_metrics_that_are_not_understood_are_503(kingd: FakeKingd, web: Address) -> None:
+    kingd.service.counters_are = {"version": 1}
+    got = get(web, "/metrics")
+    assert (got.status, "is not understood" in got.body) == (503, True)
+
+
 def test_front_page_says_who_leads_and_links_the_others(kingd: FakeKingd, web: Address) -> None:
     kingd.service.status_is = leads(node={**BOX2, "name": "<b>&"})
     got = get(web, "/")
@@ -140,7 +149,7 @@ def test_nothing_else_is_there_and_nothing_is_changed(kingd: FakeKingd, web: Add
 @pytest.mark.parametrize(
     "host", [None, "127.0.0.1:9466", "[::1]:9466", "10.0.0.1", "localhost:1", "LOCALHOST", "box2.example.org.:9466"]
 )
-def test_own_names_are_answered(web: Address, host: str | None) -> None:
+def testown_names_are_answered(web: Address, host: str | None) -> None:
     assert get(web, "/leader", host=host).status == 200
 
 
@@ -204,7 +213,34 @@ def test_who_goes_away_in_the_middle_is_no_mistake(web: Address, capfd: pytest.C
     assert capfd.readouterr().err == ""
 
 
+def test_thread_that_cannot_start_keeps_no_place(server: WebServer, web: Address) -> None:
+    real = ThreadingHTTPServer.process_request
+    failed: list[object] = []
+
+    def none_left(self: ThreadingHTTPServer, request: Any, client_address: Any) -> None:
+        if len(failed) < 3 * CLIENTS_MAX:  # more than there are places
+            failed.append(client_address)
+            raise RuntimeError("can't start new thread")
+        real(self, request, client_address)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ThreadingHTTPServer, "process_request", none_left)
+        for _ in range(3 * CLIENTS_MAX):
+            assert raw(web, b"GET /healthz HTTP/1.0\r\n\r\n") == b""
+        assert get(web, "/healthz").status == 200
+
+
 # -- the command
+
+
+def test_no_resolver_is_asked_before_it_listens(monkeypatch: pytest.MonkeyPatch) -> None:
+    def ask(*_: object) -> str:
+        raise AssertionError("asked")
+
+    for name in ("getfqdn", "gethostbyaddr", "getaddrinfo"):
+        monkeypatch.setattr(socket, name, ask)
+    monkeypatch.setattr(socket, "gethostname", lambda: "box2.example.org")
+    assert serve.own_names() == {"box2.example.org", "box2"}
 
 
 def test_command_serves_and_ends_with_sigterm(kingd: FakeKingd) -> None:
