@@ -39,11 +39,11 @@ def _address(_ctx: click.Context, _param: click.Parameter, value: str) -> tuple[
 )
 @click.pass_obj
 def serve(ask: Ask, listen: tuple[str, int], allowed: tuple[str, ...]) -> int:
-    """Serve /leader, /healthz, /metrics and a page that says who leads, by HTTP, until it is ended.
+    """Serve /leader, /healthz, /metrics and a status page at /, by HTTP, until it is ended.
 
     /leader: 200 on the leader, and 503 on every other host, or where it is not known: for load balancers. /healthz: 200, this
-    process runs. /metrics: what `kingctl metrics` prints. Nothing can be changed here, and anybody who reaches it may read.
-    kingd-web.service runs it.
+    process runs. /metrics: what `kingctl metrics` prints. /: who leads, the members and this host's problems, every two seconds
+    anew. Nothing can be changed here, and anybody who reaches it may read. kingd-web.service runs it.
     """
     from kingd.daemon import systemd
     from kingd.web.answers import Answers

@@ -3,7 +3,6 @@
 `/leader` is for load balancers: 200 on the leader, 503 on every other host and where it is not known. It is judged last of
 all, when the response is about to be written. Nothing is kept from one request to the next."""
 
-import html
 import ipaddress
 import time
 from collections.abc import Callable, Collection
@@ -11,21 +10,12 @@ from dataclasses import dataclass, field
 from http import HTTPStatus
 
 from kingd.control.answer import number, number_or_none, section, text
-from kingd.control.client import KingdError
+from kingd.control.client import KingdError, call
 from kingd.control.validity import Answer
 from kingd.web.exposition import exposition, look
+from kingd.web.page import POLICY, body, page
 
 _PLAIN = "text/plain; charset=utf-8"
-_PAGE = """<!doctype html>
-<html lang="en">
-<meta charset="utf-8">
-<title>{title}</title>
-<h1>{title}</h1>
-<p>So says kingd on {me} at {time} UTC. This page does not change by itself: load it again.
-<p><a href="/leader">/leader</a> (200 on the leader, 503 elsewhere), <a href="/metrics">/metrics</a> (Prometheus),
-<a href="/healthz">/healthz</a>
-</html>
-"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,14 +90,23 @@ class Answers:
         return Response(status=HTTPStatus.OK, body=found, content_type="text/plain; version=0.0.4; charset=utf-8")
 
     def _front(self) -> Response:
+        found = self._page()
+        headers = {"Content-Security-Policy": POLICY}
+        return Response(status=HTTPStatus.OK, body=found, content_type="text/html; charset=utf-8", headers=headers)
+
+    def _page(self) -> bytes:
+        end_s = time.monotonic() + self._timeout_s
         try:
-            answer = Answer(self._socket, timeout_s=self._timeout_s)
-            title, me = _title(answer), text(section(answer.status, "node"), "name")
+            members = call(self._socket, "Members", timeout_s=self._timeout_s)
+            answer = Answer(self._socket, timeout_s=max(end_s - time.monotonic(), 0.001))  # last: it gets old
+            shown, me = body(answer.status, members), text(section(answer.status, "node"), "name")
+            return page(_title(answer), who=f"kingd on {me}", time=_utc(), body=shown)
         except KingdError as error:
-            title, me = f"Not known: {error}", "this host"
-        now = time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime())
-        page = _PAGE.format(title=html.escape(title), me=html.escape(me), time=now)
-        return Response(status=HTTPStatus.OK, body=page.encode(), content_type="text/html; charset=utf-8")
+            return page(f"Not known: {error}", who="kingctl serve", time=_utc())
+
+
+def _utc() -> str:
+    return time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime())
 
 
 def _title(answer: Answer) -> str:

@@ -1,5 +1,7 @@
 """kingctl serve, against a daemon whose answers a test chooses, and clients of all kinds."""
 
+import base64
+import hashlib
 import re
 import socket
 import threading
@@ -16,7 +18,7 @@ from kingd.cli.main import run
 from kingd.control.service import JsonObject
 from kingd.web.answers import Answers
 from kingd.web.server import CLIENTS_MAX, WebServer
-from tests.cli.fake_kingd import BOX1, BOX2, FakeKingd, status
+from tests.cli.fake_kingd import BOX1, BOX2, FakeKingd, member, status
 from tests.cli.runs import FOLLOWS, LIMIT_S, leads, until
 from tests.cli.web import Address, connect, get, raw, rest, serving
 
@@ -124,6 +126,42 @@ def test_front_page_says_who_leads_and_links_the_others(kingd: FakeKingd, web: A
     assert "not known (isolated)" in get(web, "/").body
     kingd.close()
     assert "Not known: kingd is not running" in get(web, "/").body
+
+
+def test_front_page_has_a_row_a_member_and_the_problems_of_this_host(kingd: FakeKingd, web: Address) -> None:
+    evil = "<script>&\"'\x1b"
+    box1 = member({**BOX1, "name": evil, "address": evil}, role=evil, last_heard_ms=1200, state="dead")
+    unfit = {"eligible": False, "ineligible_reason": "check-failed"}
+    box2 = {**member(BOX2, role="follower", last_heard_ms=None), **unfit}
+    kingd.service.members_are = {"version": 1, "members": [box1 | {"version": evil}, box2]}
+    kingd.service.status_is = leads() | {"problems": ["the disk is <full>"]}
+    got = get(web, "/")
+    assert "<script" not in got.body
+    assert "\x1b" not in got.body
+    first, second = (re.findall(r"<td[^>]*>([^<]*)", row) for row in got.body.split("<tr")[2:])
+    escaped = "&lt;script&gt;&amp;&quot;&#x27;\ufffd"
+    assert [each.strip() for each in first] == [escaped, "300", escaped, "dead", "yes", "1.2 s ago", escaped, escaped]
+    assert second[0] == "box2 (this host)"
+    assert second[4] == "no: check-failed"
+    assert "<li>the disk is &lt;full&gt;" in got.body
+
+
+def test_front_page_loads_itself_again_also_while_kingd_does_not_answer(kingd: FakeKingd, web: Address) -> None:
+    answers = [get(web, "/")]
+    kingd.service.members_are = {"version": 1}
+    answers.append(get(web, "/"))
+    kingd.close()
+    answers.append(get(web, "/"))
+    assert ["Not known" in each.body for each in answers] == [False, True, True]
+    for each in answers:
+        assert each.status == 200
+        assert '<meta http-equiv="refresh" content="2">' in each.body
+        assert re.search(r" at \d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC", each.body)
+        ((style,),) = [re.findall(r"<style>(.*?)</style>", each.body, re.DOTALL)]
+        digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
+        assert each.headers["content-security-policy"] == (
+            f"default-src 'none'; style-src 'sha256-{digest}'; frame-ancestors 'none'"
+        )
 
 
 # -- who may ask, and how
