@@ -43,6 +43,15 @@ def test_every_verb_has_its_section_with_every_option() -> None:
         assert not [name for name in options(command) - options(VERBS[""]) if verb and name not in said[0]], verb
 
 
+def test_json_of_every_verb_is_described() -> None:
+    said = re.search(r"^\.SH JSON\n((?:(?!\.SH).*\n)*)", plain(PROSE["kingctl.1"]), re.MULTILINE)
+    assert said is not None
+    named = set(re.findall(r"^\.B \"?([a-z -]+?)\"?$", said[1], re.MULTILINE))
+    methods = {method.lower() for method in re.findall(r"method (\w+)", plain(PAGES["kingctl.1"]))}
+    verbs = {verb for verb, command in VERBS.items() if "--json" in options(command)}
+    assert {verb for verb in verbs - named if verb.replace("-", "") not in methods} == set()
+
+
 @pytest.mark.parametrize(("page", "command"), [("kingd.8", kingd), ("kingctl.1", application())])
 def test_every_option_of_the_command_is_in_its_page(page: str, command: click.Command) -> None:
     assert not [name for name in options(command) if name not in plain(PAGES[page])]
