@@ -179,9 +179,9 @@ class Guard:
             self.leave()
 
     def _disarm(self) -> None:
-        if self._kill is not None:
-            self._kill.close()
-            self._kill = None
+        kill, self._kill = self._kill, None  # once, also where it fails
+        if kill is not None:
+            kill.close()
 
     def leave(self) -> None:
         """Taken, and never begun; or ended."""

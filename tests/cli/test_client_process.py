@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from kingd.acting.linux import KillTimer
 from kingd.client import Client, LeadershipLost, leading
 from kingd.client.aio import AsyncClient
 from tests.cli.fake_kingd import FakeKingd
@@ -50,6 +51,20 @@ def test_block_that_cannot_begin_is_left(kingd: FakeKingd, monkeypatch: pytest.M
     until(lambda: not kingd.service.names_held)
     assert len(drained(kingd)) == 1
     until(lambda: len(list(Path("/proc/self/fd").iterdir())) <= before)
+
+
+def test_block_whose_end_fails_is_left(kingd: FakeKingd, monkeypatch: pytest.MonkeyPatch) -> None:
+    close = KillTimer.close
+
+    def fail(timer: KillTimer) -> None:
+        close(timer)
+        raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
+
+    monkeypatch.setattr(KillTimer, "close", fail)
+    with pytest.raises(OSError, match="Invalid"), Client().leading(kill=True):
+        pass
+    assert len(drained(kingd)) == 1
+    until(lambda: not kingd.service.names_held)
 
 
 @contextmanager
