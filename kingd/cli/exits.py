@@ -29,15 +29,14 @@ def say(text: str) -> None:
     print(f"kingctl: {text}", file=sys.stderr)
 
 
-def attempt(verb: Callable[[], int], *, otherwise: int = NO, silent: bool = False) -> int:
+def attempt(verb: Callable[[], int], *, otherwise: int = NO) -> int:
     """The verb's own code, or the code of what the daemon did instead of answering; `otherwise`: time ran out, or a
     refusal.
     """
     try:
         return verb()
     except KingdError as error:
-        if not silent:
-            say(str(error))
+        say(str(error))
         match error:
             case DaemonNotRunning():
                 return NOT_RUNNING

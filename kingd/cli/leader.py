@@ -29,7 +29,7 @@ def leader(path: str, timeout_s: float, *, form: str = "name", tag: str = "") ->
 
 def is_leader(path: str, timeout_s: float, *, verbose: bool = False) -> int:
     # Whatever goes wrong, 1 would say that another node leads: nobody has said so.
-    return attempt(lambda: _is_leader(path, timeout_s, verbose), otherwise=UNKNOWN, silent=not verbose)
+    return attempt(lambda: _is_leader(path, timeout_s, verbose), otherwise=UNKNOWN)
 
 
 def _leader(path: str, timeout_s: float, form: str, tag: str) -> int:
@@ -91,9 +91,8 @@ def _is_leader(path: str, timeout_s: float, verbose: bool) -> int:
         code, words = OK, f"{text(node, 'name')} leads: it is this node"
     else:
         code, words = NO, f"{text(known, 'name')} leads, not this node ({text(node, 'name')})"
-    if not verbose:
-        return UNKNOWN if answer.is_over else code
-    say(clean(words))
+    if verbose:
+        say(clean(words))
     return if_still_good(answer, code)
 
 

@@ -44,7 +44,7 @@ def leader(ask: Ask, as_json: bool, address: bool, term: bool, tag: str | None) 
 def is_leader(ask: Ask, verbose: bool) -> int:
     """Exit 0 if this node leads, 1 if another does, 4 if that is not known.
 
-    Silent. For scripts, `&&` and ExecCondition=.
+    Silent, unless nobody can say (codes 3 and 4: why, on stderr). For scripts, `&&` and ExecCondition=.
     """
     return answers.is_leader(ask.path, ask.timeout_s, verbose=verbose)
 
