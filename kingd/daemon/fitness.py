@@ -87,7 +87,7 @@ class Fitness:
             return []
         return [
             "check.command is configured, and nobody runs it, so that this host may not lead: is kingd-check.service running? "
-            "(journalctl -u kingd-check; without systemd, kingd starts /usr/libexec/kingd/check itself)"
+            "(journalctl -u kingd-check; without systemd, kingd starts it, and its words are in kingd's log)"
         ]
 
     def _log_change(self) -> None:
