@@ -9,7 +9,7 @@ import pytest
 
 from tests.conftest import require
 from tests.system import cluster, images, only_one
-from tests.system.lab import Host
+from tests.system.lab import Host, Lab
 
 NEEDED = {
     "systemd-nspawn": "systemd-container",
@@ -39,3 +39,18 @@ def trio(packages: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactory) 
     with cluster.installed(packages[0], tmp_path_factory.mktemp("trio")) as hosts:
         only_one.ends_after(hosts[0].lab, 0.3)
         yield hosts
+
+
+@pytest.fixture(scope="module")
+def host(packages: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Host]:
+    """One that has kingd from the package, and leads."""
+    lab = Lab(images.debian_root(packages[0]), tmp_path_factory.mktemp("host"))
+    try:
+        shutil.copy(packages[0], lab.shared)
+        host = lab.add("box1")
+        host.switch_on()
+        host.run(f"apt install --yes /shared/{packages[0].name}")
+        host.run("systemctl start kingd; kingctl wait --me --timeout 30s")
+        yield host
+    finally:
+        lab.close()

@@ -3,31 +3,15 @@
 What the recipes call and the host has not (the job itself, podman, nsupdate) is a stand-in that notes how it was called."""
 
 import json
-import shutil
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.recipes import recipe
-from tests.system import images, web
-from tests.system.lab import Host, Lab, until
+from tests.system import web
+from tests.system.lab import Host, until
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(600)]
-
-
-@pytest.fixture(scope="module")
-def host(packages: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Host]:
-    lab = Lab(images.debian_root(packages[0]), tmp_path_factory.mktemp("recipes"))
-    try:
-        shutil.copy(packages[0], lab.shared)
-        host = lab.add("box1")
-        host.switch_on()
-        host.run(f"apt install --yes /shared/{packages[0].name}")
-        host.run("systemctl start kingd; kingctl wait --me --timeout 30s")
-        yield host
-    finally:
-        lab.close()
 
 
 def follow(host: Host, title: str, *, but: tuple[str, ...] = ()) -> str:

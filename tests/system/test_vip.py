@@ -1,13 +1,8 @@
 """Floating addresses on an installed host: with the rights of the unit and no others."""
 
-import shutil
-from collections.abc import Iterator
-from pathlib import Path
-
 import pytest
 
-from tests.system import images
-from tests.system.lab import Host, Lab, until
+from tests.system.lab import Host, until
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(600)]
 
@@ -21,20 +16,6 @@ label = "host0:king"
 address = "2001:db8::200"
 interface = "host0"
 """
-
-
-@pytest.fixture(scope="module")
-def host(packages: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Host]:
-    lab = Lab(images.debian_root(packages[0]), tmp_path_factory.mktemp("vip"))
-    try:
-        shutil.copy(packages[0], lab.shared)
-        host = lab.add("box1")
-        host.switch_on()
-        host.run(f"apt install --yes /shared/{packages[0].name}")
-        host.run("systemctl start kingd; kingctl wait --me --timeout 30s")
-        yield host
-    finally:
-        lab.close()
 
 
 def held(host: Host) -> int:
