@@ -35,10 +35,11 @@ def _is_durable(node: Node, term: Term) -> bool:
 
 
 def keep_ceiling_ahead(node: Node) -> None:
-    if node.is_recovering and node.role is Role.JOINING:
+    is_recovering = node.is_recovering
+    if is_recovering and node.role is Role.JOINING:
         return  # it claims nothing before it knows what it promised
     wish = node.durable.ask(
-        node.term_seen, led=node.leader.term, voters=node.voters, is_recovering=node.is_recovering, now_us=node.now_us
+        node.term_seen, led=node.leader.term, voters=node.voters, is_recovering=is_recovering, now_us=node.now_us
     )
     if wish is not None:
         no_claim_waits = wish.ceiling <= node.durable.ceiling

@@ -7,14 +7,14 @@ from kingd.core.wire.message import Ineligible
 
 def ineligible(node: Node) -> Ineligible | None:
     """Why this node may not lead now, or None. Of several reasons the first counts."""
-    found = node.orders.unfit_at(node.now_us)
     if node.namesake.is_there:
-        found.append(Ineligible.DUPLICATE_ID)
+        return Ineligible.DUPLICATE_ID
+    ordered, own = node.orders.unfit_at(node.now_us), None
     if node.priority == 0:
-        found.append(Ineligible.PRIORITY_0)
-    if _waits_for_disk(node):
-        found.append(Ineligible.STATE_NOT_WRITABLE)
-    return min(found, default=None)
+        own = Ineligible.PRIORITY_0
+    elif _waits_for_disk(node):
+        own = Ineligible.STATE_NOT_WRITABLE
+    return min(ordered, own) if ordered and own else ordered or own
 
 
 def is_eligible(node: Node) -> bool:
@@ -39,7 +39,9 @@ def _has_term(node: Node) -> bool:
 def _waits_for_disk(node: Node) -> bool:
     """The term that it needs next has been on the way to the disk for too long. (Who leads or has its claim out has its
     term.)"""
-    campaign = node.campaign
-    if isinstance(node.state, Leader) or (campaign is not None and campaign.request is not None):
+    if _has_term(node) or isinstance(node.state, Leader):
         return False
-    return node.durable.is_overdue(node.now_us, node.timing.claim_timeout_us) and not _has_term(node)
+    campaign = node.campaign
+    if campaign is not None and campaign.request is not None:
+        return False
+    return node.durable.is_overdue(node.now_us, node.timing.claim_timeout_us)

@@ -91,6 +91,8 @@ def tell_of(node: Node, kind: EventKind, who: NodeId, reason: Reason, *, on: boo
 def tell_of_eligibility(node: Node, who: NodeId, told: Ineligible | None, why: Ineligible | None) -> Ineligible | None:
     """That node, perhaps this one, may not lead because of `why`, and users were last told of `told`. What they are told of
     now. (One that stops may come back as it was; and a check whose failing is covered by maintenance fails on.)"""
+    if told is None and why is None:
+        return None
     now = told if why is Ineligible.STOPPING else why if why in _TOLD else None
     if told is not None and told is not now and (now is None or now > told):
         tell_of(node, _TOLD[told], who, told.reason, on=False)

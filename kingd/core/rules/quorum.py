@@ -147,7 +147,7 @@ def _is_free(node: Node) -> bool:
 def note_recovering(node: Node, header: Header) -> None:
     """That session has promised nothing before this moment, and none before it has: it may elect before this node's own start
     is over. It counts only if it was said to this session: what was said to everybody may be of long ago."""
-    if node.is_recovering and header.recovering and header.receiver == node.session:
+    if header.recovering and header.receiver == node.session and node.is_recovering:
         node.quorum.note_new(header.source, header.session)
 
 

@@ -73,7 +73,7 @@ class Durable:
         if low:
             self.ceiling_asked, self.ceiling_asked_us = Term(seen + _CEILING_BLOCK), now_us
         hold_us = self.hold_us if is_recovering else self.hold_wanted_us
-        listed = voters != (self.voters_asked or Voters())
+        listed = voters is not self.voters_asked and voters != (self.voters_asked or Voters())
         if not (low or listed or led > self.term_asked or hold_us > self.hold_asked_us):
             return None
         self.voters_asked = voters

@@ -139,7 +139,7 @@ class Node:
     @property
     def is_recovering(self) -> bool:
         """A voter that does not know what it has promised before."""
-        return self.is_voter and not self.quorum.recovered
+        return not self.quorum.recovered and self.is_voter
 
     @property
     def rank(self) -> tuple[int, int]:
@@ -148,9 +148,10 @@ class Node:
     @property
     def leader(self) -> Ballot:
         """The ballot that this node leads or follows right now; NO_BALLOT = it knows of no leader."""
-        if isinstance(self.state, Leader):
-            return self.state.ballot
-        return self.promise.led if isinstance(self.state, Follower) else NO_BALLOT
+        state = self.state
+        if isinstance(state, Follower):
+            return self.promise.led
+        return state.ballot if isinstance(state, Leader) else NO_BALLOT
 
     def followed(self) -> Member | None:
         """The leader's entry, while this node follows."""

@@ -41,9 +41,13 @@ class Orders:
         if until_us:
             self.unfit[why] = until_us
 
-    def unfit_at(self, now_us: int) -> list[Ineligible]:
-        stopping = [Ineligible.STOPPING] if self.stopping else []
-        return stopping + [why for why, until_us in self.unfit.items() if now_us < until_us]
+    def unfit_at(self, now_us: int) -> Ineligible | None:
+        """Of several reasons the first."""
+        if self.stopping:
+            return Ineligible.STOPPING
+        if not self.unfit:  # as nearly always, and each step asks
+            return None
+        return min((why for why, until_us in self.unfit.items() if now_us < until_us), default=None)
 
     def tell_unfit(self, why: Ineligible | None) -> None:
         self.told_unfit = why

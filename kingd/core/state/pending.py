@@ -102,4 +102,4 @@ class Inquiry:
 
     @property
     def at_us(self) -> int:
-        return min((request.due_us for request, _ in self.batches), default=NEVER)
+        return min(request.due_us for request, _ in self.batches) if self.batches else NEVER

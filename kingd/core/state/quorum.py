@@ -27,7 +27,8 @@ class Quorum:
 
     def settle(self) -> None:
         """There is no way back any more."""
-        self.voters = replace(self.voters, before=None)
+        if self.voters.before is not None:
+            self.voters = replace(self.voters, before=None)
 
     def restart(self, now_us: int) -> None:
         """Another list, or another lease."""
