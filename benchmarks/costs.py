@@ -9,7 +9,6 @@ as others have left them: what is measured at rest is measured after 8 MiB of so
 Kept in docs/results/costs.json, from which `python -m benchmarks.scale_page` makes docs/scale.md."""
 
 import argparse
-import asyncio
 import json
 import socket
 import statistics
@@ -41,6 +40,7 @@ from kingd.core.wire.message import (
 )
 from kingd.core.wire.repeats import Repeats
 from kingd.core.wire.seal import Seal
+from kingd.loop import Loop
 from kingd.net.transport import Transport
 from kingd.sim.cluster import Cluster, hosts
 from kingd.sim.host import Host
@@ -247,7 +247,7 @@ class Sender(threading.Thread):
                     sock.sendto(bytes(128), self._to)
 
 
-async def _kernel() -> Costs:
+def _kernel() -> Costs:  # noqa: PLR0915 - one measurement after the other
     heard, elsewhere_s, is_cold = 0, 0.0, False
 
     def on_datagram(_data: bytes, _source: Endpoint, _multicast: bool) -> None:
@@ -262,7 +262,8 @@ async def _kernel() -> Costs:
         interfaces=["lo"], port=0xB0D0, group4="239.255.54.67", group6="ff12::5467", broadcast=False,
         on_datagram=on_datagram, on_refused=lambda _: None, on_links_changed=lambda _: None, on_problem=lambda _: None,
     )  # fmt: skip
-    transport.start(asyncio.get_running_loop())
+    loop = Loop()
+    transport.start(loop)
     costs = {}
     try:
         here = next(endpoint for endpoint in transport.local_endpoints() if "." in endpoint.host)
@@ -271,7 +272,8 @@ async def _kernel() -> Costs:
             sender = Sender((here.host, here.port), at_once=at_once)
             sender.start()
             heard, elsewhere_s, began_s = 0, 0.0, time.thread_time()
-            await asyncio.sleep(_LOOPBACK_S)
+            loop.call_later(_LOOPBACK_S, loop.stop)
+            loop.run()
             costs[name] = (time.thread_time() - began_s - elsewhere_s) / heard * 1e6
             sender.ends.set()
             sender.join()
@@ -319,7 +321,7 @@ def main() -> int:
     parser.add_argument("--into", type=Path, default=RESULTS, metavar="FILE", help="default: %(default)s")
     options = parser.parse_args()
     for name in options.nodes.split(","):
-        costs = asyncio.run(_kernel()) if name == KERNEL else measure(int(name))
+        costs = _kernel() if name == KERNEL else measure(int(name))
         merge(options.into, {name: costs})
         print(f"{name}: " + ", ".join(f"{row} {us:.0f}" for row, us in costs.items()), flush=True)
     return 0

@@ -19,7 +19,6 @@ LONGER = {
     "kingd/sim/cluster.py": 572,
     "kingd/sim/faults.py": 359,
     "tests/cli/test_kingctl.py": 454,
-    "tests/daemon/test_net_transport.py": 357,
     "tests/daemon/test_runtime.py": 520,
     "tests/lan/test_quorum.py": 433,
     "tests/model/test_scenarios.py": 443,

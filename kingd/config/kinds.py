@@ -131,7 +131,7 @@ def _preempt(value: object) -> Preempt:
 
 
 def _peer(value: object) -> str:
-    from kingd.net.seeds import parse_seed  # costs asyncio: only who has peers pays for it
+    from kingd.net.seeds import parse_seed  # only who has peers pays for it
 
     if not isinstance(value, str):
         raise ValueError

@@ -2,15 +2,13 @@
 
 The server calls `serve` when it is this client's turn, and each time one step is done: a message is read and answered,
 or an answer is written. While an answer is not yet read no more is asked; what is pipelined waits in the kernel. Nothing
-here waits for a client without a limit. A client's mistake never raises; an exception of ours leaves `serve`, or goes to
-the loop's exception handler, and ends the daemon."""
+here waits for a client without a limit. A client's mistake never raises; an exception of ours ends the daemon."""
 
-import asyncio
 import json
 import select
 import socket
 from collections import deque
-from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Protocol
 
@@ -32,7 +30,7 @@ class Hub(Protocol):
     dispatcher: Dispatcher
 
     def now_s(self) -> float: ...
-    def begins(self, connection: "Connection") -> None: ...
+    def is_served(self, connection: "Connection") -> None: ...
     def is_due(self, connection: "Connection") -> None: ...
     def wants(self, connection: "Connection", events: int) -> None: ...
     def forget(self, connection: "Connection") -> None: ...
@@ -52,8 +50,8 @@ class Connection:
         self._inbox = bytearray()
         self._outbox: deque[JsonObject] = deque()
         self._unsent = memoryview(b"")  # of a reply that the kernel had no room for
-        self._task: asyncio.Task[None] | None = None
-        self._leave: Callable[[], None] | None = None  # of who is pushed to
+        self._is_awaited = False  # the service's answer
+        self._leave: Callable[[], None] | None = None  # of who is told on and on
         self._has_said_all = False  # it writes no more; some of it may still wait in the kernel
         self._ended = False  # nothing more is to be read
         self._closed = False
@@ -67,7 +65,7 @@ class Connection:
     @property
     def _is_served(self) -> bool:
         """What it has asked for goes on."""
-        return self._task is not None or self._leave is not None
+        return self._is_awaited or self._leave is not None
 
     @property
     def is_privileged(self) -> bool:
@@ -88,7 +86,6 @@ class Connection:
     def serve(self) -> None:
         if self._closed:
             return
-        self._hub.begins(self)
         try:
             if self._unsent or self._outbox:
                 self._post()
@@ -141,17 +138,26 @@ class Connection:
         elif method.streams:
             self._watch(call)
         elif method.lasts:
-            self._start(self._answer_later(call))
+            self._answer_later(call)
         else:
             self._reply(call, {"parameters": self._hub.dispatcher.reply(call)})
 
-    async def _answer_later(self, call: Call) -> None:
-        try:
-            self._reply(call, {"parameters": await self._hub.dispatcher.reply_later(call)})
-        except CallError as error:
-            self._refuse(call, error)
+    def _answer_later(self, call: Call) -> None:
+        def reply(said: JsonObject | CallError) -> None:
+            self._is_awaited = False
+            if self._closed:
+                return
+            if isinstance(said, CallError):
+                self._refuse(call, said)
+            else:
+                self._reply(call, {"parameters": said})
+            self._hub.is_due(self)
+
+        self._is_awaited = True
+        self._hub.dispatcher.reply_later(call, reply)
 
     def _refuse(self, call: Call, error: CallError) -> None:
+        self._is_awaited = False
         if error.name == "org.kingd.NotAuthorized":
             self._hub.note("may not change anything", self.peer)
         self._reply(call, {"error": error.name, "parameters": error.parameters})
@@ -162,7 +168,7 @@ class Connection:
 
     def _watch(self, call: Call) -> None:
         self._take_place()
-        self._start(self._relay(self._hub.dispatcher.stream(call)))
+        self._stays(self._hub.dispatcher.stream(call, self._tell))
 
     def _take_place(self) -> None:
         if not self._hub.admit_watcher(self):
@@ -171,8 +177,10 @@ class Connection:
 
     def _hold(self, call: Call) -> None:
         self._take_place()
-        leave = self._hub.dispatcher.hold(call, self._push)
-        if self._closed:
+        self._stays(self._hub.dispatcher.hold(call, self._push))
+
+    def _stays(self, leave: Callable[[], None]) -> None:
+        if self._closed or self._ended:  # it has heard all already
             leave()
         else:
             self._leave = leave
@@ -189,35 +197,25 @@ class Connection:
         if sent < len(data):
             self.drop("does not read what it watches")
 
-    async def _relay(self, events: AsyncIterator[JsonObject]) -> None:
-        try:
-            async for event in events:
-                self._outbox.append({"parameters": event, "continues": True})
-                if self._unsent and len(self._outbox) > STREAM_BACKLOG_MAX:
-                    self.drop("does not read what it watches")
-                    return
-                self._hub.is_due(self)
-        finally:
-            if isinstance(events, AsyncGenerator):
-                await events.aclose()
-        self._inbox.clear()
-        self._ended = True  # the service stops, or this reader lagged. A last reply would say "complete"
+    def _tell(self, event: JsonObject | None) -> None:
+        if self._closed:
+            return
+        if event is not None:
+            self._outbox.append({"parameters": event, "continues": True})
+            if self._unsent and len(self._outbox) > STREAM_BACKLOG_MAX:
+                self.drop("does not read what it watches")
+                return
+        else:  # the service stops. A last reply would say "complete"
+            self._end_stream()
+        self._hub.is_due(self)
 
-    def _start(self, work: "asyncio._CoroutineLike[None]") -> None:
-        self._task = asyncio.get_running_loop().create_task(work)
-        self._task.add_done_callback(self._on_done)
-
-    def _on_done(self, task: asyncio.Task[None]) -> None:
-        self._task = None
+    def _end_stream(self) -> None:
+        leave, self._leave = self._leave, None
         self.is_watching = False
-        error = None if task.cancelled() else task.exception()
-        if error is not None:
-            self.close()
-            asyncio.get_running_loop().call_exception_handler(
-                {"message": "the control socket's service failed", "exception": error, "task": task}
-            )
-        elif not self._closed:
-            self._hub.is_due(self)
+        self._inbox.clear()
+        self._ended = True
+        if leave is not None:
+            leave()
 
     def _look_whether_it_has_gone(self) -> None:
         """Woken while we work for it: it has said all, and perhaps it reads no more either."""
@@ -253,6 +251,7 @@ class Connection:
         """What it waits for now: the kernel, or another turn."""
         if self._closed:
             return
+        self._hub.is_served(self)
         if self._unsent:
             self._hub.wants(self, select.EPOLLOUT)
         elif self._outbox or (not self._is_served and b"\0" in self._inbox):
@@ -290,14 +289,11 @@ class Connection:
                 self._socket.send(encoded(message))
         self.close()
 
-    async def stop(self) -> None:
+    def stop(self) -> None:
         """Let what is already there go out, then end."""
         while not self._closed and self._outbox and not self._unsent:
             self._post()
-        task = self._task
         self.close()
-        if task is not None:
-            await asyncio.wait([task])
 
     def close(self) -> None:
         if self._closed:
@@ -307,8 +303,6 @@ class Connection:
         self._socket.close()
         self._unsent = memoryview(b"")
         self._outbox.clear()
-        if self._task is not None:
-            self._task.cancel()
         if self._leave is not None:
             self._leave()
 

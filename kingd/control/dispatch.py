@@ -3,7 +3,7 @@
 Refusals leave as `CallError`. Any other exception of the service is a bug, and is not caught: the process has to
 end."""
 
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -11,7 +11,7 @@ from kingd import __version__
 from kingd.control.call import METHODS, Call, CallError, Method
 from kingd.control.peer import Authority, Peer
 from kingd.control.places import Rank
-from kingd.control.service import JsonObject, Push, Service, ServiceError
+from kingd.control.service import Answer, JsonObject, Push, Service, ServiceError, Tell
 
 STEP_DOWN_MS_MAX = 7 * 24 * 3600 * 1000  # longer than a week is maintenance, not a step-down
 MAINTENANCE_MS_MAX = 366 * 24 * 3600 * 1000  # for longer it has no end
@@ -39,8 +39,11 @@ class Dispatcher:
             message = f"{call.method} is for root and the group of control.group: {self.authority.advice()}"
             raise CallError("org.kingd.NotAuthorized", {"message": message})
 
-    def stream(self, call: Call) -> AsyncIterator[JsonObject]:
-        return self._service.drain(_name(call.parameters)) if call.method == "Drain" else self._service.watch()
+    def stream(self, call: Call, tell: Tell) -> Callable[[], None]:
+        """Begins it; to be called when it is read no more: what is returned."""
+        return (
+            self._service.drain(_name(call.parameters), tell) if call.method == "Drain" else self._service.watch(tell)
+        )
 
     def hold(self, call: Call, push: Push) -> Callable[[], None]:
         name = call.parameters.get("name")
@@ -72,35 +75,39 @@ class Dispatcher:
                 case other:
                     raise AssertionError(other)  # look_up() let it pass, so it must be above
 
-    async def reply_later(self, call: Call) -> JsonObject:
+    def reply_later(self, call: Call, reply: Callable[[JsonObject | CallError], None]) -> None:
         """To a method that takes time."""
+
+        def answer(said: JsonObject | ServiceError) -> None:
+            reply(_refusal(said) if isinstance(said, ServiceError) else said)
+
         with _refusals():
             match call.method:
                 case "Survey":
-                    return await self._service.survey()
+                    self._service.survey(answer)
                 case "StepDown":
-                    return await self._step_down(call.parameters)
+                    self._step_down(call.parameters, answer)
                 case "SetMaintenance":
-                    return await self._set_maintenance(call.parameters)
+                    self._set_maintenance(call.parameters, answer)
                 case other:
                     raise AssertionError(other)
 
-    async def _step_down(self, parameters: JsonObject) -> JsonObject:
+    def _step_down(self, parameters: JsonObject, answer: Answer) -> None:
         for_ms = _in_range(parameters, "for_ms", STEP_DOWN_MS_MAX, "a week")
         to = parameters.get("to")
         assert to is None or isinstance(to, str)
-        return await self._service.step_down(to=to, for_ms=for_ms)
+        self._service.step_down(answer, to=to, for_ms=for_ms)
 
     def _set_fitness(self, parameters: JsonObject) -> JsonObject:
         for_ms = _in_range(parameters, "for_ms", FITNESS_MS_MAX, "an hour")
         unfit = parameters.get("unfit")
         return self._service.set_fitness(_name(parameters), unfit=str(unfit) if unfit else None, for_ms=for_ms)
 
-    async def _set_maintenance(self, parameters: JsonObject) -> JsonObject:
+    def _set_maintenance(self, parameters: JsonObject, answer: Answer) -> None:
         endless = parameters.get("for_ms") is None
         for_ms = None if endless else _in_range(parameters, "for_ms", MAINTENANCE_MS_MAX, "a year")
         reason = str(parameters.get("reason") or "")
-        return await self._service.set_maintenance(on=parameters["on"] is True, for_ms=for_ms, reason=reason)
+        self._service.set_maintenance(answer, on=parameters["on"] is True, for_ms=for_ms, reason=reason)
 
     def _introspect(self, call: Call) -> JsonObject:
         if call.method == "GetInfo":
@@ -116,7 +123,11 @@ def _refusals() -> Iterator[None]:
     try:
         yield
     except ServiceError as error:
-        raise CallError(f"org.kingd.{error.name}", {"message": error.message}) from error
+        raise _refusal(error) from error
+
+
+def _refusal(error: ServiceError) -> CallError:
+    return CallError(f"org.kingd.{error.name}", {"message": error.message})
 
 
 def _int(value: object) -> int:

@@ -14,7 +14,6 @@ When these are full the hungriest user gives one up, and it is told so. What was
 reason and then at every power of ten.
 """
 
-import asyncio
 import logging
 import select
 import socket
@@ -31,6 +30,7 @@ from kingd.control.peer import Authority, Peer, identify
 from kingd.control.places import Places, Use
 from kingd.control.service import JsonObject, Service
 from kingd.control.turnstile import Turnstile
+from kingd.loop import Loop, Timer
 
 # Descriptors: a process has 1,024 where nobody has said otherwise. Only root and the daemon's own user come so far.
 CONNECTIONS_MAX = 640
@@ -47,7 +47,8 @@ _log = logging.getLogger(__name__)
 
 
 class ControlServer:
-    def __init__(self, service: Service, *, path: Path, group: str) -> None:
+    def __init__(self, service: Service, loop: Loop, *, path: Path, group: str) -> None:
+        self._loop = loop
         self.dispatcher = Dispatcher(service, Authority(group))
         self.refused: Counter[str] = Counter()
         self._listener = Listener(path)
@@ -57,15 +58,14 @@ class ControlServer:
         self._wanted: dict[int, int] = {}
         self._held: Counter[int] = Counter()  # connections by uid
         self._turnstile: Turnstile[Connection] = Turnstile(now_us=_now_us, used_us=_used_us)
-        self._pause: asyncio.TimerHandle | None = None
-        self._called: asyncio.Handle | None = None
-        self._beat_timer: asyncio.TimerHandle | None = None
+        self._pause: Timer | None = None
+        self._called: Timer | None = None
+        self._beat_timer: Timer | None = None
         self.problem = ""  # what an operator has to know about the socket
         self._group_s = 0.0
 
-    async def start(self) -> None:
+    def start(self) -> None:
         """Raises `SocketBusy`, or `SocketUnusable` with a sentence for the operator."""
-        self._loop = asyncio.get_running_loop()
         self._door = self._listener.open()
         self.look_up_group(wait_s=_FIRST_LOOK_S)
         self._epoll = select.epoll()
@@ -73,7 +73,7 @@ class ControlServer:
         self._loop.add_reader(self._epoll.fileno(), self._turn)
         self._beat()
 
-    async def close(self) -> None:
+    def close(self) -> None:
         """End every connection and remove the socket. What is in the watchers' streams still goes out."""
         if self._door is None:
             return
@@ -82,11 +82,8 @@ class ControlServer:
             if handle is not None:
                 handle.cancel()
         self._close_door()
-        # A watcher's next event passes through a future, a task and a write: a few turns of the loop, no time.
-        for _ in range(5):
-            await asyncio.sleep(0)
         for connection in list(self.connections):
-            await connection.stop()
+            connection.stop()
         self._epoll.close()
         self._listener.close()
 
@@ -123,7 +120,7 @@ class ControlServer:
 
     def _call(self) -> None:
         if self._called is None and self._pause is None and self._door is not None:
-            self._called = self._loop.call_soon(self._turn)
+            self._called = self._loop.call_later(0, self._turn)
 
     def _accept(self) -> None:
         assert self._door is not None
@@ -161,9 +158,9 @@ class ControlServer:
     # -- the hub of connection.py --------------------------------------------------------------------------------------
 
     def now_s(self) -> float:
-        return self._loop.time()
+        return self._loop.now_s()
 
-    def begins(self, connection: Connection) -> None:
+    def is_served(self, connection: Connection) -> None:
         self._due.pop(connection, None)
 
     def is_due(self, connection: Connection) -> None:
@@ -207,7 +204,7 @@ class ControlServer:
 
     def _beat(self) -> None:
         self._beat_timer = self._loop.call_later(BEAT_S, self._beat)
-        now_s = self._loop.time()
+        now_s = self._loop.now_s()
         for connection in list(self.connections):
             connection.check(now_s)
         self._make_room_at_quotas(now_s)

@@ -4,12 +4,16 @@ Every answer is the JSON object of INTERFACE.md 4, computed at the moment of ask
 which the server turns into the Varlink error `org.kingd.<name>`.
 """
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from typing import Protocol
 
 JsonObject = dict[str, object]
 Push = Callable[[bytes], None]
 """Writes one encoded reply at once, or ends the connection: it never waits."""
+
+
+Tell = Callable[[JsonObject | None], None]
+"""The next reply of a stream, which is queued; None: the stream ends."""
 
 
 class ServiceError(Exception):
@@ -22,6 +26,10 @@ class ServiceError(Exception):
         super().__init__(message)
         self.name = name
         self.message = message
+
+
+Answer = Callable[[JsonObject | ServiceError], None]
+"""To be called once, when there is an answer, or why there is none; who asked may have gone meanwhile."""
 
 
 class Service(Protocol):
@@ -39,15 +47,17 @@ class Service(Protocol):
     def counters(self) -> JsonObject:
         """What has been counted since the start of the process, for `kingctl metrics`; see `Counters` of org.kingd.varlink."""
 
-    async def survey(self) -> JsonObject:
+    def survey(self, answer: Answer) -> None:
         """`kingctl survey --json`; takes up to half a second when a member is silent."""
 
-    def watch(self) -> AsyncIterator[JsonObject]:
-        """The present state as an event with "initial": true, then every change. A reader that lags is cut off."""
+    def watch(self, tell: Tell) -> Callable[[], None]:
+        """The present state as an event with "initial": true, then every change. To be called when the connection has ended:
+        what is returned."""
 
-    def drain(self, name: str) -> AsyncIterator[JsonObject]:
+    def drain(self, name: str, tell: Tell) -> Callable[[], None]:
         """{"version": 1, "draining": bool, "exclusive": bool}, now and whenever it changes. While anybody is served this, a
-        hand-over on purpose and a planned stop wait until each of these names has said `drained`."""
+        hand-over on purpose and a planned stop wait until each of these names has said `drained`. To be called when the
+        connection has ended: what is returned."""
 
     def hold(self, name: str | None, push: Push) -> Callable[[], None]:
         """{"version": 1, "leads": bool | null, "term", "node_id", "boottime_us", "valid_us", "draining": bool}, pushed now,
@@ -57,7 +67,7 @@ class Service(Protocol):
     def drained(self, name: str) -> JsonObject:
         """{"version": 1}."""
 
-    async def step_down(self, *, to: str | None, for_ms: int) -> JsonObject:
+    def step_down(self, answer: Answer, *, to: str | None, for_ms: int) -> None:
         """Hand leadership over; {"version": 1, "leader": {...} | null} once another leads. NotLeader, NoSuccessor,
         UnknownMember, TimedOut.
         """
@@ -69,7 +79,7 @@ class Service(Protocol):
         """Whether this host is fit to lead, as `name` sees it: `unfit` is why not. Good for so long, unless it is said again.
         {"version": 1, "eligible": bool, "reloads": n}; Busy."""
 
-    async def set_maintenance(self, *, on: bool, for_ms: int | None, reason: str) -> JsonObject:
+    def set_maintenance(self, answer: Answer, *, on: bool, for_ms: int | None, reason: str) -> None:
         """{"version": 1, "on": bool, "until": RFC 3339 | null, "saved": bool}, when it is in force and kept."""
 
     def reload(self) -> JsonObject:

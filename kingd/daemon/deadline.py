@@ -1,9 +1,9 @@
 """The core's deadline on the loop: its only timer, and how late it came of late."""
 
-import asyncio
 from collections.abc import Callable
 
 from kingd.daemon.clock import now_us
+from kingd.loop import Loop, Timer
 
 _WINDOW_US = 30_000_000
 
@@ -26,12 +26,13 @@ class Lag:
 
 
 class Deadline:
-    def __init__(self, on_due: Callable[[int], None]) -> None:
+    def __init__(self, loop: Loop, on_due: Callable[[int], None]) -> None:
         """`on_due`: with how late it is, in us."""
+        self._loop = loop
         self._on_due = on_due
         self.lag = Lag()
         self._at_us: int | None = None
-        self._timer: asyncio.TimerHandle | None = None
+        self._timer: Timer | None = None
 
     def set(self, at_us: int) -> None:
         """Each heartbeat puts it off. To put off the timer too costs much less than a wake-up for nothing."""
@@ -39,7 +40,7 @@ class Deadline:
             return
         self.cancel()
         self._at_us = at_us
-        self._timer = asyncio.get_running_loop().call_later(max(0, at_us - now_us()) / 1e6, self._fire)
+        self._timer = self._loop.call_later(max(0, at_us - now_us()) / 1e6, self._fire)
 
     def cancel(self) -> None:
         if self._timer is not None:

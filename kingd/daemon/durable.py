@@ -3,10 +3,11 @@
 In: `Persist`. Out: a word to the core when it is on the disk, or that this node must not lead as long as it cannot be; and
 a sentence for users meanwhile. It knows nothing of why something is to be kept."""
 
-import asyncio
 import logging
 import random
+from collections import deque
 from collections.abc import Callable, Iterable
+from functools import partial
 
 from kingd.core.effect import Effect, Persist
 from kingd.core.election import Core
@@ -15,6 +16,7 @@ from kingd.core.wire.endpoint import Endpoint
 from kingd.core.wire.message import Ineligible, Term
 from kingd.daemon.clock import now_us
 from kingd.daemon.store import Store
+from kingd.loop import Loop
 
 _log = logging.getLogger("kingd")
 
@@ -27,6 +29,7 @@ class Durable:
         self,
         store: Store,
         core: Core,
+        loop: Loop,
         *,
         rng: random.Random,
         perform: Callable[[list[Effect]], None],
@@ -35,60 +38,75 @@ class Durable:
         """`on_problem`: there is one, or another one, just now."""
         self._store = store
         self._core = core
+        self._loop = loop
         self._rng = rng
         self._perform = perform
         self._on_problem = on_problem
         self._unwritable = "" if store.writable else "; ".join(store.warnings)
         self._is_unfit = False  # as the core was told
-        self._writing = asyncio.Lock()
+        self._wanted: deque[Persist] = deque()  # the first is being written
 
     def problems(self) -> list[str]:
         return [*filter(None, (self._unwritable, self._store.problem))]
 
     def begin(self) -> None:
-        if not self._store.writable:
+        if self._unwritable:  # not the store's word: something may be on its way to the disk already
             self._set_unfit(True)
+        self._loop.call_later(_CHECK_EVERY_S, self._look)
 
-    async def keep(self, wanted: Persist) -> None:
+    def keep(self, wanted: Persist) -> None:
         """Where many hosts want it at one moment, and none needs it then, each does it at a moment of its own."""
         if wanted.spread_us:
-            await asyncio.sleep(self._rng.uniform(0, wanted.spread_us) / 1e6)
-        async with self._writing:
-            await self._write(wanted)
+            self._loop.call_later(self._rng.uniform(0, wanted.spread_us) / 1e6, partial(self._queue, wanted))
+        else:
+            self._queue(wanted)
 
-    async def _write(self, wanted: Persist) -> None:
-        """Until it is done: in the order in which it was wanted, for a list of voters has none of its own."""
-        while True:
-            try:
-                await asyncio.to_thread(self._store.save, wanted.ceiling, wanted.term, wanted.hold_us, wanted.voters)
-            except OSError as error:
-                self._unwritable = (
-                    f"the state folder cannot be written ({error}): this node must not lead until it can; retrying"
-                )
-                self._on_problem()
-                self._set_unfit(True)
-                await asyncio.sleep(_RETRY_S)
-                continue
-            self._unwritable = ""
-            if self._is_unfit:
-                self._set_unfit(False)
-            self._perform(
-                self._core.persisted(wanted.ceiling, hold_us=wanted.hold_us, in_force=wanted.voters, now_us=now_us())
+    def _queue(self, wanted: Persist) -> None:
+        """In the order in which it was wanted, for a list of voters has none of its own."""
+        self._wanted.append(wanted)
+        if len(self._wanted) == 1:
+            self._write()
+
+    def _write(self) -> None:
+        wanted = self._wanted[0]
+        save = partial(self._store.save, wanted.ceiling, wanted.term, wanted.hold_us, wanted.voters)
+        self._loop.in_thread(save, self._on_written)
+
+    def _on_written(self, error: OSError | None) -> None:
+        if error is not None:
+            self._unwritable = (
+                f"the state folder cannot be written ({error}): this node must not lead until it can; retrying"
             )
+            self._on_problem()
+            self._set_unfit(True)
+            self._loop.call_later(_RETRY_S, self._write)
             return
+        wanted = self._wanted.popleft()
+        if self._wanted:
+            self._write()
+        self._unwritable = ""
+        if self._is_unfit:
+            self._set_unfit(False)
+        self._perform(
+            self._core.persisted(wanted.ceiling, hold_us=wanted.hold_us, in_force=wanted.voters, now_us=now_us())
+        )
 
     def _set_unfit(self, on: bool) -> None:
         self._is_unfit = on
         until_us = NEVER if on else 0
         self._perform(self._core.set_unfit(Ineligible.STATE_NOT_WRITABLE, until_us=until_us, now_us=now_us()))
 
-    async def watch(self) -> None:
+    def _look(self) -> None:
         """The folder may be removed under us. Nothing else would notice before the next term."""
+        self._loop.in_thread(self._store.is_removed, self._on_looked)
+
+    def _on_looked(self, is_removed: bool | OSError) -> None:
+        if isinstance(is_removed, OSError):
+            raise is_removed
         store = self._store
-        while True:
-            await asyncio.sleep(_CHECK_EVERY_S)
-            if await asyncio.to_thread(store.is_removed):
-                await self.keep(Persist(ceiling=Term(store.ceiling), term=Term(store.term), hold_us=store.hold_us))
+        if is_removed and not self._wanted:
+            self._queue(Persist(ceiling=Term(store.ceiling), term=Term(store.term), hold_us=store.hold_us))
+        self._loop.call_later(_CHECK_EVERY_S, self._look)
 
     def end(self, members: Iterable[Endpoint]) -> None:
         """What this session leaves to the next one."""

@@ -8,27 +8,28 @@ from kingd.config import Config
 from kingd.core.effect import Effect
 from kingd.core.election import Core
 from kingd.core.wire.message import Ineligible
-from kingd.daemon.chores import Chores
 from kingd.daemon.fitness import Fitness
 from kingd.daemon.maintenance import Maintenance
 from kingd.daemon.store import Store
+from kingd.loop import Loop
 
 _LOOK_EVERY_S = 1.0
 
 
 class Eligibility:
-    def __init__(self, config: Config, store: Store) -> None:
+    def __init__(self, config: Config, store: Store, loop: Loop) -> None:
+        self._loop = loop
         self.fitness = Fitness(has_check=bool(config.check.command))
-        self.maintenance = Maintenance(store)
+        self.maintenance = Maintenance(store, loop)
 
     def at_start(self) -> dict[Ineligible, int]:
         return self.fitness.at_start() | self.maintenance.at_start()
 
-    def begin(self, core: Core, perform: Callable[[list[Effect]], None], chores: Chores) -> None:
-        self._core, self._chores = core, chores
+    def begin(self, core: Core, perform: Callable[[list[Effect]], None]) -> None:
+        self._core = core
         for each in (self.fitness, self.maintenance):
             each.begin(core, perform)
-        chores.every(_LOOK_EVERY_S, self._look)
+        self._loop.every(_LOOK_EVERY_S, self._look)
 
     def configure(self, config: Config) -> None:
         self.fitness.configure(has_check=bool(config.check.command))
@@ -51,4 +52,4 @@ class Eligibility:
             return
         self.fitness.look()
         if self.maintenance.look():
-            self._chores.spawn(self.maintenance.forget())
+            self.maintenance.forget()

@@ -4,7 +4,6 @@ In: each datagram, and what came of reading it. Out: whether to read it, and the
 they let pass what is new of the sessions that the core knows, and of the rest a sample; they are made anew while it
 lasts, for what was new a moment ago may be what is replayed now, and members come."""
 
-import asyncio
 import logging
 import time
 from collections.abc import Callable
@@ -23,6 +22,7 @@ from kingd.core.wire.codec import (
 from kingd.daemon.clock import now_us
 from kingd.daemon.floodgate import Floodgate
 from kingd.daemon.refusals import Refusals
+from kingd.loop import Loop
 from kingd.net.filter import Filter
 from kingd.net.transport import Transport
 
@@ -37,9 +37,9 @@ class Gate:
         self._refusals = refusals
         self._floodgate = Floodgate()
         self._transport: Transport | None = None
-        self._loop: asyncio.AbstractEventLoop | None = None
+        self._loop: Loop | None = None
 
-    def guard(self, transport: Transport, loop: asyncio.AbstractEventLoop) -> None:
+    def guard(self, transport: Transport, loop: Loop) -> None:
         self._transport, self._loop = transport, loop
         self._set_filters()
 

@@ -4,11 +4,11 @@ One round tells all the same sentence: at once when something has changed, and a
 passed. A sentence says when it was made, by the daemon's own clock, so it may be as late as it likes: who reads it late has
 less left of it. While this host does not lead nobody is told anything, and nothing is due."""
 
-import asyncio
 from collections.abc import Callable
 
 from kingd.control.connection import encoded
 from kingd.control.service import JsonObject, Push
+from kingd.loop import Loop, Timer
 
 _AT_ONCE = 64  # in one turn of the loop: half a millisecond
 _SOONEST_S = 0.005
@@ -17,16 +17,17 @@ _TIMES = ("boottime_us", "valid_us")
 
 
 class Holders:
-    def __init__(self, view: Callable[[], JsonObject]) -> None:
+    def __init__(self, loop: Loop, view: Callable[[], JsonObject]) -> None:
         """`view`: what is said now, the parameters of the reply."""
+        self._loop = loop
         self._view = view
         self._pushes: dict[int, Push] = {}
         self._numbers = 0
         self._told: JsonObject = {}  # last, without its times
         self._message = b""
         self._left: list[int] = []  # who is still to be told in this round
-        self._timer: asyncio.TimerHandle | None = None
-        self._turn: asyncio.Handle | None = None
+        self._timer: Timer | None = None
+        self._turn: Timer | None = None
 
     def add(self, push: Push) -> Callable[[], None]:
         """Tells it what is, now and from now on. To be called when it listens no more: what is returned."""
@@ -58,14 +59,13 @@ class Holders:
         self._go_on()
 
     def _go_on(self) -> None:
-        self._turn = None
         now, self._left = self._left[:_AT_ONCE], self._left[_AT_ONCE:]
         for number in now:
             push = self._pushes.get(number)
             if push is not None:
                 push(self._message)
         if self._left:
-            self._turn = asyncio.get_running_loop().call_soon(self._go_on)
+            self._turn = self._loop.call_later(0, self._go_on)
 
     def _wait(self, said: JsonObject) -> None:
         self._told = _without_times(said)
@@ -74,12 +74,12 @@ class Holders:
             return
         assert isinstance(valid_us, int | None)
         after_s = _UNSURE_S if valid_us is None else max(valid_us / 3e6, _SOONEST_S)
-        self._timer = asyncio.get_running_loop().call_later(after_s, self._tell)
+        self._timer = self._loop.call_later(after_s, self._tell)
 
     def _cancel(self) -> None:
-        for handle in (self._timer, self._turn):
-            if handle is not None:
-                handle.cancel()
+        for timer in (self._timer, self._turn):
+            if timer is not None:
+                timer.cancel()
         self._timer = self._turn = None
 
 

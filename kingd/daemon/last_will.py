@@ -3,14 +3,15 @@
 It is written anew whenever something in it has changed: the addressees, the links, the keys. A guardian that is gone is
 a problem that users are told; the election goes on."""
 
-import asyncio
 import logging
 import random
+from functools import partial
 
 from kingd.core.effect import Will
 from kingd.core.wire.codec import encode
 from kingd.core.wire.seal import Seal
 from kingd.daemon.guardian import Guardian
+from kingd.loop import Loop, Timer
 from kingd.net.transport import Transport
 
 _log = logging.getLogger("kingd")
@@ -28,13 +29,13 @@ class LastWill:
         self._guardian = guardian
         self._seal = seal
         self._rng = rng
-        self._loop: asyncio.AbstractEventLoop | None = None
+        self._loop: Loop | None = None
         self._transport: Transport | None = None
         self._will = Will(None)
-        self._leaving: asyncio.TimerHandle | None = None
+        self._leaving: Timer | None = None
         self.problem = _GONE if guardian is None else ""  # for users
 
-    def watch(self, loop: asyncio.AbstractEventLoop, transport: Transport) -> None:
+    def watch(self, loop: Loop, transport: Transport) -> None:
         """It is to go these ways. Notice when the guardian ends before this process."""
         self._loop, self._transport = loop, transport
         if self._guardian is not None:
@@ -46,7 +47,9 @@ class LastWill:
         if self._leaving is not None:
             self._leaving.cancel()
         if will.spread_us:
-            self._leaving = self._loop.call_later(self._rng.uniform(0, will.spread_us) / 1e6, self._replace, will)
+            self._leaving = self._loop.call_later(
+                self._rng.uniform(0, will.spread_us) / 1e6, partial(self._replace, will)
+            )
         else:
             self._replace(will)
 

@@ -115,7 +115,7 @@ def _leave_terminal(options: Options, guardian: "Guardian | None") -> None:
 
 def _run(settled: "Settled", options: Options, guardian: "Guardian | None") -> int:
     from kingd.control.listener import SocketBusy, SocketUnusable
-    from kingd.daemon import runtime  # asyncio and all that: not for --version
+    from kingd.daemon import runtime  # the election and all that: not for --version
     from kingd.daemon.checker import Checker
     from kingd.daemon.folder_lock import StateBusy
 

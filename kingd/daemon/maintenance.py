@@ -5,20 +5,22 @@ clocks: that of the election, which nobody sets, counts within one boot, with wh
 calendar does, and makes it no longer than it was to be. So each start writes anew what is left.
 A file that cannot be read counts as maintenance without an end: somebody wanted it, and only a person knows until when."""
 
-import asyncio
 import json
 import logging
 import time
+from collections import deque
 from collections.abc import Callable
+from functools import partial
 from typing import NamedTuple, TypeGuard
 
-from kingd.control.service import JsonObject
+from kingd.control.service import Answer
 from kingd.core.effect import Effect
 from kingd.core.election import Core
 from kingd.core.timing import NEVER, SECOND
 from kingd.core.wire.message import Ineligible
 from kingd.daemon.clock import boot_id, moment, now_us
 from kingd.daemon.store import Store
+from kingd.loop import Loop
 
 _FILE = "maintenance.json"
 _FORMAT = 1
@@ -54,12 +56,13 @@ def _from_now(for_s: float | None, reason: str) -> Order:
 
 
 class Maintenance:
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, loop: Loop) -> None:
         self._store = store
+        self._loop = loop
         self._problem = ""
         self._order = self._read()
         self._until_us = self._end_us()
-        self._writing = asyncio.Lock()
+        self._waiting: deque[Callable[[bool], None]] = deque()  # until it is kept; for the first it is being written
         if self._order is not None:
             _log.warning("this host is in maintenance%s: it does not lead", _words(self._order))
 
@@ -69,16 +72,17 @@ class Maintenance:
     def begin(self, core: Core, perform: Callable[[list[Effect]], None]) -> None:
         self._core, self._perform = core, perform
 
-    async def order(self, *, on: bool, for_s: float | None, reason: str) -> JsonObject:
+    def order(self, answer: Answer, *, on: bool, for_s: float | None, reason: str) -> None:
         """In force at once; the answer comes when it is kept, or says that it is not."""
         self._order = _from_now(for_s, reason) if on else None
         self._until_us = self._end_us()
         _log.info("maintenance is %s", f"on{_words(self._order)}" if self._order else "off")
         self._tell()
-        return {"version": 1, "on": on, "until": self._until(), "saved": await self._keep()}
+        until = self._until()
+        self._keep(lambda saved: answer({"version": 1, "on": on, "until": until, "saved": saved}))
 
     def look(self) -> bool:
-        """Now and then. Whether it has come to its end: then the file is to go (`keep`)."""
+        """Now and then. Whether it has come to its end: then the file is to go (`forget`)."""
         is_over = self._order is not None and now_us() >= self._until_us
         if is_over:
             _log.info("maintenance is over: its time has passed")
@@ -86,8 +90,8 @@ class Maintenance:
             self._tell()
         return is_over
 
-    async def forget(self) -> None:
-        await self._keep()
+    def forget(self) -> None:
+        self._keep(lambda _: None)
 
     def detail(self) -> str:
         return "" if self._order is None else self._order.reason
@@ -106,17 +110,25 @@ class Maintenance:
     def _until(self) -> str | None:
         return None if self._order is None or self._order.end_s is None else moment(self._order.end_s)
 
-    async def _keep(self) -> bool:
+    def _keep(self, then: Callable[[bool], None]) -> None:
+        self._waiting.append(then)
+        if len(self._waiting) == 1:
+            self._write()
+
+    def _write(self) -> None:
         """The newest order, whichever was asked for first."""
-        async with self._writing:
-            order = self._order
-            try:
-                await asyncio.to_thread(self._store.keep, _FILE, _encode(order))
-            except OSError as error:
-                self._note_not_kept(order, error)
-                return False
+        order = self._order
+        self._loop.in_thread(partial(self._store.keep, _FILE, _encode(order)), partial(self._on_written, order))
+
+    def _on_written(self, order: Order | None, error: OSError | None) -> None:
+        if error is None:
             self._problem = ""
-            return True
+        else:
+            self._note_not_kept(order, error)
+        then = self._waiting.popleft()
+        if self._waiting:
+            self._write()
+        then(error is None)
 
     def _note_not_kept(self, order: Order | None, error: OSError) -> None:
         self._problem = (

@@ -2,12 +2,11 @@
 
 In: the core's events. It keeps what was told last, for those who ask in between."""
 
-import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 
-from kingd.control.service import JsonObject
+from kingd.control.service import JsonObject, Tell
 from kingd.core.effect import Event, EventKind
 from kingd.core.election import Core
 from kingd.core.wire.message import Role
@@ -15,6 +14,7 @@ from kingd.daemon import systemd, views
 from kingd.daemon.clock import moment, now_us
 from kingd.daemon.journal import Journal
 from kingd.daemon.tally import Tally
+from kingd.loop import Loop, Timer
 
 _log = logging.getLogger("kingd")
 
@@ -32,14 +32,15 @@ _KIND_NOW = {Role.LEADER: EventKind.ELECTED, Role.FOLLOWER: EventKind.LEADER_CHA
 
 
 class News:
-    def __init__(self, core: Core, *, here: Callable[[], str | None]) -> None:
+    def __init__(self, core: Core, loop: Loop, *, here: Callable[[], str | None]) -> None:
         """`here`: this node's own address."""
         self._core = core
+        self._loop = loop
         self._here = here
         self._journal = Journal()
         self.tally = Tally(now_us=now_us())
         self._changed: JsonObject = {}  # the last event about leadership, as users were told it
-        self._telling: asyncio.TimerHandle | None = None
+        self._telling: Timer | None = None
         self.since = moment(time.time())  # of that event, or the start
         self.waiting: tuple[str, ...] = ()  # keys whose new values need a restart
 
@@ -51,7 +52,7 @@ class News:
             self._changed = shown
             self.tell_systemd()
         elif self._telling is None:  # 450 hosts that come together are one change of their number
-            self._telling = asyncio.get_running_loop().call_later(_TELL_AFTER_S, self._tell_systemd_late)
+            self._telling = self._loop.call_later(_TELL_AFTER_S, self._tell_systemd_late)
         self._journal.add(shown)
         self.tally.note(event, now_us=now_us(), wall_s=wall_s)
         _log.info("%s", views.line(event))
@@ -63,8 +64,8 @@ class News:
     def history(self) -> list[JsonObject]:
         return self._journal.history()
 
-    def watch(self) -> AsyncIterator[JsonObject]:
-        return self._journal.watch(self._present())
+    def watch(self, tell: Tell) -> Callable[[], None]:
+        return self._journal.watch(self._present(), tell)
 
     def close(self) -> None:
         self._journal.close()

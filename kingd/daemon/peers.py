@@ -1,18 +1,20 @@
 """Whom this host speaks to by unicast before anybody has spoken to it: the peers that are configured, by what DNS says of
 them now, and the members of last time, from the disk."""
 
-import asyncio
 from collections.abc import Callable
+from functools import partial
 
 from kingd.core.election import Core
 from kingd.core.wire.endpoint import Endpoint
 from kingd.daemon.store import Store
+from kingd.loop import Loop
 from kingd.net.seeds import numeric, parse_seed, resolve
 
 
 class Peers:
-    def __init__(self, configured: tuple[str, ...], *, port: int, store: Store) -> None:
+    def __init__(self, configured: tuple[str, ...], loop: Loop, *, port: int, store: Store) -> None:
         """`port`: of those that name none."""
+        self._loop = loop
         self._store = store
         self._seeds = [parse_seed(peer, port) for peer in configured]
         self._remembered: list[Endpoint] = []
@@ -26,16 +28,20 @@ class Peers:
     def has_names(self) -> bool:
         return len(self._seeds) > len(numeric(self._seeds))
 
-    async def resolve(self, on_change: Callable[[], None]) -> None:
+    def resolve(self, on_change: Callable[[], None]) -> None:
         """To be done now and then. `on_change`: `endpoints` are others now."""
-        found = (*await resolve(self._seeds, asyncio.get_running_loop()), *self._store.load_peers())
-        if found != self.endpoints:
-            self.endpoints = found
-            on_change()
 
-    async def remember(self, core: Core) -> None:
-        """To be done now and then, off the loop."""
+        def on_resolved(resolved: list[Endpoint]) -> None:
+            found = (*resolved, *self._store.load_peers())
+            if found != self.endpoints:
+                self.endpoints = found
+                on_change()
+
+        resolve(self._seeds, self._loop, on_resolved)
+
+    def remember(self, core: Core) -> None:
+        """To be done now and then."""
         members = core.endpoints()
         if members and members != self._remembered:
             self._remembered = members
-            await asyncio.to_thread(self._store.save_peers, members)
+            self._loop.in_thread(partial(self._store.save_peers, members), lambda _: None)

@@ -1,18 +1,16 @@
 """The driver: datagrams, time and commands go into the core, and its effects are carried out. docs/architecture.md.
 
 Three entry points of one shape (datagram, timer, control request): call the core with the time, perform, re-arm.
-The loop's only timer is the core's deadline. Datagrams that wait in the sockets are read before a late timer fires,
+Datagrams that wait in the sockets are read before a late timer fires,
 so that a process that was stopped sees what happened meanwhile before it judges anybody. Nothing here waits for a
 disk, DNS or a client. An exception in any callback ends the process: a half-dead leader is worse than none, and
 systemd starts a new one."""
 
-import asyncio
 import logging
 import os
 import random
 import signal
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from kingd.config import Config
@@ -39,7 +37,6 @@ from kingd.core.wire.message import SessionId, Term
 from kingd.core.wire.repeats import Repeats
 from kingd.core.wire.seal import Seal
 from kingd.daemon import scheduling, sentences, systemd
-from kingd.daemon.chores import Chores
 from kingd.daemon.clock import now_us
 from kingd.daemon.deadline import Deadline
 from kingd.daemon.durable import Durable
@@ -56,6 +53,7 @@ from kingd.daemon.service import ControlService, Settled
 from kingd.daemon.store import Store
 from kingd.daemon.traffic import Traffic
 from kingd.daemon.troubles import Troubles
+from kingd.loop import Loop
 from kingd.net.problems import Problem
 from kingd.net.transport import Transport
 
@@ -67,7 +65,7 @@ _REMEMBER_EVERY_S = 30.0
 _FLOOD_CHECK_EVERY_S = 5.0
 _STOCK_EVERY_S = 5.0
 _ASKED_MAX = 16  # members whose way to us tells our address: it is looked up for each event
-# asyncio reads, and then runs timers: only who was stopped in between, or flooded, has something left to read.
+# The loop reads, and then runs timers: only who was stopped in between, or flooded, has something left to read.
 _LATE_US = 5_000
 
 
@@ -90,9 +88,11 @@ class Runtime:
         self._seal = seal
         self._repeats = Repeats()
         rng = random.Random(os.urandom(16))  # not the core's
+        # A thread that holds the interpreter and waits for a processor holds up the loop: it runs before others as well.
+        self._loop = loop = Loop(in_each_thread=self._prefer)
         self._last_will = LastWill(guardian, seal, rng=rng)
-        self._peers = Peers(config.network.peers, port=config.network.port, store=store)
-        self.eligibility = Eligibility(config, store)
+        self._peers = Peers(config.network.peers, loop, port=config.network.port, store=store)
+        self.eligibility = Eligibility(config, store, loop)
         self.core = Core(
             election_settings(config, self._peers.endpoints, seal),
             node_id=store.node_id,
@@ -107,28 +107,22 @@ class Runtime:
         )
         self.refusals = Refusals()
         self.traffic = Traffic(self.core, self.refusals)
-        self._durable = Durable(store, self.core, rng=rng, perform=self.perform, on_problem=self._note_problems)
+        self._durable = Durable(store, self.core, loop, rng=rng, perform=self.perform, on_problem=self._note_problems)
         self._gate = Gate(self.core, self.refusals)
-        self.news = News(self.core, here=self.here)
-        self._chores = Chores(self._on_failed)
+        self.news = News(self.core, loop, here=self.here)
         self._troubles = Troubles()
         self._late = ""  # why this process may run late on a busy host
         self._exit = 0
-        self._deadline = Deadline(self._on_due)
+        self._deadline = Deadline(loop, self._on_due)
         self.lag = self._deadline.lag
-        self._service = ControlService(self)
-        self._server = ControlServer(self._service, path=config.control.socket, group=config.control.group)
+        self._service = ControlService(self, loop)
+        self._server = ControlServer(self._service, loop, path=config.control.socket, group=config.control.group)
         self._is_ending = False
 
-    async def run(self) -> int:
+    def run(self) -> int:
         """Exit code: 0 after a planned stop, EX_SOFTWARE after a mistake of ours. SocketBusy, SocketUnusable: not started."""
-        self._loop = asyncio.get_running_loop()
         self._prefer()
-        # A thread that holds the interpreter and waits for a processor holds up the loop: they run before others as well.
-        self._loop.set_default_executor(ThreadPoolExecutor(initializer=self._prefer))
-        self._stopped = asyncio.Event()
-        self._loop.set_exception_handler(self._on_exception)
-        await self._server.start()
+        self._server.start()
         self._transport = self._open_transport()
         self._last_will.watch(self._loop, self._transport)
         self._gate.guard(self._transport, self._loop)
@@ -138,20 +132,23 @@ class Runtime:
         self._begin_chores()
         self._feed_watchdog()
         systemd.ready(self.news.sentence())
-        await self._stopped.wait()
+        try:
+            self._loop.run()
+        except Exception:
+            _log.critical("a mistake in kingd, ending", exc_info=True)
+            self._exit = EX_SOFTWARE
         systemd.stopping()
-        await self._close()
+        self._close()
         return self._exit
 
     def _begin_chores(self) -> None:
-        chores, peers = self._chores, self._peers
-        self.eligibility.begin(self.core, self.perform, chores)
+        loop, peers = self._loop, self._peers
+        self.eligibility.begin(self.core, self.perform)
         if peers.has_names:
-            chores.every(_RESOLVE_EVERY_S, lambda: chores.spawn(peers.resolve(self._configure)))
-        chores.every(_REMEMBER_EVERY_S, lambda: chores.spawn(peers.remember(self.core)))
-        chores.every(_FLOOD_CHECK_EVERY_S, self._gate.watch)
-        chores.every(_STOCK_EVERY_S, self._take_stock)
-        chores.spawn(self._durable.watch())
+            loop.every(_RESOLVE_EVERY_S, lambda: peers.resolve(self._configure))
+        loop.every(_REMEMBER_EVERY_S, lambda: peers.remember(self.core))
+        loop.every(_FLOOD_CHECK_EVERY_S, self._gate.watch)
+        loop.every(_STOCK_EVERY_S, self._take_stock)
 
     def _open_transport(self) -> Transport:
         network = self.config.network
@@ -169,43 +166,24 @@ class Runtime:
         )
 
     def _handle_signals(self) -> None:
-        self._on_signal(signal.SIGTERM, self._on_stop_signal)
-        self._on_signal(signal.SIGINT, self._on_stop_signal)
-        self._on_signal(signal.SIGHUP, self._on_reload_signal)
+        self._loop.on_signal(signal.SIGTERM, self._on_stop_signal)
+        self._loop.on_signal(signal.SIGINT, self._on_stop_signal)
+        self._loop.on_signal(signal.SIGHUP, self._on_reload_signal)
 
-    def _on_signal(self, number: signal.Signals, work: Callable[[], None]) -> None:
-        """Like add_signal_handler, which takes a module of half a MiB (kingd/daemon/lean.py) to look at `work`."""
-        signal.signal(number, lambda *_: self._loop.call_soon_threadsafe(work))
-
-    async def _close(self) -> None:
-        self._chores.end()
+    def _close(self) -> None:
         self._deadline.cancel()
         self._transport.close()
         self.news.close()
-        await self._server.close()
+        self._server.close()
         if self._exit == 0:
             self._durable.end(self.core.endpoints())
 
-    def _on_exception(self, loop: asyncio.AbstractEventLoop, context: dict[str, object]) -> None:
-        error = context.get("exception")
-        trace = error if isinstance(error, BaseException) else None
-        _log.critical("a mistake in kingd, ending: %s", context["message"], exc_info=trace)
-        self._exit = EX_SOFTWARE
-        self._stopped.set()
-
-    def _on_failed(self, error: BaseException) -> None:
-        self._on_exception(self._loop, {"message": "background work failed", "exception": error})
-
     def _on_stop_signal(self) -> None:
         if self._is_ending:  # asked twice: now
-            self._stopped.set()
+            self._loop.stop()
             return
         self._is_ending = True
-        self._chores.spawn(self._end())
-
-    async def _end(self) -> None:
-        await self._service.drain_to_stop()
-        self.perform(self.core.stop(now_us=now_us()))
+        self._service.drain_to_stop(lambda: self.perform(self.core.stop(now_us=now_us())))
 
     @property
     def seal(self) -> Seal:
@@ -307,7 +285,7 @@ class Runtime:
                 case Will():
                     self._last_will.leave(effect)
                 case Persist():
-                    self._chores.spawn(self._durable.keep(effect))
+                    self._durable.keep(effect)
                 case Event():
                     self.news.tell(effect)
                     self._service.on_changed()
@@ -318,7 +296,7 @@ class Runtime:
                 case HandedOver():
                     self._service.on_handed_over(effect)
                 case Stopped():
-                    self._stopped.set()
+                    self._loop.stop()
         self._deadline.set(self.core.deadline_us)
 
     def here(self) -> str | None:
@@ -341,8 +319,7 @@ def run(
     store = Store.open(state_folder)
     for warning in store.warnings:
         _log.warning("%s", warning)
-    loop = asyncio.new_event_loop()  # not asyncio.run: its end waits for threads, see main
     try:
-        return loop.run_until_complete(Runtime(config, seal, store, reread=reread, guardian=guardian).run())
+        return Runtime(config, seal, store, reread=reread, guardian=guardian).run()
     finally:
         store.close()

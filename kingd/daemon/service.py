@@ -1,14 +1,13 @@
 """What the control socket asks, answered from the core at the moment of asking (`kingd.control.service.Service`)."""
 
-import asyncio
-import contextlib
 import logging
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Protocol
 
 from kingd.config import Config, ConfigError, apply_live, changed_keys, needs_restart
-from kingd.control.service import JsonObject, Push, ServiceError
+from kingd.control.service import Answer, JsonObject, Push, ServiceError, Tell
 from kingd.core.effect import Effect, HandedOver, Surveyed
 from kingd.core.election import Core
 from kingd.core.problems import StepDownError
@@ -24,12 +23,14 @@ from kingd.daemon.holders import Holders
 from kingd.daemon.news import News
 from kingd.daemon.refusals import Refusals
 from kingd.daemon.traffic import Traffic
+from kingd.loop import Loop, Timer
 
 _log = logging.getLogger("kingd")
 
 _LOOK_EVERY_S = 0.1
 _STEP_DOWN_LIMIT_S = 10.0 + DRAIN_US_MAX / SECOND
 _PRIORITY_MAX = 65535
+_SURVEY = 1  # its number: there is one at a time
 _SURVEY_EVERY_S = 0.2  # all of the cluster answers: whoever asks again and again shares what the others get
 _STILL_RUNS = (
     "the units of kingd-leader.target did not end within 30 s, so this host leads on: see which one it is (systemctl "
@@ -61,16 +62,17 @@ class Daemon(Protocol):
 
 
 class ControlService:
-    def __init__(self, daemon: Daemon) -> None:
+    def __init__(self, daemon: Daemon, loop: Loop) -> None:
         self._daemon = daemon
-        self._surveys: dict[int, asyncio.Future[JsonObject]] = {}
+        self._loop = loop
+        self._surveyors: list[Answer] = []  # who waits for the one survey that is under way, or is to come
         self._survey_at_s = 0.0  # the next one, at the earliest
-        self._step_downs: list[asyncio.Future[JsonObject]] = []
+        self._step_downs: dict[Timer, Answer] = {}  # by what ends their patience
         self._drains = Drains(self._on_drains_changed, self._on_drained)
-        self._holders = Holders(self._held)
+        self._holders = Holders(loop, self._held)
         self._tell_holders = lambda _draining: self._holders.changed()
-        self._leaves = asyncio.Event()  # while it waits to stop: now
         self._is_leaving = False
+        self._then_stop: Callable[[], None] | None = None  # when what runs here because this host leads has ended
         self._configured_priority = daemon.config.priority  # not in force after SetPriority
 
     def status(self) -> JsonObject:
@@ -101,38 +103,33 @@ class ControlService:
     def history(self) -> JsonObject:
         return {"version": 1, "events": self._daemon.news.history()}
 
-    async def survey(self) -> JsonObject:
+    def survey(self, answer: Answer) -> None:
         """Whoever asks while one is under way, or is to come, shares its answer."""
-        pending = next(iter(self._surveys.values()), None)
-        if pending is None:
-            loop = asyncio.get_running_loop()
-            pending = loop.create_future()
-            token = id(pending)
-            self._surveys[token] = pending
-            at_s = max(loop.time(), self._survey_at_s)
+        self._surveyors.append(answer)
+        if len(self._surveyors) == 1:
+            at_s = max(self._loop.now_s(), self._survey_at_s)
             self._survey_at_s = at_s + _SURVEY_EVERY_S
-            loop.call_at(at_s, self._begin_survey, token)
-        return await asyncio.shield(pending)
+            self._loop.call_at(at_s, self._begin_survey)
 
-    def _begin_survey(self, token: int) -> None:
-        self._daemon.perform(self._daemon.core.survey(token, now_us=now_us()))
+    def _begin_survey(self) -> None:
+        self._daemon.perform(self._daemon.core.survey(_SURVEY, now_us=now_us()))
 
     def on_surveyed(self, result: Surveyed) -> None:
-        _answer(self._surveys.pop(result.token), views.survey(result))
+        surveyors, self._surveyors = self._surveyors, []
+        for answer in surveyors:
+            answer(views.survey(result))
 
-    def watch(self) -> AsyncIterator[JsonObject]:
-        return self._daemon.news.watch()
+    def watch(self, tell: Tell) -> Callable[[], None]:
+        return self._daemon.news.watch(tell)
 
-    async def drain(self, name: str) -> AsyncIterator[JsonObject]:
-        told: asyncio.Queue[bool] = asyncio.Queue()
-        number = self._drains.open(name, told.put_nowait)
-        try:
-            draining = self._drains.is_on
-            while True:
-                yield {"version": 1, "draining": draining, "exclusive": self._daemon.config.target.exclusive}
-                draining = await told.get()
-        finally:
-            self._drains.close(number)
+    def drain(self, name: str, tell: Tell) -> Callable[[], None]:
+        def say(draining: bool) -> None:
+            tell({"version": 1, "draining": draining, "exclusive": self._daemon.config.target.exclusive})
+
+        number = self._drains.open(name, say)
+        say(self._drains.is_on)
+        # Not at once: who is told to end may be dropped for not reading, in the middle of what the core wanted done.
+        return lambda: self._loop.call_soon(partial(self._drains.close, number))
 
     def hold(self, name: str | None, push: Push) -> Callable[[], None]:
         # First the hand-over that waits for it, then the yes: no order to hand over can come between.
@@ -164,22 +161,31 @@ class ControlService:
             self._daemon.perform(core.set_drains(any_, now_us=now_us()))
 
     def _on_drained(self) -> None:
-        self._leaves.set()
+        self._loop.call_soon(self._stop_if_drained)
         self._daemon.perform(self._daemon.core.drained(now_us=now_us()))
 
-    async def drain_to_stop(self) -> None:
+    def drain_to_stop(self, then: Callable[[], None]) -> None:
         """What runs because this host leads is ended while it leads: `DRAIN_US_MAX` at most."""
-        self._leaves.clear()
         self._is_leaving = True
+        self._then_stop, self._stop_by_us = then, now_us() + DRAIN_US_MAX
         if self._drains and self._leads() and not self._drains.is_on:
             _log.info("stopping when what runs because this host leads has ended")
             self._drains.turn(on=True)
-        end_us = now_us() + DRAIN_US_MAX
-        while self._drains.owed and self._leads() and now_us() < end_us:
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._leaves.wait(), _LOOK_EVERY_S)
-        if self._drains.owed and self._leads():
+        self._look_whether_drained()
+
+    def _look_whether_drained(self) -> None:
+        if self._then_stop is not None:
+            self._loop.call_later(_LOOK_EVERY_S, self._look_whether_drained)
+            self._stop_if_drained()
+
+    def _stop_if_drained(self) -> None:
+        is_owed = bool(self._drains.owed) and self._leads()
+        if self._then_stop is None or (is_owed and now_us() < self._stop_by_us):
+            return
+        if is_owed:
             _log.warning("stopping, and it has not said that it has ended: %s", ", ".join(self._drains.owed))
+        then, self._then_stop = self._then_stop, None
+        then()
 
     def _leads(self) -> bool:
         return self._daemon.core.role is Role.LEADER
@@ -193,31 +199,28 @@ class ControlService:
         if core.draining is not None or not self._is_leaving:  # else a hand-over failed, and the stop goes on
             self._drains.turn(on=core.draining is not None)
 
-    async def step_down(self, *, to: str | None, for_ms: int) -> JsonObject:
+    def step_down(self, answer: Answer, *, to: str | None, for_ms: int) -> None:
         daemon = self._daemon
         try:
             effects = daemon.core.step_down(to=to, for_us=for_ms * 1000, now_us=now_us())
         except StepDownError as error:
             name, sentence = sentences.hindrance(error.why)
             raise ServiceError(name, f"{sentence}; {daemon.news.sentence()}") from None
-        pending: asyncio.Future[JsonObject] = asyncio.get_running_loop().create_future()
-        self._step_downs.append(pending)
+        patience = self._loop.call_later(_STEP_DOWN_LIMIT_S, lambda: self._give_up(patience))
+        self._step_downs[patience] = answer
         daemon.perform(effects)
-        try:
-            async with asyncio.timeout(_STEP_DOWN_LIMIT_S):
-                return await pending
-        except TimeoutError:
-            raise ServiceError("TimedOut", f"nobody has taken over; {daemon.news.sentence()}") from None
+
+    def _give_up(self, patience: Timer) -> None:
+        sentence = f"nobody has taken over; {self._daemon.news.sentence()}"
+        self._step_downs.pop(patience)(ServiceError("TimedOut", sentence))
 
     def on_handed_over(self, result: HandedOver) -> None:
         facts = self._daemon.core.status(now_us())
         leader = views.peer(facts.leader, here=self._daemon.here(), tags=facts.leader_tags) if result.to else None
-        pending, self._step_downs = self._step_downs, []
-        for future in pending:
-            if result.drained:
-                _answer(future, {"version": 1, "leader": leader})
-            elif not future.done():
-                future.set_exception(ServiceError("TimedOut", _STILL_RUNS))
+        waiting, self._step_downs = self._step_downs, {}
+        for patience, answer in waiting.items():
+            patience.cancel()
+            answer({"version": 1, "leader": leader} if result.drained else ServiceError("TimedOut", _STILL_RUNS))
 
     def set_priority(self, priority: int) -> JsonObject:
         if not 0 <= priority <= _PRIORITY_MAX:
@@ -237,9 +240,9 @@ class ControlService:
         eligible = self._daemon.core.status(now_us()).eligible
         return {"version": 1, "eligible": eligible, "reloads": fitness.reloads}
 
-    async def set_maintenance(self, *, on: bool, for_ms: int | None, reason: str) -> JsonObject:
+    def set_maintenance(self, answer: Answer, *, on: bool, for_ms: int | None, reason: str) -> None:
         maintenance = self._daemon.eligibility.maintenance
-        return await maintenance.order(on=on, for_s=None if for_ms is None else for_ms / 1000, reason=reason)
+        maintenance.order(answer, on=on, for_s=None if for_ms is None else for_ms / 1000, reason=reason)
 
     def reload(self) -> JsonObject:
         """Validate, then swap: a bad file changes nothing."""
@@ -278,8 +281,3 @@ class ControlService:
         if live in (former, configured):
             return []
         return [f"priority is back to {configured} of the configuration; it was {live} by kingctl"]
-
-
-def _answer(future: asyncio.Future[JsonObject], answer: JsonObject) -> None:
-    if not future.done():  # its client may have gone
-        future.set_result(answer)

@@ -37,8 +37,7 @@ _WARM = (
     "kingd.daemon.keys",
     "kingd.daemon.runtime",
     "kingd.daemon.store",
-    "asyncio",
-    "concurrent.futures.thread",
+    "threading",
     "encodings.idna",
     "json",
 )

@@ -1,20 +1,24 @@
 """Configured peers (`network.peers`): from text to `Endpoint`s.
 
 In: "host", "host:port", "[v6]:port". Out: (host, port), then endpoints. Numeric addresses never wait for DNS:
-`numeric` gives them at once, without a loop; `resolve` asks for names through the loop's executor and leaves out
-what does not resolve, for the caller asks again later. Nothing is cached here."""
+`numeric` gives them at once, without a loop; `resolve` asks for names on threads and leaves out what does not resolve in
+time, for the caller asks again later. Nothing is cached here."""
 
-import asyncio
 import socket
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 
 from kingd.core.wire.endpoint import Endpoint
+from kingd.loop import Loop, Timer
 
 # One seed may name many addresses; beyond these it is a mistake or somebody else's DNS.
 _ADDRESSES_PER_SEED_MAX = 8
 # Longer than a resolver needs for one lost datagram and its retry (5 s each in resolv.conf's default).
 _LOOKUP_TIMEOUT_S = 12.0
+_LOOKUPS_AT_ONCE = 8
 _HOST_LENGTH_MAX = 255
+
+Seed = tuple[str, int]
 
 
 def parse_seed(text: str, default_port: int) -> tuple[str, int]:
@@ -33,25 +37,51 @@ def parse_seed(text: str, default_port: int) -> tuple[str, int]:
     return host, _parse_port(text, port) if colon else default_port
 
 
-def numeric(seeds: Iterable[tuple[str, int]]) -> list[Endpoint]:
+def numeric(seeds: Iterable[Seed]) -> list[Endpoint]:
     """Those seeds that need no DNS."""
     return [endpoint for host, port in seeds if (endpoint := _numeric_endpoint(host, port))]
 
 
-async def resolve(seeds: Iterable[tuple[str, int]], loop: asyncio.AbstractEventLoop) -> list[Endpoint]:
-    """All endpoints of all seeds, each once, in the order of the seeds. Names that do not resolve are left out."""
-    answers = await asyncio.gather(*(_resolve_one(host, port, loop) for host, port in seeds))
-    return list(dict.fromkeys(endpoint for answer in answers for endpoint in answer))
+def resolve(seeds: Iterable[Seed], loop: Loop, then: Callable[[list[Endpoint]], object]) -> None:
+    """`then` gets all endpoints of all seeds, each once, in the order of the seeds. Names that do not resolve are left out."""
+    _Round(tuple(seeds), loop, then).begin()
 
 
-async def _resolve_one(host: str, port: int, loop: asyncio.AbstractEventLoop) -> list[Endpoint]:
-    endpoint = _numeric_endpoint(host, port)
-    if endpoint is not None:
-        return [endpoint]
+class _Round:
+    """So many lookups at once; one that has not answered in time has not resolved."""
+
+    def __init__(self, seeds: Sequence[Seed], loop: Loop, then: Callable[[list[Endpoint]], object]) -> None:
+        self._loop = loop
+        self._then = then
+        self._answers: dict[Seed, list[Endpoint]] = {seed: numeric([seed]) for seed in seeds}
+        self._waiting = [seed for seed, found in self._answers.items() if not found]
+        self._asked: set[Seed] = set()
+
+    def begin(self) -> None:
+        while self._waiting and len(self._asked) < _LOOKUPS_AT_ONCE:
+            seed = self._waiting.pop(0)
+            self._asked.add(seed)
+            late = self._loop.call_later(_LOOKUP_TIMEOUT_S, partial(self._on_answer, seed, []))
+            self._loop.in_thread(partial(_look_up, *seed), partial(self._on_found, seed, late))
+        if not self._asked:
+            self._then(list(dict.fromkeys(endpoint for found in self._answers.values() for endpoint in found)))
+
+    def _on_found(self, seed: Seed, late: Timer, found: list[Endpoint] | OSError) -> None:
+        late.cancel()
+        self._on_answer(seed, [] if isinstance(found, OSError) else found)
+
+    def _on_answer(self, seed: Seed, found: list[Endpoint]) -> None:
+        if seed in self._asked:  # else it was too late
+            self._asked.remove(seed)
+            self._answers[seed] = found
+            self.begin()
+
+
+def _look_up(host: str, port: int) -> list[Endpoint]:
+    """Blocking. OSError: it does not resolve."""
     try:
-        async with asyncio.timeout(_LOOKUP_TIMEOUT_S):
-            found = await loop.getaddrinfo(host, port, type=socket.SOCK_DGRAM)
-    except (OSError, TimeoutError, UnicodeError):  # UnicodeError: a label that IDNA cannot encode
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_DGRAM)
+    except UnicodeError:  # a label that IDNA cannot encode
         return []
     return [Endpoint(str(address[0]).partition("%")[0], port) for *_, address in found[:_ADDRESSES_PER_SEED_MAX]]
 

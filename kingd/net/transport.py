@@ -5,12 +5,11 @@ datagram with its source, the number of usable links when they change, and each 
 
 Invariants: nothing here raises for what the network does, so one bad interface never stops the others; a link that
 did not change keeps its sockets; no call waits for anything. What a callback raises is a fault of kingd and is
-passed on (to the caller of `drain`, else to the loop's exception handler).
+passed on (to the caller of `drain`, else out of the loop).
 
 It knows nothing of messages, members or elections. Our own multicasts come back to us, and a datagram may arrive
 twice (by multicast and by broadcast): both are left to the core."""
 
-import asyncio
 import contextlib
 import errno
 import itertools
@@ -20,6 +19,7 @@ from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 
 from kingd.core.wire.endpoint import Endpoint
+from kingd.loop import Loop
 from kingd.net.filter import Filter, detach
 from kingd.net.links import Link, why_unused
 from kingd.net.problems import Operation, Problem, Problems, describe, nobody_to_greet, too_many, unused
@@ -72,7 +72,7 @@ class Transport:
         self._on_problem = on_problem
         self._problems = Problems(self._report)
         self._watch = Watch(interfaces, on_links=self._use, on_period=self._on_period, on_failed=self._failed)
-        self._loop: asyncio.AbstractEventLoop | None = None
+        self._loop: Loop | None = None
         self._links: dict[Link, OpenLink] = {}  # in the order of the last scan: IPv4 before IPv6 on each interface
         self._readers: dict[socket.socket, tuple[OpenLink, bool]] = {}
         self._unready: dict[Link, int] = {}  # listed but not usable yet, and for how many periods
@@ -80,7 +80,7 @@ class Transport:
         self._fallback_port = 0
         self._woken_s = 0.0  # when a datagram last woke us
 
-    def start(self, loop: asyncio.AbstractEventLoop) -> None:
+    def start(self, loop: Loop) -> None:
         """Opens what there is now. `on_links_changed` is called before this returns, also with 0."""
         assert self._loop is None, "a transport is started once"
         self._loop = loop
@@ -235,7 +235,7 @@ class Transport:
             if sock not in self._readers:
                 self._readers[sock] = (opened, is_multicast)
                 self._apply_filter(sock, is_multicast=is_multicast)
-                self._loop.add_reader(sock, self._on_readable, sock)
+                self._loop.add_reader(sock, partial(self._on_readable, sock))
 
     def _close(self, link: Link) -> None:
         assert self._loop is not None
@@ -321,7 +321,7 @@ class Transport:
         said = list(itertools.islice(iter(opened.next_error, None), _ERRORS_AT_ONCE))
         for number, host, port in said:
             if number == errno.ECONNREFUSED and self._loop is not None:
-                self._loop.call_soon(self._on_refused, Endpoint(host, port, opened.link.interface))
+                self._loop.call_soon(partial(self._on_refused, Endpoint(host, port, opened.link.interface)))
         return bool(said)
 
     # Problems

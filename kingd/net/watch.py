@@ -8,10 +8,11 @@ scan is done in the caller's thread, so that a daemon knows its links when it st
 because netifaces needs 1 ms per interface on a host with a hundred of them (containers): too long a silence for a
 leader. Nothing here judges what is found."""
 
-import asyncio
 import socket
 from collections.abc import Callable, Sequence
+from functools import partial
 
+from kingd.loop import Loop, Timer
 from kingd.net import links, netlink
 from kingd.net.links import Link
 from kingd.net.problems import Operation
@@ -37,15 +38,15 @@ class Watch:
         self._on_links = on_links
         self._on_period = on_period
         self._on_failed = on_failed
-        self._loop: asyncio.AbstractEventLoop | None = None
+        self._loop: Loop | None = None
         self._netlink: socket.socket | None = None
-        self._settling: asyncio.TimerHandle | None = None
-        self._period: asyncio.TimerHandle | None = None
+        self._settling: Timer | None = None
+        self._period: Timer | None = None
         self._troubled = False
-        self._scan: asyncio.Future[list[Link]] | None = None
+        self._is_scanning = False
         self._scan_again = False
 
-    def start(self, loop: asyncio.AbstractEventLoop) -> None:
+    def start(self, loop: Loop) -> None:
         """Scans at once, and calls `on_links` before it returns."""
         self._loop = loop
         self._open_netlink(loop)
@@ -75,7 +76,7 @@ class Watch:
             self._netlink.close()
         self._loop = self._netlink = None
 
-    def _open_netlink(self, loop: asyncio.AbstractEventLoop) -> None:
+    def _open_netlink(self, loop: Loop) -> None:
         try:
             self._netlink = netlink.open_netlink()
         except OSError as error:
@@ -94,7 +95,7 @@ class Watch:
         self._settling = None
         self._look()
 
-    def _begin_period(self, loop: asyncio.AbstractEventLoop) -> None:
+    def _begin_period(self, loop: Loop) -> None:
         if self._period is not None:
             self._period.cancel()
         quiet_s = PERIOD_S if self._netlink is not None else PERIOD_BLIND_S
@@ -109,21 +110,20 @@ class Watch:
     def _look(self) -> None:
         if self._loop is None:
             return
-        if self._scan is not None:
+        if self._is_scanning:
             self._scan_again = True
             return
-        self._scan = self._loop.run_in_executor(None, links.scan, self._interfaces)
-        self._scan.add_done_callback(self._on_scanned)
+        self._is_scanning = True
+        self._loop.in_thread(partial(links.scan, self._interfaces), self._on_scanned)
 
-    def _on_scanned(self, scan: asyncio.Future[list[Link]]) -> None:
-        self._scan = None
-        if self._loop is None or scan.cancelled():
+    def _on_scanned(self, found: list[Link] | OSError) -> None:
+        self._is_scanning = False
+        if self._loop is None:
             return
-        error = scan.exception()
-        if isinstance(error, OSError):
-            self._on_failed(error, Operation.SCAN)
+        if isinstance(found, OSError):
+            self._on_failed(found, Operation.SCAN)
         else:
-            self._on_links(scan.result())
+            self._on_links(found)
         if self._scan_again:
             self._scan_again = False
             self._look()

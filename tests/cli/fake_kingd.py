@@ -1,17 +1,18 @@
 """A daemon without an election: the real control server on a thread of its own, with answers that a test chooses."""
 
-import asyncio
 import contextlib
 import copy
 import threading
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future
 from contextlib import contextmanager
 from pathlib import Path
 
 from kingd.control.server import ControlServer
-from kingd.control.service import JsonObject, Push, ServiceError
+from kingd.control.service import Answer, JsonObject, Push, ServiceError, Tell
 from kingd.daemon.clock import now_us
 from kingd.daemon.holders import Holders
+from kingd.loop import Loop
 
 BOX1: JsonObject = {
     "id": "00000000000000a1",
@@ -105,7 +106,8 @@ class FakeService:
     `status_is` says, and when that has changed: at its next round (`VALID_MS` / 3), at `emit`, or at `tell_to_drain`."""
 
     def __init__(self) -> None:
-        self._holders = Holders(self._held)
+        self.loop = Loop()
+        self._holders = Holders(self.loop, self._held)
         self.names_held: list[str] = []
         self.status_is: JsonObject | Exception = status(role="follower", leader=BOX1)
         self.members_are: JsonObject = {
@@ -136,9 +138,9 @@ class FakeService:
         self.present = event("leader-changed", role="follower", leader=BOX1, initial=True)
         self.refusal: ServiceError | None = None
         self.calls: list[tuple[str, object]] = []
-        self.watchers: list[asyncio.Queue[JsonObject | None]] = []
+        self.watchers: list[Tell] = []
         self.draining = False
-        self.drainers: dict[str, asyncio.Queue[bool | None]] = {}
+        self.drainers: dict[str, Tell] = {}
         self.answer_delay_s = 0.0
         self.answered = 0
         self.reloads = 0
@@ -163,31 +165,23 @@ class FakeService:
     def history(self) -> JsonObject:
         return self.history_is
 
-    async def survey(self) -> JsonObject:
+    def survey(self, answer: Answer) -> None:
         self.surveys += 1
-        await asyncio.sleep(self.answer_delay_s)
-        return self.survey_is
+        self.loop.call_later(self.answer_delay_s, lambda: answer(self.survey_is))
 
-    async def watch(self) -> AsyncIterator[JsonObject]:
-        events: asyncio.Queue[JsonObject | None] = asyncio.Queue()
-        self.watchers.append(events)
-        try:
-            yield self.present
-            while (each := await events.get()) is not None:
-                yield each
-        finally:
-            self.watchers.remove(events)
+    def watch(self, tell: Tell) -> Callable[[], None]:
+        self.watchers.append(tell)
+        tell(self.present)
+        return lambda: self.watchers.remove(tell)
 
-    async def drain(self, name: str) -> AsyncIterator[JsonObject]:
-        told: asyncio.Queue[bool | None] = asyncio.Queue()
-        self.drainers[name] = told
-        draining: bool | None = self.draining
-        try:
-            while draining is not None:
-                yield {"version": 1, "draining": draining, "exclusive": False}
-                draining = await told.get()
-        finally:
+    def drain(self, name: str, tell: Tell) -> Callable[[], None]:
+        self.drainers[name] = tell
+        tell(_drain(self.draining))
+
+        def end() -> None:
             del self.drainers[name]
+
+        return end
 
     def hold(self, name: str | None, push: Push) -> Callable[[], None]:
         if name is not None:
@@ -224,17 +218,17 @@ class FakeService:
     def tell_to_drain(self, draining: bool | None) -> None:
         """To all who asked; None ends their streams. On the server's loop only (`FakeKingd.do`)."""
         self.draining = bool(draining)
-        for told in self.drainers.values():
-            told.put_nowait(draining)
+        for tell in list(self.drainers.values()):
+            tell(None if draining is None else _drain(draining))
         self._holders.changed()
 
     def drained(self, name: str) -> JsonObject:
         self._record("drained", name)
         return {"version": 1}
 
-    async def step_down(self, *, to: str | None, for_ms: int) -> JsonObject:
+    def step_down(self, answer: Answer, *, to: str | None, for_ms: int) -> None:
         self._record("step_down", (to, for_ms))
-        return {"version": 1, "leader": BOX1}
+        answer({"version": 1, "leader": BOX1})
 
     def set_priority(self, priority: int) -> JsonObject:
         self._record("set_priority", priority)
@@ -244,10 +238,10 @@ class FakeService:
         self._record("set_fitness", (name, unfit, for_ms))
         return {"version": 1, "eligible": unfit is None, "reloads": self.reloads}
 
-    async def set_maintenance(self, *, on: bool, for_ms: int | None, reason: str) -> JsonObject:
+    def set_maintenance(self, answer: Answer, *, on: bool, for_ms: int | None, reason: str) -> None:
         self._record("set_maintenance", (on, for_ms, reason))
         until = None if for_ms is None else "2026-11-23T12:00:00.000Z"
-        return {"version": 1, "on": on, "until": until, "saved": self.saves}
+        answer({"version": 1, "on": on, "until": until, "saved": self.saves})
 
     def reload(self) -> JsonObject:
         self._record("reload", None)
@@ -256,8 +250,8 @@ class FakeService:
 
     def emit(self, each: JsonObject | None) -> None:
         """To every watcher; None ends their streams. On the server's loop only (`FakeKingd.do`)."""
-        for events in self.watchers:
-            events.put_nowait(each)
+        for tell in list(self.watchers):
+            tell(each)
         self._holders.changed()
 
     def _record(self, name: str, value: object) -> None:
@@ -266,44 +260,58 @@ class FakeService:
             raise self.refusal
 
 
+def _drain(draining: bool) -> JsonObject:
+    return {"version": 1, "draining": draining, "exclusive": False}
+
+
 class FakeKingd:
-    """A running server. `failures`: what reached the loop's exception handler, which in the daemon ends the process."""
+    """A running server. `failures`: what came out of the loop, which in the daemon ends the process."""
 
     def __init__(self, service: FakeService, path: Path, group: str) -> None:
         self.service = service
         self.path = path
-        self.server = ControlServer(service, path=path, group=group)
+        self.server = ControlServer(service, service.loop, path=path, group=group)
         self.failures: list[BaseException] = []
-        self._loop = asyncio.new_event_loop()
-        self._loop.set_exception_handler(self._failed)
-        self._thread = threading.Thread(target=self._loop.run_forever)
+        self._loop = service.loop
+        self._has_ended = False
+        self._thread = threading.Thread(target=self._run)
 
     def do(self, action: Callable[[], object]) -> None:
         """Run it on the server's loop, and wait for that."""
+        done: Future[object] = Future()
 
-        async def run() -> None:
-            action()
+        def run() -> None:
+            try:
+                done.set_result(action())
+            except Exception as error:
+                done.set_exception(error)
 
-        asyncio.run_coroutine_threadsafe(run(), self._loop).result(10)
+        self._loop.call_from_thread(run)
+        done.result(10)
 
     def start(self) -> None:
         self._thread.start()
-        asyncio.run_coroutine_threadsafe(self.server.start(), self._loop).result(10)
+        self.do(self.server.start)
 
     def close(self) -> None:
-        asyncio.run_coroutine_threadsafe(self.server.close(), self._loop).result(10)
+        self.do(self.server.close)
 
     def end(self) -> None:
         self.close()
-        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._loop.call_from_thread(self._end)
         self._thread.join(10)
-        self._loop.run_until_complete(self._loop.shutdown_asyncgens())
-        self._loop.run_until_complete(self._loop.shutdown_default_executor())
         self._loop.close()
 
-    def _failed(self, _loop: asyncio.AbstractEventLoop, context: dict[str, object]) -> None:
-        error = context.get("exception")
-        self.failures.append(error if isinstance(error, BaseException) else AssertionError(str(context)))
+    def _run(self) -> None:
+        while not self._has_ended:
+            try:
+                self._loop.run()
+            except Exception as error:
+                self.failures.append(error)
+
+    def _end(self) -> None:
+        self._has_ended = True
+        self._loop.stop()
 
 
 @contextmanager

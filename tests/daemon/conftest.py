@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from kingd.control.answer import rows
+from tests.cli.raw_client import eventually
 from tests.daemon.running import Daemon, free_port
 
 NUMBERS = itertools.count(1)
@@ -24,10 +26,11 @@ def daemons(tmp_path: Path) -> Iterator[list[Daemon]]:
 
 @pytest.fixture
 def pair(daemons: list[Daemon]) -> Daemon:
-    """A follower, of a leader that has tags."""
+    """A follower, of a leader that has tags and could hand over to it."""
     leader, follower = daemons
     leader.config.write_text('priority = 200\n[tags]\nurl = "http://x"\n')
     leader.start()
     follower.start()
     follower.until_leader("box1")
+    eventually(lambda: [row["leader"] for row in rows(leader.ask("Survey"), "nodes")] == ["box1", "box1"])
     return follower

@@ -13,7 +13,8 @@ from tests.daemon.running import TOP, Daemon, free_port
 # What was there once, with the MiB that it costs: click 1.3, OpenSSL 5, what `inspect` imports 0.7 ...
 NEEDLESS = (
     *("click", "gettext", "uuid", "platform"),
-    *("_ssl", "_hashopenssl"),
+    *("_ssl", "_hashopenssl", "ssl"),
+    *("asyncio", "concurrent", "concurrent.futures", "subprocess"),
     *("ast", "dis", "opcode", "difflib"),
     *("argparse", "shutil", "tempfile", "multiprocessing", "pickle", "daemon", "scapy", "importlib.metadata"),
     *(

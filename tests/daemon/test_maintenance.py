@@ -1,6 +1,5 @@
 """Maintenance is kept in the state folder, and ends when it is to, whatever the calendar does meanwhile."""
 
-import asyncio
 import json
 import time
 from collections.abc import Iterator
@@ -8,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from kingd.control.service import JsonObject
 from kingd.core.effect import Effect
 from kingd.core.timing import NEVER, SECOND
 from kingd.core.wire.message import Ineligible
@@ -15,9 +15,12 @@ from kingd.daemon import maintenance as module
 from kingd.daemon.clock import boot_id, now_us
 from kingd.daemon.maintenance import Maintenance
 from kingd.daemon.store import Store
+from kingd.loop import Loop
+from tests.daemon.loops import answered, until
 from tests.unit.scripted import Bench
 
 OPEN: list[Store] = []
+LOOP = Loop()
 
 
 def reopened(folder: Path) -> Maintenance:
@@ -25,7 +28,7 @@ def reopened(folder: Path) -> Maintenance:
     while OPEN:
         OPEN.pop().close()
     OPEN.append(Store.open(folder))
-    return Maintenance(OPEN[-1])
+    return Maintenance(OPEN[-1], LOOP)
 
 
 @pytest.fixture(autouse=True)
@@ -47,6 +50,10 @@ def begun(maintenance: Maintenance) -> Bench:
     return bench
 
 
+def order(maintenance: Maintenance, *, on: bool, for_s: float | None, reason: str) -> JsonObject:
+    return answered(LOOP, lambda answer: maintenance.order(answer, on=on, for_s=for_s, reason=reason))
+
+
 def left_s(maintenance: Maintenance) -> float:
     until_us = maintenance.at_start()[Ineligible.MAINTENANCE]
     return (until_us - now_us()) / SECOND
@@ -59,20 +66,20 @@ def reason(bench: Bench) -> str | None:
 def test_it_survives_a_restart_with_its_end_and_its_reason(tmp_path: Path) -> None:
     first = reopened(tmp_path)
     bench = begun(first)
-    answer = asyncio.run(first.order(on=True, for_s=3600, reason="new disk"))
+    answer = order(first, on=True, for_s=3600, reason="new disk")
     assert (answer["on"], answer["saved"], str(answer["until"])[-1]) == (True, True, "Z")
     assert reason(bench) == "maintenance"
     second = reopened(tmp_path)
     assert 3500 < left_s(second) <= 3600
     assert (second.detail(), second.problems()) == ("new disk", [])
-    asyncio.run(begin_and_end(second))
+    begin_and_end(second)
     assert reopened(tmp_path).at_start() == {}
     assert not (tmp_path / "maintenance.json").exists()
 
 
-async def begin_and_end(maintenance: Maintenance) -> None:
+def begin_and_end(maintenance: Maintenance) -> None:
     bench = begun(maintenance)
-    assert await maintenance.order(on=False, for_s=None, reason="") == {
+    assert order(maintenance, on=False, for_s=None, reason="") == {
         "version": 1,
         "on": False,
         "until": None,
@@ -84,20 +91,20 @@ async def begin_and_end(maintenance: Maintenance) -> None:
 def test_without_an_end_it_lasts_until_it_is_taken_back(tmp_path: Path) -> None:
     first = reopened(tmp_path)
     begun(first)
-    assert asyncio.run(first.order(on=True, for_s=None, reason=""))["until"] is None
+    assert order(first, on=True, for_s=None, reason="")["until"] is None
     assert reopened(tmp_path).at_start() == {Ineligible.MAINTENANCE: NEVER}
 
 
 def test_it_ends_by_itself_and_its_file_goes(tmp_path: Path) -> None:
     maintenance = reopened(tmp_path)
     bench = begun(maintenance)
-    asyncio.run(maintenance.order(on=True, for_s=0.2, reason=""))
+    order(maintenance, on=True, for_s=0.2, reason="")
     assert not maintenance.look()
     time.sleep(0.25)
     assert maintenance.look()
     assert reason(bench) is None
-    asyncio.run(maintenance.forget())
-    assert not (tmp_path / "maintenance.json").exists()
+    maintenance.forget()
+    until(LOOP, lambda: not (tmp_path / "maintenance.json").exists())
 
 
 @pytest.mark.parametrize(
@@ -124,7 +131,7 @@ def test_calendar_of_the_next_start(
 def ordered(folder: Path, for_s: float) -> None:
     first = reopened(folder)
     begun(first)
-    asyncio.run(first.order(on=True, for_s=for_s, reason=""))
+    order(first, on=True, for_s=for_s, reason="")
 
 
 @pytest.mark.parametrize("set_s", [-7200, 86400], ids=["back", "ahead"])
@@ -190,7 +197,7 @@ def test_record_that_cannot_be_read_keeps_it_on_and_says_so(tmp_path: Path, data
     assert found.at_start() == {Ineligible.MAINTENANCE: NEVER}
     assert "kingctl maintenance off" in found.problems()[0]
     begun(found)
-    asyncio.run(found.order(on=False, for_s=None, reason=""))
+    order(found, on=False, for_s=None, reason="")
     assert (found.problems(), reopened(tmp_path).at_start()) == ([], {})
 
 
@@ -202,6 +209,6 @@ def test_what_cannot_be_kept_is_in_force_and_said(tmp_path: Path, monkeypatch: p
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(Store, "keep", full)
-    assert asyncio.run(maintenance.order(on=True, for_s=None, reason=""))["saved"] is False
+    assert order(maintenance, on=True, for_s=None, reason="")["saved"] is False
     assert reason(bench) == "maintenance"
     assert "not kept over a restart" in maintenance.problems()[0]

@@ -5,7 +5,6 @@ stdin and tells on stdout what it hears, one JSON object a line. The bridge too 
 own interfaces are not touched; nothing of them stays (namespace.py).
 """
 
-import asyncio
 import contextlib
 import itertools
 import json
@@ -20,6 +19,7 @@ from pathlib import Path
 from typing import TextIO, TypedDict
 
 from kingd.core.wire.endpoint import Endpoint
+from kingd.loop import Loop
 from kingd.net.problems import Problem
 from kingd.net.transport import Transport
 from tests.lan.namespace import Namespace
@@ -186,14 +186,23 @@ class Agent:
             on_problem=self._on_problem,
         )
 
-    async def run(self) -> None:
-        loop = asyncio.get_running_loop()
+    def run(self) -> None:
+        loop, commands = Loop(), bytearray()
+
+        def read() -> None:
+            data = os.read(sys.stdin.fileno(), 65536)
+            commands.extend(data)
+            while b"\n" in commands:
+                line, _, rest = commands.partition(b"\n")
+                commands[:] = rest
+                self._do(json.loads(line))
+                self._tell()
+            if not data:
+                loop.stop()
+
         self._transport.start(loop)
-        commands = asyncio.StreamReader()
-        await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(commands), sys.stdin)
-        while line := await commands.readline():
-            self._do(json.loads(line))
-            self._tell()
+        loop.add_reader(sys.stdin.fileno(), read)
+        loop.run()
         self._transport.close()
 
     def _do(self, command: list[object]) -> None:
@@ -230,4 +239,4 @@ class Agent:
 
 
 if __name__ == "__main__":
-    asyncio.run(Agent(sys.argv[1:]).run())
+    Agent(sys.argv[1:]).run()
