@@ -10,7 +10,7 @@ import time
 from dataclasses import dataclass
 
 from kingd.control.answer import flag
-from kingd.control.client import CallFailed, KingdError, stream
+from kingd.control.client import KingdError, stream
 
 _AGAIN_S = 0.2
 
@@ -24,13 +24,11 @@ class Told:
 
 
 class News:
-    def __init__(self, socket: str, name: str, *, refused_again_s: float = _AGAIN_S) -> None:
-        """`name`: who is told to end what he runs; `refused_again_s`: how soon what was refused is asked for again."""
+    def __init__(self, socket: str, name: str) -> None:
+        """`name`: who is told to end what he runs."""
         self._socket = socket
         self._name = name
-        self._refused_again_s = refused_again_s
         self.told: Told | None = None  # None: no hand-over would wait for us now
-        self.why_not: KingdError | None = None  # the last time that we were not told
         self._woken, self.waker = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
 
     def start(self) -> None:
@@ -55,8 +53,8 @@ class News:
                     # that matters, for kingd gives all its clients together a part of its time only.
                     if not str(told.get("event")).startswith("member-"):
                         self._wake()
-            except KingdError as error:
-                self._rest(error)
+            except KingdError:
+                self._rest()
 
     def _drain(self) -> None:
         while True:
@@ -64,13 +62,13 @@ class News:
                 for told in stream(self._socket, "Drain", {"name": self._name}):
                     self.told = Told(draining=flag(told, "draining"), exclusive=flag(told, "exclusive"))
                     self._wake()
-            except KingdError as error:
-                self.told, self.why_not = None, error
-                self._rest(error)
+            except KingdError:
+                self.told = None
+                self._rest()
 
-    def _rest(self, error: KingdError) -> None:
+    def _rest(self) -> None:
         self._wake()
-        time.sleep(self._refused_again_s if isinstance(error, CallFailed) else _AGAIN_S)
+        time.sleep(_AGAIN_S)
 
     def _wake(self) -> None:
         try:

@@ -60,9 +60,9 @@ class Service(Protocol):
         connection has ended: what is returned."""
 
     def hold(self, name: str | None, push: Push) -> Callable[[], None]:
-        """{"version": 1, "leads": bool | null, "term", "node_id", "boottime_us", "valid_us", "draining": bool}, pushed now,
-        whenever it changes, and while this host leads again before a third of valid_us has passed. With a `name` it is
-        waited for as by `drain`. To be called when the connection has ended: what is returned."""
+        """{"version": 1, "leads": bool | null, "term", "node_id", "leader_id", "boottime_us", "valid_us", "draining": bool},
+        pushed now, whenever it changes, and while this host leads again before a third of valid_us has passed. With a
+        `name` it is waited for as by `drain`. To be called when the connection has ended: what is returned."""
 
     def drained(self, name: str) -> JsonObject:
         """{"version": 1}."""

@@ -98,6 +98,7 @@ def held(facts: Status, *, boottime_us: int, draining: bool) -> JsonObject:
         "leads": None if is_unsure else leads,
         "term": facts.term,
         "node_id": node_id(facts.me.node),
+        "leader_id": None if facts.leader is None else node_id(facts.leader.node),
         "boottime_us": boottime_us,
         "valid_us": facts.valid_us if leads else None,
         "draining": draining,

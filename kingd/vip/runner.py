@@ -7,10 +7,10 @@ import os
 import select
 import signal
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from kingd.acting.linux import BootTimer
-from kingd.control.client import CallFailed
 from kingd.daemon import systemd
 from kingd.daemon.clock import now_us
 from kingd.net.links import address_bits
@@ -44,20 +44,20 @@ class Runner:
         self._written_us = 0
         self._problem = ""
         self._timer = BootTimer()
+        self._signals, self._signal = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         self._idle_us = (systemd.watchdog_interval_us() or 2 * NEVER_US) // 2
         self._drained_us = 0  # said last
         self._stopping = False
 
     def run(self) -> None:
         """Until SIGTERM, and until nothing of ours is there."""
-        signal.set_wakeup_fd(self._tenancy.news.waker, warn_on_full_buffer=False)
+        signal.set_wakeup_fd(self._signal, warn_on_full_buffer=False)
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._on_signal)
         strays = self._kernel.sweep(tuple(self._addresses))
         if strays:
             _log.info("removed %d floating addresses that are not in the configuration any more", strays)
         self._wire.follow(self._kernel.links)
-        self._tenancy.news.start()
         systemd.ready("waiting for the first word of kingd")
         while True:
             self._turn()
@@ -65,7 +65,8 @@ class Runner:
             if self._stopping and self._is_clear():
                 break
             self._wait()
-        if self._tenancy.is_draining:
+        is_owed = self._tenancy.is_draining and not self._tenancy.why_alone
+        if is_owed:
             self._tenancy.say_drained()
         self._tenancy.close()
 
@@ -134,6 +135,8 @@ class Runner:
     def _say_drained(self) -> None:
         """Again and again, until the daemon says that it is over."""
         self._drained_us = now_us()
+        if self._tenancy.why_alone:
+            return
         error = self._tenancy.say_drained()
         if error is not None:
             _log.warning("the daemon does not hear that the addresses are gone here: %s", error)
@@ -183,8 +186,7 @@ class Runner:
             _log.warning("%s on %s: %s claims it, too; it is announced again", address, address.interface, mac)
 
     def _tell_if_alone(self) -> None:
-        why_not = self._tenancy.news.why_not
-        problem = str(why_not) if isinstance(why_not, CallFailed) and self._tenancy.news.told is None else ""
+        problem = self._tenancy.why_alone
         if problem and problem != self._problem:
             _log.warning("a hand-over does not wait for us, for kingd does not let us ask for that: %s", problem)
         self._problem = problem
@@ -228,7 +230,9 @@ class Runner:
             next_us = min(next_us, now_us() + _DRAINED_AGAIN_US)
         self._timer.set(min(next_us, now_us() + self._idle_us, NEVER_US))
         poll = select.poll()
-        waited_for = [self._tenancy.fileno(), self._kernel.fileno(), self._timer.fileno()]
+        waited_for = [self._tenancy.fileno(), self._kernel.fileno(), self._timer.fileno(), self._signals]
         for fd in (*waited_for, *(each.fileno() for each in self._wire.sockets)):
             poll.register(fd, select.POLLIN)
         poll.poll()
+        with suppress(BlockingIOError):
+            os.read(self._signals, 64)

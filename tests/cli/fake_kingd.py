@@ -203,13 +203,15 @@ class FakeService:
         assert isinstance(self.status_is, dict)
         node, leader, valid_ms = self.status_is["node"], self.status_is["leader"], self.status_is["valid_ms"]
         assert isinstance(node, dict)
-        leads = isinstance(leader, dict) and node["role"] == "leader" and leader["id"] == node["id"]
+        assert isinstance(leader, dict | None)
+        leads = leader is not None and node["role"] == "leader" and leader["id"] == node["id"]
         assert isinstance(valid_ms, int | None)
         return {
             "version": 1,
             "leads": None if leader is None and self.status_is["reason"] == "stalled" else leads,
             "term": self.status_is["term"],
             "node_id": node["id"],
+            "leader_id": None if leader is None else leader["id"],
             "boottime_us": told_us,
             "valid_us": valid_ms * 1000 if leads and valid_ms is not None else None,
             "draining": self.draining,
