@@ -21,6 +21,9 @@ _DEFENDED_AGAIN_US = 10 * _SECOND  # RFC 5227 2.4 (b)
 _FAILED_AGAIN_US = 1 * _SECOND
 _CONFLICT_AGAIN_US_MAX = 60 * _SECOND
 KNOWN_US = 60 * _SECOND  # whose an address was: longer than any detection and election take
+_ASKS = 3  # beside a leader: does it announce the address?
+_ASKED_AGAIN_US = 3 * _SECOND
+_ANSWER_US = 1 * _SECOND  # after a question: so long a kernel may answer it, whose host has nothing to do with us
 
 
 class State(Enum):
@@ -82,6 +85,9 @@ class Floating:
         self._whose = ""  # it was then
         self._refresh_us = 0
         self._held_us = -KNOWN_US  # the last time
+        self._is_announced = False  # by another host, since anybody has asked whose it is
+        self._question_us = -_ANSWER_US  # the last one
+        self._asks = 0
         self._probe_us = 0  # the last one
         self._probes = 0
         self._began_us = -_BEGIN_AGAIN_US  # announcing
@@ -97,7 +103,7 @@ class Floating:
             self._become(State.IDLE)
             if not self._conflict_us:  # who leads anew has no better right to a stranger's than before
                 self._again_us = 0
-            return [Act.REMOVE] if facts.present is Present.OURS else []
+            return [Act.REMOVE] if facts.present is Present.OURS else self._ask(facts, now_us)
         if facts.present is Present.FOREIGN:
             self._become(State.FOREIGN, "this host has it already, and not from kingd-vip: it is left alone")
             return []
@@ -125,8 +131,22 @@ class Floating:
 
     def _is_known(self, facts: Facts, now_us: int) -> bool:
         """Whose it is. That this host itself led says nothing: it may have been asking."""
-        is_ours = facts.succeeds or now_us < self._held_us + KNOWN_US
+        is_ours = (facts.succeeds and self._is_announced) or now_us < self._held_us + KNOWN_US
         return facts.present is Present.OURS or (is_ours and not self._conflict_us)
+
+    def _ask(self, facts: Facts, now_us: int) -> list[Act]:
+        """Beside a leader, and before it is missed: who holds it announces it then."""
+        link = facts.link
+        if link is None or not (link.mac and link.is_up and link.has_carrier):
+            self._is_announced, self._asks = False, 0  # nothing is heard
+        elif not self._is_announced and self._asks < _ASKS and facts.present is Present.ABSENT:
+            is_due = now_us >= self._question_us + _ASKED_AGAIN_US or not self._asks
+            if is_due:
+                self._asks += 1
+                self._question_us = now_us
+            self.next_us = self._question_us + _ASKED_AGAIN_US
+            return [Act.PROBE] if is_due else []
+        return []
 
     def _is_to_hold(self, facts: Facts, now_us: int) -> bool:
         assert facts.link is not None
@@ -197,6 +217,17 @@ class Floating:
         if over <= 0:
             return self._began_us + ANNOUNCED_US[self._announced]
         return self._began_us + ANNOUNCED_US[-1] + over * _ANNOUNCED_AGAIN_US
+
+    def asked(self, *, now_us: int) -> None:
+        """Another host does not know whose it is, or asks because it knows of nobody."""
+        self._is_announced, self._question_us = False, now_us
+        if self.state is State.HELD:
+            self._announced_as = None
+
+    def announced(self, *, now_us: int) -> None:
+        """By another host. Not an answer: those come at once, and kingd-vip says it again."""
+        if now_us >= self._question_us + _ANSWER_US:
+            self._is_announced = True
 
     def claimed(self, mac: str, *, by_member: bool, now_us: int) -> None:
         """Somebody else spoke as its owner."""

@@ -1,9 +1,10 @@
-"""ARP and ICMPv6 as bytes: how an address is announced and probed for, and who claims one. Pure.
+"""ARP and ICMPv6 as bytes: how an address is announced and probed for, and what is heard of one. Pure.
 
 Addresses are packed (4 or 16 bytes), MACs are 6 bytes, frames begin with the Ethernet header and have no padding. The forms are
 those of RFC 5227 (IPv4) and RFC 4861 7.2 (IPv6), as Linux takes them for gratuitous (net/ipv4/arp.c, arp_is_garp)."""
 
 import struct
+from enum import Enum
 from typing import NamedTuple
 
 ARP, IPV6 = 0x0806, 0x86DD  # EtherTypes
@@ -15,7 +16,7 @@ _REQUEST, _REPLY = 1, 2
 _SOLICITATION, _ADVERTISEMENT = 135, 136
 _ICMPV6, _HOP_LIMIT = 58, 255  # what came through a router has another one, and is ignored
 _TARGET_MAC, _NONCE = 2, 14  # options; RFC 7527
-_ROUTER, _OVERRIDE = 0x80, 0x20
+_ROUTER, _SOLICITED_FLAG, _OVERRIDE = 0x80, 0x40, 0x20
 
 _ETHERNET = struct.Struct("!6s6sH")
 _ARP = struct.Struct("!HHBBH6s4s6s4s")
@@ -23,11 +24,18 @@ _IPV6 = struct.Struct("!IHBB16s16s")
 _NEIGHBOUR = struct.Struct("!BBHB3x16sBB6s")  # type, code, checksum, flags, target, one option of 8 bytes
 
 
-class Claim(NamedTuple):
-    """Somebody speaks as the owner of an address."""
+class Says(Enum):
+    CLAIM = "I have it"
+    ANNOUNCEMENT = "I have it, and nobody asked"
+    QUESTION = "who has it? I might take it"
+
+
+class Heard(NamedTuple):
+    """Of an address, by whom."""
 
     address: bytes
     mac: bytes
+    says: Says
 
 
 def announcements(address: bytes, mac: bytes, *, is_router: bool) -> list[bytes]:
@@ -53,28 +61,40 @@ def probe(address: bytes, mac: bytes, *, nonce: bytes) -> bytes:
     return _arp(_REQUEST, mac, _NOBODY4, _NO_MAC, address)
 
 
-def claim_in(frame: bytes) -> Claim | None:
-    """None: it claims no address, or is not understood."""
+def heard_in(frame: bytes) -> Heard | None:
+    """None: nothing of that kind, or it is not understood."""
     try:
         kind = _ETHERNET.unpack_from(frame)[2]
-        return _arp_claim(frame) if kind == ARP else _neighbour_claim(frame) if kind == IPV6 else None
+        return _arp_in(frame) if kind == ARP else _neighbour_in(frame) if kind == IPV6 else None
     except struct.error:  # cut off
         return None
 
 
-def _arp_claim(frame: bytes) -> Claim | None:
-    hardware, protocol, mac_size, address_size, _, mac, address, _, _ = _ARP.unpack_from(frame, _ETHERNET.size)
-    if (hardware, protocol, mac_size, address_size) != (1, 0x0800, 6, 4) or address == _NOBODY4:
+def _arp_in(frame: bytes) -> Heard | None:
+    *kind, _, mac, sender, _, target = _ARP.unpack_from(frame, _ETHERNET.size)
+    if kind != [1, 0x0800, 6, 4]:
         return None
-    return Claim(address, mac)
+    if sender == _NOBODY4:
+        return Heard(target, mac, Says.QUESTION)
+    return Heard(sender, mac, Says.ANNOUNCEMENT if sender == target else Says.CLAIM)
 
 
-def _neighbour_claim(frame: bytes) -> Claim | None:
-    _, _, following, hop_limit, _, _ = _IPV6.unpack_from(frame, _ETHERNET.size)
-    kind, code, _, _, target, *_ = _NEIGHBOUR.unpack_from(frame + bytes(8), _ETHERNET.size + _IPV6.size)
-    if (following, hop_limit, kind, code) != (_ICMPV6, _HOP_LIMIT, _ADVERTISEMENT, 0):
+def _neighbour_in(frame: bytes) -> Heard | None:
+    _, _, following, hop_limit, source, _ = _IPV6.unpack_from(frame, _ETHERNET.size)
+    kind, code, _, flags, target, *_ = _NEIGHBOUR.unpack_from(frame + bytes(8), _ETHERNET.size + _IPV6.size)
+    if (following, hop_limit, code) != (_ICMPV6, _HOP_LIMIT, 0):
         return None
-    return Claim(target, _option(frame[_ETHERNET.size + _IPV6.size + 24 :], _TARGET_MAC) or frame[6:12])
+    if kind == _SOLICITATION and source == _NOBODY6:
+        return Heard(target, frame[6:12], Says.QUESTION)
+    if kind != _ADVERTISEMENT:
+        return None
+    mac = _option(frame[_ETHERNET.size + _IPV6.size + 24 :], _TARGET_MAC) or frame[6:12]
+    return Heard(target, mac, Says.CLAIM if flags & _SOLICITED_FLAG else Says.ANNOUNCEMENT)
+
+
+def question_mac(address: bytes) -> bytes:
+    """To which a probe for this IPv6 address goes."""
+    return b"\x33\x33\xff" + address[13:]
 
 
 def _option(options: bytes, wanted: int) -> bytes:

@@ -17,7 +17,7 @@ from kingd.net.links import address_bits
 from kingd.vip.carriers import Carriers
 from kingd.vip.config import Address
 from kingd.vip.floating import NEVER_US, Act, Facts, Floating, Present, State
-from kingd.vip.frames import announcements, probe
+from kingd.vip.frames import Heard, Says, announcements, probe
 from kingd.vip.kernel import Kernel, is_router, neighbours
 from kingd.vip.tenancy import Tenancy
 from kingd.vip.wire import Wire
@@ -80,8 +80,11 @@ class Runner:
         self._kernel.look()
         self._tenancy.turn()
         self._hear()
-        for address, floating in self._addresses.items():
-            self._see_to(address, floating)
+        if (
+            self._tenancy.is_known or self._stopping
+        ):  # before that, what a former process has left lives on for a moment
+            for address, floating in self._addresses.items():
+                self._see_to(address, floating)
         if self._tenancy.is_draining and now_us() >= self._drained_us + _DRAINED_AGAIN_US and self._is_clear():
             self._say_drained()
         self._wire.follow(self._kernel.links)
@@ -144,15 +147,22 @@ class Runner:
     # -- other hosts ---------------------------------------------------------------------------------------------------
 
     def _hear(self) -> None:
-        for interface, claim in self._wire.claims():
+        for interface, heard in self._wire.heard():
             link = self._kernel.links.get(interface)
             for address, floating in self._addresses.items():
-                is_it = (address.interface, address.packed) == (interface, claim.address)
-                if is_it and link is not None and claim.mac != link.mac:
-                    is_asked = floating.state is State.PROBING
-                    by_member = is_asked and claim.mac in self._member_macs()
-                    self._tell_of_claim(address, floating, claim.mac.hex(":"))
-                    floating.claimed(claim.mac.hex(":"), by_member=by_member, now_us=now_us())
+                is_it = (address.interface, address.packed) == (interface, heard.address)
+                if is_it and link is not None and heard.mac != link.mac:
+                    self._take_in(address, floating, heard)
+
+    def _take_in(self, address: Address, floating: Floating, heard: Heard) -> None:
+        if heard.says is Says.QUESTION:
+            floating.asked(now_us=now_us())
+            return
+        if heard.says is Says.ANNOUNCEMENT:
+            floating.announced(now_us=now_us())
+        by_member = floating.state is State.PROBING and heard.mac in self._member_macs()
+        self._tell_of_claim(address, floating, heard.mac.hex(":"))
+        floating.claimed(heard.mac.hex(":"), by_member=by_member, now_us=now_us())
 
     def _member_macs(self) -> set[bytes]:
         known = neighbours()

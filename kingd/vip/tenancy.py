@@ -30,6 +30,7 @@ class Tenancy:
         self._hold: Hold | None = None
         self._known_us = -KNOWN_US  # until then another host was known to lead; _NEVER_US: one is
         self.succeeds = self.is_draining = False
+        self.is_known = False  # the daemon has spoken, or there is none
 
     def close(self) -> None:
         """Nothing is heard any more: a hand-over does not wait for us."""
@@ -59,7 +60,7 @@ class Tenancy:
             for said in self._hearing.hear(patience_us=_CONNECT_US):
                 self._note(said)
         except DaemonNotRunning:
-            self._hold, self.is_draining = None, False
+            self._hold, self.is_draining, self.is_known = None, False, True
             self._remember(is_known=False)
             self._hearing.why_alone = ""  # the next daemon may think otherwise
             self._hearing.rest(now_us() + _GONE_AGAIN_US)
@@ -69,7 +70,7 @@ class Tenancy:
             self._hold = None
 
     def _note(self, said: Said) -> None:
-        self.is_draining = said.draining
+        self.is_draining, self.is_known = said.draining, True
         if self._hold is not None:
             self._hold.note(said.found, told_us=said.told_us, valid_us=said.valid_us)
             if self._hold.lost:

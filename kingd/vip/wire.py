@@ -1,7 +1,7 @@
 """Raw frames out and in: one AF_PACKET socket for each interface and protocol of ours.
 
-A filter in the kernel lets only what claims one of our addresses through, so that a busy LAN wakes nobody. What we send
-does not come back."""
+A filter in the kernel lets only what claims or probes for one of our addresses through, so that a busy LAN wakes nobody. What
+we send does not come back."""
 
 import ctypes
 import errno
@@ -12,17 +12,21 @@ from contextlib import suppress
 
 from kingd.vip.config import Address
 from kingd.vip.floating import Link
-from kingd.vip.frames import ARP, IPV6, Claim, claim_in
+from kingd.vip.frames import ARP, IPV6, Heard, heard_in, question_mac
 
 _VANISHED = (errno.ENODEV, errno.ENXIO, errno.ENETDOWN)  # since it was listed; the kernel tells of it
 _SO_ATTACH_FILTER = 26
 _FRAME_SIZE_MAX = 256
-_CLAIMS_MAX = 64  # of one turn: who floods us delays nothing else
+_HEARD_MAX = 64  # of one turn: who floods us delays nothing else
 # Classic BPF, linux/filter.h: code, jump if true, jump if false, operand.
 _BPF = struct.Struct("=HBBI")
 _LOAD_WORD, _LOAD_BYTE, _IF_EQUAL, _RETURN = 0x20, 0x30, 0x15, 0x06
 # Where it is in a frame that begins with the Ethernet header.
-_ARP_SENDER, _NEXT_HEADER, _ICMP_TYPE, _TARGET_END = 28, 20, 54, 74
+_ARP_SENDER, _ARP_TARGET, _NEXT_HEADER, _SOURCE_END, _ICMP_TYPE, _TARGET_END = 28, 38, 20, 34, 54, 74
+_ICMPV6, _SOLICITATION, _ADVERTISEMENT = 58, 135, 136
+_PASS, _DROP = -1, -2  # where a jump goes, beside so many instructions ahead
+_Step = tuple[int, int, int, int]
+_SOL_PACKET, _ADD_MEMBERSHIP, _MULTICAST = 263, 1, 0  # linux/if_packet.h
 
 
 class Wire:
@@ -58,13 +62,13 @@ class Wire:
                 for frame in frames:
                     found[1].send(frame)
 
-    def claims(self) -> Iterator[tuple[str, Claim]]:
+    def heard(self) -> Iterator[tuple[str, Heard]]:
         for (interface, _), (_, sock) in self._sockets.items():
             with suppress(OSError):  # there is no more
-                for _ in range(_CLAIMS_MAX):
-                    claim = claim_in(sock.recv(_FRAME_SIZE_MAX))
-                    if claim is not None:
-                        yield interface, claim
+                for _ in range(_HEARD_MAX):
+                    heard = heard_in(sock.recv(_FRAME_SIZE_MAX))
+                    if heard is not None:
+                        yield interface, heard
 
 
 def protocol_of(address: Address) -> int:
@@ -78,6 +82,11 @@ def _open(interface: str, protocol: int, packed: Sequence[bytes]) -> socket.sock
         count = len(program) // _BPF.size
         sock.setsockopt(socket.SOL_SOCKET, _SO_ATTACH_FILTER, struct.pack("@HP", count, ctypes.addressof(program)))
         sock.bind((interface, protocol))
+        if protocol == IPV6:  # who has the address is in the group to which a probe for it goes; we may be not
+            index = socket.if_nametoindex(interface)
+            for mac in {question_mac(each) for each in packed}:
+                request = struct.pack("@iHH8s", index, _MULTICAST, len(mac), mac)
+                sock.setsockopt(_SOL_PACKET, _ADD_MEMBERSHIP, request)
     except OSError:
         sock.close()
         raise
@@ -85,15 +94,33 @@ def _open(interface: str, protocol: int, packed: Sequence[bytes]) -> socket.sock
 
 
 def _filter(protocol: int, packed: Sequence[bytes]) -> bytes:
-    """Passes ARP whose sender has, and neighbour advertisements whose target ends as, one of these."""
-    words = sorted({struct.unpack("!I", each[-4:])[0] for each in packed})
-    steps = [(_LOAD_BYTE, _NEXT_HEADER, 58), (_LOAD_BYTE, _ICMP_TYPE, 136)] if protocol == IPV6 else []
-    program = []
-    left = 2 * len(steps) + 1 + len(words)  # instructions before the first of the two ends
-    for load, where, wanted in steps:
-        left -= 2
-        program += [_BPF.pack(load, 0, 0, where), _BPF.pack(_IF_EQUAL, 0, left, wanted)]
-    program.append(_BPF.pack(_LOAD_WORD, 0, 0, _TARGET_END if protocol == IPV6 else _ARP_SENDER))
-    for number, word in enumerate(words):
-        program.append(_BPF.pack(_IF_EQUAL, len(words) - number, 0, word))
-    return b"".join([*program, _BPF.pack(_RETURN, 0, 0, 0), _BPF.pack(_RETURN, 0, 0, _FRAME_SIZE_MAX)])
+    """Passes ARP whose sender has, or whose sender is nobody and asks for, and neighbour advertisements, and solicitations of
+    nobody, whose target ends as, one of these."""
+    wanted = sorted({struct.unpack("!I", each[-4:])[0] for each in packed})
+    is_wanted = [(_IF_EQUAL, _PASS, 0, word) for word in wanted]
+    program: list[_Step]
+    if protocol == IPV6:
+        program = [
+            (_LOAD_BYTE, 0, 0, _NEXT_HEADER),
+            (_IF_EQUAL, 0, _DROP, _ICMPV6),
+            (_LOAD_BYTE, 0, 0, _ICMP_TYPE),
+            (_IF_EQUAL, 3, 0, _ADVERTISEMENT),
+            (_IF_EQUAL, 0, _DROP, _SOLICITATION),
+            (_LOAD_WORD, 0, 0, _SOURCE_END),
+            (_IF_EQUAL, 0, _DROP, 0),
+            (_LOAD_WORD, 0, 0, _TARGET_END),
+            *is_wanted,
+        ]
+    else:
+        is_question = [(_IF_EQUAL, 0, _DROP, 0), (_LOAD_WORD, 0, 0, _ARP_TARGET)]
+        program = [(_LOAD_WORD, 0, 0, _ARP_SENDER), *is_wanted, *is_question, *is_wanted]
+    ends = {_DROP: len(program), _PASS: len(program) + 1}
+    program += [(_RETURN, 0, 0, 0), (_RETURN, 0, 0, _FRAME_SIZE_MAX)]
+
+    def ahead(jump: int, number: int) -> int:
+        return ends[jump] - number - 1 if jump in ends else jump
+
+    return b"".join(
+        _BPF.pack(code, ahead(if_so, number), ahead(if_not, number), value)
+        for number, (code, if_so, if_not, value) in enumerate(program)
+    )

@@ -10,7 +10,7 @@ from kingd.vip.config import Address
 from kingd.vip.floating import Present
 from tests.lan.host import Host
 from tests.lan.network import Lan
-from tests.lan.vip import PACKED4, PACKED6, V4, V6, addresses, has, mac, until_held, vips_on
+from tests.lan.vip import PACKED4, PACKED6, V4, V6, Monitor, addresses, has, mac, until_held, vips_on
 
 pytestmark = [pytest.mark.lan, pytest.mark.timeout(300)]
 
@@ -47,8 +47,13 @@ def test_v02_stranger_that_answers_keeps_it(lan: Lan) -> None:
         assert mac(stranger) in vips[0].rows()[V6]["why"]
         assert not has(hosts[0], V4)
         assert not has(hosts[0], V6)
+        with closing(Monitor(hosts)) as monitor:  # nor does a successor, which has not asked yet
+            hosts[0].kill()
+            lan.until_led_by("b")
+            vips[1].until_states("conflict", "conflict")
+            assert monitor.rows("added") == []
         stranger.namespace.ip(f"address del {V4}/32 dev eth0", f"address del {V6}/128 dev eth0")
-        until_held(vips[0])
+        until_held(vips[1])
 
 
 def test_v03_member_that_answers_has_not_let_go_yet(trio: Trio) -> None:
@@ -125,6 +130,7 @@ def test_v16_bridge_whose_ports_come_with_leadership(lan: Lan) -> None:
         assert V4 in addresses(hosts[0], "br7")
         hosts[0].kill()
         lan.until_led_by("b")
+        hosts[1].namespace.ip("link set guest7 up")
         vips[1].until_states("held")
 
 

@@ -19,6 +19,8 @@ class World:
         self.now_us = 0
         self.leadership: object = 1
         self.succeeds, self.link, self.present = succeeds, link, present
+        if succeeds:
+            self.address.announced(now_us=self.now_us)
         self.acts: list[tuple[float, Act]] = []
 
     def turn(self) -> list[Act]:
@@ -104,7 +106,7 @@ def test_v02_stranger_keeps_it_when_leadership_was_not_sure_for_a_moment() -> No
     states = []
     for leadership, succeeds in ((None, False), (1, False), (None, False), (3, True)):
         world.leadership, world.succeeds = leadership, succeeds
-        assert world.turn() == []
+        assert Act.ADD not in world.turn()
         states.append(world.address.state)
     assert states == [State.IDLE, State.CONFLICT, State.IDLE, State.CONFLICT]
     assert "02:00:00:00:00:99" in world.address.why
@@ -115,7 +117,7 @@ def test_v02_stranger_keeps_it_when_leadership_was_not_sure_for_a_moment() -> No
     assert world.turn() == []
     world.link = UP
     assert world.turn() == [Act.PROBE]
-    world.run(0.3)
+    world.run(2)
     assert len(world.at(Act.ADD)) == 1  # it has gone
     world.leadership = None
     world.turn()
@@ -140,11 +142,42 @@ def test_v02_who_did_not_end_to_ask_asks_anew_and_who_held_it_does_not() -> None
         world.run(1)
         world.leadership = 1
         world.run(1)
-    assert world.at(Act.PROBE) == pytest.approx([0, 0.1, 1.15, 1.25, 1.35])
+    assert world.at(Act.PROBE) == pytest.approx([0, 0.1, 0.15, 1.15, 1.25, 1.35])  # one beside the leader
     assert world.at(Act.ADD) == pytest.approx([1.45, 3.15])
     world.leadership = None
     world.run(61)  # it may be somebody else's by now
     world.leadership = 1
+    assert world.turn() == [Act.PROBE]
+
+
+@pytest.mark.parametrize("is_held", [False, True])
+def test_v02_successor_knows_whether_the_leader_before_held_it(is_held: bool) -> None:
+    """It has asked, and whoever holds it by kingd-vip says so again; a kernel that answers at once may be anybody's."""
+    world = World()
+    world.leadership = None
+    world.link = UNPLUGGED
+    world.turn()  # what was announced until then may not be so any more
+    world.link = UP
+    assert world.turn() == [Act.PROBE]
+    world.address.announced(now_us=world.now_us)
+    world.run(1.2)
+    if is_held:
+        world.address.announced(now_us=world.now_us)
+    world.run(30)
+    assert world.at(Act.PROBE) == ([0] if is_held else [0, 3, 6])
+    world.leadership = 2
+    assert world.turn() == ([Act.ADD, Act.ANNOUNCE] if is_held else [Act.PROBE])
+
+
+def test_v02_question_of_another_host_is_answered_by_who_holds_it_and_leaves_the_others_unsure() -> None:
+    """Also a leader asks, whom a stranger keeps from holding it."""
+    world = World()
+    world.run(100)
+    world.address.asked(now_us=world.now_us)
+    world.run(10)
+    assert [at for at in world.at(Act.ANNOUNCE) if at >= 100] == pytest.approx([100, 100.05, 100.25, 101.2, 102.4, 105])
+    world = World()
+    world.address.asked(now_us=world.now_us)
     assert world.turn() == [Act.PROBE]
 
 

@@ -6,7 +6,7 @@ import pytest
 from scapy.layers.inet6 import ICMPv6ND_NA, ICMPv6ND_NS, ICMPv6NDOptDstLLAddr, IPv6, in6_chksum
 from scapy.layers.l2 import ARP, Ether
 
-from kingd.vip.frames import Claim, announcements, claim_in, probe
+from kingd.vip.frames import Heard, Says, announcements, heard_in, probe
 
 MAC = bytes.fromhex("020000000001")
 V4 = socket.inet_aton("192.0.2.9")
@@ -64,8 +64,10 @@ def test_v02_probe_claims_nothing() -> None:
     assert read[ICMPv6ND_NS].tgt == "2001:db8::12:3456"
     assert bytes(read)[-8:] == b"\x0e\x01" + NONCE
     assert is_sealed(read)
-    assert claim_in(probe(V4, MAC, nonce=NONCE)) is None
-    assert claim_in(probe(V6, MAC, nonce=NONCE)) is None
+    for address in (V4, V6):
+        assert heard_in(probe(address, MAC, nonce=NONCE)) == Heard(address, MAC, Says.QUESTION)
+        for frame in announcements(address, MAC, is_router=False):
+            assert heard_in(frame) == Heard(address, MAC, Says.ANNOUNCEMENT)
 
 
 @pytest.mark.parametrize("operation", [1, 2])
@@ -73,26 +75,28 @@ def test_claim_by_arp(operation: int) -> None:
     frame = Ether(src=mac(MAC), dst="ff:ff:ff:ff:ff:ff") / ARP(
         op=operation, hwsrc=mac(MAC), psrc="192.0.2.9", pdst="192.0.2.1"
     )
-    assert claim_in(bytes(frame)) == Claim(V4, MAC)
+    assert heard_in(bytes(frame)) == Heard(V4, MAC, Says.CLAIM)
 
 
+@pytest.mark.parametrize("is_answer", [False, True])
 @pytest.mark.parametrize("has_option", [False, True])
-def test_claim_by_advertisement(has_option: bool) -> None:
+def test_claim_by_advertisement(has_option: bool, is_answer: bool) -> None:
     frame = (
         Ether(src="02:00:00:00:00:02")
         / IPv6(src="fe80::1", dst="ff02::1", hlim=255)
-        / ICMPv6ND_NA(tgt="2001:db8::12:3456")
+        / ICMPv6ND_NA(tgt="2001:db8::12:3456", S=int(is_answer))
     )
     if has_option:
         frame /= ICMPv6NDOptDstLLAddr(lladdr=mac(MAC))
-    assert claim_in(bytes(frame)) == Claim(V6, MAC if has_option else bytes.fromhex("020000000002"))
+    sender = MAC if has_option else bytes.fromhex("020000000002")
+    assert heard_in(bytes(frame)) == Heard(V6, sender, Says.CLAIM if is_answer else Says.ANNOUNCEMENT)
 
 
 def test_what_came_through_a_router_or_is_cut_off_claims_nothing() -> None:
     routed = Ether() / IPv6(src="fe80::1", dst="ff02::1", hlim=254) / ICMPv6ND_NA(tgt="2001:db8::12:3456")
-    assert claim_in(bytes(routed)) is None
+    assert heard_in(bytes(routed)) is None
     whole = [*announcements(V4, MAC, is_router=False), *announcements(V6, MAC, is_router=False)]
     for frame in whole:
-        assert claim_in(frame) is not None
+        assert heard_in(frame) is not None
         for size in range(0, 62 if len(frame) == 86 else 42):
-            assert claim_in(frame[:size]) is None
+            assert heard_in(frame[:size]) is None
