@@ -17,6 +17,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from tests.cli.runs import LIMIT_S, Run, Witness, lives, until
+from tests.lan.contained import contained
 from tests.lan.control import ask
 from tests.lan.host import Host
 from tests.lan.network import Lan
@@ -214,20 +215,27 @@ def main() -> int:
     parser.add_argument("--count", type=int, default=1000)
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args()
+    kept = Path("run-faults").absolute()
+    return contained(lambda: strike_all(options.count, options.seed, kept))
+
+
+def strike_all(count: int, seed: int, kept: Path) -> int:
+    """`kept`: a folder for what there was, if it was wrong."""
     done: Counter[str] = Counter()
-    with Lan() as lan, scene(lan, seed=options.seed) as found:
-        for number in range(options.count):
+    with Lan() as lan, scene(lan, seed=seed) as found:
+        for number in range(count):
             kind = found.rng.choice(list(found.faults))
             found.strike(kind)
             done[kind] += 1
-            if (wrong := judge(found)) or number % 50 == 49 or number + 1 == options.count:
+            if (wrong := judge(found)) or number % 50 == 49 or number + 1 == count:
                 runs = sum(bool(each.notes) for service in found.services for each in service.witnesses)
                 sys.stdout.write(f"{number + 1} faults, {runs} commands ran, two at one instant: {wrong or 'never'}\n")
                 sys.stdout.flush()
             if wrong:
-                shutil.copytree(lan.folder, "run-faults", dirs_exist_ok=True)
+                shutil.copytree(lan.folder, kept, dirs_exist_ok=True)
                 return 3
-    sys.stdout.write("".join(f"{count:5} {kind}\n" for kind, count in sorted(done.items())))
+    sys.stdout.write("".join(f"{number:5} {kind}\n" for kind, number in sorted(done.items())))
+    sys.stdout.flush()
     return 0
 
 

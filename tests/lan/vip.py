@@ -1,6 +1,7 @@
 """kingd-vip beside a host's daemon: a process of its own in the host's namespace, and what the kernel says of its addresses."""
 
 import json
+import os
 import signal
 import socket
 import subprocess
@@ -59,9 +60,13 @@ class Vip:
     def is_running(self) -> bool:
         return self._process is not None
 
-    def signal(self, number: signal.Signals) -> None:
+    @property
+    def pid(self) -> int:
         assert self._process is not None
-        self._process.send_signal(number)
+        return self._process.pid
+
+    def signal(self, number: signal.Signals) -> None:
+        os.kill(self.pid, number)
 
     def stop(self) -> int:
         self.signal(signal.SIGTERM)
