@@ -19,7 +19,6 @@ from kingd.core.rules import (
     following,
     leading,
     pre_voting,
-    quorum,
     survey,
     timers,
     voters,
@@ -303,7 +302,7 @@ class Core:
         node.now_us = now_us
         if late_us > node.timing.heartbeat_us // 2:
             self._on_late(late_us)
-        if node.role is Role.LEADER and not quorum.has_lease(node, now_us):
+        if node.role is Role.LEADER and now_us >= node.lease_end_us:
             leading.on_lease_over(node)  # before anything that enters now
             self._publisher.publish(node)
 
@@ -320,7 +319,7 @@ class Core:
         if asked is not None and asked.request is not None:
             asked.request.excuse(late_us)
         leads = isinstance(node.state, Leader) and node.now_us > node.state.stalls_at_us(node.timing)
-        if leads and not node.in_quorum_mode:
+        if leads and not node.is_exclusive:
             leading.on_stall(node)
             self._publisher.publish(self.node)  # at once: what enters now may bring the next leader
 

@@ -20,10 +20,10 @@ from kingd.core.problems import (
     SharedName,
     Unanswering,
 )
-from kingd.core.rules import quorum, silence, voters
+from kingd.core.rules import mode, quorum, silence, voters
 from kingd.core.rules.eligibility import ineligible, is_eligible
+from kingd.core.rules.majority import majority
 from kingd.core.rules.publishing import me, peer, rivals
-from kingd.core.rules.voters import majority
 from kingd.core.state.members import Member, State
 from kingd.core.state.node import Node
 from kingd.core.state.roles import Leader
@@ -65,7 +65,7 @@ def status(node: Node, now_us: int) -> Status:
     entry = node.members.get(ballot.node)
     states = [m.state_at(now_us) for m in node.members.everybody()]
     missing = quorum.missing(node, now_us)
-    reachable = len(node.voters.names) - len(missing) if node.in_quorum_mode else quorum.reachable(node, now_us)
+    reachable = len(node.voters.names) - len(missing) if node.in_quorum_mode else len(node.members.alive()) + 1
     return Status(
         me=me(node),
         role=role,
@@ -137,10 +137,9 @@ def _may_elect(node: Node, reachable: int, reason: Reason) -> bool:
 
 def _believed(node: Node, now_us: int) -> tuple[Role, Ballot, int, Reason]:
     if isinstance(node.state, Leader):
-        if not quorum.has_lease(node, now_us):
-            return Role.SEEKING, NO_BALLOT, 0, Reason.QUORUM_LOST
-        if not node.in_quorum_mode and now_us > node.state.stalls_at_us(node.timing):
-            return Role.SEEKING, NO_BALLOT, 0, Reason.STALLED
+        judge = mode.of(node)
+        if now_us >= judge.leads_until_us(node):
+            return Role.SEEKING, NO_BALLOT, 0, judge.lost
         return Role.LEADER, node.ballot, 0, node.news.why
     if node.role is Role.FOLLOWER:
         age_us = now_us - node.detector.evidence_us
@@ -154,7 +153,7 @@ def _valid_until_us(node: Node) -> int:
     """When this node, without a further word from anybody, says "not known"."""
     if not isinstance(node.state, Leader):
         return node.detector.evidence_us + node.detector.limit_us
-    return node.lease_end_us if node.in_quorum_mode else node.state.stalls_at_us(node.timing)
+    return mode.of(node).leads_until_us(node)
 
 
 def _problems(node: Node, now_us: int) -> list[Problem]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from kingd.core.rules.voters import majority
+from kingd.core.rules.majority import majority
 from kingd.core.settings import Voters
 from kingd.sim.host import Host
 

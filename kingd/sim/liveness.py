@@ -9,7 +9,7 @@ from collections.abc import Callable
 from kingd.core.effect import Event, EventKind
 from kingd.core.rules import timers
 from kingd.core.rules.eligibility import ineligible
-from kingd.core.rules.voters import majority
+from kingd.core.rules.majority import majority
 from kingd.core.state.node import Node
 from kingd.core.timing import MS, SECOND, promise_us
 from kingd.core.wire.message import Ballot, Ineligible, Reason, Role

@@ -18,9 +18,10 @@ from kingd.core.rules import (
     saying,
     timers,
     transfer,
-    voters,
     voting,
 )
+from kingd.core.rules.majority import majority
+from kingd.core.rules.quorum import QuorumMode
 from kingd.core.state.members import Member
 from kingd.core.state.node import Node
 from kingd.core.state.pending import Campaign, Yielded
@@ -119,12 +120,12 @@ def promise_is_shorter_than_the_lease() -> AbstractContextManager[object]:
 
 def lease_counts_from_the_answer() -> AbstractContextManager[object]:
     """Not from when the question was sent."""
-    note_vote = quorum.note_vote
+    note_vote = QuorumMode.note_vote
 
-    def late(node: Node, voter: Member, *, sent_us: int, lease_us: int) -> None:
-        note_vote(node, voter, sent_us=node.now_us, lease_us=lease_us)
+    def late(mode: QuorumMode, node: Node, voter: Member, *, sent_us: int, lease_us: int) -> None:
+        note_vote(mode, node, voter, sent_us=node.now_us, lease_us=lease_us)
 
-    return patch.object(quorum, "note_vote", late)
+    return patch.object(QuorumMode, "note_vote", late)
 
 
 def voter_starts_without_a_hold() -> AbstractContextManager[object]:
@@ -154,12 +155,16 @@ def everybody_votes() -> AbstractContextManager[object]:
     """Votes are counted, whoever casts them."""
 
     def is_majority(node: Node, members: Iterable[NodeId]) -> bool:
-        return len(set(members)) + 1 >= voters.majority(len(node.voters.names))
+        return len(set(members)) + 1 >= majority(len(node.voters.names))
 
-    def untils(node: Node, votes: Votes) -> Iterable[int]:
-        return [*votes.until_us.values(), node.now_us + node.timing.lease_us]
+    def extend_lease(mode: QuorumMode, node: Node) -> None:
+        if node.votes is not None:
+            untils = sorted([0, *node.votes.until_us.values(), node.now_us + node.timing.lease_us], reverse=True)
+            node.votes.extend(untils[min(majority(len(node.voters.names)), len(untils)) - 1])
 
-    return _all(patch.object(quorum, "is_majority", is_majority), patch.object(quorum, "_untils", untils))
+    return _all(
+        patch.object(quorum, "_is_majority", is_majority), patch.object(QuorumMode, "extend_lease", extend_lease)
+    )
 
 
 def voter_waits_for_its_own_promise_only() -> AbstractContextManager[object]:

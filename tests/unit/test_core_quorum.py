@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from kingd.core.effect import EventKind, Persist
-from kingd.core.rules.voters import majority
+from kingd.core.rules.majority import majority
 from kingd.core.settings import Voters
 from kingd.core.timing import MS, Timing, promise_us
 from kingd.core.wire.endpoint import Endpoint

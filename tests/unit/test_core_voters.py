@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from kingd.core.effect import Persist
-from kingd.core.rules.voters import majority
+from kingd.core.rules.majority import majority
 from kingd.core.settings import Voters, digest_of
 from kingd.core.wire.message import Ack, Pong, Role, VoterList
 from kingd.daemon import sentences

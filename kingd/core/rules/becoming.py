@@ -1,10 +1,9 @@
 """From one role to the next: what each begins with. docs/protocol.md 4. `Node.become` is the exchange itself."""
 
-from kingd.core.rules import contact, line, saying
-from kingd.core.state.members import Member
+from kingd.core.rules import contact, line, mode, saying
 from kingd.core.state.node import Node
 from kingd.core.state.roles import Candidate, Joining, Leader, Seeking
-from kingd.core.timing import MS, NEVER, SECOND, promise_us
+from kingd.core.timing import MS, NEVER, SECOND
 from kingd.core.wire.message import NOBODY, Ballot, Heartbeat, Reason
 
 
@@ -45,15 +44,6 @@ def back_off(node: Node) -> None:
     seek(node, None, delay_us=wait_us + line.chance_us(node, crowd))
 
 
-def promise_until_us(node: Node, leader: Member) -> int:
-    """How long a promise to a leader lasts that has just been heard. A voter's never gets shorter."""
-    if not node.in_quorum_mode:
-        return node.now_us + node.detector.limit_us
-    lease_us = leader.lease_ms * MS or node.timing.lease_us
-    held_us = node.promise.until_us if node.promise.is_held_by(leader.session) else 0
-    return max(held_us, node.now_us + promise_us(lease_us))
-
-
 def lead(node: Node, ballot: Ballot, reason: Reason, *, contact_us: int = -1) -> None:
     """The claim was won (or raised), and somebody heard what was sent at `contact_us` (-1: nobody did). The first heartbeat
     goes out with it."""
@@ -79,15 +69,14 @@ def lead(node: Node, ballot: Ballot, reason: Reason, *, contact_us: int = -1) ->
 def beat(node: Node, leader: Leader) -> None:
     """The leader's heartbeat, and when the next one is due."""
     alive = len(node.members.alive()) + 1
-    # A lease hangs on each of them, so in quorum mode none is left out.
-    every_us = node.timing.heartbeat_us if node.in_quorum_mode else node.scale.beat_us(alive)
+    every_us = mode.of(node).beat_us(node, alive)
     body = Heartbeat(interval_ms=every_us // MS, lonely=is_lonely(node), alive=alive, lease_ms=node.lease_ms)
     leader.note_beat(saying.multicast(node, body), every_us=every_us, now_us=node.now_us)
 
 
 def is_lonely(node: Node) -> bool:
-    """Leader without a fresh proof that anybody hears it. (In quorum mode it would have lost its lease.)"""
-    if node.in_quorum_mode or not isinstance(node.state, Leader):
+    """Leader without a fresh proof that anybody hears it. (Where there is a lease it would have lost that.)"""
+    if node.is_exclusive or not isinstance(node.state, Leader):
         return False
     proven_us = node.state.proven_us
     return proven_us < 0 or node.now_us - proven_us > node.timing.contact_us

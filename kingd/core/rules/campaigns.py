@@ -1,7 +1,7 @@
 """What a claim, a raise and a pre-vote have in common: whom they ask, and what is missing of the answers.
 docs/protocol.md 4.4. What comes of them is in claiming.py and pre_voting.py."""
 
-from kingd.core.rules import quorum, saying
+from kingd.core.rules import saying
 from kingd.core.scale import claim_us
 from kingd.core.state.members import Member, State
 from kingd.core.state.node import Node
@@ -74,18 +74,3 @@ def is_over_without(campaign: Campaign, member: Member) -> bool:
     campaign.required.discard(member.node)
     campaign.refused.discard(member.node)
     return campaign.request is not None and campaign.required <= campaign.answered
-
-
-def is_answered(node: Node, campaign: Campaign) -> bool:
-    """Nothing more to wait for."""
-    return is_carried(node, campaign) if node.in_quorum_mode else campaign.required <= campaign.answered
-
-
-def is_carried(node: Node, campaign: Campaign) -> bool:
-    """Quorum: a majority has answered well. It need not wait for others, and no refusal changes it."""
-    if not node.in_quorum_mode:
-        return False
-    quorum.extend_lease(node)
-    if campaign.claim.pre_vote:
-        return quorum.is_majority(node, campaign.answered)
-    return quorum.is_majority(node, campaign.granted) and quorum.has_lease(node, node.now_us)

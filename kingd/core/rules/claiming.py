@@ -1,13 +1,12 @@
 """A candidate's side: claim, count the answers, lead or withdraw; and a leader's, that asks for a higher term.
 docs/protocol.md 4.4.
 
-Availability mode: to lead is to hold the grant of every member that answers; one refusal stops it. Quorum mode: to hold
-those of a majority of the voters; a refusal is a missing vote. A claim that fails is resigned in one step: later
-grants for it count for nothing."""
+What makes it a leader is the mode's to say (mode.py). A claim that fails is resigned in one step: later grants for it count
+for nothing."""
 
 from dataclasses import replace
 
-from kingd.core.rules import becoming, campaigns, line, quorum, saying, voters
+from kingd.core.rules import becoming, campaigns, line, mode, saying, voters
 from kingd.core.state.members import Member
 from kingd.core.state.node import Node
 from kingd.core.state.pending import Campaign
@@ -43,7 +42,7 @@ def keep_ceiling_ahead(node: Node) -> None:
     )
     if wish is not None:
         no_claim_waits = wish.ceiling <= node.durable.ceiling
-        spread_us = SPREAD_US if node.is_large and not node.in_quorum_mode and no_claim_waits else 0
+        spread_us = SPREAD_US if node.is_large and not node.is_exclusive and no_claim_waits else 0
         node.out.append(replace(wish, spread_us=spread_us))
 
 
@@ -69,7 +68,7 @@ def _send_claim(node: Node, campaign: Campaign) -> None:
 
 
 def _look(node: Node, campaign: Campaign) -> None:
-    if campaigns.is_answered(node, campaign):
+    if mode.of(node).is_decided(node, campaign):
         _decide(node, campaign)
 
 
@@ -103,7 +102,8 @@ def on_grant(node: Node, member: Member, grant: Grant) -> None:
     campaign.refused.discard(member.node)
     campaign.answered.add(member.node)
     assert campaign.request is not None
-    quorum.note_vote(node, member, sent_us=campaign.request.sent_us, lease_us=campaign.claim.lease_ms * MS)
+    lease_us = campaign.claim.lease_ms * MS
+    mode.of(node).note_vote(node, member, sent_us=campaign.request.sent_us, lease_us=lease_us)
     _look(node, campaign)
 
 
@@ -116,32 +116,29 @@ def on_refuse(node: Node, member: Member, refuse: Refuse) -> None:
         return  # it was said before, and comes late
     if isinstance(node.state, Leader):
         _on_raise_refused(node, member, refuse, campaign)
-    elif node.in_quorum_mode and refuse.led and refuse.holder.term < campaign.claim.term:
-        _on_vote_missing(node, member, refuse, campaign)
-    elif member.node not in campaign.refused and _is_free(node, refuse, campaign):
+    elif refuse.holder.term >= campaign.claim.term:
+        withdraw(node, refuse)
+    elif member.node not in campaign.refused and _is_free(node, refuse):
         campaign.refused.add(member.node)
         ticket = node.ticket(refuse.holder, refuse.holder_session)
         saying.send(node, replace(campaign.claim, ticket=ticket), member)
-    elif refuse.holder.term >= campaign.claim.term or refuse.led or _outranks_me(node, refuse):
+    elif not refuse.led and _outranks_me(node, refuse):
         withdraw(node, refuse)
-    else:
+    elif not refuse.led or not _ends_soon(node, refuse):
         campaign.refused.add(member.node)
+        if refuse.led and mode.of(node).is_lost(node, campaign):
+            withdraw(node, refuse)  # that leader lives
 
 
-def _on_vote_missing(node: Node, member: Member, refuse: Refuse, campaign: Campaign) -> None:
-    """Its promise to a leader still runs. One that ends soon is asked again; too many that do not: that leader lives."""
-    if refuse.remaining_ms * MS < node.timing.claim_timeout_us:
-        return
-    campaign.refused.add(member.node)
-    if not quorum.is_possible(node, without=campaign.refused):
-        withdraw(node, refuse)
+def _ends_soon(node: Node, refuse: Refuse) -> bool:
+    """What was promised to that leader: it can be asked for again, where it ends by itself."""
+    return node.is_exclusive and refuse.remaining_ms * MS < node.timing.claim_timeout_us
 
 
-def _is_free(node: Node, refuse: Refuse, campaign: Campaign) -> bool:
+def _is_free(node: Node, refuse: Refuse) -> bool:
     """That promise is to one whose obituary has come here, and not there."""
     holder = node.members.find(refuse.holder.node, refuse.holder_session)
-    died = holder is not None and holder.obituary_us >= 0
-    return died and refuse.holder.term < campaign.claim.term and not node.in_quorum_mode
+    return holder is not None and holder.obituary_us >= 0 and not node.is_exclusive
 
 
 def _outranks_me(node: Node, refuse: Refuse) -> bool:
@@ -197,23 +194,15 @@ def resign_claim(node: Node) -> None:
 
 def _decide(node: Node, campaign: Campaign) -> None:
     """Everybody answered, or the time is up."""
-    if campaigns.is_carried(node, campaign):
+    if mode.of(node).is_won(node, campaign):
         _win(node, campaign)
-    elif campaign.refused and not node.in_quorum_mode:
+    elif campaign.refused and not node.is_exclusive:
         withdraw(node, None)  # a fellow candidate's promise that did not end in time
-    elif not node.in_quorum_mode and _is_won(node, campaign):
-        _win(node, campaign)
     elif node.role is Role.LEADER:
         start(node, campaign.claim.reason)  # a raise that too few have granted: again, as long as the lease lasts
     else:
         resign_claim(node)
         becoming.back_off(node)
-
-
-def _is_won(node: Node, campaign: Campaign) -> bool:
-    """Availability: no refusal came, for that ends a campaign at once. Without one grant this node may lead alone, but not
-    beside a leader that it hears (a deaf leader believes that it has nobody: contact is what counts)."""
-    return bool(campaign.granted) or node.role is Role.LEADER or not node.hears_foreign_leader()
 
 
 def _win(node: Node, campaign: Campaign) -> None:

@@ -208,9 +208,9 @@ def hears_nobody(node: Node) -> bool:
 
 
 def hear_foreign_leader(node: Node, session: SessionId, *, lonely: bool, proven: bool) -> None:
-    """`proven`: by a round trip of late. What is not may have been recorded long ago, and in quorum mode it is not needed: the
-    voters' promises say who may lead."""
-    if node.in_quorum_mode and not proven:
+    """`proven`: by a round trip of late. What is not may have been recorded long ago, and where leadership is exclusive it is
+    not needed: promises say who may lead."""
+    if node.is_exclusive and not proven:
         return
     node.foreign.hear(session, lonely=lonely, now_us=node.now_us, timeout_us=node.timing.leader_timeout_us)
 

@@ -4,7 +4,7 @@ docs/protocol.md 4.3. Before it runs out the leader is asked by unicast, so that
 instead of electing."""
 
 from kingd.core.effect import EventKind, Rejoin
-from kingd.core.rules import becoming, claiming, contact, line, quorum, saying
+from kingd.core.rules import becoming, claiming, contact, line, mode, saying
 from kingd.core.scale import ask_ahead_us
 from kingd.core.state.members import Member, State
 from kingd.core.state.node import Node
@@ -81,7 +81,7 @@ def _renew(node: Node, leader: Member, ballot: Ballot, *, sequence: int) -> None
         state = follow(node, leader, ballot)
         if has_told:  # our grant was a proof of contact; one given while joining did not say that we take part
             _prove_later(node, state)
-    if quorum.may_renew(node, leader):
+    if mode.of(node).may_renew(node, leader):
         saying.send(node, Ack(sequence=sequence), leader)
 
 
@@ -97,7 +97,7 @@ def follow(node: Node, leader: Member, ballot: Ballot, reason: Reason | None = N
     node.become(state, reason)
     node.backoff.follow()
     node.detector.begin(node.now_us)
-    until_us = becoming.promise_until_us(node, leader)
+    until_us = mode.of(node).promise_until_us(node, leader, leads=True)
     if node.promise.floor > ballot:  # it has asked this node for more since, and still leads under the old ballot
         node.promise.renew(ballot, until_us=until_us)
     else:
@@ -112,7 +112,7 @@ def follow(node: Node, leader: Member, ballot: Ballot, reason: Reason | None = N
 def renew(node: Node, state: Follower, leader: Member, ballot: Ballot) -> None:
     """A sign of life of the leader that this node follows."""
     node.detector.alive(node.now_us)
-    node.promise.renew(ballot, until_us=becoming.promise_until_us(node, leader))
+    node.promise.renew(ballot, until_us=mode.of(node).promise_until_us(node, leader, leads=True))
     state.ping_at_us = min(state.prove_at_us, _next_question(node, state))
 
 
@@ -136,7 +136,7 @@ def is_same_beat(
         and (node.priority <= leader.priority or state.preempt_at_us != NEVER)  # else this may be the moment to preempt
         and node.succession.yielded is None
         and not node.orders.stopping
-        and not node.in_quorum_mode  # a voter answers each one
+        and not node.is_exclusive  # a voter answers each one
     )
 
 

@@ -1,6 +1,6 @@
 """A leader's side: heartbeats, the proof that somebody hears it, raising its term, standing down. docs/protocol.md 4.6."""
 
-from kingd.core.rules import becoming, claiming, contact, quorum, rosters, saying, transfer
+from kingd.core.rules import becoming, claiming, contact, mode, rosters, saying, transfer
 from kingd.core.state.members import Member
 from kingd.core.state.node import Node
 from kingd.core.state.roles import Leader
@@ -13,7 +13,7 @@ _RAISE_EVERY_US = 200 * MS
 def on_heartbeat_time(node: Node) -> None:
     leader = node.state
     assert isinstance(leader, Leader)
-    quorum.extend_lease(node)
+    mode.of(node).extend_lease(node)
     if becoming.is_lonely(node) and node.hears_foreign_leader() and _had_time_to_meet(node):
         stand_down(node)
         return
@@ -42,7 +42,7 @@ def stand_down(node: Node) -> None:
 
 def note_rival(node: Node, member: Member, header: Header) -> None:
     """Another one leads beside me, or does no more: users are told of the end, whichever way it came about."""
-    if node.role is not Role.LEADER or node.in_quorum_mode:
+    if node.role is not Role.LEADER or node.is_exclusive:
         return
     if header.role is Role.LEADER and header.leader.node == member.node:
         member.rival = True
@@ -73,12 +73,12 @@ def on_ack(node: Node, voter: Member, ack: Ack) -> None:
     if sent_us is None:
         return
     node.note_contact(voter, sent_us)
-    quorum.note_vote(node, voter, sent_us=sent_us, lease_us=node.timing.lease_us)
+    mode.of(node).note_vote(node, voter, sent_us=sent_us, lease_us=node.timing.lease_us)
 
 
 def on_lease_over(node: Node) -> None:
-    """Too few voters have renewed: somebody else may lead from now on. Saying so frees those who still hear it."""
-    transfer.resign(node, Reason.QUORUM_LOST, leaving=node.orders.stopping)
+    """Somebody else may lead from now on. Saying so frees those who still hear it."""
+    transfer.resign(node, mode.of(node).lost, leaving=node.orders.stopping)
     becoming.back_off(node)
 
 

@@ -5,7 +5,7 @@ Asked to by the leader (Offer); by itself, where it outranks the leader; or ahea
 then a planned stop begins with the resignation. The leader's side is in transfer.py. Only strictly higher priority preempts:
 equal ones never bounce. The wait for that doubles with each return of a flapping node."""
 
-from kingd.core.rules import campaigns, contact, following, line, saying
+from kingd.core.rules import campaigns, contact, following, line, mode, saying
 from kingd.core.rules.eligibility import can_claim
 from kingd.core.state.members import Member
 from kingd.core.state.node import Node
@@ -105,7 +105,7 @@ def _start(node: Node, reason: Reason, *, ahead: bool = False) -> None:
     state, target = node.state, node.leader.node
     assert isinstance(state, Follower)
     campaign = campaigns.new(node, reason, target=target)
-    if not node.in_quorum_mode or reason is not Reason.LEADER_LEFT:
+    if not node.is_exclusive or reason is not Reason.LEADER_LEFT:
         campaign.answered.add(target)  # it would follow; its vote is missing where it leaves
     pre_vote = PreVote(campaign, target, ahead)
     state.hold_pre_vote(pre_vote)
@@ -114,7 +114,7 @@ def _start(node: Node, reason: Reason, *, ahead: bool = False) -> None:
 
 
 def _look(node: Node, pre_vote: PreVote) -> None:
-    if campaigns.is_answered(node, pre_vote.campaign):
+    if mode.of(node).is_decided(node, pre_vote.campaign):
         _end(node, pre_vote)
 
 
@@ -137,7 +137,7 @@ def on_refuse(node: Node, member: Member, refuse: Refuse) -> None:
     if refuse.holder.node == pre_vote.target:
         pre_vote.campaign.answered.add(member.node)  # as it should: it would follow if that leader stepped aside
         _look(node, pre_vote)
-    elif not node.in_quorum_mode:
+    elif not node.is_exclusive:
         _fail(node, pre_vote)
 
 
@@ -164,12 +164,12 @@ def _end(node: Node, pre_vote: PreVote) -> None:
     """All that answered would follow me: tell the leader, again and again, until it resigns or the time is up. Who did not
     answer is named: the leader agrees only if it does not hear them either."""
     campaign, leader = pre_vote.campaign, node.followed()
-    silent = frozenset() if node.in_quorum_mode else frozenset(campaign.required - campaign.answered)
+    silent = frozenset() if node.is_exclusive else frozenset(campaign.required - campaign.answered)
     if (
         leader is None
         or leader.node != pre_vote.target
         or len(silent) > (0 if pre_vote.ahead else SILENT_MAX)
-        or not _is_enough(node, pre_vote, leader, len(silent))
+        or not mode.of(node).is_won(node, campaign)
     ):
         _fail(node, pre_vote)
         return
@@ -180,13 +180,6 @@ def _end(node: Node, pre_vote: PreVote) -> None:
     else:
         campaign.request = None  # answers that come now change nothing
         pre_vote.ready = Request(node.now_us, node.timing.asks_us(node.timing.claim_timeout_us))
-
-
-def _is_enough(node: Node, pre_vote: PreVote, leader: Member, silent: int) -> bool:
-    """Nobody is there for the leader, and dead for me."""
-    if node.in_quorum_mode:
-        return campaigns.is_carried(node, pre_vote.campaign)
-    return len(pre_vote.campaign.answered) + silent + 1 >= leader.alive
 
 
 def _send_ready(node: Node, pre_vote: PreVote) -> None:

@@ -2,59 +2,107 @@
 
 With voters, to lead is to hold the promises of a majority of the named hosts, each exclusive and
 timed: a *lease*. A voter's promise lasts longer than the leader counts on it, whatever their clocks do within RHO, so
-no two sessions lead at one instant (leases: Gray and Cheriton, SOSP 1989). Without voters every function here gives the
-answer that leaves availability mode as it is."""
+no two sessions lead at one instant (leases: Gray and Cheriton, SOSP 1989). What some votes prove is in majority.py."""
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from kingd.core.problems import OtherLists, Problem, Recovering
 from kingd.core.rules import line, voters
-from kingd.core.rules.voters import majority
+from kingd.core.rules.majority import has_lost, has_won, majority, proven_until_us
 from kingd.core.state.members import Member, State
 from kingd.core.state.node import Node
-from kingd.core.state.roles import Votes
-from kingd.core.timing import MS
-from kingd.core.wire.message import NOBODY, Ballot, Claim, Header, NodeId, Role, Term
-
-# -- the leader's side: votes, and the lease that they prove --------------------------------------------------------
+from kingd.core.state.pending import Campaign
+from kingd.core.timing import MS, promise_us
+from kingd.core.wire.message import NOBODY, Ballot, Claim, Header, NodeId, Reason, Role, Term
 
 
-def note_vote(node: Node, voter: Member, *, sent_us: int, lease_us: int) -> None:
-    """`voter` promised, in answer to what was sent then. What took too long counts for nothing: so that nobody gains a lease by
-    the promise of a voter that has lost its state since, and has asked what the others promised (`recover`)."""
-    if node.now_us - sent_us > node.timing.vote_us:
-        return
-    if not node.in_quorum_mode or voter.voters != node.voters.id:
-        return
-    if node.votes is not None:
-        node.votes.note(voter.node, sent_us + lease_us)
-        extend_lease(node)
+class QuorumMode:
+    """See mode.py."""
+
+    lost = Reason.QUORUM_LOST
+
+    def may_be_elected(self, node: Node) -> bool:
+        """A minority asks in vain, and uses up terms."""
+        return len(_heard(node, node.now_us)) >= majority(len(node.voters.names))
+
+    def is_decided(self, node: Node, campaign: Campaign) -> bool:
+        """A majority need not wait for others, and no refusal changes it."""
+        return self.is_won(node, campaign)
+
+    def is_won(self, node: Node, campaign: Campaign) -> bool:
+        self.extend_lease(node)
+        if campaign.claim.pre_vote:
+            return _is_majority(node, campaign.answered)
+        return _is_majority(node, campaign.granted) and node.now_us < node.lease_end_us
+
+    def is_lost(self, node: Node, campaign: Campaign) -> bool:
+        return has_lost(node.voters.names, set(_names(node, campaign.refused)))
+
+    def leads_until_us(self, node: Node) -> int:
+        return node.lease_end_us
+
+    def extend_lease(self, node: Node) -> None:
+        """It lasts as long as a majority has promised."""
+        if node.votes is not None:
+            node.votes.extend(proven_until_us(node.voters.names, dict(_promised_us(node))))
+
+    def beat_us(self, node: Node, alive: int) -> int:
+        """A lease hangs on each of them, so none is left out."""
+        return node.timing.heartbeat_us
+
+    def note_vote(self, node: Node, voter: Member, *, sent_us: int, lease_us: int) -> None:
+        """What took too long counts for nothing: so that nobody gains a lease by the promise of a voter that has lost its state
+        since, and has asked what the others promised (`recover`)."""
+        if node.now_us - sent_us <= node.timing.vote_us and voter.voters == node.voters.id and node.votes is not None:
+            node.votes.note(voter.node, sent_us + lease_us)
+            self.extend_lease(node)
+
+    def may_promise(self, node: Node, claim: Claim) -> bool:
+        """What is missing is asked for, and the claimant asks again."""
+        if not node.is_voter:
+            return True
+        if node.is_recovering or not (claim.pre_vote or voters.may_vote(node)):
+            return False
+        may_hold = node.durable.want_hold(claim.lease_ms * MS)
+        node.see_term(claim.term)
+        return claim.pre_vote or (claim.term <= node.durable.ceiling and may_hold)
+
+    def promise_until_us(self, node: Node, holder: Member, *, leads: bool) -> int:
+        """A voter's promise never gets shorter."""
+        lease_us = holder.lease_ms * MS or node.timing.lease_us
+        held_us = node.promise.until_us if node.promise.is_held_by(holder.session) else 0
+        return max(held_us, node.now_us + promise_us(lease_us))
+
+    def may_renew(self, node: Node, leader: Member) -> bool:
+        """By another list it would count for nothing."""
+        if not node.is_voter or node.is_recovering or leader.lease_ms == 0:
+            return False
+        if leader.voters != node.voters.id or not voters.may_vote(node):
+            return False
+        return node.durable.want_hold(leader.lease_ms * MS)
+
+    def wait_us(self, node: Node) -> int:
+        """By rank, and until those who promised a moment later are free."""
+        return line.turn_us(node) + node.timing.round_trip_us // 10
 
 
-def extend_lease(node: Node) -> None:
-    """The lease lasts as long as a majority has promised."""
-    votes = node.votes
-    if node.in_quorum_mode and votes is not None:
-        untils = sorted(_untils(node, votes), reverse=True)
-        need = majority(len(node.voters.names))
-        if len(untils) >= need:
-            votes.extend(untils[need - 1])
+# -- who votes ------------------------------------------------------------------------------------------------------------
 
 
-def _untils(node: Node, votes: Votes) -> Iterable[int]:
-    """One for each voter. A name that two hosts have is nobody's."""
-    names = _names(node)
-    for voter, until_us in votes.until_us.items():
-        member = node.members.get(voter)
-        if member is not None and member.name in node.voters.names and names[member.name] == 1:
-            yield until_us
-    own = not node.promise.is_live(node.now_us) or node.promise.is_held_by(node.session)
-    if node.is_voter and not node.is_recovering and own and names[node.settings.name] == 1 and voters.may_vote(node):
-        yield node.now_us + node.timing.lease_us
+def _is_voter(node: Node, member: Member) -> bool:
+    return member.name in node.voters.names and member.voters == node.voters.id
 
 
-def _names(node: Node) -> Counter[str]:
+def _names(node: Node, members: Iterable[NodeId]) -> Iterator[str]:
+    """Of those of them that vote by this node's list."""
+    for each in members:
+        member = node.members.get(each)
+        if member is not None and _is_voter(node, member):
+            yield member.name
+
+
+def _hosts(node: Node) -> Counter[str]:
     """How many hosts there are of each name, this one and those whose vote still runs among them: a voter that lost its
     state has another id, and is one host again when the vote of its former one is over."""
     until_us = node.votes.until_us if node.votes is not None else {}
@@ -65,49 +113,28 @@ def _names(node: Node) -> Counter[str]:
     return names
 
 
-def has_lease(node: Node, now_us: int) -> bool:
-    """Whether this node, if it leads, may say so at `now_us`. Always, in availability mode."""
-    return now_us < node.lease_end_us
-
-
-def is_majority(node: Node, members: Iterable[NodeId]) -> bool:
-    """Whether these, and this node if it votes, are a majority of the voters."""
-    names = {m.name for n in members if (m := node.members.get(n)) is not None and _is_voter(node, m)}
+def _is_majority(node: Node, members: Iterable[NodeId]) -> bool:
+    """Whether these, and this node if it votes, are one. A name that two hosts have is nobody's."""
+    hosts, names = _hosts(node), set(_names(node, members))
     if node.is_voter and not node.is_recovering:
         names.add(node.settings.name)
-    hosts = _names(node)
-    return sum(1 for name in names if hosts[name] == 1) >= majority(len(node.voters.names))
+    return has_won(node.voters.names, {name for name in names if hosts[name] == 1})
 
 
-def is_possible(node: Node, *, without: Iterable[NodeId]) -> bool:
-    """Whether the others could still be a majority."""
-    names = {m.name for n in without if (m := node.members.get(n)) is not None and _is_voter(node, m)}
-    count = len(node.voters.names)
-    return count - len(names) >= majority(count)
+def _promised_us(node: Node) -> Iterator[tuple[str, int]]:
+    """Each voter's name, and until when it has promised to this node. A name that two hosts have is nobody's."""
+    assert node.votes is not None
+    hosts = _hosts(node)
+    for voter, until_us in node.votes.until_us.items():
+        member = node.members.get(voter)
+        if member is not None and hosts[member.name] == 1 and (member.state is State.ALIVE or until_us > node.now_us):
+            yield member.name, until_us
+    own = not node.promise.is_live(node.now_us) or node.promise.is_held_by(node.session)
+    if node.is_voter and not node.is_recovering and own and hosts[node.settings.name] == 1 and voters.may_vote(node):
+        yield node.settings.name, node.now_us + node.timing.lease_us
 
 
-# -- a voter's side: what it may promise ------------------------------------------------------------------------------
-
-
-def may_promise(node: Node, claim: Claim) -> bool:
-    """Whether this node's promise may be given at all: it says nothing about to whom. What is missing is asked for, and
-    the claimant asks again."""
-    if not node.is_voter:
-        return True
-    if node.is_recovering or not (claim.pre_vote or voters.may_vote(node)):
-        return False
-    may_hold = node.durable.want_hold(claim.lease_ms * MS)
-    node.see_term(claim.term)
-    return claim.pre_vote or (claim.term <= node.durable.ceiling and may_hold)
-
-
-def may_renew(node: Node, leader: Member) -> bool:
-    """Whether a heartbeat may prolong the promise by as much as its leader counts on."""
-    if not node.is_voter or node.is_recovering or leader.lease_ms == 0:
-        return False
-    if leader.voters != node.voters.id or not voters.may_vote(node):  # by another list it counts for nothing
-        return False
-    return node.durable.want_hold(leader.lease_ms * MS)
+# -- a voter's start ------------------------------------------------------------------------------------------------------
 
 
 def recover(node: Node) -> bool:
@@ -151,30 +178,12 @@ def note_recovering(node: Node, header: Header) -> None:
         node.quorum.note_new(header.source, header.session)
 
 
-def turn_us(node: Node) -> int:
-    """How long to wait after a voter's promise has run out: by rank, and until those who promised a moment later are free."""
-    if not node.in_quorum_mode:
-        return 0
-    return line.turn_us(node) + node.timing.round_trip_us // 10
-
-
-def _is_voter(node: Node, member: Member) -> bool:
-    return member.name in node.voters.names and member.voters == node.voters.id
-
-
 # -- what users are told ----------------------------------------------------------------------------------------------
-
-
-def reachable(node: Node, now_us: int) -> int:
-    """How many voters were heard of late, this node included if it votes; in availability mode all members."""
-    if not node.in_quorum_mode:
-        return len(node.members.alive()) + 1
-    return len(_heard(node, now_us))
 
 
 def missing(node: Node, now_us: int) -> tuple[str, ...]:
     """Voters that do not count as this node sees it: not heard of late, with another list, or two of one name."""
-    hosts = _names(node)
+    hosts = _hosts(node)
     heard = {name for name in _heard(node, now_us) if hosts[name] == 1}
     return tuple(name for name in node.voters.names if name not in heard)
 
@@ -188,11 +197,6 @@ def _heard(node: Node, now_us: int) -> set[str]:
         if _is_voter(node, m) and now_us - m.heard_us <= max(contact_us, 2 * m.interval_us)
     }
     return names | ({node.settings.name} if node.is_voter else set())
-
-
-def hears_majority(node: Node) -> bool:
-    """Whether a claim can be won at all, as far as this node hears: a minority asks in vain, and uses up terms."""
-    return not node.in_quorum_mode or reachable(node, node.now_us) >= majority(len(node.voters.names))
 
 
 def problems(node: Node) -> list[Problem]:

@@ -1,6 +1,6 @@
 """A node without a leader: it listens (joining), leaves it to the better ones, then claims. docs/protocol.md 4.4."""
 
-from kingd.core.rules import becoming, claiming, contact, following, line, quorum
+from kingd.core.rules import becoming, claiming, contact, following, line, mode, quorum
 from kingd.core.rules.eligibility import is_eligible, must_not_lead
 from kingd.core.state.node import Node
 from kingd.core.state.roles import Joining, Seeking
@@ -41,7 +41,7 @@ def on_seek_time(node: Node) -> None:
         state.put_off(node.now_us + node.timing.leader_timeout_us)
     elif node.hears_foreign_leader() and not node.foreign.lonely:
         becoming.back_off(node)  # somebody leads, and is being probed
-    elif not quorum.hears_majority(node):
+    elif not mode.of(node).may_be_elected(node):
         state.put_off(node.now_us + node.timing.slot_us)
     elif contact.verify_heard_of(node):
         state.put_off(node.now_us + 2 * node.timing.round_trip_us)  # who is there by then is asked
@@ -56,7 +56,7 @@ def _led_last(node: Node) -> bool:
 
 def _await_promised(node: Node, state: Seeking) -> None:
     """Until the promise is over. Who got it as a candidate is asked whether it leads, where no heartbeat would arrive."""
-    state.put_off(node.promise.until_us + quorum.turn_us(node))
+    state.put_off(node.promise.until_us + mode.of(node).wait_us(node))
     if node.promise.led == NO_BALLOT and not following.hears_multicast(node):
         candidate = node.members.find(node.promise.floor.node, node.promise.session)
         if candidate is not None:
@@ -71,7 +71,7 @@ def look_around(node: Node, state: Seeking) -> None:
     if node.backoff.waits_for_foreign and not node.hears_foreign_leader():
         node.backoff.wait_for_foreign(False)  # the leader that it could hear but not reach is gone
         state.hurry(node.now_us + line.turn_us(node))
-    if not quorum.hears_majority(node):
+    if not mode.of(node).may_be_elected(node):
         contact.probe_voters(node)
     elif node.backoff.failures:
         _look_for_contact(node, state)

@@ -293,10 +293,10 @@ def meet_leader(node: Node, other: Member) -> None:
     ballot = other.leader
     if other.role is not Role.LEADER or ballot.node != other.node or node.namesake.is_there:
         return
-    if node.in_quorum_mode and not other.voters.digest:
+    if node.is_exclusive and not other.voters.digest:
         return  # it leads in a mode in which others may lead beside it
     if node.role is Role.LEADER:
-        if node.in_quorum_mode:
+        if node.is_exclusive:
             return  # the lease of one of the two is over, and it is about to notice
         if node.transfer is None and node.campaign is None and _is_better(node, other):
             resign(node, Reason.OVERLAP_RESOLVED, to=other)

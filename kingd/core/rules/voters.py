@@ -16,15 +16,12 @@ from kingd.core.problems import (
     TooFar,
     TooFewWant,
 )
+from kingd.core.rules.majority import majority
 from kingd.core.settings import Voters, digest_of
 from kingd.core.state.node import Node
 from kingd.core.state.roles import Leader
 from kingd.core.timing import MS, promise_us
 from kingd.core.wire.message import Role
-
-
-def majority(voters: int) -> int:
-    return voters // 2 + 1
 
 
 def step(node: Node) -> None:

@@ -4,7 +4,7 @@ A promise to a leader is refused to others while the leader is heard; after one 
 first, and the claimant's resend is judged by what came of it. A promise to a candidate is refused to others until
 it runs out or is resigned."""
 
-from kingd.core.rules import becoming, claiming, following, quorum, rosters, saying
+from kingd.core.rules import becoming, claiming, following, mode, rosters, saying
 from kingd.core.state.members import Member
 from kingd.core.state.node import Node
 from kingd.core.state.roles import Follower
@@ -23,7 +23,7 @@ def on_claim(node: Node, claimant: Member, claim: Claim) -> None:
         node.out.drop("stale-claim")  # a newer word of its says that it asks no more: a promise would wait for nobody
         return
     answer = _judge(node, claimant, claim)
-    if answer is None or (isinstance(answer, Grant) and not quorum.may_promise(node, claim)):
+    if answer is None or (isinstance(answer, Grant) and not mode.of(node).may_promise(node, claim)):
         return
     if isinstance(answer, Grant) and not claim.pre_vote:
         _promise(node, claimant, claim)
@@ -94,7 +94,7 @@ def _promise(node: Node, claimant: Member, claim: Claim) -> None:
         return
     keeps_leading = node.role is Role.FOLLOWER and node.promise.is_held_by(claimant.session)
     claimant.lease_ms = claim.lease_ms
-    until_us = becoming.promise_until_us(node, claimant) if node.in_quorum_mode else node.now_us + node.scale.grant_us
+    until_us = mode.of(node).promise_until_us(node, claimant, leads=False)
     if keeps_leading:  # a raise: it leads on, under the higher term once that is complete
         node.promise.allow_raise(ballot, until_us=until_us)
         return

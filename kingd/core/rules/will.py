@@ -72,8 +72,8 @@ def _end_promise(node: Node, member: Member) -> None:
         ticket = node.ticket(node.promise.floor, member.session)
         following.leader_gone(node, Reason.LEADER_CRASHED)
         node.succession.note_silent(frozenset())
-        # In quorum mode a voter's promise runs out, whatever is said about its holder.
-        if not node.in_quorum_mode and isinstance(node.state, Seeking):
+        # An exclusive promise runs out, whatever is said about its holder.
+        if not node.is_exclusive and isinstance(node.state, Seeking):
             node.state.inherited = ticket
 
 

@@ -127,6 +127,12 @@ class Node:
         return bool(self.quorum.voters.names)
 
     @property
+    def is_exclusive(self) -> bool:
+        """No two sessions lead at one instant: a leadership has an end that its holder knows, and no belief frees what is
+        promised. Else two may lead, until they meet."""
+        return self.in_quorum_mode
+
+    @property
     def is_voter(self) -> bool:
         return self.settings.name in self.quorum.voters.names
 
@@ -191,16 +197,16 @@ class Node:
 
     @property
     def lease_end_us(self) -> int:
-        """When this node, if it leads, stops saying so: a little before its lease is over. Never, in availability mode."""
-        if not self.in_quorum_mode:
+        """When this node, if it leads, stops saying so: a little before its lease is over. Never, where there is none."""
+        if not self.is_exclusive:
             return NEVER
         votes = self.votes
         return 0 if votes is None else votes.lease_until_us - self.timing.lease_us // _LEASE_GUARD
 
     @property
     def lease_ms(self) -> int:
-        """What a promise to this node is counted on for; 0 in availability mode."""
-        return self.timing.lease_us // MS if self.in_quorum_mode else 0
+        """What a promise to this node is counted on for; 0 where there is no lease."""
+        return self.timing.lease_us // MS if self.is_exclusive else 0
 
     def ticket(self, ballot: Ballot, session: SessionId) -> Ticket:
         """With it this node claims the promises to that ballot: who held it gave it to this node, or is dead."""
