@@ -22,7 +22,7 @@ from scapy.fields import (
 )
 from scapy.packet import Packet, bind_layers
 
-LEAST_SIZE = {1: 304, 3: 296, 13: 296}  # 3.4
+LEAST_SIZE = {1: 304, 3: 296, 13: 296, 18: 304}  # 3.4
 _ZERO_KEY = bytes(32)
 
 
@@ -226,6 +226,43 @@ class Roster(Packet):  # type: ignore[misc]
     ]
 
 
+class Count(Part):
+    fields_desc = [ByteField("way", 1), IntField("got", 0), IntField("sent", 0)]
+
+
+class Trial(Packet):  # type: ignore[misc]
+    fields_desc = [
+        XLongField("run", 1),
+        XLongField("token", 0),
+        IntField("number", 1),
+        ByteField("lane", 0),
+        ByteField("by", 4),
+        ByteField("back", 4),
+        XLongField("about", 0),
+    ]
+
+
+class Echo(Packet):  # type: ignore[misc]
+    fields_desc = [
+        XLongField("run", 1),
+        XLongField("token", 1),
+        IntField("number", 1),
+        ByteField("lane", 0),
+        ByteField("by", 4),
+        IntField("lag_ms", 0),
+        XLongField("about", 0),
+        ByteField("state", 0),
+        ByteField("ways", 0),
+        IntField("heard_ms", 0),
+        IntField("multicast_ms", 0),
+        IntField("contact_ms", 0),
+        ShortField("port", 0),
+        FieldLenField("count", None, fmt="B", count_of="counts"),
+        *_text("host"),
+        PacketListField("counts", [], Count, count_from=lambda packet: packet.count),
+    ]
+
+
 BODIES = {
     1: Announce,
     2: Heartbeat,
@@ -244,6 +281,8 @@ BODIES = {
     15: Obituary,
     16: Roster,
     17: Ack,
+    18: Trial,
+    19: Echo,
 }
 for _type, _body in BODIES.items():
     bind_layers(Kingd, _body, type=_type)

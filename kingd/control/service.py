@@ -47,6 +47,12 @@ class Service(Protocol):
     def counters(self) -> JsonObject:
         """What has been counted since the start of the process, for `kingctl metrics`; see `Counters` of org.kingd.varlink."""
 
+    def examine(self, for_ms: int) -> JsonObject:
+        """Begin to try each path to each member, for so long; {"version": 1, "run": id, "for_ms": n}. OutOfRange, Busy."""
+
+    def examined(self, run: str) -> JsonObject:
+        """What has come of it; see `Examined` of org.kingd.varlink. OutOfRange."""
+
     def survey(self, answer: Answer) -> None:
         """`kingctl survey --json`; takes up to half a second when a member is silent."""
 

@@ -9,6 +9,7 @@ import random
 from collections.abc import Mapping
 from dataclasses import replace
 
+from kingd.core.acquaintance import Acquaintance
 from kingd.core.effect import Effect, EventKind, Persist, in_order
 from kingd.core.facts import Glance, MemberRow
 from kingd.core.problems import Obstacle
@@ -140,6 +141,10 @@ class Core:
     def dropped(self) -> Mapping[str, int]:
         """How many datagrams were understood and not believed, or of no use, by reason."""
         return self.node.out.dropped
+
+    @property
+    def acquaintance(self) -> Acquaintance:
+        return Acquaintance(self.node)
 
     def endpoints(self, *, alive: bool = True) -> list[Endpoint]:
         """Where the verified members are that are alive, or all that are known."""

@@ -34,6 +34,7 @@ MEANINGS = {
     "header": "its header holds a value that does not exist",
     "count": "it lists more than it may",
     "reason": "it names a reason that this version does not know",
+    "way": "it names a way that this version does not know",
     "lease": "it asks for a longer promise than anybody may ask for",
     "flood": "strangers send more than this host looks at: not looked at (see kingctl status)",
     # understood, and not believed or of no use any more
@@ -52,6 +53,7 @@ MEANINGS = {
     "voters": "its sender has another list of quorum.voters",
     "stale-claim": "it is a claim, and a newer word of its sender says that it claims no more",
     "resigned": "it is a claim that its sender has given back since",
+    "trial": "it is of an examination by one that may not ask, or that asks more than is answered",
     "obituary": "it says that somebody died who is not known, who lives, or whose obituaries are not believed",
 }
 _NODE_IS_READABLE = ("other-cluster", "bad-key", "unsigned")  # in these it stands where it always does

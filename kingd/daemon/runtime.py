@@ -30,15 +30,16 @@ from kingd.core.effect import (
     Will,
 )
 from kingd.core.election import Core
-from kingd.core.wire.bodies import DecodeError
 from kingd.core.wire.codec import decode, encode
 from kingd.core.wire.endpoint import Endpoint
 from kingd.core.wire.message import SessionId, Term
+from kingd.core.wire.reader import DecodeError
 from kingd.core.wire.repeats import Repeats
 from kingd.core.wire.seal import Seal
 from kingd.daemon import scheduling, sentences, systemd
 from kingd.daemon.clock import now_us
 from kingd.daemon.deadline import Deadline
+from kingd.daemon.doctor import Doctor
 from kingd.daemon.durable import Durable
 from kingd.daemon.election_settings import election_settings
 from kingd.daemon.eligibility import Eligibility
@@ -54,7 +55,6 @@ from kingd.daemon.store import Store
 from kingd.daemon.traffic import Traffic
 from kingd.daemon.troubles import Troubles
 from kingd.loop import Loop
-from kingd.net.problems import Problem
 from kingd.net.transport import Transport
 
 _log = logging.getLogger("kingd")
@@ -85,7 +85,7 @@ class Runtime:
         self.config = config
         self._store = store
         self.reread = reread
-        self._seal = seal
+        self.seal = seal
         self._repeats = Repeats()
         rng = random.Random(os.urandom(16))  # not the core's
         # A thread that holds the interpreter and waits for a processor holds up the loop: it runs before others as well.
@@ -115,6 +115,7 @@ class Runtime:
         self._exit = 0
         self._deadline = Deadline(loop, self._on_due)
         self.lag = self._deadline.lag
+        self.doctor = Doctor(self, loop, rng=rng)
         self._service = ControlService(self, loop)
         self._server = ControlServer(self._service, loop, path=config.control.socket, group=config.control.group)
         self._is_ending = False
@@ -125,6 +126,7 @@ class Runtime:
         self._server.start()
         self._transport = self._open_transport()
         self._last_will.watch(self._loop, self._transport)
+        self.doctor.begin(self._transport)
         self._gate.guard(self._transport, self._loop)
         self._transport.start(self._loop)
         self._durable.begin()
@@ -162,7 +164,7 @@ class Runtime:
             on_datagram=self._on_datagram,
             on_refused=self._on_refused,
             on_links_changed=self._on_links_changed,
-            on_problem=self._on_problem,
+            on_problem=lambda _problem: self._note_problems(),
         )
 
     def _handle_signals(self) -> None:
@@ -185,17 +187,13 @@ class Runtime:
         self._is_ending = True
         self._service.drain_to_stop(lambda: self.perform(self.core.stop(now_us=now_us())))
 
-    @property
-    def seal(self) -> Seal:
-        return self._seal
-
     def reconfigure(self, config: Config, seal: Seal, *, waiting: Sequence[str]) -> None:
         """Put the live keys of a checked configuration, and the cluster's keys, into force. `waiting`: what a restart will."""
         self.config = config
         self.news.waiting = tuple(waiting)
-        if self._seal.requires_key and not seal.requires_key:
+        if self.seal.requires_key and not seal.requires_key:
             _log.warning("unsigned datagrams are believed from now on (security: %s)", seal.mode)
-        self._seal = seal
+        self.seal = seal
         self._last_will.reseal(seal)
         set_up(config.log.level, config.log.format)
         self._prefer()
@@ -205,7 +203,7 @@ class Runtime:
         self.news.tell_systemd()
 
     def _configure(self) -> None:
-        new = election_settings(self.config, self._peers.endpoints, self._seal)
+        new = election_settings(self.config, self._peers.endpoints, self.seal)
         self.perform(self.core.configure(new, now_us=now_us()))
 
     def _prefer(self) -> None:
@@ -230,16 +228,18 @@ class Runtime:
         self._gate.take(data, lambda: self._read(data, source, now), by_group=by_group, now_us=now)
 
     def _read(self, data: bytes, source: Endpoint, now: int) -> None:
-        found = self._repeats.find(data, self._seal)
+        found = self._repeats.find(data, self.seal)
         if found is not None and self.core.repeat(*found, source=source, now_us=now):
             self.traffic.received(found[0].body)
             self._deadline.set(self.core.deadline_us)
             return
         try:
-            datagram = decode(data, cluster=self.core.settings.cluster, seal=self._seal)
+            datagram = decode(data, cluster=self.core.settings.cluster, seal=self.seal)
         except DecodeError as error:
             self.refusals.note(error.reason, source, data, now_us=now)
             self._gate.refused(now)
+            return
+        if self.doctor.takes(datagram, source):
             return
         self.traffic.received(datagram.body)
         self._repeats.remember(data, datagram)
@@ -256,12 +256,11 @@ class Runtime:
 
     def _on_refused(self, endpoint: Endpoint) -> None:
         self.perform(self.core.refused(endpoint, now_us=now_us()))
-
-    def _on_problem(self, _problem: Problem) -> None:
-        self._note_problems()  # at once
+        self.doctor.refused(endpoint)
 
     def _take_stock(self) -> None:
         self.traffic.sample(now_us=now_us())
+        self.doctor.sample()
         self._note_problems()
 
     def _note_problems(self) -> None:
@@ -275,10 +274,10 @@ class Runtime:
             match effect:
                 case Send(datagram, to):
                     self.traffic.sends(datagram.body, to)
-                    self._transport.send(encode(datagram, self._seal), to)
+                    self._transport.send(encode(datagram, self.seal), to)
                 case Multicast(datagram, everywhere, broadcast):
                     self.traffic.sends(datagram.body, None)
-                    data = encode(datagram, self._seal)
+                    data = encode(datagram, self.seal)
                     self._transport.multicast(data, everywhere=everywhere, broadcast=broadcast)
                 case Rejoin():
                     self._transport.rejoin()

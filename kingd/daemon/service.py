@@ -17,6 +17,7 @@ from kingd.core.wire.seal import Seal
 from kingd.daemon import sentences, views
 from kingd.daemon.clock import now_us
 from kingd.daemon.deadline import Lag
+from kingd.daemon.doctor import Doctor
 from kingd.daemon.drains import Drains
 from kingd.daemon.eligibility import Eligibility
 from kingd.daemon.holders import Holders
@@ -50,6 +51,7 @@ class Daemon(Protocol):
     refusals: Refusals
     eligibility: Eligibility
     traffic: Traffic
+    doctor: Doctor
     lag: Lag
     reread: Callable[[], Settled]
 
@@ -102,6 +104,12 @@ class ControlService:
 
     def history(self) -> JsonObject:
         return {"version": 1, "events": self._daemon.news.history()}
+
+    def examine(self, for_ms: int) -> JsonObject:
+        return self._daemon.doctor.examine(for_ms)
+
+    def examined(self, run: str) -> JsonObject:
+        return self._daemon.doctor.examined(run)
 
     def survey(self, answer: Answer) -> None:
         """Whoever asks while one is under way, or is to come, shares its answer."""

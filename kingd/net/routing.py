@@ -5,6 +5,7 @@ In: the open links, and endpoints of others. Out: one of the links. Nothing is s
 import socket
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from typing import NamedTuple
 
 from kingd.core.wire.endpoint import Endpoint
 from kingd.net.links import Link, address_bits, is_link_local
@@ -21,6 +22,23 @@ def route(links: Iterable[OpenLink], to: Endpoint) -> OpenLink | None:
     candidates = [opened for opened in links if len(address_bits(opened.link.address)) == size]
     there = [opened for opened in candidates if opened.link.interface == to.interface]
     return min(there or candidates, key=lambda opened: _distance(opened.link, to.host), default=None)
+
+
+class Network(NamedTuple):
+    """One address of ours from which everybody on its network may be reached."""
+
+    own: Endpoint
+    family: int
+    can_multicast: bool
+    can_broadcast: bool
+
+
+def networks(primary: Iterable[OpenLink], *, broadcast: bool) -> list[Network]:
+    """Of these, which speak to everybody."""
+    return [
+        Network(each.endpoint, each.link.family, each.link.can_multicast, broadcast and each.broadcast is not None)
+        for each in primary
+    ]
 
 
 def own(links: Sequence[OpenLink], members: Iterable[Endpoint]) -> Endpoint | None:

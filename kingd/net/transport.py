@@ -23,7 +23,7 @@ from kingd.loop import Loop
 from kingd.net.filter import Filter, detach
 from kingd.net.links import Link, why_unused
 from kingd.net.problems import Operation, Problem, Problems, describe, nobody_to_greet, too_many, unused
-from kingd.net.routing import own, route
+from kingd.net.routing import Network, networks, own, route
 from kingd.net.sockets import Address, OpenLink, Ports
 from kingd.net.watch import Watch
 
@@ -110,6 +110,17 @@ class Transport:
                 served |= {link.interface} if sent else set()
             if broadcast and self._ports.broadcast and link.broadcast:
                 self._transmit(opened, data, link.broadcast, self._ports.port, Operation.BROADCAST)
+
+    def networks(self) -> list[Network]:
+        """Where everybody can be spoken to: one of each interface and family."""
+        return networks(self._primary(), broadcast=self._ports.broadcast)
+
+    def say(self, data: bytes, interface: str, *, family: int, operation: Operation) -> None:
+        """To everybody on that network, by its group (MULTICAST) or by BROADCAST."""
+        for opened in self._primary():
+            if (opened.link.interface, opened.link.family) == (interface, family):
+                host = opened.group_host if operation is Operation.MULTICAST else opened.link.broadcast or ""
+                self._transmit(opened, data, host, self._ports.port, operation)
 
     def routes(self, to: Sequence[Endpoint], *, group: bool) -> list[tuple[bool, Address, int, tuple[Address, ...]]]:
         """For who sends in our stead to these, and to the group: by each link whether it is IPv6, from which address (the port

@@ -27,10 +27,10 @@ from kingd.core.effect import (
 from kingd.core.election import Core
 from kingd.core.settings import Settings
 from kingd.core.timing import NEVER, SECOND, Timing
-from kingd.core.wire.bodies import DecodeError
 from kingd.core.wire.codec import DATAGRAM_SIZE_MAX, decode, encode
 from kingd.core.wire.endpoint import Endpoint
 from kingd.core.wire.message import Announce, Ballot, Datagram, Ineligible, NodeId, Probe, Role, SessionId, Term
+from kingd.core.wire.reader import DecodeError
 from kingd.core.wire.seal import Seal, cluster_id
 from kingd.sim.adversary import Adversary
 from kingd.sim.checker import Checker

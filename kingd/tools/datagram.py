@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from kingd.core.wire import layout
-from kingd.core.wire.bodies import DecodeError
 from kingd.core.wire.codec import decode
 from kingd.core.wire.message import Datagram
+from kingd.core.wire.reader import DecodeError
 from kingd.core.wire.seal import Seal
 from kingd.daemon.refusals import MEANINGS
 from kingd.tools.frames import Udp

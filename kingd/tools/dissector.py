@@ -10,11 +10,12 @@ from pathlib import Path
 from kingd.core.wire import layout
 from kingd.core.wire.codec import DATAGRAM_SIZE_MAX, DATAGRAM_SIZE_MIN, SIZE_MIN, VERSION, prologue
 from kingd.core.wire.message import Ineligible, Reason, Role
+from kingd.core.wire.trial import Way
 from kingd.daemon.refusals import MEANINGS
 
 PORT = 5466
 _BEGIN, _END = "-- tables: ", "-- end of tables\n"
-_REFUSED = ("oversized", "truncated", "magic", "version", "length", "type", "header", "count", "reason", "lease")
+_REFUSED = ("oversized", "truncated", "magic", "version", "length", "type", "header", "count", "reason", "lease", "way")
 
 
 def tables() -> str:
@@ -33,6 +34,7 @@ def tables() -> str:
     lines += _table("ROLES", {f"[{role:d}]": _string(role.name.lower()) for role in Role})
     lines += _table("REASONS", {f"[{reason:d}]": _string(reason.word) for reason in Reason})
     lines += _table("INELIGIBLE", {f"[{why:d}]": _string(why.word) for why in Ineligible})
+    lines += _table("WAYS", {f"[{way:d}]": _string(way.word) for way in Way})
     lines += _table("TYPES", {f"[{kind}]": _string(body.name) for kind, body in layout.BODIES.items()})
     lines += _table("BITS", {name: "{ " + ", ".join(map(_string, bits)) + " }" for name, bits in layout.BITS.items()})
     lines += _table("MEANINGS", {_key(reason): _string(MEANINGS[reason]) for reason in _REFUSED})

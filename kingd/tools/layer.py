@@ -34,6 +34,7 @@ from kingd.core.wire import layout
 from kingd.core.wire.codec import SIZE_MIN, VERSION
 from kingd.core.wire.message import Ineligible, Reason, Role
 from kingd.core.wire.seal import MAC_SIZE, Seal, cluster_id
+from kingd.core.wire.trial import Way
 
 PORT = 5466
 HEADER_SIZE = layout.numbers(layout.HEADER).size
@@ -42,6 +43,8 @@ _HEADER_DEFAULTS = {"magic": b"Kg", "version": VERSION, "cluster": cluster_id("d
 ROLES = {int(role): role.name.lower() for role in Role}
 REASONS = {int(reason): reason.word for reason in Reason}
 INELIGIBLE = {int(why): why.word for why in Ineligible}
+WAYS = {int(way): way.word for way in Way}
+_WORDS = {"role": ROLES, "reason": REASONS, "ineligible": INELIGIBLE, "way": WAYS}
 
 
 def _bits(name: str, default: int, size: int) -> Any:
@@ -57,6 +60,7 @@ _MAKERS: dict[str, Callable[[str, Any], Any]] = {
     "reason": lambda name, default: ByteEnumField(name, default, REASONS),
     "role": lambda name, default: ByteEnumField(name, default, ROLES),
     "ineligible": lambda name, default: ByteEnumField(name, default, INELIGIBLE),
+    "way": lambda name, default: ByteEnumField(name, default, WAYS),
     "u16": ShortField,
     "bits16": lambda name, default: _bits(name, default, 16),
     "u32": IntField,
@@ -164,12 +168,8 @@ def _value(kind: str, value: Any, name: str) -> Any:
             return bool(value)
         case "bits8" | "bits16":
             return [bit for number, bit in enumerate(layout.BITS[name]) if int(value) >> number & 1]
-        case "role":
-            return ROLES.get(value, value)
-        case "ineligible":
-            return INELIGIBLE.get(value, value)
-        case "reason":
-            return REASONS.get(value, value)
+        case "role" | "ineligible" | "reason" | "way":
+            return _WORDS[kind].get(value, value)
         case "text":
             return value.decode("utf-8", "replace")
         case _:

@@ -31,6 +31,7 @@ from kingd.core.wire.message import (
     Roster,
     Survey,
 )
+from kingd.core.wire.trial import Echo, Trial, Way
 
 _NAMES_MAX = 65536
 _SHOWN_MAX = 4
@@ -127,6 +128,12 @@ class _Words:
                 return self._roster(body)
             case Obituary():
                 return f"is dead: its daemon has ended without a word, says its guardian (it was {self._role()})"
+            case Trial() as body:
+                wanted = f", and wants an answer by {body.back.word}" if body.back is not Way.NONE else ""
+                return f"tries {body.by.word} to {self._to} (no. {body.number}){wanted}, for kingctl doctor"
+            case Echo() as body:
+                got = ", ".join(f"{count.got} by {count.way.word}" for count in body.counts if count.got)
+                return f"answers no. {body.number} of {self._to} by {body.by.word}: it got {got or 'none'} so far"
             case _ as never:
                 assert_never(never)
 

@@ -18,6 +18,7 @@ local LEAST = {
     [1] = 304,
     [3] = 296,
     [13] = 296,
+    [18] = 304,
 }
 local ROLES = {
     [0] = "joining",
@@ -54,6 +55,16 @@ local INELIGIBLE = {
     [7] = "check-failed",
     [8] = "check-pending",
 }
+local WAYS = {
+    [0] = "none",
+    [1] = "mc4",
+    [2] = "mc6",
+    [3] = "bc4",
+    [4] = "uc4",
+    [5] = "uc6",
+    [6] = "large4",
+    [7] = "large6",
+}
 local TYPES = {
     [1] = "ANNOUNCE",
     [2] = "HEARTBEAT",
@@ -72,6 +83,8 @@ local TYPES = {
     [15] = "OBITUARY",
     [16] = "ROSTER",
     [17] = "ACK",
+    [18] = "TRIAL",
+    [19] = "ECHO",
 }
 local BITS = {
     flags = { "multicast" },
@@ -88,6 +101,7 @@ local MEANINGS = {
     ["count"] = "it lists more than it may",
     ["reason"] = "it names a reason that this version does not know",
     ["lease"] = "it asks for a longer promise than anybody may ask for",
+    ["way"] = "it names a way that this version does not know",
 }
 local HEADER = {
     { "magic", "magic" },
@@ -286,12 +300,51 @@ local BODIES = {
             { "sequence", "u64" },
         },
     },
+    [18] = {
+        path = "kingd.trial",
+        fields = {
+            { "run", "id" },
+            { "token", "id" },
+            { "number", "u32" },
+            { "lane", "u8" },
+            { "by", "way" },
+            { "back", "way" },
+            { "about", "id" },
+        },
+    },
+    [19] = {
+        path = "kingd.echo",
+        fields = {
+            { "run", "id" },
+            { "token", "id" },
+            { "number", "u32" },
+            { "lane", "u8" },
+            { "by", "way" },
+            { "lag_ms", "u32" },
+            { "about", "id" },
+            { "state", "u8" },
+            { "ways", "u8" },
+            { "heard_ms", "u32" },
+            { "multicast_ms", "u32" },
+            { "contact_ms", "u32" },
+            { "port", "u16" },
+            { "counts_count", "u8" },
+            { "host", "text" },
+        },
+        part = { name = "counts", counted_by = "counts_count",
+            most = 7, fields = {
+                { "way", "way" },
+                { "got", "u32" },
+                { "sent", "u32" },
+            },
+        },
+    },
 }
 -- end of tables
 
 local proto = Proto("kingd", "kingd leader election")
 local SIZES = {
-    magic = 2, u8 = 1, bits8 = 1, flag = 1, reason = 1, role = 1, ineligible = 1, u16 = 2, bits16 = 2, u32 = 4, digest = 4,
+    magic = 2, u8 = 1, bits8 = 1, flag = 1, reason = 1, role = 1, ineligible = 1, way = 1, u16 = 2, bits16 = 2, u32 = 4, digest = 4,
     u64 = 8, id = 8,
 }
 local HEADER_SIZE, MAC_SIZE = 108, 16
@@ -311,6 +364,8 @@ local function declare(path, kind)
         known[path] = ProtoField.uint8(path, name, base.DEC, ROLES)
     elseif kind == "ineligible" then
         known[path] = ProtoField.uint8(path, name, base.DEC, INELIGIBLE)
+    elseif kind == "way" then
+        known[path] = ProtoField.uint8(path, name, base.DEC, WAYS)
     elseif kind == "u8" and name == "type" then
         known[path] = ProtoField.uint8(path, name, base.DEC, TYPES)
     elseif kind == "u8" then
@@ -402,6 +457,8 @@ local function read(tvb, at, stop, prefix, fields, tree)
             end
             if kind == "reason" and REASONS[found[name]] == nil then
                 wrong = wrong or "reason"
+            elseif kind == "way" and WAYS[found[name]] == nil then
+                wrong = wrong or "way"
             elseif name == "lease_ms" and found[name] > LEASE_MS_MAX then
                 wrong = wrong or "lease"
             end

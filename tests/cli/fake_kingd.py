@@ -13,6 +13,7 @@ from kingd.control.service import Answer, JsonObject, Push, ServiceError, Tell
 from kingd.daemon.clock import now_us
 from kingd.daemon.holders import Holders
 from kingd.loop import Loop
+from tests.cli.fake_doctor import examined
 
 BOX1: JsonObject = {
     "id": "00000000000000a1",
@@ -130,6 +131,7 @@ class FakeService:
             "elections": {"bounds_ms": [1, 1000], "counts": [1, 1, 1], "sum_us": 2_500_000},
             "overlap_us": 3_000_000,
         }
+        self.examined_is: JsonObject | Exception = examined(BOX1)
         self.survey_is: JsonObject = {
             "version": 1,
             "agree": True,
@@ -164,6 +166,14 @@ class FakeService:
 
     def history(self) -> JsonObject:
         return self.history_is
+
+    def examine(self, for_ms: int) -> JsonObject:
+        return {"version": 1, "run": "00000000000000e1", "for_ms": for_ms}
+
+    def examined(self, run: str) -> JsonObject:
+        if isinstance(self.examined_is, Exception):
+            raise self.examined_is
+        return {**self.examined_is, "run": run}
 
     def survey(self, answer: Answer) -> None:
         self.surveys += 1

@@ -5,10 +5,10 @@ from dataclasses import replace
 from typing import ClassVar
 
 from kingd.core.effect import Send
-from kingd.core.wire.bodies import DecodeError
 from kingd.core.wire.codec import DATAGRAM_SIZE_MAX, decode, encode
 from kingd.core.wire.endpoint import Endpoint
 from kingd.core.wire.message import Datagram, Heartbeat, Probe, ProbeAck
+from kingd.core.wire.reader import DecodeError
 from kingd.core.wire.repeats import Repeats
 from kingd.core.wire.seal import MAC_SIZE, Mac, Seal
 from kingd.sim.checker import Checker

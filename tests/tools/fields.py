@@ -4,6 +4,7 @@ held to. Written from the messages, and from docs/protocol.md 3, without a look 
 from typing import Any
 
 from kingd.core.wire.message import Ballot, Datagram, Header, Reason, Ticket
+from kingd.core.wire.trial import Way
 
 
 def header_of(header: Header) -> dict[str, Any]:
@@ -36,10 +37,10 @@ def body_of(datagram: Datagram) -> dict[str, Any]:
     return found
 
 
-_IDS = {"session", "successor", "successor_session", "holder_session"}
+_IDS = {"run", "token", "about", "session", "successor", "successor_session", "holder_session"}
 
 
-def _field(kind: str, name: str, value: Any) -> dict[str, Any]:
+def _field(kind: str, name: str, value: Any) -> dict[str, Any]:  # noqa: C901 - a table
     match name:
         case "name":
             return {"node_name": value}
@@ -56,12 +57,15 @@ def _field(kind: str, name: str, value: Any) -> dict[str, Any]:
         case "entries":
             shown = [{"node": _id(e.node), "session": _id(e.session), "port": e.port, "host": e.host} for e in value]
             return {"entries_count": len(value), "entries": shown}
+        case "counts":
+            shown = [{"way": count.way.word, "got": count.got, "sent": count.sent} for count in value]
+            return {"counts_count": len(value), "counts": shown}
         case "nonce" | "echo" if kind not in ("Ping", "Pong"):
             return {name: _id(value)}
         case _ if name in _IDS:
             return {name: _id(value)}
         case _:
-            return {name: value.word if isinstance(value, Reason) else value}
+            return {name: value.word if isinstance(value, Reason | Way) else value}
 
 
 def _ballot(name: str, ballot: Ballot) -> dict[str, Any]:

@@ -9,10 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kingd.core.wire import layout
-from kingd.core.wire.bodies import PULL, DecodeError
+from kingd.core.wire.bodies import PULL
 from kingd.core.wire.codec import decode, encode
 from kingd.core.wire.endpoint import Endpoint
 from kingd.core.wire.message import Datagram
+from kingd.core.wire.reader import DecodeError
 from kingd.core.wire.seal import Seal
 from kingd.tools import dissector
 from kingd.tools.datagram import Eyes

@@ -13,6 +13,7 @@ from scapy.utils import RawPcapWriter
 
 from kingd.core.wire import layout
 from kingd.core.wire.message import Ineligible, Reason, Role
+from kingd.core.wire.trial import Way
 
 DISSECTOR = Path(__file__).parents[2] / "packaging" / "wireshark" / "kingd.lua"
 _LINKTYPE_RAW = 101
@@ -89,6 +90,8 @@ def _value(shown: dict[str, Any], path: str, name: str, kind: str) -> Any:
             return Ineligible(int(value)).word
         case "reason":
             return Reason(int(value)).word
+        case "way":
+            return Way(int(value)).word
         case _:
             return int(value)
 

@@ -35,6 +35,7 @@ from kingd.core.wire.message import (
     Survey,
     Term,
 )
+from kingd.core.wire.trial import Echo, Trial
 from tests.unit.scripted import ME, MY_SESSION, Bench, Peer
 
 PAGE = Path(__file__).parents[2] / "docs" / "roles.md"
@@ -201,8 +202,8 @@ def page() -> str:
 
 
 def kinds() -> set[str]:
-    """All messages that there are."""
-    return {kind.__name__ for kind in get_args(Body)}
+    """All messages of the election: the doctor's are no business of the core's."""
+    return {kind.__name__ for kind in get_args(Body)} - {Trial.__name__, Echo.__name__}
 
 
 if __name__ == "__main__":

@@ -7,7 +7,6 @@ from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
 from kingd.core.wire import grammar
-from kingd.core.wire.bodies import DecodeError
 from kingd.core.wire.codec import DATAGRAM_SIZE_MAX, DATAGRAM_SIZE_MIN, SIZE_MIN, encode
 from kingd.core.wire.layout import LEASE_MS_MAX, ROSTER_ENTRIES_MAX, TAGS_MAX, TEXT_SIZE_MAX
 from kingd.core.wire.message import (
@@ -41,7 +40,9 @@ from kingd.core.wire.message import (
     Ticket,
     VoterList,
 )
+from kingd.core.wire.reader import DecodeError
 from kingd.core.wire.seal import Seal
+from kingd.core.wire.trial import WAYS, Count, Echo, Trial, Way
 from tests.unit.test_codec import CLUSTER, HEADER, HEADER_SIZE, SEAL, SIGNING, plain, read, refusal, sealed
 
 u8 = st.integers(0, 0xFF)
@@ -59,6 +60,8 @@ tag_names = st.from_regex(grammar.TAG_NAME, fullmatch=True)
 tags = st.lists(st.tuples(tag_names, texts.filter(grammar.is_tag)), max_size=TAGS_MAX).map(tuple)
 tickets = st.builds(Ticket, ballot=ballots, session=u64, successor=u64, successor_session=u64)
 addresses = st.ip_addresses().map(str)
+ways = st.sampled_from(Way)
+counts = st.builds(Count, way=ways, got=u32, sent=u32)
 entries = st.builds(RosterEntry, node=u64, session=u64, host=addresses, port=u16)
 
 bodies: st.SearchStrategy[Body] = st.one_of(
@@ -96,6 +99,25 @@ bodies: st.SearchStrategy[Body] = st.one_of(
     st.builds(Survey, nonce=u64),
     st.builds(Report, echo=u64, name=names, leader_name=names | st.just("")),
     st.builds(Roster, entries=st.lists(entries, max_size=ROSTER_ENTRIES_MAX).map(tuple), alive=u16),
+    st.builds(Trial, run=u64, token=u64, number=u32, lane=u8, by=ways, back=ways, about=u64),
+    st.builds(
+        Echo,
+        run=u64,
+        token=u64,
+        number=u32,
+        lane=u8,
+        by=ways,
+        lag_ms=u32,
+        about=u64,
+        state=u8,
+        ways=u8,
+        heard_ms=u32,
+        multicast_ms=u32,
+        contact_ms=u32,
+        port=u16,
+        host=addresses | st.just(""),
+        counts=st.lists(counts, max_size=len(WAYS)).map(tuple),
+    ),
 )
 headers = st.builds(
     Header,

@@ -26,6 +26,7 @@ from kingd.core.wire.message import (
     Term,
 )
 from kingd.core.wire.seal import MAC_SIZE, Seal, cluster_id
+from kingd.core.wire.trial import Echo, Trial, Way
 from tests.unit.test_codec import BALLOT, HEADER, HEADER_SIZE, KEY, plain, read, refusal, sealed
 
 
@@ -47,8 +48,17 @@ def entry(host: str) -> RosterEntry:
     return RosterEntry(node=NodeId(1), session=SessionId(1), host=host, port=1)
 
 
+ECHO = Echo(run=1, token=1, number=1, lane=0, by=Way.UC4, lag_ms=0, about=0)
 REFUSED: list[tuple[str, Body, Callable[[bytes], bytes], str]] = [
-    ("unknown type", Pong(echo=1), changed(3, 18), "type"),
+    ("unknown type", Pong(echo=1), changed(3, 99), "type"),
+    (
+        "trial way",
+        Trial(run=1, token=0, number=1, lane=0, by=Way.UC4, back=Way.UC4),
+        changed(HEADER_SIZE + 21, 8),
+        "way",
+    ),
+    ("echo counts", ECHO, changed(HEADER_SIZE + 50, 8), "count"),
+    ("echo address", replace(ECHO, host="box1"), lambda data: data, "text"),
     ("type 0", Pong(echo=1), changed(3, 0), "type"),
     ("major version", Pong(echo=1), changed(2, 0x20), "version"),
     ("no role", Pong(echo=1), changed(104, 5), "header"),

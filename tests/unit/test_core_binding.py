@@ -17,9 +17,14 @@ from kingd.core.wire.message import (
     SessionId,
     Term,
 )
+from kingd.core.wire.trial import Echo, Trial
 from tests.unit.scripted import MY_SESSION, Bench, Peer
-from tests.unit.test_codec import BODIES, IDS
+from tests.unit.test_codec import BODIES as ALL
 
+BODIES = [
+    body for body in ALL if not isinstance(body, Trial | Echo)
+]  # those are the doctor's: tests/scenarios/test_doctor.py
+IDS = [type(body).__name__ for body in BODIES]
 EARLIER = SessionId(MY_SESSION + 1)
 
 

@@ -37,6 +37,7 @@ MAY_IMPORT = {
     "kingd.core.rules": ("kingd.core.wire", "kingd.core.state", "kingd.core.rules", *FACTS),
     "kingd.sim": ("kingd.core", "kingd.sim"),
     "kingd.explorer": ("kingd.core", "kingd.explorer"),
+    "kingd.doctor": ("kingd.core", "kingd.doctor", "kingd.control.answer"),
     "kingd.net": ("kingd.core.wire.endpoint", "kingd.net", "kingd.loop"),
     "kingd.acting": ("kingd.acting", "kingd.control", "kingd.cli", "kingd.output"),
     "kingd.client": ("kingd.client", "kingd.control", "kingd.acting"),

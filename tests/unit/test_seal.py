@@ -5,9 +5,9 @@ import itertools
 
 import pytest
 
-from kingd.core.wire.bodies import DecodeError
 from kingd.core.wire.codec import decode, encode
 from kingd.core.wire.message import NOBODY, Ballot, Datagram, Header, Heartbeat, NodeId, Role, SessionId, Term
+from kingd.core.wire.reader import DecodeError
 from kingd.core.wire.seal import MAC_SIZE, Key, Mac, Seal
 
 FIRST, SECOND, UNKNOWN = bytes(range(32)), bytes(range(32, 64)), b"\x11" * 32

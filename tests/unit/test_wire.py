@@ -24,7 +24,7 @@ def body_of(body: Body) -> Any:
     return kind(**fields)
 
 
-def _fields(name: str, value: Any) -> dict[str, object]:
+def _fields(name: str, value: Any) -> dict[str, object]:  # noqa: C901 - a table
     match name:
         case "name":
             return {"host": value.encode()}
@@ -39,6 +39,10 @@ def _fields(name: str, value: Any) -> dict[str, object]:
             return {"entries": entries}
         case "silent":
             return {"silent": [wire.Node(node=node) for node in value]}
+        case "host":
+            return {"host": value.encode()}
+        case "counts":
+            return {"counts": [wire.Count(way=c.way, got=c.got, sent=c.sent) for c in value]}
         case "ballot" | "holder":
             return {f"{name}_term": value.term, f"{name}_node": value.node}
         case "ticket" if value is None:

@@ -6,7 +6,7 @@ number out of range or a text that is none is a `DecodeError`."""
 import struct
 from collections.abc import Callable
 
-from kingd.core.wire import layout
+from kingd.core.wire import layout, trial_bodies
 from kingd.core.wire.grammar import ADDRESS, NAME, TAG_NAME, VERSION, is_tag
 from kingd.core.wire.message import (
     SILENT_MAX,
@@ -36,52 +36,9 @@ from kingd.core.wire.message import (
     Term,
     Ticket,
 )
+from kingd.core.wire.reader import DecodeError, Reader, text_of
+from kingd.core.wire.trial import Echo, Trial
 
-
-class DecodeError(ValueError):
-    """Not a datagram for us. `reason` is one stable word; it counts and is logged once per reason and source."""
-
-    def __init__(self, reason: str) -> None:
-        super().__init__(reason)
-        self.reason = reason
-
-
-class Reader:
-    """Walks over a body; running off its end is a DecodeError."""
-
-    def __init__(self, data: memoryview) -> None:
-        self._data = data
-        self._at = 0
-
-    def take(self, layout: struct.Struct) -> tuple[int, ...]:
-        end = self._at + layout.size
-        if end > len(self._data):
-            raise DecodeError("truncated")
-        values = layout.unpack_from(self._data, self._at)
-        self._at = end
-        return values
-
-    def number(self, layout: struct.Struct) -> int:
-        return self.take(layout)[0]
-
-    def text(self, fits: Callable[[str], object]) -> str:
-        """A text that `fits` the grammar of what it is to be."""
-        size = self.number(_U8)
-        end = self._at + size
-        if size > layout.TEXT_SIZE_MAX or end > len(self._data):
-            raise DecodeError("truncated")
-        raw = bytes(self._data[self._at : end])
-        self._at = end
-        try:
-            text = raw.decode()
-        except UnicodeDecodeError:
-            raise DecodeError("text") from None
-        if not fits(text):
-            raise DecodeError("text")
-        return text
-
-
-_U8 = struct.Struct("!B")
 _U64 = struct.Struct("!Q")
 _ANNOUNCE = layout.BODIES[1].numbers
 _HEARTBEAT = layout.BODIES[2].numbers
@@ -97,12 +54,6 @@ _OFFER = layout.BODIES[11].numbers
 _READY = layout.BODIES[12].numbers
 _ROSTER = layout.BODIES[16].numbers
 _ROSTER_ENTRY = layout.numbers(layout.ROSTER_ENTRY)
-
-
-def _text(value: str) -> bytes:
-    raw = value.encode()
-    assert len(raw) <= layout.TEXT_SIZE_MAX, value
-    return _U8.pack(len(raw)) + raw
 
 
 def _ballot(term: int, node: int) -> Ballot:
@@ -123,8 +74,8 @@ def _lease(value_ms: int) -> int:
 
 
 def _pack_announce(m: Announce) -> bytes:
-    tags = b"".join(_text(key) + _text(value) for key, value in m.tags)
-    return _ANNOUNCE.pack(m.interval_ms, len(m.tags)) + _text(m.name) + _text(m.version) + tags
+    tags = b"".join(text_of(key) + text_of(value) for key, value in m.tags)
+    return _ANNOUNCE.pack(m.interval_ms, len(m.tags)) + text_of(m.name) + text_of(m.version) + tags
 
 
 def _pull_announce(r: Reader) -> Announce:
@@ -239,7 +190,7 @@ def _is_name_or_none(text: str) -> bool:
 
 def _pack_roster(m: Roster) -> bytes:
     assert len(m.entries) <= layout.ROSTER_ENTRIES_MAX
-    entries = b"".join(_ROSTER_ENTRY.pack(e.node, e.session, e.port) + _text(e.host) for e in m.entries)
+    entries = b"".join(_ROSTER_ENTRY.pack(e.node, e.session, e.port) + text_of(e.host) for e in m.entries)
     return _ROSTER.pack(m.alive, len(m.entries)) + entries
 
 
@@ -274,6 +225,8 @@ PULL: dict[int, Callable[[Reader], Body]] = {
     15: lambda _: Obituary(),
     16: _pull_roster,
     17: lambda r: Ack(sequence=r.number(_U64)),
+    18: trial_bodies.pull_trial,
+    19: trial_bodies.pull_echo,
 }
 
 
@@ -286,7 +239,7 @@ def pack(body: Body) -> tuple[int, bytes]:  # noqa: C901 - a table that mypy che
         case Probe(nonce=nonce):
             return 3, _U64.pack(nonce)
         case ProbeAck() as m:
-            return 4, _PROBE_ACK.pack(m.echo, m.nonce, m.returns, m.hold_ms) + _text(m.name) + _text(m.version)
+            return 4, _PROBE_ACK.pack(m.echo, m.nonce, m.returns, m.hold_ms) + text_of(m.name) + text_of(m.version)
         case Claim():
             return 5, _pack_claim(body)
         case Grant(term=term, attempt=attempt, pre_vote=pre_vote):
@@ -307,10 +260,14 @@ def pack(body: Body) -> tuple[int, bytes]:  # noqa: C901 - a table that mypy che
         case Survey(nonce=nonce):
             return 13, _U64.pack(nonce)
         case Report(echo=echo, name=name, leader_name=leader_name):
-            return 14, _U64.pack(echo) + _text(name) + _text(leader_name)
+            return 14, _U64.pack(echo) + text_of(name) + text_of(leader_name)
         case Obituary():
             return 15, b""
         case Roster():
             return 16, _pack_roster(body)
         case Ack(sequence=sequence):
             return 17, _U64.pack(sequence)
+        case Trial():
+            return 18, trial_bodies.pack_trial(body)
+        case Echo():
+            return 19, trial_bodies.pack_echo(body)

@@ -6,7 +6,7 @@ bytes behind a known body are ignored, so that a later minor version may append 
 
 import struct
 
-from kingd.core.wire.bodies import PULL, DecodeError, Reader, pack
+from kingd.core.wire.bodies import PULL, pack
 from kingd.core.wire.layout import HEADER, numbers
 from kingd.core.wire.message import (
     Ballot,
@@ -19,6 +19,7 @@ from kingd.core.wire.message import (
     Term,
     VoterList,
 )
+from kingd.core.wire.reader import DecodeError, Reader
 from kingd.core.wire.seal import MAC_SIZE, NO_KEY, Seal
 
 DATAGRAM_SIZE_MAX = 1232
@@ -36,7 +37,7 @@ DATAGRAM_SIZE_MIN = _HEADER.size + MAC_SIZE
 _CLUSTER = struct.Struct("!8xQ")
 # What a stranger's datagram earns is smaller than it, or as large (docs/protocol.md 3.4): a type that is not here earns less
 # than its header.
-SIZE_MIN = {1: 304, 3: 296, 13: 296}
+SIZE_MIN = {1: 304, 3: 296, 13: 296, 18: 304}
 _MULTICAST = 1 << 0  # flags
 _ELIGIBLE, _RECOVERING = 1 << 0, 1 << 1  # mode bits
 _ROLES = tuple(Role)  # by number: they are consecutive
@@ -82,7 +83,7 @@ def encode(datagram: Datagram, seal: Seal) -> bytes:
 
 def decode(data: bytes, *, cluster: int, seal: Seal) -> Datagram:
     """Raises DecodeError: oversized, truncated, magic, version, length, other-cluster, damaged, unsigned, bad-key, type,
-    header, or a body's reason (text, count, reason)."""
+    header, or a body's reason (text, count, reason, way)."""
     _check_envelope(data, cluster=cluster)
     fields = _HEADER.unpack_from(data)
     key_id = fields[_KEY_AT]

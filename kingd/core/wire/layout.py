@@ -7,6 +7,7 @@ import struct
 from typing import NamedTuple
 
 from kingd.core.wire.message import SILENT_MAX
+from kingd.core.wire.trial import WAYS
 
 _CODES = {
     "magic": "2s",
@@ -16,6 +17,7 @@ _CODES = {
     "reason": "B",  # message.Reason
     "role": "B",  # message.Role
     "ineligible": "B",  # message.Ineligible
+    "way": "B",  # trial.Way
     "u16": "H",
     "bits16": "H",
     "u32": "I",
@@ -74,6 +76,7 @@ TICKET = fields(_BALLOT + "session:id successor:id successor_session:id")
 TAG = fields("key:text value:text")
 SILENT = fields("node:id")
 ROSTER_ENTRY = fields("node:id session:id port:u16 host:text")
+COUNT = fields("way:way got:u32 sent:u32")
 
 TAGS_MAX = 8
 ROSTER_ENTRIES_MAX = 16  # 16 x 63 bytes stay below the limit of a datagram
@@ -120,4 +123,13 @@ BODIES = {
         Repeat("entries", ROSTER_ENTRY, "entries_count", ROSTER_ENTRIES_MAX),
     ),
     17: Layout("ACK", fields("sequence:u64")),
+    18: Layout("TRIAL", fields("run:id token:id number:u32 lane:u8 by:way back:way about:id")),
+    19: Layout(
+        "ECHO",
+        fields(
+            "run:id token:id number:u32 lane:u8 by:way lag_ms:u32 about:id state:u8 ways:u8 heard_ms:u32 multicast_ms:u32"
+            " contact_ms:u32 port:u16 counts_count:u8 host:text"
+        ),
+        Repeat("counts", COUNT, "counts_count", len(WAYS)),
+    ),
 }

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import NamedTuple, NewType
 
+from kingd.core.wire.trial import Echo, Trial
+
 NodeId = NewType("NodeId", int)
 """u64, random, durable: the host's identity. 0 = nobody."""
 
@@ -271,8 +273,7 @@ class Offer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ready:
-    """Successor to leader: all that answered would follow me; resign in my favour, unless you can reach the silent
-    ones."""
+    """Successor to leader: all that answered would follow me; resign for me, unless you reach the silent ones."""
 
     ballot: Ballot
     reason: Reason
@@ -336,6 +337,8 @@ Body = (
     | Report
     | Roster
     | Obituary
+    | Trial
+    | Echo
 )
 
 

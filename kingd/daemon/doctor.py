@@ -1,0 +1,195 @@
+"""The doctor's two engines on the daemon's clock and sockets: datagrams and time go in, what they say goes out. docs/doctor.md.
+
+It has a deadline of its own, and none while nobody is examined: the election's timer does not know of it."""
+
+import random
+from typing import Protocol
+
+from kingd.control.service import JsonObject, ServiceError
+from kingd.core.election import Core
+from kingd.core.settings import digest_of
+from kingd.core.wire.codec import encode
+from kingd.core.wire.endpoint import Endpoint
+from kingd.core.wire.message import Datagram
+from kingd.core.wire.seal import Seal
+from kingd.core.wire.trial import Echo, Trial, Way
+from kingd.daemon import sentences
+from kingd.daemon.clock import now_us
+from kingd.daemon.clock_steps import ClockSteps
+from kingd.daemon.deadline import Deadline, Lag
+from kingd.daemon.refusals import Refusals
+from kingd.daemon.traffic import Traffic
+from kingd.doctor import report
+from kingd.doctor.answerer import Answerer
+from kingd.doctor.examination import FOR_US_MAX, Examination
+from kingd.doctor.lane import Lane
+from kingd.doctor.voice import Say, Voice
+from kingd.loop import Loop
+from kingd.net.problems import Operation
+from kingd.net.transport import Transport
+
+_UNWATCHED_US = 10_000_000  # nobody has looked for so long: it ends
+
+
+class Daemon(Protocol):
+    """What of the runtime it needs."""
+
+    core: Core
+    traffic: Traffic
+    refusals: Refusals
+    lag: Lag
+
+    @property
+    def seal(self) -> Seal: ...
+
+
+class Doctor:
+    def __init__(self, daemon: Daemon, loop: Loop, *, rng: random.Random) -> None:
+        self._daemon = daemon
+        self._rng = rng
+        self._known = daemon.core.acquaintance
+        self._voice = Voice(self._known)
+        self._answerer = Answerer(self._known, self._voice, rng=rng, lanes=self._lanes, lag_ms=self._lag_ms)
+        self._examination: Examination | None = None
+        self._looked_us = 0
+        self._deadline = Deadline(loop, lambda _late_us: self._go_on())
+        self._transport: Transport | None = None
+        self._steps = ClockSteps()
+
+    def begin(self, transport: Transport) -> None:
+        self._transport = transport
+
+    # -- what the runtime hands over
+
+    def takes(self, datagram: Datagram, source: Endpoint) -> bool:
+        """Whether it is one of the doctor's; then it is done."""
+        header, body = datagram.header, datagram.body
+        if not isinstance(body, Trial | Echo):
+            return False
+        now = now_us()
+        self._daemon.traffic.received(body)
+        if header.source == self._known.id:
+            return True  # what goes to a group comes back
+        if not self._known.is_members(header):
+            self._daemon.refusals.count("trial")
+        elif isinstance(body, Trial):
+            answer = self._answerer.take(header, body, source, now_us=now)
+            if answer is None:
+                self._daemon.refusals.count("trial")
+            self._say(answer or [])
+        elif self._examination is not None:
+            self._examination.on_echo(header.source, header.session, body, source, now_us=now)
+            self._arm()
+        return True
+
+    def refused(self, endpoint: Endpoint) -> None:
+        """That host said that nobody listens there."""
+        if self._examination is not None:
+            self._examination.on_refused(endpoint)
+
+    def sample(self) -> None:
+        """To be called every few seconds."""
+        self._steps.look()
+
+    # -- what the control socket asks
+
+    def examine(self, for_ms: int) -> JsonObject:
+        """Begin one, or join the one that goes on. {"version": 1, "run": id, "for_ms": n}"""
+        if not 0 <= for_ms <= FOR_US_MAX // 1000:
+            raise ServiceError("OutOfRange", f"for_ms must be from 0 to {FOR_US_MAX // 1000} (an hour), not {for_ms}")
+        now = self._looked_us = now_us()
+        going_on = self._examination
+        if going_on is None or going_on.done:
+            going_on = self._examination = Examination(
+                self._known, self._voice, self._rng, self._lanes(), began_us=now, for_us=for_ms * 1000
+            )
+            self._go_on()
+        elif going_on.for_us < for_ms * 1000:
+            raise ServiceError("Busy", "a shorter examination goes on: ask again when it is over, in a few seconds")
+        return {"version": 1, "run": f"{going_on.run:016x}", "for_ms": going_on.for_us // 1000}
+
+    def examined(self, run: str) -> JsonObject:
+        """How far it is, and what is known of this host and its peers so far."""
+        examination = self._examination
+        if examination is None or run != f"{examination.run:016x}":
+            raise ServiceError("OutOfRange", f"there is no examination {run}: it is over, or kingd was started again")
+        now = self._looked_us = now_us()
+        core = self._daemon.core
+        facts = core.status(now)
+        return {
+            "version": 1,
+            "run": run,
+            "done": examination.done,
+            "elapsed_ms": (now - examination.began_us) // 1000,
+            "more_peers": examination.more,
+            "peers": report.peers(examination, now_us=now) if examination.done else [],
+            "networks": [_network(lane) for lane in examination.lanes],
+            "problems": [
+                *(
+                    {"kind": type(each).__name__, "text": sentences.problem(each), "interface": ""}
+                    for each in facts.problems
+                ),
+                *self._network_problems(),
+            ],
+            "voters": f"{digest_of(facts.voters):08x}",
+            "loop_lag_us": self._daemon.lag.worst_us,
+            "clock_steps": self._steps.told(now),
+        }
+
+    def _network_problems(self) -> list[JsonObject]:
+        assert self._transport is not None
+        return [
+            {
+                "kind": f"{each.operation.name.lower()}-{each.error}",
+                "text": str(each),
+                "interface": each.link.interface if each.link else each.subject.partition(":")[0],
+            }
+            for each in self._transport.problems()
+        ]
+
+    # -- inside
+
+    def _lanes(self) -> list[Lane]:
+        assert self._transport is not None
+        lanes: dict[str, Lane] = {}
+        for way in self._transport.networks():
+            ways = [Way.MC4 if way.family == 4 else Way.MC6] * way.can_multicast + [Way.BC4] * way.can_broadcast
+            lane = lanes.get(way.own.interface, Lane(way.own.interface))
+            group_ways = tuple(sorted({*lane.group_ways, *ways}))
+            lanes[lane.interface] = Lane(lane.interface, group_ways, {**lane.own, way.family: way.own})
+        return list(lanes.values())
+
+    def _lag_ms(self) -> int:
+        return self._daemon.lag.worst_us // 1000
+
+    def _go_on(self) -> None:
+        assert self._examination is not None
+        now = now_us()
+        if now - self._looked_us > _UNWATCHED_US:
+            self._examination = None
+            return
+        self._say(self._examination.tick(now_us=now))
+        self._arm()
+
+    def _arm(self) -> None:
+        if self._examination is not None and not self._examination.done:
+            self._deadline.set(self._examination.deadline_us)
+
+    def _say(self, said: list[Say]) -> None:
+        assert self._transport is not None
+        for each in said:
+            self._daemon.traffic.sends(each.datagram.body, each.to)
+            data = encode(each.datagram, self._daemon.seal)
+            if each.to is not None:
+                self._transport.send(data, each.to)
+            else:
+                operation = Operation.BROADCAST if each.way is Way.BC4 else Operation.MULTICAST
+                self._transport.say(data, each.interface, family=each.way.family, operation=operation)
+
+
+def _network(lane: Lane) -> JsonObject:
+    return {
+        "interface": lane.interface,
+        "paths": [way.word for way in lane.group_ways],
+        "addresses": [endpoint.host for _, endpoint in sorted(lane.own.items())],
+    }

@@ -1,0 +1,21 @@
+"""A network of this host, and how everybody on it is spoken to."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from kingd.core.wire.endpoint import Endpoint
+from kingd.core.wire.trial import Way
+
+
+@dataclass(frozen=True, slots=True)
+class Lane:
+    """`own`: this host's addresses there, by family."""
+
+    interface: str
+    group_ways: tuple[Way, ...] = ()
+    own: Mapping[int, Endpoint] = field(default_factory=dict)
+
+    @property
+    def ways(self) -> int:
+        """As an echo says them."""
+        return sum(1 << way for way in self.group_ways)

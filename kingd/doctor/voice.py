@@ -1,0 +1,38 @@
+"""How both sides of an examination speak: a body goes by one way to one host, or to all. docs/doctor.md."""
+
+from dataclasses import dataclass
+
+from kingd.core.acquaintance import Acquaintance
+from kingd.core.wire.endpoint import Endpoint
+from kingd.core.wire.message import NO_SESSION, NOBODY, Datagram, NodeId, SessionId
+from kingd.core.wire.trial import Echo, Trial, Way
+
+
+@dataclass(frozen=True, slots=True)
+class Say:
+    """What the driver is to send: to `to` by unicast, or (None) to all on that interface, by multicast or broadcast."""
+
+    datagram: Datagram
+    way: Way
+    interface: str
+    to: Endpoint | None
+
+
+class Voice:
+    """Numbers what is said, apart from the election's datagrams."""
+
+    def __init__(self, known: Acquaintance) -> None:
+        self._known = known
+        self._sequence = 0
+
+    def to_one(self, body: Trial | Echo, way: Way, endpoint: Endpoint, *, node: NodeId, session: SessionId) -> Say:
+        """By any way: what is meant for one host may go to all of its network."""
+        to = None if way.is_group else endpoint
+        return Say(self._datagram(body, node, session, by_group=way.is_group), way, endpoint.interface, to)
+
+    def to_all(self, body: Trial, interface: str) -> Say:
+        return Say(self._datagram(body, NOBODY, NO_SESSION, by_group=True), body.by, interface, None)
+
+    def _datagram(self, body: Trial | Echo, node: NodeId, session: SessionId, *, by_group: bool) -> Datagram:
+        self._sequence += 1
+        return Datagram(self._known.header(self._sequence, to=node, session=session, by_group=by_group), body)
