@@ -7,7 +7,6 @@ TOML's `timing.heartbeat = "100ms"` is `config.timing.heartbeat_us` here."""
 import re
 import socket
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import Field, dataclass, field, fields, replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -32,6 +31,7 @@ from kingd.config.kinds import (
     strings,
     whole,
 )
+from kingd.records import Field, dataclass, field, fields, replace
 
 # timing.profile -> heartbeat and leader_timeout, in microseconds
 PROFILES = {"lan": (100_000, 500_000), "fast": (10_000, 30_000), "wifi": (1_000_000, 5_000_000)}

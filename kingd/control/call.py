@@ -7,9 +7,9 @@ not what they do.
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 
 from kingd.control.service import JsonObject
+from kingd.records import dataclass, field
 
 _NAME_MAX = 64
 WORDS_MAX = 200

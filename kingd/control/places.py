@@ -5,9 +5,10 @@ Pure: guests in, a decision out. A uid is the unit, because whoever is one user 
 
 from collections import Counter
 from collections.abc import Collection
-from dataclasses import dataclass
 from enum import IntEnum
 from typing import Protocol, TypeVar
+
+from kingd.records import dataclass
 
 
 class Rank(IntEnum):

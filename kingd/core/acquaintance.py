@@ -3,13 +3,12 @@
 Nothing here changes the node. A datagram that is taken for a member's moves no window and is no news of that member, so what
 the doctor has hosts say to each other can neither hold an election up nor help one."""
 
-from dataclasses import dataclass
-
 from kingd.core.rules import saying
 from kingd.core.state.members import Member, State
 from kingd.core.state.node import Node
 from kingd.core.wire.endpoint import Endpoint
 from kingd.core.wire.message import NO_SESSION, NOBODY, Header, NodeId, SessionId, VoterList
+from kingd.records import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,12 +6,12 @@ no log, disk or client. Nothing that is sent relies on a `Persist` beside it: wh
 
 `match` over `Effect` is checked for exhaustiveness by mypy: an effect that a driver forgets is a type error."""
 
-from dataclasses import dataclass
 from enum import StrEnum
 
 from kingd.core.settings import Voters
 from kingd.core.wire.endpoint import Endpoint
 from kingd.core.wire.message import Datagram, NodeId, Reason, Role, Term
+from kingd.records import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,6 @@ done about each entry is in dispatch.py, timers.py and commands.py, and the rule
 
 import random
 from collections.abc import Mapping
-from dataclasses import replace
 
 from kingd.core.acquaintance import Acquaintance
 from kingd.core.effect import Effect, EventKind, Persist, in_order
@@ -49,6 +48,7 @@ from kingd.core.wire.message import (
     SessionId,
     Term,
 )
+from kingd.records import replace
 
 _FIRED_MAX = 16  # a handler may arm what is due at once; more than this is a timer that is not re-armed
 

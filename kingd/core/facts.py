@@ -1,11 +1,11 @@
 """What the core says when its driver asks: of a datagram at first sight, and of whom it knows. (Of itself: status.py.)"""
 
-from dataclasses import dataclass
 from enum import Enum
 
 from kingd.core.effect import Peer
 from kingd.core.state.members import State
 from kingd.core.wire.message import Role
+from kingd.records import dataclass
 
 
 class Glance(Enum):

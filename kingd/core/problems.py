@@ -3,10 +3,9 @@ an operator reads of it.
 
 `match` over each of the three unions is checked by mypy, as over `Effect`."""
 
-from dataclasses import dataclass
-
 from kingd.core.wire.endpoint import Endpoint
 from kingd.core.wire.message import Ineligible, NodeId, Reason, Term
+from kingd.records import dataclass
 
 # -- why a list of voters is not the one in force (rules/voters.py)
 

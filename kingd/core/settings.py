@@ -1,12 +1,12 @@
 """What a user configures, as far as the election cares."""
 
-from dataclasses import dataclass
 from functools import lru_cache
 from hashlib import blake2b
 
 from kingd.core.timing import Timing
 from kingd.core.wire.endpoint import Endpoint
 from kingd.core.wire.message import VoterList
+from kingd.records import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,8 +3,6 @@
 An answer whose evidence is older than the leader timeout is not given, whatever the state machine has come to so
 far: after a stall a question may be answered before any timer has fired."""
 
-from dataclasses import dataclass
-
 from kingd.core.effect import Peer
 from kingd.core.facts import MemberRow
 from kingd.core.problems import (
@@ -30,6 +28,7 @@ from kingd.core.state.roles import Leader
 from kingd.core.timing import MS, NEVER, SECOND
 from kingd.core.wire.endpoint import Endpoint
 from kingd.core.wire.message import NO_BALLOT, NOBODY, Ballot, NodeId, Reason, Role, Term, word_of
+from kingd.records import dataclass
 
 _ASKED_OF_LATE_US = 10 * SECOND
 

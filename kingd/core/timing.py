@@ -1,7 +1,7 @@
 """Every duration of the election, derived from the two that a user sets, with the reasons. docs/protocol.md 5 has the
 numbers. What many members make longer is in scale.py."""
 
-from dataclasses import dataclass
+from kingd.records import dataclass
 
 MS = 1_000
 """Microseconds in a millisecond; time in the core is an int of microseconds."""

@@ -2,7 +2,6 @@
 
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from functools import partial
 from typing import Protocol
 
@@ -25,6 +24,7 @@ from kingd.daemon.news import News
 from kingd.daemon.refusals import Refusals
 from kingd.daemon.traffic import Traffic
 from kingd.loop import Loop, Timer
+from kingd.records import replace
 
 _log = logging.getLogger("kingd")
 

@@ -18,7 +18,6 @@ import socket
 import threading
 from binascii import crc32
 from collections.abc import Iterable
-from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple, TypeGuard
 
@@ -30,6 +29,7 @@ from kingd.daemon.folder_lock import FolderLock, StateBusy
 from kingd.daemon.state_files import Foreign, remove
 from kingd.daemon.state_files import read as read_file
 from kingd.daemon.state_files import replace as replace_file
+from kingd.records import replace
 
 PEERS_MAX = 64  # enough to find any cluster again; the rest is learned from the first that answers
 _FORMAT = 1

@@ -6,8 +6,9 @@ beyond: what such a unit starts in its turn is part of it only if it is in its c
 import logging
 import subprocess
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
+
+from kingd.records import dataclass
 
 TARGET = "kingd-leader.target"
 HELPER = "kingd-leader.service"

@@ -10,8 +10,9 @@ left is killed KILL_AFTER_US after E: what remains until SETTLE_US (less 2 % for
 
 A "no" comes with less: this host may have resigned right after its last yes, so E is that moment then."""
 
-from dataclasses import dataclass
 from enum import Enum
+
+from kingd.records import dataclass
 
 _MS = 1_000
 _SECOND = 1_000_000

@@ -9,7 +9,6 @@ together get `_ANSWERS_PER_S`, a quarter of them by group."""
 
 import random
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 
 from kingd.core.acquaintance import Acquaintance
 from kingd.core.state.members import ReplayWindow, State
@@ -18,6 +17,7 @@ from kingd.core.wire.message import NOBODY, Header, NodeId, SessionId
 from kingd.core.wire.trial import UNHEARD, Count, Echo, Trial, Way
 from kingd.doctor.lane import Lane
 from kingd.doctor.voice import Say, Voice
+from kingd.records import dataclass, field
 
 _RUNS_MAX = 4
 _LANES_MAX = 8

@@ -1,8 +1,7 @@
 """What is known of one way, in one direction, between this host and a peer, on one network."""
 
-from dataclasses import dataclass, field
-
 from kingd.core.state.members import ReplayWindow
+from kingd.records import dataclass, field
 
 
 @dataclass(slots=True)

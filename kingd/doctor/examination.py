@@ -8,7 +8,6 @@ that the last counts come home. With `for_us` a round a second goes on until the
 
 import random
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 
 from kingd.core.acquaintance import Acquaintance, Sighting
 from kingd.core.timing import MS, SECOND
@@ -18,6 +17,7 @@ from kingd.core.wire.trial import Echo, Trial, Way
 from kingd.doctor.lane import Lane
 from kingd.doctor.patient import Patient, Place, Via
 from kingd.doctor.voice import Say, Voice
+from kingd.records import dataclass, field
 
 PEERS_MAX = 32
 LANES_MAX = 8

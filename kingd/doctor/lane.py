@@ -1,10 +1,10 @@
 """A network of this host, and how everybody on it is spoken to."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 
 from kingd.core.wire.endpoint import Endpoint
 from kingd.core.wire.trial import Way
+from kingd.records import dataclass, field
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,11 +1,10 @@
 """One peer, as an examination knows it: where it is asked, what came of it, and what it says of others."""
 
-from dataclasses import dataclass, field
-
 from kingd.core.acquaintance import Sighting
 from kingd.core.wire.endpoint import Endpoint
 from kingd.core.wire.trial import Count, Echo, Way
 from kingd.doctor.cells import Cell, Heard
+from kingd.records import dataclass, field
 
 Place = tuple[int, Way]
 """A network of this host (by its number among the lanes), and a way."""

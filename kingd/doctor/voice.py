@@ -1,11 +1,10 @@
 """How both sides of an examination speak: a body goes by one way to one host, or to all. docs/doctor.md."""
 
-from dataclasses import dataclass
-
 from kingd.core.acquaintance import Acquaintance
 from kingd.core.wire.endpoint import Endpoint
 from kingd.core.wire.message import NO_SESSION, NOBODY, Datagram, NodeId, SessionId
 from kingd.core.wire.trial import Echo, Trial, Way
+from kingd.records import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,12 +17,12 @@ import fcntl
 import socket
 import struct
 from collections.abc import Iterator, Sequence, Set
-from dataclasses import dataclass, replace
 from typing import Literal
 
 import netifaces
 
 from kingd.net.netlink import floating
+from kingd.records import dataclass, replace
 
 Family = Literal[4, 6]
 

@@ -13,10 +13,10 @@ A send that fails now and then (a firewall rule that drops some) is one lasting 
 import errno
 import os
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from enum import Enum
 
 from kingd.net.links import Link
+from kingd.records import dataclass, field
 
 
 class Operation(Enum):

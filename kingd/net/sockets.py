@@ -19,11 +19,11 @@ import errno
 import socket
 import struct
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from kingd.core.wire.endpoint import Endpoint
 from kingd.net.links import Link
 from kingd.net.problems import Operation
+from kingd.records import dataclass
 
 # linux/in.h, linux/in6.h, asm-generic/socket.h: not in Python's socket module
 _IP_MULTICAST_ALL = 49

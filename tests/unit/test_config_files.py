@@ -2,7 +2,6 @@
 
 import os
 import re
-from dataclasses import FrozenInstanceError
 from pathlib import Path
 
 import pytest
@@ -182,11 +181,9 @@ def test_reload_names_what_changed_and_applies_what_is_live(main: Path) -> None:
     assert changed_keys(new, new) == []
 
 
-def test_config_is_frozen_and_hashable(main: Path) -> None:
+def test_config_is_hashable(main: Path) -> None:
     config = read(main, 'tags.url = "x"')
     assert hash(config) == hash(read(main, 'tags.url = "x"'))
-    with pytest.raises(FrozenInstanceError):
-        config.priority = 1  # type: ignore[misc]
 
 
 # -- files that somebody else may write: they say who leads

@@ -31,14 +31,14 @@ BEHIND_THE_DOOR = ("kingd.core.state", "kingd.core.rules")
 
 # package -> what it may import of kingd; packages that are not named may import everything
 MAY_IMPORT = {
-    "kingd.core": ("kingd.core",),
-    "kingd.core.wire": ("kingd.core.wire",),
-    "kingd.core.state": ("kingd.core.wire", "kingd.core.state", *FACTS),
-    "kingd.core.rules": ("kingd.core.wire", "kingd.core.state", "kingd.core.rules", *FACTS),
+    "kingd.core": ("kingd.core", "kingd.records"),
+    "kingd.core.wire": ("kingd.core.wire", "kingd.records"),
+    "kingd.core.state": ("kingd.core.wire", "kingd.core.state", "kingd.records", *FACTS),
+    "kingd.core.rules": ("kingd.core.wire", "kingd.core.state", "kingd.core.rules", "kingd.records", *FACTS),
     "kingd.sim": ("kingd.core", "kingd.sim"),
     "kingd.explorer": ("kingd.core", "kingd.explorer"),
-    "kingd.doctor": ("kingd.core", "kingd.doctor", "kingd.control.answer"),
-    "kingd.net": ("kingd.core.wire.endpoint", "kingd.net", "kingd.loop"),
+    "kingd.doctor": ("kingd.core", "kingd.doctor", "kingd.control.answer", "kingd.records"),
+    "kingd.net": ("kingd.core.wire.endpoint", "kingd.net", "kingd.loop", "kingd.records"),
     "kingd.acting": ("kingd.acting", "kingd.control", "kingd.cli", "kingd.output"),
     "kingd.client": ("kingd.client", "kingd.control", "kingd.acting"),
 }

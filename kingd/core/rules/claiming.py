@@ -4,8 +4,6 @@ docs/protocol.md 4.4.
 What makes it a leader is the mode's to say (mode.py). A claim that fails is resigned in one step: later grants for it count
 for nothing."""
 
-from dataclasses import replace
-
 from kingd.core.rules import becoming, campaigns, line, mode, saying, voters
 from kingd.core.state.members import Member
 from kingd.core.state.node import Node
@@ -13,6 +11,7 @@ from kingd.core.state.pending import Campaign
 from kingd.core.state.roles import Candidate, Follower, Leader, Seeking
 from kingd.core.timing import MS, SPREAD_US
 from kingd.core.wire.message import Ballot, Claim, Grant, Reason, Refuse, Resign, Role, Term, Ticket
+from kingd.records import replace
 
 
 def start(node: Node, reason: Reason, *, ticket: Ticket | None = None) -> None:

@@ -3,8 +3,6 @@
 In: orders of the operator and of the driver. Each takes effect at once; a hand-over that follows from one takes its
 time (transfer.py), and `settle` says how it ended."""
 
-from dataclasses import replace
-
 from kingd.core.effect import Draining, EventKind, HandedOver
 from kingd.core.problems import Ambiguous, NobodyReady, NotEligible, NotKnown, NotLeading, StepDownError
 from kingd.core.rules import becoming, claiming, pre_voting, transfer, voters
@@ -16,6 +14,7 @@ from kingd.core.state.node import Node
 from kingd.core.state.roles import Leader
 from kingd.core.timing import DRAIN_US_MAX, NEVER
 from kingd.core.wire.message import NOBODY, Ineligible, Reason, Role
+from kingd.records import replace
 
 _ISOLATED_AFTER_BEATS = 4
 

@@ -4,8 +4,6 @@ In: the list of the configuration (`Settings.voters`), and what others show in a
 of which generation, and which one is wanted there. Out: `Node.voters`, which changes as soon as that is safe, or the
 reason why not yet. A list that few want never comes into force, so that there is nothing to be taken back."""
 
-from dataclasses import replace
-
 from kingd.core.problems import (
     AnotherIsFirst,
     AnotherIsNewer,
@@ -22,6 +20,7 @@ from kingd.core.state.node import Node
 from kingd.core.state.roles import Leader
 from kingd.core.timing import MS, promise_us
 from kingd.core.wire.message import Role
+from kingd.records import replace
 
 
 def step(node: Node) -> None:

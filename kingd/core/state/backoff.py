@@ -1,6 +1,6 @@
 """Claims that came to nothing: what they teach. docs/protocol.md 4.4."""
 
-from dataclasses import dataclass
+from kingd.records import dataclass
 
 
 @dataclass(slots=True)

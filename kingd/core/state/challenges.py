@@ -1,10 +1,9 @@
 """Questions in flight that only a living session can answer. docs/protocol.md 4.1."""
 
-from dataclasses import dataclass
-
 from kingd.core.state.request import Request
 from kingd.core.wire.endpoint import Endpoint
 from kingd.core.wire.message import NodeId, SessionId
+from kingd.records import dataclass
 
 CHALLENGES_MAX = 1024
 

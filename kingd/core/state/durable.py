@@ -2,12 +2,11 @@
 
 What is needed is asked for ahead of need: no disk stands in the way of a failover."""
 
-from dataclasses import dataclass
-
 from kingd.core.effect import Persist
 from kingd.core.settings import Voters
 from kingd.core.timing import promise_us
 from kingd.core.wire.message import Term
+from kingd.records import dataclass
 
 _CEILING_AHEAD = 2  # terms
 _CEILING_BLOCK = 4

@@ -1,9 +1,8 @@
 """The obituary that is left with the guardian: who gets it. docs/protocol.md 4.7."""
 
-from dataclasses import dataclass
-
 from kingd.core.wire.endpoint import Endpoint
 from kingd.core.wire.message import Role
+from kingd.records import dataclass
 
 
 @dataclass(slots=True)

@@ -3,9 +3,8 @@ direction only. docs/protocol.md 4.1.
 
 What was recorded may be played again: nothing here rests on one heartbeat, or on heartbeats of several leaders."""
 
-from dataclasses import dataclass, field
-
 from kingd.core.wire.message import NO_SESSION, SEQUENCE_MAX, SessionId
+from kingd.records import dataclass, field
 
 _SEQUENCES_MAX = 1024
 

@@ -7,7 +7,6 @@ believed as far as that can do no harm: they are listed, surveyed, and let go fi
 bounded: a LAN peer can fill none."""
 
 from collections.abc import Iterable, ValuesView
-from dataclasses import dataclass, field
 from enum import StrEnum
 from heapq import nsmallest
 
@@ -28,6 +27,7 @@ from kingd.core.wire.message import (
     SessionId,
     VoterList,
 )
+from kingd.records import dataclass, field
 
 FORGET_AFTER_US = 3600 * SECOND  # a dead or departed node stays listed so long
 ANNOUNCE_FIRST_US = (150 * MS, 450 * MS)  # after the first one of a newcomer: a lost one costs little

@@ -1,9 +1,8 @@
 """Another process that uses this node's id: where, and until when it is taken to be there. docs/protocol.md 4.1."""
 
-from dataclasses import dataclass
-
 from kingd.core.timing import NEVER, SECOND
 from kingd.core.wire.endpoint import Endpoint
+from kingd.records import dataclass
 
 _EVERY_US = 2 * SECOND
 _GONE_US = 5 * SECOND

@@ -1,8 +1,7 @@
 """What users are to be told at the end of this step. docs/protocol.md 6."""
 
-from dataclasses import dataclass
-
 from kingd.core.wire.message import Reason
+from kingd.records import dataclass
 
 
 @dataclass(slots=True)

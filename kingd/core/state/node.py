@@ -6,7 +6,6 @@ calls them (by way of dispatch, timers and commands), and hands out what they ap
 draws from anything but `rng`."""
 
 import random
-from dataclasses import dataclass, field
 
 from kingd.core.scale import Scale
 from kingd.core.settings import Settings, Voters
@@ -30,6 +29,7 @@ from kingd.core.state.strangers import Strangers
 from kingd.core.state.succession import Succession
 from kingd.core.timing import MS, NEVER, Timing
 from kingd.core.wire.message import NO_BALLOT, Ballot, NodeId, Reason, Role, SessionId, Term, Ticket
+from kingd.records import dataclass, field
 
 _LEASE_GUARD = 50  # so small a part of the lease is its last: what a leader says takes time to arrive
 TERM_JUMP_MAX = 1 << 32  # a term that far above all known ones is a mistake or an attack, never a history

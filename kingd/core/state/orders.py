@@ -2,11 +2,10 @@
 
 In: orders of the operator and of the driver (commands.py), and what came of them (transfer.py)."""
 
-from dataclasses import dataclass, field
-
 from kingd.core.state.pending import Inquiry
 from kingd.core.timing import NEVER
 from kingd.core.wire.message import Ineligible
+from kingd.records import dataclass, field
 
 
 @dataclass(slots=True)

@@ -1,8 +1,7 @@
 """What a step asks the driver for, the numbers of what it sends, and what was not believed."""
 
-from dataclasses import dataclass, field
-
 from kingd.core.effect import Effect
+from kingd.records import dataclass, field
 
 
 @dataclass(slots=True)

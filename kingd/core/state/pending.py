@@ -1,13 +1,12 @@
 """What a node has under way: a claim, a hand-over, a survey; each is a `Request`, or has one. The topics' modules know what to
 do with it."""
 
-from dataclasses import dataclass, field
-
 from kingd.core.effect import SurveyRow
 from kingd.core.state.members import Member
 from kingd.core.state.request import Request
 from kingd.core.timing import NEVER
 from kingd.core.wire.message import Ballot, Claim, NodeId, Reason, Resign, SessionId
+from kingd.records import dataclass, field
 
 
 @dataclass(slots=True)

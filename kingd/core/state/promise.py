@@ -4,9 +4,8 @@ Following is having promised, and its expiry is the failure detector. What else 
 Invariants: the floor, the ballot that was promised last, never falls; a grant to another holder needs a
 strictly higher term; only time, the holder's own resignation, or its ticket frees `until`."""
 
-from dataclasses import dataclass
-
 from kingd.core.wire.message import NO_BALLOT, NOBODY, Ballot, SessionId, Ticket
+from kingd.records import dataclass
 
 
 @dataclass(slots=True)

@@ -1,9 +1,8 @@
 """The list of voters in force, and what a voter knows of its own past. docs/quorum.md 8."""
 
-from dataclasses import dataclass, field, replace
-
 from kingd.core.settings import Voters
 from kingd.core.wire.message import NodeId, SessionId
+from kingd.records import dataclass, field, replace
 
 _NEW_SESSIONS_MAX = 1024
 

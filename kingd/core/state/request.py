@@ -2,7 +2,7 @@
 
 It knows when, and neither what nor whom: who asks sends it, and says when it is answered."""
 
-from dataclasses import dataclass
+from kingd.records import dataclass
 
 
 @dataclass(slots=True)

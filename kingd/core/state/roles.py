@@ -3,11 +3,10 @@
 What belonged to the old role is gone with it: nothing has to be reset, and nothing stale can be read. The role on the
 wire is `message.Role`."""
 
-from dataclasses import dataclass, field
-
 from kingd.core.state.pending import Campaign, Drain, PreVote, Transfer
 from kingd.core.timing import NEVER, Timing
 from kingd.core.wire.message import Ballot, NodeId, Role, Ticket
+from kingd.records import dataclass, field
 
 _ECHOES_MAX = 1024
 

@@ -1,9 +1,8 @@
 """What a node does again and again, whatever its role: when it is due. docs/protocol.md 4.1."""
 
-from dataclasses import dataclass
-
 from kingd.core.state.members import ANNOUNCE_FIRST_US
 from kingd.core.timing import NEVER
+from kingd.records import dataclass
 
 _AT_REST = len(ANNOUNCE_FIRST_US) + 1
 

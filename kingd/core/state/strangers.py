@@ -2,11 +2,10 @@
 
 All of it is bounded: anybody can make up hosts by the thousand."""
 
-from dataclasses import dataclass, field
-
 from kingd.core.timing import NEVER, SECOND
 from kingd.core.wire.endpoint import Endpoint
 from kingd.core.wire.message import NodeId
+from kingd.records import dataclass, field
 
 _PER_SECOND = 500  # 450 hosts that start together stay below it
 _EARNING_MAX = 1024

@@ -1,11 +1,10 @@
 """Who is to lead after whom: who comes next, tickets given and taken, who prepared for it, and with whom it came to nothing.
 docs/protocol.md 4.1, 4.5."""
 
-from dataclasses import dataclass, field
-
 from kingd.core.state.pending import Prepared, Yielded
 from kingd.core.timing import NEVER, SECOND
 from kingd.core.wire.message import NodeId, Ticket
+from kingd.records import dataclass, field
 
 _REFUSED_US = 10 * SECOND
 _REFUSED_US_MAX = 600 * SECOND

@@ -4,11 +4,11 @@ A `Datagram` is a `Header` (the same for all: who speaks, from which session, an
 one `Body`. Only `codec.py` knows the bytes; `dispatch.py` says who knows what to do about them.
 docs/protocol.md 3."""
 
-from dataclasses import dataclass
 from enum import IntEnum
 from typing import NamedTuple, NewType
 
 from kingd.core.wire.trial import Echo, Trial
+from kingd.records import dataclass
 
 NodeId = NewType("NodeId", int)
 """u64, random, durable: the host's identity. 0 = nobody."""

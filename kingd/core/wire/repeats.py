@@ -5,11 +5,10 @@ In: bytes. Out: the heartbeat that they repeat and their own sequence number, if
 good; then nothing needs to be decoded, and `Core.repeat` needs a fraction of the time that `Core.receive` takes.
 Everything else is None, and goes the usual way. It knows nothing of who leads: that is the core's to judge."""
 
-from dataclasses import replace
-
 from kingd.core.wire.codec import ALIVE_AT, SEQUENCE_AT, key_of
 from kingd.core.wire.message import Datagram, Heartbeat
 from kingd.core.wire.seal import MAC_SIZE, NO_KEY, Seal
+from kingd.records import replace
 
 _BETWEEN = slice(SEQUENCE_AT.stop, ALIVE_AT.start)
 

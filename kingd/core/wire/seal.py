@@ -9,7 +9,8 @@ cluster gets its first key without a gap."""
 import hashlib
 import hmac
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+from kingd.records import dataclass
 
 MAC_SIZE = 16
 KEY_SIZE = 32

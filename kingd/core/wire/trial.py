@@ -4,8 +4,9 @@ docs/doctor.md.
 They are no words of the election: they have numbers of their own, and no rule of it reads them. (Ids are plain numbers here,
 for `message` imports this.)"""
 
-from dataclasses import dataclass
 from enum import IntEnum
+
+from kingd.records import dataclass
 
 
 class Way(IntEnum):
