@@ -41,9 +41,6 @@ class AvailabilityMode:
     def extend_lease(self, node: Node) -> None:
         """Nothing is counted."""
 
-    def beat_us(self, node: Node, alive: int) -> int:
-        return node.scale.beat_us(alive)
-
     def note_vote(self, node: Node, voter: Member, *, sent_us: int, lease_us: int) -> None:
         """Nothing is counted."""
 
@@ -55,6 +52,3 @@ class AvailabilityMode:
 
     def may_renew(self, node: Node, leader: Member) -> bool:
         return False
-
-    def wait_us(self, node: Node) -> int:
-        return 0

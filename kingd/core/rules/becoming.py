@@ -1,6 +1,6 @@
 """From one role to the next: what each begins with. docs/protocol.md 4. `Node.become` is the exchange itself."""
 
-from kingd.core.rules import contact, line, mode, saying
+from kingd.core.rules import contact, line, saying
 from kingd.core.state.node import Node
 from kingd.core.state.roles import Candidate, Joining, Leader, Seeking
 from kingd.core.timing import MS, NEVER, SECOND
@@ -69,7 +69,8 @@ def lead(node: Node, ballot: Ballot, reason: Reason, *, contact_us: int = -1) ->
 def beat(node: Node, leader: Leader) -> None:
     """The leader's heartbeat, and when the next one is due."""
     alive = len(node.members.alive()) + 1
-    every_us = mode.of(node).beat_us(node, alive)
+    # A lease hangs on each of them, so where there is one none is left out.
+    every_us = node.timing.heartbeat_us if node.is_exclusive else node.scale.beat_us(alive)
     body = Heartbeat(interval_ms=every_us // MS, lonely=is_lonely(node), alive=alive, lease_ms=node.lease_ms)
     leader.note_beat(saying.multicast(node, body), every_us=every_us, now_us=node.now_us)
 

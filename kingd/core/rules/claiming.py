@@ -47,11 +47,7 @@ def keep_ceiling_ahead(node: Node) -> None:
 
 def _claim(node: Node) -> Campaign | None:
     """A candidate's claim, or the raise of a leader's term."""
-    match node.state:
-        case Candidate(campaign=campaign) | Leader(raising=campaign):
-            return campaign
-        case _:
-            return None
+    return None if isinstance(node.state, Follower) else node.campaign
 
 
 def on_persisted(node: Node) -> None:
@@ -113,6 +109,7 @@ def on_refuse(node: Node, member: Member, refuse: Refuse) -> None:
     node.see_term(refuse.holder.term)
     if member.node in campaign.granted:
         return  # it was said before, and comes late
+    ends_soon = node.is_exclusive and refuse.remaining_ms * MS < node.timing.claim_timeout_us
     if isinstance(node.state, Leader):
         _on_raise_refused(node, member, refuse, campaign)
     elif refuse.holder.term >= campaign.claim.term:
@@ -123,15 +120,10 @@ def on_refuse(node: Node, member: Member, refuse: Refuse) -> None:
         saying.send(node, replace(campaign.claim, ticket=ticket), member)
     elif not refuse.led and _outranks_me(node, refuse):
         withdraw(node, refuse)
-    elif not refuse.led or not _ends_soon(node, refuse):
+    elif not (refuse.led and ends_soon):  # that can be asked for again
         campaign.refused.add(member.node)
         if refuse.led and mode.of(node).is_lost(node, campaign):
             withdraw(node, refuse)  # that leader lives
-
-
-def _ends_soon(node: Node, refuse: Refuse) -> bool:
-    """What was promised to that leader: it can be asked for again, where it ends by itself."""
-    return node.is_exclusive and refuse.remaining_ms * MS < node.timing.claim_timeout_us
 
 
 def _is_free(node: Node, refuse: Refuse) -> bool:
@@ -183,8 +175,7 @@ def resign_claim(node: Node) -> None:
     state, claim = node.state, asking(node)
     if not isinstance(state, Candidate) or claim is None:
         return
-    ballot = Ballot(claim.term, node.id)
-    goodbye = Resign(ballot=ballot, reason=claim.reason)
+    goodbye = Resign(ballot=Ballot(claim.term, node.id), reason=claim.reason)
     for target, session in sorted(state.campaign.asked.items()):
         member = node.members.find(target, session)
         if member is not None:

@@ -207,10 +207,10 @@ def ping(node: Node, leader: Member, *, for_roster: bool = False) -> None:
     saying.send(node, Ping(nonce=nonce, heard=leader.heard_sequence, polling=polling or for_roster), leader)
 
 
-def hears_multicast(node: Node) -> bool:
-    """Anybody's, a short while ago: then the heartbeat of who is elected will be heard, too."""
+def hears_multicast(node: Node, within_us: int) -> bool:
+    """Anybody's, so short a while ago: then the heartbeat of who is elected will be heard, too."""
     heard_us = max((m.multicast_us for m in node.members.verified()), default=-1)
-    return node.now_us - max(heard_us, node.members.announced_us) <= node.timing.contact_us
+    return node.now_us - max(heard_us, node.members.announced_us) < within_us
 
 
 def _polls(node: Node, leader: Member) -> bool:
@@ -267,9 +267,7 @@ def _lose(node: Node, reason: Reason) -> None:
     if leader is not None:
         node.detector.declare_dead(leader.session)
         contact.declare_gone(node, leader, EventKind.MEMBER_DEAD, reason)
-    quiet_us = node.timing.leader_timeout_us
-    heard_us = max((m.multicast_us for m in node.members.alive()), default=-1)
-    if max(heard_us, node.members.announced_us) <= node.now_us - quiet_us:
+    if not hears_multicast(node, node.timing.leader_timeout_us):
         rejoin(node)
     leader_gone(node, reason)
 

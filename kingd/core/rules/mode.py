@@ -44,9 +44,6 @@ class Mode(Protocol):
     def extend_lease(self, node: Node) -> None:
         """What has been promised to this node counts from now."""
 
-    def beat_us(self, node: Node, alive: int) -> int:
-        """How often the leader of so many beats."""
-
     # -- who says so?
 
     def note_vote(self, node: Node, voter: Member, *, sent_us: int, lease_us: int) -> None:
@@ -60,9 +57,6 @@ class Mode(Protocol):
 
     def may_renew(self, node: Node, leader: Member) -> bool:
         """Whether the leader is told, and counts on it, that it was heard."""
-
-    def wait_us(self, node: Node) -> int:
-        """How long after its promise has run out this node leaves it to others to claim."""
 
 
 AVAILABILITY: Mode = AvailabilityMode()

@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 
 from kingd.core.problems import OtherLists, Problem, Recovering
-from kingd.core.rules import line, voters
+from kingd.core.rules import voters
 from kingd.core.rules.majority import has_lost, has_won, majority, proven_until_us
 from kingd.core.state.members import Member, State
 from kingd.core.state.node import Node
@@ -47,10 +47,6 @@ class QuorumMode:
         if node.votes is not None:
             node.votes.extend(proven_until_us(node.voters.names, dict(_promised_us(node))))
 
-    def beat_us(self, node: Node, alive: int) -> int:
-        """A lease hangs on each of them, so none is left out."""
-        return node.timing.heartbeat_us
-
     def note_vote(self, node: Node, voter: Member, *, sent_us: int, lease_us: int) -> None:
         """What took too long counts for nothing: so that nobody gains a lease by the promise of a voter that has lost its state
         since, and has asked what the others promised (`recover`)."""
@@ -81,10 +77,6 @@ class QuorumMode:
         if leader.voters != node.voters.id or not voters.may_vote(node):
             return False
         return node.durable.want_hold(leader.lease_ms * MS)
-
-    def wait_us(self, node: Node) -> int:
-        """By rank, and until those who promised a moment later are free."""
-        return line.turn_us(node) + node.timing.round_trip_us // 10
 
 
 # -- who votes ------------------------------------------------------------------------------------------------------------

@@ -55,9 +55,11 @@ def _led_last(node: Node) -> bool:
 
 
 def _await_promised(node: Node, state: Seeking) -> None:
-    """Until the promise is over. Who got it as a candidate is asked whether it leads, where no heartbeat would arrive."""
-    state.put_off(node.promise.until_us + mode.of(node).wait_us(node))
-    if node.promise.led == NO_BALLOT and not following.hears_multicast(node):
+    """Until the promise is over; where nothing else frees one by rank, and until those who promised a moment later are
+    free. Who got it as a candidate is asked whether it leads, where no heartbeat would arrive."""
+    turn_us = line.turn_us(node) + node.timing.round_trip_us // 10 if node.is_exclusive else 0
+    state.put_off(node.promise.until_us + turn_us)
+    if node.promise.led == NO_BALLOT and not following.hears_multicast(node, node.timing.contact_us):
         candidate = node.members.find(node.promise.floor.node, node.promise.session)
         if candidate is not None:
             following.ping(node, candidate)
