@@ -114,7 +114,7 @@ def unreachable_means_dead() -> AbstractContextManager[object]:
 
 
 def promise_is_shorter_than_the_lease() -> AbstractContextManager[object]:
-    modules = ("rules.becoming", "state.durable", "election", "rules.voters")
+    modules = ("rules.quorum", "state.durable", "election", "rules.voters")
     return _all(*(patch(f"kingd.core.{module}.promise_us", lambda lease_us: lease_us // 2) for module in modules))
 
 
