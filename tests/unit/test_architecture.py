@@ -18,3 +18,13 @@ def test_three_ways_of_at_most_ten_functions() -> None:
 def test_function_is_there(module: str, function: str) -> None:
     source = (TOP / "kingd" / f"{module}.py").read_text()
     assert re.search(rf"^ *(async )?def {function}\(", source, flags=re.M)
+
+
+ELECTION = "claiming campaigns voting seeking following leading transfer pre_voting will quorum"
+LINES_MAX, WORDS_MAX = 1_700, 4_500
+
+
+def test_election_and_its_page_stay_as_small_as_they_are() -> None:
+    rules = [TOP / "kingd" / "core" / "rules" / f"{name}.py" for name in ELECTION.split()]
+    assert sum(len(path.read_text().splitlines()) for path in rules) <= LINES_MAX
+    assert len((TOP / "docs" / "protocol.md").read_text().split()) <= WORDS_MAX
