@@ -21,6 +21,7 @@ from benchmarks.idle import idle
 from benchmarks.kingctl import kingctl
 from benchmarks.measured import Measured, load, merge, table
 from benchmarks.page import RESULTS
+from benchmarks.start import start
 from benchmarks.systems.catalogue import SYSTEMS
 from benchmarks.systems.system import System
 from tests.lan.network import Lan
@@ -31,7 +32,7 @@ TRIALS: dict[str, Callable[[Lan, System, int], trials.Values]] = {
     "stop": trials.stop,
     "cable": trials.cable,
 }
-ROWS = (*TRIALS, "idle", "kingctl", "calm")
+ROWS = (*TRIALS, "idle", "start", "kingctl", "calm")
 
 
 def main() -> int:
@@ -43,7 +44,7 @@ def main() -> int:
         compileall.compile_dir(Path(package.__file__ or "").parent, quiet=1)
     results: list[Measured] = []
     for row in options.rows:
-        for names in [options.on] if row in ("kingctl", "calm") else [[name] for name in options.on]:
+        for names in [options.on] if row in ("start", "kingctl", "calm") else [[name] for name in options.on]:
             print(f"{row}: {', '.join(names)} ...", file=sys.stderr, flush=True)
             results += _measure(row, names, options)
             merge(options.into, results)
@@ -75,6 +76,8 @@ def _list_of(known: object) -> Callable[[str], list[str]]:
 
 
 def _measure(row: str, names: list[str], options: argparse.Namespace) -> list[Measured]:
+    if row == "start":
+        return start(options.trials)
     if row == "kingctl":
         return kingctl(options.trials)
     if row == "calm":

@@ -13,7 +13,9 @@ _BARS = {
     ("kingd", "return, time without a leader"): 8,
     ("kingd", "idle: processor, follower"): 0.5,
     ("kingd", "idle: processor, leader"): 1,
-    ("kingd", "idle: RSS"): 20,
+    ("kingd", "idle: RSS"): 13,
+    ("kingd", "idle: PSS"): 11,
+    ("start", "exec to the first datagram, in python3 -I -c pass"): 4,
     ("kingd", "changes of leader under load"): 0,
     ("kingd-fast", "changes of leader under load"): 0,
 }
