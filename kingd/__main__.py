@@ -1,5 +1,6 @@
 """The command `kingd`, and `python -m kingd`: the guardian, then the daemon."""
 
+import gc
 import sys
 
 from kingd.daemon.guardian import Guardian
@@ -7,6 +8,7 @@ from kingd.output import occupy_closed_streams
 
 
 def main() -> None:
+    gc.disable()  # a start makes much and throws nothing away; see Runtime.run
     occupy_closed_streams()  # before the guardian's pipe takes the number of one
     guardian = None
     try:

@@ -1,69 +1,151 @@
-"""Where the words of the daemon go: the standard library's logging, to stderr, in one of three shapes.
+"""Where the words of our processes go: to stderr, in one of three shapes.
 
 Under systemd each line begins with its priority, as sd-daemon(3) has it, and the journal adds time and unit; on a
 terminal or in a file it begins with the time; `json` is one object a line. A line of ours is one line whatever is in
 it, for names and tags come from other hosts. `OncePer` keeps those hosts from filling the disk.
-"""
 
-import logging
+The standard library's logging does this and much more, for a tenth of the daemon's start and 1.5 MiB: hierarchies,
+handlers, filters, locks. What we need of it is one writer, and a level."""
+
 import os
 import sys
 import time
 from collections import OrderedDict
-from collections.abc import Hashable
-from typing import TextIO
+from collections.abc import Callable, Hashable
+from contextlib import suppress
+from typing import NamedTuple, TextIO
 
-_SYSLOG_PRIORITIES = ((logging.CRITICAL, 2), (logging.ERROR, 3), (logging.WARNING, 4), (logging.INFO, 6))
-_DEBUG_PRIORITY = 7
+DEBUG, INFO, WARNING, ERROR, CRITICAL = 10, 20, 30, 40, 50
+_WORDS = {DEBUG: "debug", INFO: "info", WARNING: "warning", ERROR: "error", CRITICAL: "critical"}
+_LEVELS = {word: level for level, word in _WORDS.items()}
+_SYSLOG_PRIORITIES = {DEBUG: 7, INFO: 6, WARNING: 4, ERROR: 3, CRITICAL: 2}
 # Control characters drive terminals and split lines; shown as in a Python string, tab included.
 _ESCAPES = {code: repr(chr(code))[1:-1] for code in (*range(0x20), *range(0x7F, 0xA0), 0x2028, 0x2029)}
-_RECORD_FIELDS = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "asctime", "taskName"}
+
+
+class Record(NamedTuple):
+    """`trace`: what an exception says, "" = none."""
+
+    at_s: float  # since the epoch
+    level: int
+    logger: str
+    message: str
+    trace: str
+
+
+Write = Callable[[Record], None]
+
+
+class Logger:
+    """Says things under its name: a format and its arguments, as the operator % has them."""
+
+    __slots__ = ("name",)
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def debug(self, message: str, *args: object) -> None:
+        self.log(DEBUG, message, *args)
+
+    def info(self, message: str, *args: object) -> None:
+        self.log(INFO, message, *args)
+
+    def warning(self, message: str, *args: object) -> None:
+        self.log(WARNING, message, *args)
+
+    def error(self, message: str, *args: object) -> None:
+        self.log(ERROR, message, *args)
+
+    def critical(self, message: str, *args: object, error: BaseException | None = None) -> None:
+        self.log(CRITICAL, message, *args, error=error)
+
+    def log(self, level: int, message: str, *args: object, error: BaseException | None = None) -> None:
+        if level >= _now.level:
+            text = message % args if args else message
+            _now.write(Record(time.time(), level, self.name, text, _trace(error) if error else ""))
 
 
 def set_up(level: str, format: str, stream: TextIO | None = None) -> None:
-    """`log.level` and `log.format`; again after a reload. All loggers of the process end up here."""
-    stream = stream or sys.stderr
-    handler = logging.StreamHandler(stream)
-    handler.setFormatter(_formatter(format, stream))
-    root = logging.getLogger()
-    root.handlers[:] = [handler]
-    root.setLevel(level.upper())
+    """`log.level` and `log.format`; again after a reload."""
+    where = stream or sys.stderr
+    shape = _json if format == "json" else _for_the_journal if _is_journal(where) else _plain
+    write_to(lambda record: _print(shape(record), where), level=_LEVELS[level])
 
 
-class JournalFormatter(logging.Formatter):
+def write_to(write: Write, *, level: int) -> None:
+    """From now on, what is at least as important."""
+    _now.write, _now.level = write, level
+
+
+class _Now:
+    """Where to, until `set_up` has said it: the words alone, if they matter."""
+
+    def __init__(self) -> None:
+        self.level = WARNING
+        self.write: Write = lambda record: _print(_text(record.message), sys.stderr)
+
+
+_now = _Now()
+
+
+def _print(text: str, stream: TextIO) -> None:
+    with suppress(OSError, ValueError):  # nobody reads it: no reason to stop an election
+        stream.write(text + "\n")
+        stream.flush()
+
+
+def _for_the_journal(record: Record) -> str:
     """`<4>kingd.net: text`, each line of a traceback with the prefix: a line without it would count as info."""
-
-    def format(self, record: logging.LogRecord) -> str:
-        prefix = f"<{_priority(record.levelno)}>"
-        return "\n".join(prefix + line for line in _lines(self, record))
+    prefix = f"<{_SYSLOG_PRIORITIES[record.level]}>"
+    return "\n".join(prefix + line for line in _lines(record))
 
 
-class PlainFormatter(logging.Formatter):
+def _plain(record: Record) -> str:
     """`2026-11-23 12:00:00.123 WARNING kingd.net: text`, in local time."""
-
-    def format(self, record: logging.LogRecord) -> str:
-        moment = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(record.created))
-        first, *rest = _lines(self, record)
-        return "\n".join([f"{moment}.{int(record.msecs):03} {record.levelname} {first}", *rest])
+    moment = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(record.at_s))
+    first, *rest = _lines(record)
+    return "\n".join([f"{moment}.{_ms(record):03} {_WORDS[record.level].upper()} {first}", *rest])
 
 
-class JsonFormatter(logging.Formatter):
-    """{"time", "level", "logger", "message"}, "exception" if there is one, and whatever came in `extra`."""
+def _json(record: Record) -> str:
+    """{"time", "level", "logger", "message"}, and "exception" if there is one."""
+    import json  # only who asked for it pays for it
 
-    def format(self, record: logging.LogRecord) -> str:
-        import json  # only who asked for it pays for it
+    moment = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(record.at_s))
+    said = {
+        "time": f"{moment}.{_ms(record):03}Z",
+        "level": _WORDS[record.level],
+        "logger": record.logger,
+        "message": record.message,
+    }
+    return json.dumps(said | ({"exception": record.trace} if record.trace else {}))
 
-        moment = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(record.created))
-        own: dict[str, object] = {
-            "time": f"{moment}.{int(record.msecs):03}Z",
-            "level": record.levelname.lower(),
-            "logger": record.name,
-            "message": record.getMessage(),
-        }
-        if trace := _trace(self, record):
-            own["exception"] = trace
-        extra = {name: value for name, value in record.__dict__.items() if name not in _RECORD_FIELDS | own.keys()}
-        return json.dumps(own | extra, default=str)
+
+def _ms(record: Record) -> int:
+    return int(record.at_s * 1000) % 1000
+
+
+def _lines(record: Record) -> list[str]:
+    return [f"{record.logger}: {_text(record.message)}", *map(_text, record.trace.splitlines())]
+
+
+def _text(words: str) -> str:
+    return words.translate(_ESCAPES)
+
+
+def _trace(error: BaseException) -> str:
+    import traceback  # seldom, and for once
+
+    return "".join(traceback.format_exception(error)).rstrip("\n")
+
+
+def _is_journal(stream: TextIO) -> bool:
+    """systemd.exec(5): JOURNAL_STREAM is inherited by all, so only the same device and inode mean the journal."""
+    try:
+        status = os.fstat(stream.fileno())
+    except (OSError, ValueError):  # no file behind it
+        return False
+    return os.environ.get("JOURNAL_STREAM") == f"{status.st_dev}:{status.st_ino}"
 
 
 class OncePer:
@@ -72,7 +154,7 @@ class OncePer:
     The memory is bounded (the key that was silent longest is forgotten), and so are the lines: a stranger with ever new
     keys gets `lines_max` of them a minute, and then one that says how many more there were."""
 
-    def __init__(self, logger: logging.Logger, *, keys_max: int = 512, lines_max: int = 20) -> None:
+    def __init__(self, logger: Logger, *, keys_max: int = 512, lines_max: int = 20) -> None:
         self._logger = logger
         self._keys_max = keys_max
         self._lines_max = lines_max
@@ -107,37 +189,3 @@ class OncePer:
         if self._dropped:
             self._logger.log(level, "%d more messages of this kind were left out", self._dropped)
         self._minute_began_us, self._lines, self._dropped = now_us, 0, 0
-
-
-def _formatter(format: str, stream: TextIO) -> logging.Formatter:
-    if format == "json":
-        return JsonFormatter()
-    return JournalFormatter() if _is_journal(stream) else PlainFormatter()
-
-
-def _is_journal(stream: TextIO) -> bool:
-    """systemd.exec(5): JOURNAL_STREAM is inherited by all, so only the same device and inode mean the journal."""
-    try:
-        status = os.fstat(stream.fileno())
-    except (OSError, ValueError):  # no file behind it
-        return False
-    return os.environ.get("JOURNAL_STREAM") == f"{status.st_dev}:{status.st_ino}"
-
-
-def _priority(level: int) -> int:
-    return next((priority for at_least, priority in _SYSLOG_PRIORITIES if level >= at_least), _DEBUG_PRIORITY)
-
-
-def _lines(formatter: logging.Formatter, record: logging.LogRecord) -> list[str]:
-    text = f"{record.name}: {record.getMessage().translate(_ESCAPES)}"
-    trace = _trace(formatter, record)
-    return [text, *(line.translate(_ESCAPES) for line in trace.splitlines())]
-
-
-def _trace(formatter: logging.Formatter, record: logging.LogRecord) -> str:
-    parts = []
-    if record.exc_info:
-        parts.append(formatter.formatException(record.exc_info))
-    if record.stack_info:
-        parts.append(formatter.formatStack(record.stack_info))
-    return "\n".join(parts)

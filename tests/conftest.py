@@ -1,5 +1,6 @@
 """What every test may use: `require`, for what this host may lack. And how tests are run: `--quick`, and beside each other."""
 
+import logging
 import os
 import signal
 import threading
@@ -7,6 +8,8 @@ from collections.abc import Iterator
 
 import pytest
 from hypothesis import settings
+
+from kingd import log
 
 # How long an example takes says more about the host than about kingd; pytest-timeout ends what hangs.
 settings.register_profile("kingd", deadline=None)
@@ -76,3 +79,15 @@ def require(condition: object, reason: str) -> None:
     if os.environ.get("KINGD_REQUIRE_ALL") == "1":
         pytest.fail(f"KINGD_REQUIRE_ALL=1, but {reason}", pytrace=False)
     pytest.skip(reason)
+
+
+@pytest.fixture(autouse=True)
+def _words_of_ours_go_to_caplog() -> Iterator[None]:
+    def write(record: log.Record) -> None:
+        logging.getLogger(record.logger).log(
+            record.level, "%s", "\n".join(filter(None, [record.message, record.trace]))
+        )
+
+    log.write_to(write, level=log.DEBUG)
+    yield
+    log.write_to(write, level=log.DEBUG)  # whatever the test has set up

@@ -11,8 +11,8 @@ from kingd.config import DEFAULT_FILE, Config, ConfigError, load
 from kingd.daemon import systemd
 from kingd.daemon.checker import PARENT
 from kingd.daemon.command_line import read_plain
-from kingd.daemon.log import set_up
 from kingd.daemon.options import Options
+from kingd.log import set_up
 
 _EX_USAGE, _EX_CONFIG = 2, 78
 _USAGE = "usage: check [--config FILE] [--instance NAME] [--socket PATH] and other options of kingd\n"

@@ -3,7 +3,6 @@
 While the command runs the loop is in `carry_out`, which asks it for the limit whenever there is news, and ends the whole tree
 of what the command has started when its time is up."""
 
-import logging
 import os
 import select
 import shutil
@@ -22,6 +21,7 @@ from kingd.hooks import descendants
 from kingd.hooks.hook import Ended, Run, carry_out
 from kingd.hooks.output import Output
 from kingd.hooks.trust import why_untrusted
+from kingd.log import INFO, WARNING, Logger
 
 _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _KEPT = ("PATH", "LANG", "TZ", "HOME", "USER", "LOGNAME", "SHELL")  # of our own environment
@@ -29,7 +29,7 @@ _UNHEARD_S = 10.0  # beside the check's own time: so long a word counts that nob
 
 _SAID_SIZE_MAX = 1000  # bytes
 
-_log = logging.getLogger("kingd.check")
+_log = Logger("kingd.check")
 
 
 class LastLine(Output):
@@ -127,7 +127,7 @@ class Runner:
         changed = self._verdict.note(ok=not why)
         if why != self._said:
             self._said = why
-            _log.log(logging.WARNING if why else logging.INFO, "%s: %s", self.check.command[0], why or "succeeds")
+            _log.log(WARNING if why else INFO, "%s: %s", self.check.command[0], why or "succeeds")
         if changed:
             _log.warning("this host is %s", "fit to lead" if self._verdict.fit else f"not fit to lead: {why}")
         self._unfit = why or self._unfit

@@ -4,7 +4,6 @@ has an end, for who checks may hang: after it nothing is said until there is ano
 It notices by the answers that the daemon has read another configuration, and that the daemon is gone: then it asks more often,
 so that the next one does not wait for its first word."""
 
-import logging
 import threading
 import time
 from collections.abc import Callable
@@ -12,13 +11,14 @@ from typing import NamedTuple
 
 from kingd.control.answer import number
 from kingd.control.client import BadAnswer, CallFailed, DaemonNotRunning, JsonObject, KingdError, call
+from kingd.log import Logger
 
 _NAME = "check"
 _EVERY_S, _AGAIN_S = 2.0, 0.2
 _PATIENCE_S = 5.0
 _WORDS_MAX = 200
 
-_log = logging.getLogger("kingd.check")
+_log = Logger("kingd.check")
 
 
 class _Word(NamedTuple):

@@ -1,13 +1,14 @@
 """A TOML file, read: its text and what is in it, or a sentence on why not. Who might change it is warned of."""
 
-import logging
 import os
 import stat
 from collections.abc import Sequence
 from pathlib import Path
 
+from kingd.log import Logger
+
 _FILE_SIZE_MAX = 1 << 20  # a device or a pipe by mistake must end in an error, not in all memory used
-_log = logging.getLogger("kingd.config")
+_log = Logger("kingd.config")
 
 
 class ConfigError(Exception):

@@ -5,7 +5,6 @@ Two kinds of mistake. `Garbage`: these bytes are not Varlink, so nothing can be 
 not what they do.
 """
 
-import json
 from collections.abc import Callable, Mapping
 
 from kingd.control.service import JsonObject
@@ -64,6 +63,8 @@ def parse(raw: bytes) -> Call:
 
 
 def _object(raw: bytes) -> JsonObject:
+    import json  # the first call pays for it, and no start
+
     try:
         # Decoded here: json.loads would guess UTF-16 and UTF-32 as well. RecursionError: thousands of brackets.
         message: object = json.loads(raw.decode())

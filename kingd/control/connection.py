@@ -4,7 +4,6 @@ The server calls `serve` when it is this client's turn, and each time one step i
 or an answer is written. While an answer is not yet read no more is asked; what is pipelined waits in the kernel. Nothing
 here waits for a client without a limit. A client's mistake never raises; an exception of ours ends the daemon."""
 
-import json
 import select
 import socket
 from collections import deque
@@ -308,4 +307,6 @@ class Connection:
 
 
 def encoded(message: JsonObject) -> bytes:
+    import json  # not at the start
+
     return json.dumps(message, separators=(",", ":")).encode() + b"\0"

@@ -6,7 +6,6 @@ thread of its own: a name service on a host whose network is down can hang for m
 """
 
 import grp
-import logging
 import os
 import socket
 import struct
@@ -15,12 +14,13 @@ from pathlib import Path
 from typing import NamedTuple, Protocol
 
 from kingd.control.places import Rank
+from kingd.log import Logger
 
 _SO_PEERGROUPS = 59  # not in Python's socket module
 _GROUPS_SIZE_MAX = 1024  # bytes, Python's own limit: 256 groups
 _OVERFLOW_ID = 65534  # "somebody whom this user namespace does not know": many different users, so never a match
 
-_log = logging.getLogger(__name__)
+_log = Logger(__name__)
 
 
 class Peer(NamedTuple):

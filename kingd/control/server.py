@@ -14,7 +14,6 @@ When these are full the hungriest user gives one up, and it is told so. What was
 reason and then at every power of ten.
 """
 
-import logging
 import select
 import socket
 import time
@@ -30,6 +29,7 @@ from kingd.control.peer import Authority, Peer, identify
 from kingd.control.places import Places, Use
 from kingd.control.service import JsonObject, Service
 from kingd.control.turnstile import Turnstile
+from kingd.log import Logger
 from kingd.loop import Loop, Timer
 
 # Descriptors: a process has 1,024 where nobody has said otherwise. Only root and the daemon's own user come so far.
@@ -43,7 +43,7 @@ _GROUP_EVERY_S = 30.0  # while the group does not exist
 _IDLE_S = 1.0
 _FIRST_LOOK_S = 0.2  # what /etc/group says is there at once, when the first client comes
 
-_log = logging.getLogger(__name__)
+_log = Logger(__name__)
 
 
 class ControlServer:
@@ -142,7 +142,7 @@ class ControlServer:
         if CONNECTIONS.is_full_for(rank, self._held[peer.uid]):  # as `make_room` says, at a quarter of the price
             self.note("too many clients of one user", peer)
             with suppress(OSError):
-                sock.send(_TOO_MANY)
+                sock.send(encoded(_TOO_MANY))
             sock.close()
             return
         newcomer = Connection(self, sock, peer, rank)
@@ -255,12 +255,10 @@ def _full(what: str, leaver: Connection) -> JsonObject:
     return {"error": "org.kingd.Busy", "parameters": {"message": message}}
 
 
-_TOO_MANY = encoded(
-    {
-        "error": "org.kingd.Busy",
-        "parameters": {"message": "too many clients of this user at once; end some, or try again"},
-    }
-)
+_TOO_MANY: JsonObject = {
+    "error": "org.kingd.Busy",
+    "parameters": {"message": "too many clients of this user at once; end some, or try again"},
+}
 
 
 def _nobody_calls() -> None:

@@ -3,7 +3,6 @@
 It is started before it is needed and not forked from the loop (posix_spawn copies nothing), ends with the daemon, and runs as
 the daemon's user. It speaks through the control socket, like the unit's. docs/fitness.md."""
 
-import logging
 import os
 import signal
 import sys
@@ -12,11 +11,12 @@ from contextlib import suppress
 import kingd
 from kingd.config import Config
 from kingd.daemon.options import Options
+from kingd.log import Logger
 
 PARENT = "KINGD_CHECK_PARENT"
 """Environment: the process id of the daemon with which it ends."""
 
-_log = logging.getLogger("kingd")
+_log = Logger("kingd")
 
 
 class Checker:

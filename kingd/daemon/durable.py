@@ -3,7 +3,6 @@
 In: `Persist`. Out: a word to the core when it is on the disk, or that this node must not lead as long as it cannot be; and
 a sentence for users meanwhile. It knows nothing of why something is to be kept."""
 
-import logging
 import random
 from collections import deque
 from collections.abc import Callable, Iterable
@@ -16,9 +15,10 @@ from kingd.core.wire.endpoint import Endpoint
 from kingd.core.wire.message import Ineligible, Term
 from kingd.daemon.clock import now_us
 from kingd.daemon.store import Store
+from kingd.log import Logger
 from kingd.loop import Loop
 
-_log = logging.getLogger("kingd")
+_log = Logger("kingd")
 
 _RETRY_S = 5.0
 _CHECK_EVERY_S = 2.0

@@ -4,7 +4,6 @@ In: words, each under a name and good for so long (`SetFitness`). Out: to the co
 and whether the configured check has not answered (check-pending). A word that is not renewed is forgotten: who said it may be
 dead, and then nobody knows. docs/fitness.md."""
 
-import logging
 from collections.abc import Callable
 
 from kingd.control.service import ServiceError
@@ -13,6 +12,7 @@ from kingd.core.election import Core
 from kingd.core.timing import NEVER, SECOND
 from kingd.core.wire.message import Ineligible
 from kingd.daemon.clock import now_us
+from kingd.log import Logger
 
 CHECK = "check"
 """Under this name the runner of `[check]` speaks."""
@@ -20,7 +20,7 @@ CHECK = "check"
 _TELLERS_MAX = 16
 _GRACE_US = 10 * SECOND  # for a check that a reload has brought: its runner has to hear of it first
 _SILENT_US = 10 * SECOND  # then a start of kingd is long over, and users are told
-_log = logging.getLogger("kingd")
+_log = Logger("kingd")
 
 
 class Fitness:

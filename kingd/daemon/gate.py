@@ -4,7 +4,6 @@ In: each datagram, and what came of reading it. Out: whether to read it, and the
 they let pass what is new of the sessions that the core knows, and of the rest a sample; they are made anew while it
 lasts, for what was new a moment ago may be what is replayed now, and members come."""
 
-import logging
 import time
 from collections.abc import Callable
 
@@ -22,11 +21,12 @@ from kingd.core.wire.codec import (
 from kingd.daemon.clock import now_us
 from kingd.daemon.floodgate import Floodgate
 from kingd.daemon.refusals import Refusals
+from kingd.log import Logger
 from kingd.loop import Loop
 from kingd.net.filter import Filter
 from kingd.net.transport import Transport
 
-_log = logging.getLogger("kingd")
+_log = Logger("kingd")
 
 _RENEW_S = 0.5
 

@@ -3,7 +3,6 @@
 It is written anew whenever something in it has changed: the addressees, the links, the keys. A guardian that is gone is
 a problem that users are told; the election goes on."""
 
-import logging
 import random
 from functools import partial
 
@@ -11,10 +10,11 @@ from kingd.core.effect import Will
 from kingd.core.wire.codec import encode
 from kingd.core.wire.seal import Seal
 from kingd.daemon.guardian import Guardian
+from kingd.log import Logger
 from kingd.loop import Loop, Timer
 from kingd.net.transport import Transport
 
-_log = logging.getLogger("kingd")
+_log = Logger("kingd")
 
 _REAP_AFTER_S = 1.0
 _GONE = (

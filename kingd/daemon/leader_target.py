@@ -9,7 +9,6 @@ units have ended, and systemd stops kingd only after that, so a planned stop rel
 parts of a LAN that is cut do not each run the units, unless there is a list of voters (docs/guarantees.md).
 """
 
-import logging
 import os
 import select
 import signal
@@ -25,9 +24,9 @@ from kingd.control.target import DEFAULT_SOCKET
 from kingd.control.validity import is_stalled
 from kingd.daemon import systemd, target_units
 from kingd.daemon.clock import now_us
-from kingd.daemon.log import set_up
 from kingd.daemon.target_units import TARGET
 from kingd.daemon.tenure import DEAD_BY_US, KILL_AFTER_US, Said, Tenure, View
+from kingd.log import Logger, set_up
 
 _SECOND = 1_000_000
 _IDLE_US = 1 * _SECOND  # without news; well below the watchdog's time
@@ -38,7 +37,7 @@ _NEVER = 1 << 62
 _WATCHDOG_US, _WATCHDOG_EXCLUSIVE_US = 5 * _SECOND, 900_000
 _RELEASE_GRACE_S = 0.5
 
-_log = logging.getLogger("kingd.leader-target")
+_log = Logger("kingd.leader-target")
 
 
 class Helper:

@@ -2,7 +2,6 @@
 systemd).
 """
 
-import logging
 import os
 import signal
 import sys
@@ -15,8 +14,8 @@ from kingd.control.target import is_instance
 from kingd.daemon.account import become_daemon
 from kingd.daemon.command_line import read
 from kingd.daemon.foreign import ForeignFolder, refuse
-from kingd.daemon.log import set_up
 from kingd.daemon.options import Options
+from kingd.log import Logger, set_up
 from kingd.output import unwritten
 
 if TYPE_CHECKING:
@@ -27,7 +26,7 @@ if TYPE_CHECKING:
 EX_CONFIG = 78  # sysexits(3); systemd does not restart us after it
 EX_CANTCREAT = 73
 
-_log = logging.getLogger("kingd")
+_log = Logger("kingd")
 
 
 def main(argv: Sequence[str], *, guardian: "Guardian | None" = None) -> NoReturn:
@@ -44,7 +43,6 @@ def main(argv: Sequence[str], *, guardian: "Guardian | None" = None) -> NoReturn
     finally:
         if options.pid_file is not None:
             options.pid_file.unlink(missing_ok=True)
-    logging.shutdown()
     os._exit(code)  # not sys.exit: that waits for every thread, and one may hang in DNS where the network has just gone
 
 

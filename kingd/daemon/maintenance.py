@@ -5,8 +5,6 @@ clocks: that of the election, which nobody sets, counts within one boot, with wh
 calendar does, and makes it no longer than it was to be. So each start writes anew what is left.
 A file that cannot be read counts as maintenance without an end: somebody wanted it, and only a person knows until when."""
 
-import json
-import logging
 import time
 from collections import deque
 from collections.abc import Callable
@@ -20,12 +18,13 @@ from kingd.core.timing import NEVER, SECOND
 from kingd.core.wire.message import Ineligible
 from kingd.daemon.clock import boot_id, moment, now_us
 from kingd.daemon.store import Store
+from kingd.log import Logger
 from kingd.loop import Loop
 
 _FILE = "maintenance.json"
 _FORMAT = 1
 _TIME_MAX_S = 253402300800  # the year 10000
-_log = logging.getLogger("kingd")
+_log = Logger("kingd")
 
 
 class Order(NamedTuple):
@@ -166,11 +165,15 @@ def _words(order: Order) -> str:
 
 
 def _encode(order: Order | None) -> bytes | None:
+    import json
+
     return None if order is None else f"{json.dumps({'format': _FORMAT, **order._asdict()})}\n".encode()
 
 
 def _decode(data: bytes) -> Order:
     """ValueError says why it is not believed."""
+    import json  # of a start only if there is such a file
+
     try:
         document = json.loads(data)
     except (ValueError, RecursionError):

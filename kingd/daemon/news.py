@@ -2,7 +2,6 @@
 
 In: the core's events. It keeps what was told last, for those who ask in between."""
 
-import logging
 import time
 from collections.abc import Callable
 
@@ -14,9 +13,10 @@ from kingd.daemon import systemd, views
 from kingd.daemon.clock import moment, now_us
 from kingd.daemon.journal import Journal
 from kingd.daemon.tally import Tally
+from kingd.log import Logger
 from kingd.loop import Loop, Timer
 
-_log = logging.getLogger("kingd")
+_log = Logger("kingd")
 
 _TELL_AFTER_S = 0.5
 _LEADERSHIP = (

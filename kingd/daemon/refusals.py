@@ -2,16 +2,15 @@
 `strangers`.
 """
 
-import logging
 from collections import OrderedDict, deque
 from collections.abc import Hashable
 
 from kingd.control.service import JsonObject
 from kingd.core.wire.codec import SOURCE_AT
 from kingd.core.wire.endpoint import Endpoint
-from kingd.daemon.log import OncePer
+from kingd.log import WARNING, Logger, OncePer
 
-_log = logging.getLogger("kingd.net")
+_log = Logger("kingd.net")
 
 _STRANGERS_MAX = 64
 _SHOWN_US = 60_000_000
@@ -75,7 +74,7 @@ class Refusals:
         # One host speaks from an address of each family.
         host: Hashable = data[SOURCE_AT] if reason in _NODE_IS_READABLE else source.host
         self._once.log(
-            logging.WARNING, (reason, host), "refused a datagram from %s (%s): %s",
+            WARNING, (reason, host), "refused a datagram from %s (%s): %s",
             source, reason, MEANINGS.get(reason, reason), now_us=now_us,
         )  # fmt: skip
         if reason in _STRANGE:

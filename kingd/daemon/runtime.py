@@ -6,7 +6,7 @@ so that a process that was stopped sees what happened meanwhile before it judges
 disk, DNS or a client. An exception in any callback ends the process: a half-dead leader is worse than none, and
 systemd starts a new one."""
 
-import logging
+import gc
 import os
 import random
 import signal
@@ -46,7 +46,6 @@ from kingd.daemon.eligibility import Eligibility
 from kingd.daemon.gate import Gate
 from kingd.daemon.guardian import Guardian
 from kingd.daemon.last_will import LastWill
-from kingd.daemon.log import set_up
 from kingd.daemon.news import News
 from kingd.daemon.peers import Peers
 from kingd.daemon.refusals import Refusals
@@ -54,10 +53,11 @@ from kingd.daemon.service import ControlService, Settled
 from kingd.daemon.store import Store
 from kingd.daemon.traffic import Traffic
 from kingd.daemon.troubles import Troubles
+from kingd.log import Logger, set_up
 from kingd.loop import Loop
 from kingd.net.transport import Transport
 
-_log = logging.getLogger("kingd")
+_log = Logger("kingd")
 
 EX_SOFTWARE = 70  # sysexits(3): our own mistake
 _RESOLVE_EVERY_S = 60.0
@@ -134,10 +134,14 @@ class Runtime:
         self._begin_chores()
         self._feed_watchdog()
         systemd.ready(self.news.sentence())
+        import json  # noqa: F401 - after the first datagram, and before the first client has to wait for it
+
+        gc.freeze()  # what has been made so far stays
+        gc.enable()
         try:
             self._loop.run()
-        except Exception:
-            _log.critical("a mistake in kingd, ending", exc_info=True)
+        except Exception as error:
+            _log.critical("a mistake in kingd, ending", error=error)
             self._exit = EX_SOFTWARE
         systemd.stopping()
         self._close()

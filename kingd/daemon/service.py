@@ -1,6 +1,5 @@
 """What the control socket asks, answered from the core at the moment of asking (`kingd.control.service.Service`)."""
 
-import logging
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Protocol
@@ -23,10 +22,11 @@ from kingd.daemon.holders import Holders
 from kingd.daemon.news import News
 from kingd.daemon.refusals import Refusals
 from kingd.daemon.traffic import Traffic
+from kingd.log import Logger
 from kingd.loop import Loop, Timer
 from kingd.records import replace
 
-_log = logging.getLogger("kingd")
+_log = Logger("kingd")
 
 _LOOK_EVERY_S = 0.1
 _STEP_DOWN_LIMIT_S = 10.0 + DRAIN_US_MAX / SECOND

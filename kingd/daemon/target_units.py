@@ -3,11 +3,11 @@
 They are the units that the target wants, requires or is part of their life by (`_PULLED`), each by its own name, and nothing
 beyond: what such a unit starts in its turn is part of it only if it is in its control group, or says PartOf= the target."""
 
-import logging
 import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
+from kingd.log import Logger
 from kingd.records import dataclass
 
 TARGET = "kingd-leader.target"
@@ -21,7 +21,7 @@ _ENDED = ("inactive", "failed")
 # Version 2, alone or beside systemd's own of version 1.
 CGROUPS = tuple(Path(folder) for folder in ("/sys/fs/cgroup", "/sys/fs/cgroup/systemd", "/sys/fs/cgroup/unified"))
 
-_log = logging.getLogger("kingd.leader-target")
+_log = Logger("kingd.leader-target")
 
 
 def start() -> None:

@@ -2,13 +2,12 @@
 
 A problem that comes and goes is one lasting problem: it is over when it has stayed away for a minute."""
 
-import logging
 from collections.abc import Iterable
 from itertools import count
 
-from kingd.daemon.log import OncePer
+from kingd.log import INFO, WARNING, Logger, OncePer
 
-_log = logging.getLogger("kingd")
+_log = Logger("kingd")
 
 _OVER_AFTER_US = 60_000_000
 
@@ -25,11 +24,11 @@ class Troubles:
         """All that is wrong now. To be called now and then."""
         for problem in problems:
             if problem not in self._seen_us:
-                self._say(logging.WARNING, "problem: %s", problem, now_us)
+                self._say(WARNING, "problem: %s", problem, now_us)
             self._seen_us[problem] = now_us
         for problem in [each for each, seen_us in self._seen_us.items() if now_us - seen_us >= _OVER_AFTER_US]:
             del self._seen_us[problem]
-            self._say(logging.INFO, "no problem any more: %s", problem, now_us)
+            self._say(INFO, "no problem any more: %s", problem, now_us)
 
     def _say(self, level: int, message: str, problem: str, now_us: int) -> None:
         self._bounded.log(level, next(self._line), message, problem, now_us=now_us)

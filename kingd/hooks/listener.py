@@ -3,7 +3,6 @@
 Each of them connects again for ever. kingd counts as gone when its stream has ended and the next connection brings nothing: a
 stream that was cut for another reason begins anew at once, with the state that is."""
 
-import logging
 import os
 import queue
 import signal
@@ -14,13 +13,14 @@ from dataclasses import dataclass
 
 from kingd.control.answer import flag
 from kingd.control.client import CallFailed, JsonObject, KingdError, stream
+from kingd.log import Logger
 
 _AGAIN_FIRST_S, _AGAIN_MAX_S = 0.1, 1.0
 _BUSY = "org.kingd.Busy"
 _AGAIN_REFUSED_S = 30.0  # the group of control.group may be changed
 DRAIN_NAME = "kingd-hooks.service"
 
-_log = logging.getLogger("kingd.hooks")
+_log = Logger("kingd.hooks")
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +126,5 @@ class Listener:
 
 def _end(arguments: threading.ExceptHookArgs) -> None:
     """Without a thread that listens this process is no good; systemd starts the next one."""
-    _log.critical("a mistake in kingd, ending", exc_info=arguments.exc_value)
-    logging.shutdown()
+    _log.critical("a mistake in kingd, ending", error=arguments.exc_value)
     os._exit(70)  # EX_SOFTWARE

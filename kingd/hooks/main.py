@@ -1,6 +1,5 @@
 """The process behind kingd-hooks.service, around the runner: options, configuration, log, and what its hooks inherit."""
 
-import logging
 import os
 import sys
 from collections.abc import Sequence
@@ -10,16 +9,16 @@ from kingd.acting.linux import adopt_orphans
 from kingd.config import DEFAULT_FILE, Config, ConfigError, load
 from kingd.daemon import systemd
 from kingd.daemon.command_line import read_plain
-from kingd.daemon.log import set_up
 from kingd.daemon.options import DEFAULT_STATE, Options
 from kingd.hooks.record import Record
 from kingd.hooks.runner import Runner, Settings
+from kingd.log import Logger, set_up
 
 _FOLDER = "/run/kingd-hooks"
 _EX_USAGE, _EX_CONFIG = 2, 78
 _USAGE = "usage: hooks [--config FILE] [--instance NAME] [--socket PATH] [--state-dir FOLDER]\n"
 
-_log = logging.getLogger("kingd.hooks")
+_log = Logger("kingd.hooks")
 
 
 def run(argv: Sequence[str]) -> int:

@@ -1,8 +1,8 @@
 """What a hook says, as lines of the log: each with the hook, the event and the term; not more than is good for the log."""
 
-import logging
+from kingd.log import Logger
 
-_log = logging.getLogger("kingd.hooks")
+_log = Logger("kingd.hooks")
 
 _SIZE_MAX = 64 << 10  # bytes of one run
 _LINES_MAX = 500

@@ -4,14 +4,14 @@ hook has set up. Written before a delivery begins, and when it has ended.
 A file that is missing, or is not understood, is one of a runner that has delivered nothing."""
 
 import json
-import logging
 import os
 from pathlib import Path
 
 from kingd.control.client import JsonObject
 from kingd.hooks.delivery import Delivery
+from kingd.log import Logger
 
-_log = logging.getLogger("kingd.hooks")
+_log = Logger("kingd.hooks")
 
 
 class Record:

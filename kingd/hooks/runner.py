@@ -3,7 +3,6 @@
 While a file runs the loop is in `carry_out`, which asks it (`_limit_s`) whenever there is news: so a hand-over that begins
 meanwhile shortens the time that is left. How long all may take is in docs/hooks.md."""
 
-import logging
 import os
 import select
 import signal
@@ -32,6 +31,7 @@ from kingd.hooks.words import (
     keepalived_state,
     standard_input,
 )
+from kingd.log import Logger
 
 _PATIENCE_S = 0.5  # for an answer of the daemon
 _AGAIN_S = 0.5
@@ -39,7 +39,7 @@ _RETRIES_S = (0.5, 1.0, 2.0)  # before each
 _RETRIED_CODE = 1
 _URGENT_S_MAX = 28.0  # with what it takes to kill, less than the 30 s after which the daemon gives a hand-over up
 
-_log = logging.getLogger("kingd.hooks")
+_log = Logger("kingd.hooks")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

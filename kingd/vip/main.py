@@ -1,6 +1,5 @@
 """The process behind kingd-vip.service, around the runner: options, configuration, log."""
 
-import logging
 import os
 import re
 import sys
@@ -11,7 +10,7 @@ from kingd.config import DEFAULT_FILE as KINGD_FILE
 from kingd.config import ConfigError
 from kingd.config import load as load_kingd
 from kingd.control.target import DEFAULT_SOCKET
-from kingd.daemon.log import set_up
+from kingd.log import Logger, set_up
 from kingd.vip.config import DEFAULT_FILE, load
 from kingd.vip.runner import Runner
 
@@ -20,7 +19,7 @@ _EX_USAGE, _EX_NOPERM, _EX_CONFIG = 2, 77, 78
 _OPTIONS = ("--config", "--socket", "--run-dir")
 _USAGE = "usage: vip [--config FILE] [--socket PATH] [--run-dir FOLDER] [--check-config]\n"
 
-_log = logging.getLogger("kingd.vip")
+_log = Logger("kingd.vip")
 
 
 def run(argv: Sequence[str]) -> int:

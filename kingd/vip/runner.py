@@ -2,7 +2,6 @@
 out is done. It waits in one place, by CLOCK_BOOTTIME."""
 
 import json
-import logging
 import os
 import select
 import signal
@@ -13,6 +12,7 @@ from pathlib import Path
 from kingd.acting.linux import BootTimer
 from kingd.daemon import systemd
 from kingd.daemon.clock import now_us
+from kingd.log import INFO, WARNING, Logger
 from kingd.net.links import address_bits
 from kingd.vip.carriers import Carriers
 from kingd.vip.config import Address
@@ -26,7 +26,7 @@ _DRAINED_AGAIN_US = 500_000
 _CLAIM_SAID_AGAIN_US = 10_000_000
 _WRITTEN_AGAIN_US = 1_000_000
 
-_log = logging.getLogger("kingd.vip")
+_log = Logger("kingd.vip")
 
 
 class Runner:
@@ -177,7 +177,7 @@ class Runner:
                 is_good = floating.state in (State.IDLE, State.PROBING, State.HELD)
                 what = f": {floating.why}" if floating.why else ""
                 _log.log(
-                    logging.INFO if is_good else logging.WARNING,
+                    INFO if is_good else WARNING,
                     "%s on %s: %s%s", address, address.interface, floating.state.value, what,
                 )  # fmt: skip
             self._told[address] = said

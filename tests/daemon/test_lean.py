@@ -94,3 +94,9 @@ def test_import_of_the_network_is_cheap() -> None:
     )
     result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert set(result.stdout.split()) <= {"netifaces", "fcntl", "dataclasses", "copy"}
+
+
+def test_before_it_is_set_up_the_log_says_in_plain_words_what_matters() -> None:
+    program = "from kingd.log import Logger; log = Logger('x'); log.info('a'); log.warning('b %s\\n', 1)"
+    run = subprocess.run([sys.executable, "-c", program], cwd=TOP, capture_output=True, text=True, check=True)
+    assert (run.stdout, run.stderr) == ("", "b 1\\n\n")

@@ -2,26 +2,15 @@
 
 import io
 import json
-import logging
 import os
 import re
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from kingd.daemon.log import OncePer, set_up
+from kingd.log import DEBUG, ERROR, INFO, WARNING, Logger, OncePer, set_up
 
-LOGGER = logging.getLogger("kingd.test")
-
-
-@pytest.fixture(autouse=True)
-def _leave_root_logger_as_it_was() -> Iterator[None]:
-    root = logging.getLogger()
-    handlers, level = root.handlers[:], root.level
-    yield
-    root.handlers[:] = handlers
-    root.setLevel(level)
+LOGGER = Logger("kingd.test")
 
 
 @pytest.fixture
@@ -32,8 +21,8 @@ def stream() -> io.StringIO:
 def log_failure() -> None:
     try:
         raise ValueError("bad\nnews\x1b[31m")
-    except ValueError:
-        LOGGER.exception("it %s", "failed")
+    except ValueError as error:
+        LOGGER.critical("it %s", "failed", error=error)
 
 
 def test_line_for_people_has_time_level_and_logger(stream: io.StringIO) -> None:
@@ -53,8 +42,8 @@ def test_line_for_people_has_time_level_and_logger(stream: io.StringIO) -> None:
 )
 def test_level_leaves_out_what_is_less_important(stream: io.StringIO, level: str, said: list[str]) -> None:
     set_up(level, "json", stream)
-    for name in ("debug", "info", "warning", "error"):
-        LOGGER.log(logging.getLevelName(name.upper()), "x")
+    for number in (DEBUG, INFO, WARNING, ERROR):
+        LOGGER.log(number, "x")
     assert [json.loads(line)["level"] for line in stream.getvalue().splitlines()] == said
 
 
@@ -82,8 +71,8 @@ def journal_lines(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, inode_off_
 def test_line_for_the_journal_has_a_priority_and_no_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     lines = journal_lines(tmp_path, monkeypatch)
     assert lines[:4] == ["<7>kingd.test: d", "<6>kingd.test: i", "<4>kingd.test: w", "<2>kingd.test: c"]
-    assert lines[4:6] == ["<3>kingd.test: it failed", "<3>Traceback (most recent call last):"]
-    assert all(line.startswith("<3>") for line in lines[4:])
+    assert lines[4:6] == ["<2>kingd.test: it failed", "<2>Traceback (most recent call last):"]
+    assert all(line.startswith("<2>") for line in lines[4:])
 
 
 def test_inherited_journal_variable_is_not_believed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -108,22 +97,25 @@ def test_traceback_keeps_its_lines_but_drives_no_terminal(stream: io.StringIO) -
     assert lines[-2:] == ["ValueError: bad", r"news\x1b[31m"]
 
 
-def test_json_line_carries_extra_fields(stream: io.StringIO) -> None:
+def test_json_line_is_one_object(stream: io.StringIO) -> None:
     set_up("info", "json", stream)
-    LOGGER.warning("lost\n%d", 1, extra={"term": 12, "path": Path("/x"), "level": "mine"})
+    LOGGER.warning("lost\n%d", 1)
     (line,) = stream.getvalue().splitlines()
     record = json.loads(line)
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", record.pop("time"))
-    assert record == {"level": "warning", "logger": "kingd.test", "message": "lost\n1", "term": 12, "path": "/x"}
+    assert record == {"level": "warning", "logger": "kingd.test", "message": "lost\n1"}
 
 
 def test_json_line_carries_the_traceback(stream: io.StringIO) -> None:
     set_up("info", "json", stream)
     log_failure()
-    LOGGER.info("here", stack_info=True)
-    failed, here = (json.loads(line) for line in stream.getvalue().splitlines())
-    assert failed["exception"].endswith("ValueError: bad\nnews\x1b[31m")
-    assert here["exception"].startswith("Stack (most recent call last)")
+    assert json.loads(stream.getvalue())["exception"].endswith("ValueError: bad\nnews\x1b[31m")
+
+
+def test_stream_that_is_gone_is_no_reason_to_stop(stream: io.StringIO) -> None:
+    set_up("info", "auto", stream)
+    stream.close()
+    LOGGER.error("unheard")
 
 
 SECOND = 1_000_000
@@ -131,7 +123,7 @@ SECOND = 1_000_000
 
 def test_once_per_key_then_counted(caplog: pytest.LogCaptureFixture) -> None:
     once = OncePer(LOGGER)
-    said = [once.log(logging.WARNING, key, "refused %s", key, now_us=0) for key in ("a", "b", "a", "a")]
+    said = [once.log(WARNING, key, "refused %s", key, now_us=0) for key in ("a", "b", "a", "a")]
     assert said == [True, True, False, False]
     assert [record.getMessage() for record in caplog.records] == ["refused a", "refused b"]
     assert once.counts() == {"b": 1, "a": 3}
@@ -140,7 +132,7 @@ def test_once_per_key_then_counted(caplog: pytest.LogCaptureFixture) -> None:
 def test_key_that_was_silent_longest_is_forgotten(caplog: pytest.LogCaptureFixture) -> None:
     once = OncePer(LOGGER, keys_max=2)
     for key in ("a", "b", "a", "c", "a", "b"):
-        once.log(logging.WARNING, key, "refused %s", key, now_us=0)
+        once.log(WARNING, key, "refused %s", key, now_us=0)
     assert [record.getMessage() for record in caplog.records] == ["refused a", "refused b", "refused c", "refused b"]
     assert once.counts() == {"a": 3, "b": 1}
 
@@ -149,15 +141,15 @@ def test_flood_of_new_keys_fills_neither_log_nor_memory(caplog: pytest.LogCaptur
     """20 lines a minute and one that says what was left out; a key left out is said in a later minute."""
     once = OncePer(LOGGER, keys_max=50)
     for number in range(10_000):
-        once.log(logging.WARNING, number, "refused %d", number, now_us=number)
+        once.log(WARNING, number, "refused %d", number, now_us=number)
     assert len(caplog.records) == 20
-    assert once.log(logging.WARNING, 9_999, "refused %d", 9_999, now_us=59 * SECOND) is False
-    assert once.log(logging.WARNING, 9_999, "refused %d", 9_999, now_us=60 * SECOND) is True
+    assert once.log(WARNING, 9_999, "refused %d", 9_999, now_us=59 * SECOND) is False
+    assert once.log(WARNING, 9_999, "refused %d", 9_999, now_us=60 * SECOND) is True
     assert [record.getMessage() for record in caplog.records[20:]] == [
         "9981 more messages of this kind were left out",
         "refused 9999",
     ]
     for minute in range(2, 10):
         for number in range(1000):
-            once.log(logging.WARNING, (minute, number), "x", now_us=minute * 60 * SECOND)
+            once.log(WARNING, (minute, number), "x", now_us=minute * 60 * SECOND)
     assert len(once.counts()) == 50
