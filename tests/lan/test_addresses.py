@@ -148,6 +148,17 @@ def test_two_daemons_on_one_host_and_two_hosts(lan: Lan) -> None:
     lan.until_led_by("a")
 
 
+def test_host_of_both_families_is_known_by_ipv4_to_everybody(lan: Lan) -> None:
+    """Also to those whom it answered by IPv6 first, as if its IPv4 came a moment later."""
+    hosts = lan.ranked(3, address=None)
+    lan.start()
+    lan.until_led_by("a")
+    for number, host in enumerate(hosts, 1):
+        lan.address(host, f"10.77.0.{number}/24")
+    wanted = {host.name: f"{host.address}:5466" for host in hosts}
+    until(lambda: all({name: row["address"] for name, row in asked.members().items()} == wanted for asked in hosts))
+
+
 def with_docker(host: Host) -> None:
     """A bridge of containers, with the address that it has on every host."""
     host.namespace.ip(

@@ -79,11 +79,14 @@ def _unicast_copies(node: Node, *, alone: bool) -> list[tuple[NodeId, SessionId,
 
 
 def follow_move(node: Node, member: Member, datagram: Datagram, source: Endpoint) -> bool:
-    """It is heard from a new address, and by multicast no longer from the one that we know: its answer will tell where it is.
-    (A host with several addresses is heard from all of them, and a source address proves nothing.) Whether it moved."""
+    """It is heard from a new address, and by multicast no longer from the one that we know; or it announces itself by IPv4, and
+    is known by IPv6: its answer will tell where it is. (A host with several addresses is heard from all of them, and a source
+    address proves nothing.) Whether it moved."""
     if datagram.header.multicast:
         every_us = datagram.body.interval_ms * MS if isinstance(datagram.body, Heartbeat) else member.interval_us
-        moved = source != member.endpoint and node.now_us - member.endpoint_seen_us > 2 * every_us
+        is_silent = node.now_us - member.endpoint_seen_us > 2 * every_us
+        is_better = isinstance(datagram.body, Announce) and source.is_better_than(member.endpoint)
+        moved = source != member.endpoint and (is_silent or is_better)
     else:
         moved = member.would_move(source, node.now_us) and not isinstance(datagram.body, Probe | ProbeAck)
     if moved and challenging.earns_probe(node, datagram.body, source):

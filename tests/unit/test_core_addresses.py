@@ -1,0 +1,25 @@
+"""By which of its addresses a member is known. docs/protocol.md 4.1."""
+
+from kingd.core.wire.endpoint import Endpoint
+from kingd.core.wire.message import Announce, NodeId, Probe
+from tests.unit.scripted import Bench, Peer
+
+ANNOUNCE = Announce(name="box60", version="0", interval_ms=1000)
+
+
+def test_member_that_answered_by_ipv6_first_is_asked_by_ipv4_and_known_by_that(bench: Bench) -> None:
+    """Whichever answers first, everybody knows it by the same address soon; without an answer nothing changes."""
+    peer = Peer(node=60)
+    peer.endpoint = Endpoint("fe80::60", 5466, "eth0")
+    bench.meet(peer)
+    member = bench.node.members.get(NodeId(60))
+    assert member is not None
+    by_ipv6, peer.endpoint = peer.endpoint, Endpoint("10.0.0.60", 5466, "eth0")
+    bench.hear(peer, ANNOUNCE, multicast=True)
+    assert member.endpoint == by_ipv6
+    bench.acknowledge_from(peer)
+    assert member.endpoint == peer.endpoint
+    by_ipv4, peer.endpoint = peer.endpoint, by_ipv6
+    asked = len(bench.sent(Probe))
+    bench.hear(peer, ANNOUNCE, multicast=True)
+    assert (len(bench.sent(Probe)), member.endpoint) == (asked, by_ipv4)
