@@ -12,13 +12,19 @@ from tests.system.lab import Host, Lab, everywhere
 @contextmanager
 def installed(package: Path, folder: Path, *, count: int = 3, config: str = "") -> Iterator[list[Host]]:
     """box1, box2 ... with `config` as their kingd.toml (none if empty); kingd runs. `folder`: an empty one."""
-    lab = Lab(images.debian_root(package), folder)
-    try:
-        shutil.copy(package, lab.shared)
-        hosts = [lab.add(f"box{number}") for number in range(1, count + 1)]
+    with machines(package, folder, count=count) as hosts:
         everywhere(hosts, lambda host: install(host, package, config))
         everywhere(hosts, lambda host: host.run("systemctl start kingd"))
         yield hosts
+
+
+@contextmanager
+def machines(package: Path, folder: Path, *, count: int = 3, also: tuple[str, ...] = ()) -> Iterator[list[Host]]:
+    """The same without kingd, which are off; `also`: packages that they have."""
+    lab = Lab(images.debian_root(package, also=also), folder)
+    try:
+        shutil.copy(package, lab.shared)
+        yield [lab.add(f"box{number}") for number in range(1, count + 1)]
     finally:
         lab.close()
 

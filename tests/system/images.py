@@ -36,19 +36,20 @@ def lower_version(package: Path, folder: Path) -> Path:
     return folder / "kingd_0.0.1_all.deb"
 
 
-def debian_root(package: Path, suite: str = DEBIAN_12) -> Path:
-    """A Debian that boots and has all that `package` depends on."""
-    wanted = sorted({*_BOOTS, *_depends(package)})
+def debian_root(package: Path, suite: str = DEBIAN_12, *, also: tuple[str, ...] = ()) -> Path:
+    """A Debian that boots and has all that `package` depends on, and `also` these packages."""
+    wanted = sorted({*_BOOTS, *_depends(package), *also})
+    kind = "+".join([suite, *also])
     digest = hashlib.sha256(repr((wanted, _LEFT_OUT)).encode()).hexdigest()[:16]
     cache = Path(os.environ.get("XDG_CACHE_HOME") or "/var/cache") / "kingd-tests"
-    root = cache / f"{suite}-{digest}"
+    root = cache / f"{kind}-{digest}"
     cache.mkdir(parents=True, exist_ok=True)
     with (cache / "lock").open("w") as lock:  # another run may want the same
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not root.exists():
-            for old in cache.glob(f"{suite}-*"):  # of other dependencies, or of a run that was cut short
+            for old in cache.glob(f"{kind}-*"):  # of other dependencies, or of a run that was cut short
                 shutil.rmtree(old)
-            _make_root(cache / f"{suite}-new", suite, wanted).rename(root)
+            _make_root(cache / f"{kind}-new", suite, wanted).rename(root)
     return root
 
 

@@ -3,26 +3,15 @@
 What the recipes call and the host has not (the job itself, podman, nsupdate) is a stand-in that notes how it was called."""
 
 import json
-from pathlib import Path
 
 import pytest
 
 from tests.recipes import recipe
 from tests.system import web
+from tests.system.followed import calls, follow, lead, stand_in, until_state
 from tests.system.lab import Host, until
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(600)]
-
-
-def follow(host: Host, title: str, *, but: tuple[str, ...] = ()) -> str:
-    """Does all that the recipe says, except for the files in `but`; what its commands printed."""
-    said = ""
-    for block in recipe(title):
-        if block.path and block.path not in but:
-            host.write(block.path, block.text, mode=block.mode)
-        elif block.language == "sh" and not block.path:
-            said += host.run(f"set -e\n{block.text}")
-    return said
 
 
 def cron_command(title: str) -> str:
@@ -33,30 +22,11 @@ def cron_command(title: str) -> str:
     return fields[6]
 
 
-def stand_in(host: Host, path: str, body: str = "") -> None:
-    """Notes its arguments in /root/<its name>, a line for each call."""
-    host.write(path, f'#!/bin/sh\necho "called $*" >>/root/{Path(path).name}\n{body}\n', mode=0o755)
-
-
-def calls(host: Host, name: str) -> list[str]:
-    return host.attempt(f"cat /root/{name}").stdout.splitlines()
-
-
-def lead(host: Host, *, leads: bool) -> None:
-    """Alone, a host of priority 0 does not lead, and nobody does."""
-    host.run(f"kingctl priority {100 if leads else 0}")
-    until(lambda: (host.attempt("kingctl is-leader").returncode == 0) is leads, f"it leads: {leads}")
-
-
 @pytest.fixture(autouse=True)
 def _leads(host: Host) -> None:
     """Whatever the test before has left. With the target: what is started before it is not stopped with it."""
     lead(host, leads=True)
     until_state(host, "kingd-leader.target", "active")
-
-
-def until_state(host: Host, unit: str, state: str) -> None:
-    until(lambda: host.show(unit, "ActiveState") == state, f"{unit} is {state}", limit_s=60)
 
 
 def test_who_leads(host: Host) -> None:
@@ -121,7 +91,7 @@ def test_service_of_your_own(host: Host) -> None:
     host.run("systemctl disable --now myapp.service")
 
 
-def test_service_that_must_not_stay_down(host: Host) -> None:
+def test_a01_service_that_must_not_stay_down(host: Host) -> None:
     stand_in(host, "/usr/local/bin/myapp", "exec sleep 7777")
     follow(host, "A service of your own on the leader only")
     follow(host, "A service that must not stay down")
@@ -141,7 +111,7 @@ def test_service_that_must_not_stay_down(host: Host) -> None:
     )
 
 
-def test_service_that_does_not_stop_in_time(host: Host) -> None:
+def test_a05_service_that_does_not_stop_in_time(host: Host) -> None:
     stand_in(host, "/usr/local/bin/myapp", "trap '' TERM\nwhile :; do sleep 1; done")
     follow(host, "A service of your own on the leader only")
     exclusive = "/etc/kingd/conf.d/50-exclusive.toml"
