@@ -23,6 +23,7 @@ _CONFLICT_AGAIN_US_MAX = 60 * _SECOND
 KNOWN_US = 60 * _SECOND  # whose an address was: longer than any detection and election take
 _ASKS = 3  # beside a leader: does it announce the address?
 _ASKED_AGAIN_US = 3 * _SECOND
+_UNHEARD = "another host leads, and its announcement does not come here, though it was asked for"
 _ANSWER_US = 1 * _SECOND  # after a question: so long a kernel may answer it, whose host has nothing to do with us
 
 
@@ -64,9 +65,11 @@ class Link:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:
-    """`leadership`: which one, None: the address is not to be here. `succeeds`: another host led shortly before."""
+    """`leadership`: which one, None: the address is not to be here. `other_leads`: now; `succeeds`: another host led shortly
+    before."""
 
     leadership: object | None
+    other_leads: bool
     succeeds: bool
     link: Link | None
     present: Present
@@ -100,7 +103,7 @@ class Floating:
     def turn(self, facts: Facts, *, now_us: int) -> list[Act]:
         self.next_us = NEVER_US
         if facts.leadership is None:
-            self._become(State.IDLE)
+            self._become(State.IDLE, _UNHEARD if facts.other_leads and self._asked_in_vain(now_us) else "")
             if not self._conflict_us:  # who leads anew has no better right to a stranger's than before
                 self._again_us = 0
             return [Act.REMOVE] if facts.present is Present.OURS else self._ask(facts, now_us)
@@ -139,14 +142,20 @@ class Floating:
         link = facts.link
         if link is None or not (link.mac and link.is_up and link.has_carrier):
             self._is_announced, self._asks = False, 0  # nothing is heard
-        elif not self._is_announced and self._asks < _ASKS and facts.present is Present.ABSENT:
-            is_due = now_us >= self._question_us + _ASKED_AGAIN_US or not self._asks
+        elif self._is_announced:
+            self._asks = 0
+        elif facts.present is Present.ABSENT and not self._asked_in_vain(now_us):
+            is_due = not self._asks or (self._asks < _ASKS and now_us >= self._question_us + _ASKED_AGAIN_US)
             if is_due:
                 self._asks += 1
                 self._question_us = now_us
             self.next_us = self._question_us + _ASKED_AGAIN_US
             return [Act.PROBE] if is_due else []
         return []
+
+    def _asked_in_vain(self, now_us: int) -> bool:
+        is_over = self._asks == _ASKS and now_us >= self._question_us + _ASKED_AGAIN_US
+        return is_over and not self._is_announced
 
     def _is_to_hold(self, facts: Facts, now_us: int) -> bool:
         assert facts.link is not None

@@ -95,6 +95,7 @@ class Runner:
         is_to_go = self._stopping or self._tenancy.is_draining
         facts = Facts(
             leadership=None if is_to_go else self._tenancy.leadership,
+            other_leads=self._tenancy.other_leads,
             succeeds=self._tenancy.succeeds,
             link=self._kernel.links.get(address.interface),
             present=self._kernel.present(address),
@@ -174,7 +175,7 @@ class Runner:
         for address, floating in self._addresses.items():
             said = (floating.state, floating.why)
             if said != self._told.get(address, (State.IDLE, "")):
-                is_good = floating.state in (State.IDLE, State.PROBING, State.HELD)
+                is_good = floating.state in (State.IDLE, State.PROBING, State.HELD) and not floating.why
                 what = f": {floating.why}" if floating.why else ""
                 _log.log(
                     INFO if is_good else WARNING,

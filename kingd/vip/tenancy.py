@@ -45,6 +45,11 @@ class Tenancy:
         return min(self._hearing.next_us, _NEVER_US if self._hold is None else self._hold.kill_us)
 
     @property
+    def other_leads(self) -> bool:
+        """Another host is known to."""
+        return self._known_us == _NEVER_US
+
+    @property
     def why_alone(self) -> str:
         """Why a hand-over does not wait for us; "" = it does."""
         return self._hearing.why_alone

@@ -8,7 +8,7 @@ from kingd.net import links, netlink
 from kingd.vip import kernel
 from kingd.vip.config import Address
 from kingd.vip.floating import Present
-from tests.lan.host import Host
+from tests.lan.host import Host, until
 from tests.lan.network import Lan
 from tests.lan.vip import PACKED4, PACKED6, V4, V6, Monitor, addresses, has, mac, until_held, vips_on
 
@@ -54,6 +54,20 @@ def test_v02_stranger_that_answers_keeps_it(lan: Lan) -> None:
             assert monitor.rows("added") == []
         stranger.namespace.ip(f"address del {V4}/32 dev eth0", f"address del {V6}/128 dev eth0")
         until_held(vips[1])
+
+
+def test_v19_leader_whose_announcements_do_not_arrive_is_told_of_where_they_are_missed(lan: Lan, trio: Trio) -> None:
+    """A switch that passes on no ARP of its own making, and multicast not either."""
+    with vips_on(trio[:2]) as vips:
+        vips[0].start()
+        until_held(vips[0])
+        lan.drop("ether daddr { ff:ff:ff:ff:ff:ff, 33:33:00:00:00:01 } ether type { arp, ip6 } meta pkttype != host")
+        vips[1].start()
+        until(lambda: all("does not come here" in (row["why"] or "") for row in vips[1].rows().values()))
+        lan.heal()
+        vips[0].stop()
+        vips[0].start()
+        until(lambda: not any(row["why"] for row in vips[1].rows().values()))
 
 
 def test_v03_member_that_answers_has_not_let_go_yet(trio: Trio) -> None:

@@ -24,7 +24,13 @@ class World:
         self.acts: list[tuple[float, Act]] = []
 
     def turn(self) -> list[Act]:
-        facts = Facts(leadership=self.leadership, succeeds=self.succeeds, link=self.link, present=self.present)
+        facts = Facts(
+            leadership=self.leadership,
+            other_leads=self.leadership is None,
+            succeeds=self.succeeds,
+            link=self.link,
+            present=self.present,
+        )
         acts = self.address.turn(facts, now_us=self.now_us)
         assert self.address.next_us > self.now_us
         for act in acts:
@@ -270,6 +276,19 @@ def test_new_term_is_announced_anew() -> None:
     world.run(10)
     world.leadership = 2
     assert Act.ANNOUNCE in world.turn()
+
+
+def test_v19_announcement_of_the_leader_that_does_not_come_is_told() -> None:
+    world = World(succeeds=False)
+    world.leadership = None
+    world.run(8)
+    assert (world.at(Act.PROBE), world.address.why) == ([0, 3, 6], "")
+    world.run(2)
+    assert (world.address.state, world.at(Act.PROBE)) == (State.IDLE, [0, 3, 6])
+    assert "does not come here" in world.address.why
+    world.address.announced(now_us=world.now_us)
+    world.turn()
+    assert world.address.why == ""
 
 
 def test_what_failed_is_tried_again_a_second_later() -> None:
