@@ -49,7 +49,7 @@ class Wire:
                 self._sockets.pop(key)[1].close()
             if index and key not in self._sockets:
                 try:
-                    self._sockets[key] = index, _open(*key, packed)
+                    self._sockets[key] = index, _open(*key, index, packed)
                 except OSError as error:
                     if error.errno not in _VANISHED:
                         raise
@@ -75,7 +75,7 @@ def protocol_of(address: Address) -> int:
     return ARP if len(address.packed) == 4 else IPV6
 
 
-def _open(interface: str, protocol: int, packed: Sequence[bytes]) -> socket.socket:
+def _open(interface: str, protocol: int, index: int, packed: Sequence[bytes]) -> socket.socket:
     sock = socket.socket(socket.AF_PACKET, socket.SOCK_RAW | socket.SOCK_NONBLOCK, 0)  # 0: nothing comes in yet
     try:
         program = ctypes.create_string_buffer(_filter(protocol, packed))
@@ -83,7 +83,6 @@ def _open(interface: str, protocol: int, packed: Sequence[bytes]) -> socket.sock
         sock.setsockopt(socket.SOL_SOCKET, _SO_ATTACH_FILTER, struct.pack("@HP", count, ctypes.addressof(program)))
         sock.bind((interface, protocol))
         if protocol == IPV6:  # who has the address is in the group to which a probe for it goes; we may be not
-            index = socket.if_nametoindex(interface)
             for mac in {question_mac(each) for each in packed}:
                 request = struct.pack("@iHH8s", index, _MULTICAST, len(mac), mac)
                 sock.setsockopt(_SOL_PACKET, _ADD_MEMBERSHIP, request)
