@@ -63,7 +63,7 @@ def mend(host: Host) -> None:
     host.lab.run("ip", "link", "set", f"vb-{host.name}", "master", "lan")
 
 
-def test_unit_that_ignores_sigterm_on_a_host_that_is_cut_off(hosts: list[Host]) -> None:
+def test_a05_unit_that_ignores_sigterm_on_a_host_that_is_cut_off(hosts: list[Host]) -> None:
     only_one.ends_after(hosts[0].lab, None)
     former = runner(hosts)
     cut(former)
@@ -72,7 +72,7 @@ def test_unit_that_ignores_sigterm_on_a_host_that_is_cut_off(hosts: list[Host]) 
     mend(former)
 
 
-def test_unit_that_ignores_sigterm_beside_a_daemon_that_hangs(hosts: list[Host]) -> None:
+def test_a05_unit_that_ignores_sigterm_beside_a_daemon_that_hangs(hosts: list[Host]) -> None:
     former = runner(hosts)
     pid = former.show("kingd.service", "MainPID")
     former.run(f"kill -STOP {pid}")
@@ -80,7 +80,7 @@ def test_unit_that_ignores_sigterm_beside_a_daemon_that_hangs(hosts: list[Host])
     until(lambda: former.show("kingd.service", "MainPID") not in ("0", pid), "the watchdog has killed it")
 
 
-def test_unit_that_ignores_sigterm_and_a_daemon_that_is_killed(hosts: list[Host]) -> None:
+def test_a05_unit_that_ignores_sigterm_and_a_daemon_that_is_killed(hosts: list[Host]) -> None:
     former = runner(hosts)
     former.attempt("systemctl kill --signal=KILL --kill-whom=main kingd")
     assert runner(hosts, but=former) is not former

@@ -64,12 +64,3 @@ def test_leadership_is_handed_over_before_the_host_sleeps(trio: list[Host]) -> N
     assert "step-down" in leader.run("kingctl history")
     assert leader.show("kingd-sleep.service", "Result") == "success"
     leader.run("rm /etc/systemd/system/sleeps.service; systemctl daemon-reload")
-
-
-def test_units_are_well_formed(trio: list[Host]) -> None:
-    units = (
-        "kingd-check.service kingd-check.path kingd-check@office.service kingd-check@office.path kingd-sleep.service"
-    )
-    done = trio[0].attempt(f"systemd-analyze verify --man=no {units}")
-    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
-    trio[0].run("systemd-analyze security --no-pager --threshold=14 kingd-sleep.service")

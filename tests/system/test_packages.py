@@ -18,15 +18,6 @@ from tests.system.only_one import runs_on
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(240)]
 
-SERVICES = ("kingd.service", "kingd@.service", "kingd-leader.service", "kingd-sleep.service", "kingd-web.service")
-EXPOSURE_MAX = 14  # tenths
-FITNESS = (
-    "kingd-check.service",
-    "kingd-check.path",
-    "kingd-check@.service",
-    "kingd-check@.path",
-)
-
 
 @pytest.fixture(scope="module")
 def lab(packages: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
@@ -315,16 +306,6 @@ def test_load_balancer_finds_the_leader_and_no_other(hosts: list[Host]) -> None:
     leader = agree(hosts)
     until(lambda: [host for host in hosts if web.code(host) == 200] == [leader], f"200 on {leader} alone")
     assert [web.code(host) for host in others(hosts, leader)] == [503, 503]
-
-
-def test_units_are_hardened_and_well_formed(hosts: list[Host]) -> None:
-    host = hosts[0]
-    for unit in (*SERVICES, "kingd-vip.service"):
-        host.run(f"systemd-analyze security --no-pager --threshold={EXPOSURE_MAX} {unit.replace('@', '@office')}")
-    helpers = [f"{name}.{kind}" for name in ("kingd-hooks", "kingd-vip") for kind in ("service", "path")]
-    for unit in (*SERVICES, "kingd-leader.target", *helpers, *FITNESS):
-        done = host.attempt(f"systemd-analyze verify --man=no {unit.replace('@', '@office')}")
-        assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
 def test_remove_and_purge_leave_nothing(lab: Lab, hosts: list[Host]) -> None:
