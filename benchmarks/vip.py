@@ -2,7 +2,8 @@
 
 A client on a fourth host, with the address in its neighbour table, connects each 10 ms. The gap is the time from the
 beginning of the first attempt that came to nothing, or was answered late, to the first one after it that was accepted; 0 if
-there is none. On the host that has the address the daemon is killed, or stopped as systemd does, or its cable is pulled. As
+there is none. The same of a connection that is open, on which it says something each 10 ms, and which it opens again when it
+has ended. On the host that has the address the daemon is killed, or stopped as systemd does, or its cable is pulled. As
 root; exits 1 if a bar is missed. A busy machine makes every number worse: `chrt -r 10` before the command keeps it out.
 """
 
@@ -13,10 +14,11 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
+from itertools import product
 from pathlib import Path
 from typing import Protocol
 
-from benchmarks.measured import Measured, table
+from benchmarks.measured import Measured, merge, table
 from benchmarks.systems.process import Process
 from tests.lan.host import Host, until
 from tests.lan.network import Lan
@@ -27,6 +29,9 @@ _LATE_NS = 50_000_000  # an attempt that took as long was not answered by who ha
 _SETTLED_S = 1.5
 _LIMIT_S = 60.0
 _BARS = {"SIGKILL": 20, "planned stop": 10}
+ROWS = ("SIGKILL", "planned stop", "cable pulled")
+KINDS = {"connect": "new connections", "hold": "an open connection"}
+RESULTS = Path(__file__).parents[1] / "docs" / "results" / "vip.json"
 _KEEPALIVED = """
 global_defs {{
     router_id {name}
@@ -146,18 +151,21 @@ class Stage:
             server.kill()
             server.wait()
 
-    def gap_ms(self, address: str, fault: Callable[[], None]) -> float:
-        """Of what the fault does."""
-        file = self.lan.folder / "attempts"
+    def gap_ms(self, kind: str, address: str, fault: Callable[[], None]) -> float:
+        """Of what the fault does, to who connects or holds a connection."""
+        file, last = self.lan.folder / "attempts", self.lan.folder / "attempts.last"
         file.unlink(missing_ok=True)
-        client = self._traffic(self.client, "connect", address, str(_PORT), str(self._every_ms), str(file))
+        last.unlink(missing_ok=True)
+        client = self._traffic(self.client, kind, address, str(_PORT), str(self._every_ms), str(file))
         first = self.hosts[0]
         until(lambda: neighbour(self.client, address) == mac(first), limit_s=_LIMIT_S, what="the client knows it")
         time.sleep(_SETTLED_S + random.random())
-        struck_ns = time.monotonic_ns()
+        struck_ns, struck_s = time.monotonic_ns(), time.time()
         fault()
         until(lambda: has(self.hosts[1], address), limit_s=_LIMIT_S, what="the next host has it")
         time.sleep(_SETTLED_S)
+        if kind == "hold":
+            until(lambda: last.stat().st_mtime > struck_s + _SETTLED_S, limit_s=_LIMIT_S, what="it is heard again")
         client.send_signal(signal.SIGTERM)
         code = client.wait(_LIMIT_S)
         assert code == 0, f"the client ended with {code}"
@@ -171,10 +179,11 @@ def _gap_ms(file: Path, struck_ns: int) -> float:
     if not missed:
         return 0.0
     good = [accepted for began, accepted in after if began > missed[-1] and accepted]
+    assert good, f"nothing was answered after the {len(missed)} attempts that were not"
     return (min(good) - missed[0]) / 1e6
 
 
-def measure(name: str, row: str, address: str, trials: int, every_ms: float) -> Measured:
+def measure(name: str, row: str, kind: str, address: str, trials: int, every_ms: float) -> Measured:
     values = []
     with Lan() as lan:
         stage = Stage(lan, every_ms)
@@ -186,7 +195,7 @@ def measure(name: str, row: str, address: str, trials: int, every_ms: float) -> 
             for _ in range(trials):
                 _until_with(stage, first)
                 end = {"SIGKILL": system.kill, "planned stop": system.stop, "cable pulled": lan.pull}[row]
-                values.append(stage.gap_ms(address, lambda end=end: end(first)))  # type: ignore[misc]
+                values.append(stage.gap_ms(kind, address, lambda end=end: end(first)))  # type: ignore[misc]
                 if row == "cable pulled":
                     lan.put_back(first)
                 else:
@@ -195,8 +204,8 @@ def measure(name: str, row: str, address: str, trials: int, every_ms: float) -> 
             system.close()
             stage.close()
     family = "IPv6" if ":" in address else "IPv4"
-    bar = _BARS.get(row) if name.startswith("kingd") else None
-    return Measured(system=name, row=f"{row}, {family}", unit="ms", values=values, bar=bar)
+    bar = _BARS.get(row) if name.startswith("kingd") and kind == "connect" else None
+    return Measured(system=name, row=f"{row}, {KINDS[kind]}, {family}", unit="ms", values=values, bar=bar)
 
 
 def _until_with(stage: Stage, first: Host) -> None:
@@ -210,18 +219,20 @@ def _until_with(stage: Stage, first: Host) -> None:
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.vip", description="Measure kingd-vip and keepalived.")
     parser.add_argument("--on", default=",".join(SYSTEMS), help="default: %(default)s")
-    parser.add_argument("--rows", default="SIGKILL,planned stop,cable pulled", help="default: %(default)s")
+    parser.add_argument("--rows", default=",".join(ROWS), help="default: %(default)s")
+    parser.add_argument("--kinds", default=",".join(KINDS), help="default: %(default)s")
     parser.add_argument("--families", default="4,6")
     parser.add_argument("--trials", type=int, default=10, metavar="N")
     parser.add_argument("--every", type=float, default=10, metavar="MS", help="how often the client connects")
+    parser.add_argument("--into", type=Path, default=RESULTS, metavar="FILE", help="default: %(default)s")
     options = parser.parse_args()
     results = []
-    for row in options.rows.split(","):
-        for family in options.families.split(","):
-            for name in options.on.split(","):
-                address = {"4": V4, "6": V6}[family]
-                print(f"{name}: {row}, {address} ...", file=sys.stderr, flush=True)
-                results.append(measure(name, row, address, options.trials, options.every))
+    wanted = [each.split(",") for each in (options.rows, options.kinds, options.families, options.on)]
+    for row, kind, family, name in product(*wanted):
+        address = {"4": V4, "6": V6}[family]
+        print(f"{name}: {row}, {kind} to {address} ...", file=sys.stderr, flush=True)
+        results.append(measure(name, row, kind, address, options.trials, options.every))
+        merge(options.into, results)
     print(table(results))
     return 0 if all(result.is_met for result in results) else 1
 

@@ -1,8 +1,10 @@
 """The two ends of the traffic to a floating address, each a process in a namespace.
 
-`python -m benchmarks.vip_traffic serve PORT`: accepts and closes, on all addresses.
+`python -m benchmarks.vip_traffic serve PORT`: accepts, on all addresses, and says again what it hears.
 `python -m benchmarks.vip_traffic connect ADDRESS PORT EVERY_MS FILE`: connects again and again until SIGTERM, then writes a
-line for each attempt: when it began and when it was accepted (CLOCK_MONOTONIC, ns), 0 = it never was."""
+line for each attempt: when it began and when it was accepted (CLOCK_MONOTONIC, ns), 0 = it never was.
+`python -m benchmarks.vip_traffic hold ADDRESS PORT EVERY_MS FILE`: the same of bytes on one connection, which is opened again
+when it has ended: when each was sent, and when it came back. FILE.last is touched with each that does."""
 
 import contextlib
 import select
@@ -19,8 +21,93 @@ _RESET = struct.pack("ii", 1, 0)  # SO_LINGER: nothing is left in TIME_WAIT
 
 def serve(port: int) -> None:
     with socket.create_server(("::", port), family=socket.AF_INET6, dualstack_ipv6=True, backlog=1024) as listener:
+        poll = select.poll()
+        poll.register(listener, select.POLLIN)
+        held: dict[int, socket.socket] = {}
         while True:
-            listener.accept()[0].close()
+            for fd, _ in poll.poll():
+                if fd == listener.fileno():
+                    sock = listener.accept()[0]
+                    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                    held[sock.fileno()] = sock
+                    poll.register(sock, select.POLLIN)
+                elif not _says_again(held[fd]):
+                    poll.unregister(fd)
+                    held.pop(fd).close()
+
+
+def _says_again(sock: socket.socket) -> bool:
+    """Whether it goes on."""
+    try:
+        data = sock.recv(4096)
+        sock.sendall(data)
+    except OSError:
+        return False
+    return bool(data)
+
+
+class Holder:
+    def __init__(self, address: str, port: int, every_ns: int, last: Path) -> None:
+        self._where = (address, port)
+        self._family = socket.AF_INET6 if ":" in address else socket.AF_INET
+        self._every_ns = every_ns
+        self._last = last
+        self._sock: socket.socket | None = None
+        self._sent: list[int] = []  # what has not come back
+        self.attempts: list[tuple[int, int]] = []
+        self.is_over = False
+
+    def run(self) -> None:
+        next_ns = time.monotonic_ns()
+        while not self.is_over:
+            now_ns = time.monotonic_ns()
+            if now_ns >= next_ns:
+                self._say(now_ns)
+                next_ns = max(next_ns + self._every_ns, now_ns)
+            self._listen(max(next_ns - time.monotonic_ns(), 0) / 1e9)
+        if self._sock is not None:
+            self._sock.close()
+
+    def _say(self, now_ns: int) -> None:
+        try:
+            if self._sock is None:
+                self._sock = socket.socket(self._family, socket.SOCK_STREAM)
+                self._sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                self._sock.settimeout(_GIVEN_UP_NS / 1e9)
+                self._sent.append(now_ns)
+                self._sock.connect(self._where)
+                self._sock.setblocking(False)
+                self._sock.send(b".")
+            else:
+                self._sent.append(now_ns)
+                self._sock.send(b".")
+        except BlockingIOError:
+            self.attempts.append((self._sent.pop(), 0))
+        except OSError:
+            self._lose()
+
+    def _listen(self, timeout_s: float) -> None:
+        if self._sock is None or not select.select([self._sock], [], [], timeout_s)[0]:
+            time.sleep(timeout_s if self._sock is None else 0)
+            return
+        try:
+            count = len(self._sock.recv(4096))
+        except OSError:
+            count = 0
+        if not count:
+            self._lose()
+            return
+        now_ns = time.monotonic_ns()
+        self.attempts += [(sent_ns, now_ns) for sent_ns in self._sent[:count]]
+        del self._sent[:count]
+        self._last.touch()
+
+    def _lose(self) -> None:
+        self.attempts += [(sent_ns, 0) for sent_ns in self._sent]
+        self._sent = []
+        if self._sock is not None:
+            self._sock.close()
+            self._sock = None
 
 
 class Client:
@@ -78,7 +165,12 @@ def main() -> None:
     if what == "serve":
         serve(int(rest[0]))
     address, port, every_ms, file = rest
-    client = Client(address, int(port), int(float(every_ms) * 1e6))
+    every_ns = int(float(every_ms) * 1e6)
+    client: Client | Holder
+    if what == "hold":
+        client = Holder(address, int(port), every_ns, Path(f"{file}.last"))
+    else:
+        client = Client(address, int(port), every_ns)
 
     def end(number: int, frame: object) -> None:
         client.is_over = True

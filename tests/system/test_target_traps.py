@@ -1,0 +1,53 @@
+"""What goes wrong with a target that is started and stopped by somebody: the lines A3 of docs/acting.md."""
+
+import pytest
+
+from tests.system.followed import lead, until_state
+from tests.system.lab import Host
+
+pytestmark = [pytest.mark.system, pytest.mark.timeout(600)]
+
+WANTED = "\n[Install]\nWantedBy=kingd-leader.target\n"
+UNITS = {
+    "hangs": "Type=oneshot\nExecStart=sleep 7777",
+    "again": "ExecStart=sh -c 'trap \"exit 1\" TERM; while :; do sleep 0.1; done'\nRestart=always\nRestartSec=0",
+    "fails": "Type=oneshot\nExecStart=false",
+    "masked": "ExecStart=sleep 7777",
+    "well": "ExecStart=sleep 7777",
+}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _units(host: Host) -> None:
+    for name, text in UNITS.items():
+        host.write(f"/etc/systemd/system/{name}.service", f"[Service]\n{text}\n{WANTED}")
+    host.run(f"systemctl daemon-reload; systemctl enable {' '.join(UNITS)}")
+    host.run("rm /etc/systemd/system/masked.service; systemctl mask masked; systemctl daemon-reload")
+
+
+def test_a03_a06_a08_hanging_start_restart_failed_and_masked_unit_do_not_keep_it_from_moving(host: Host) -> None:
+    """Each of them ends with leadership, and comes with the next one."""
+    for _ in range(2):
+        lead(host, leads=False)
+        lead(host, leads=True)
+        for unit in ("well", "again"):
+            until_state(host, f"{unit}.service", "active")
+        until_state(host, "hangs.service", "activating")
+        until_state(host, "fails.service", "failed")
+        lead(host, leads=False)
+        until_state(host, "well.service", "inactive")
+        for unit in ("hangs", "again"):
+            until_state(host, f"{unit}.service", "failed")  # as its end says; it is not started again
+    log = host.run("journalctl --unit kingd-leader --output cat")
+    assert "Traceback" not in log
+    assert "Main process exited" not in log
+
+
+def test_a07_systemd_may_be_executed_anew_while_it_leads(host: Host) -> None:
+    lead(host, leads=True)
+    until_state(host, "well.service", "active")
+    host.run("systemctl daemon-reexec")
+    lead(host, leads=False)
+    until_state(host, "well.service", "inactive")
+    lead(host, leads=True)
+    until_state(host, "well.service", "active")
