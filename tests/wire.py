@@ -22,7 +22,7 @@ from scapy.fields import (
 )
 from scapy.packet import Packet, bind_layers
 
-LEAST_SIZE = {1: 304, 3: 296, 13: 296, 18: 304}  # 3.4
+LEAST_SIZE = {1: 304, 3: 296, 13: 296, 18: 304, 20: 1232}  # 3.4
 _ZERO_KEY = bytes(32)
 
 
@@ -263,6 +263,33 @@ class Echo(Packet):  # type: ignore[misc]
     ]
 
 
+class Recall(Packet):  # type: ignore[misc]
+    fields_desc = [XLongField("nonce", 0), IntField("before", 0)]
+
+
+class Told(Part):
+    fields_desc = [
+        IntField("number", 1),
+        LongField("age_ms", 0),
+        LongField("term", 0),
+        *(ByteField(name, 0) for name in ("kind", "reason", "was", "on", "sign")),
+        IntField("silent_ms", 0xFFFFFFFF),
+        *(ShortField(name, 0) for name in ("heartbeats", "announcements", "unanswered", "agreed", "asked")),
+        IntField("lasted_ms", 0xFFFFFFFF),
+        *_text("leader"),
+        *_text("previous"),
+        *_text("member"),
+    ]
+
+
+class Events(Packet):  # type: ignore[misc]
+    fields_desc = [
+        XLongField("echo", 0),
+        FieldLenField("events_count", None, fmt="B", count_of="events"),
+        PacketListField("events", [], Told, count_from=lambda packet: packet.events_count),
+    ]
+
+
 BODIES = {
     1: Announce,
     2: Heartbeat,
@@ -283,6 +310,8 @@ BODIES = {
     17: Ack,
     18: Trial,
     19: Echo,
+    20: Recall,
+    21: Events,
 }
 for _type, _body in BODIES.items():
     bind_layers(Kingd, _body, type=_type)

@@ -6,7 +6,7 @@ import click
 
 from kingd.cli import leader as answers
 from kingd.cli.ask import Ask
-from kingd.cli.events import HEADER, SPARE, row
+from kingd.cli.events import HEADER, SPARE, listed, row
 from kingd.cli.exits import NO, OK, attempt, say
 from kingd.cli.floating import floating_facts
 from kingd.cli.quorum import state_words
@@ -103,19 +103,41 @@ def survey(ask: Ask, as_json: bool) -> int:
 
 @click.command()
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line, as watch has them.")
+@click.option("--all", "of_all", is_flag=True, help="Of all members, asked now: one story.")
 @click.pass_obj
-def history(ask: Ask, as_json: bool) -> int:
-    """The last 256 changes that this node saw, oldest first."""
+def history(ask: Ask, as_json: bool, of_all: bool) -> int:
+    """The last 256 changes that this node saw, oldest first, with the reason of each and the evidence for it.
+
+    With --all each member that lives is asked what it saw since its daemon started. Times are then by this host's clock,
+    whatever the others' say. Exit code 1: somebody did not answer.
+    """
 
     def verb() -> int:
+        if of_all:
+            return _history_of_all(ask, as_json=as_json)
         events = rows(call(ask.path, "History", timeout_s=ask.timeout_s), "events")
         if not as_json:
-            print(table(HEADER, [row(event) for event in events], spare=SPARE, width=terminal_width()))
+            print(listed(HEADER, [row(event) for event in events], spare=SPARE, width=terminal_width()))
         for event in events if as_json else []:
             print(json.dumps(event))
         return OK
 
     return attempt(verb)
+
+
+def _history_of_all(ask: Ask, *, as_json: bool) -> int:
+    from kingd.cli import story
+
+    answer = call(ask.path, "Histories", timeout_s=ask.timeout_s)
+    events = story.told(answer)
+    if not as_json:
+        shown = [story.row(passage) for passage in story.passages(events)]
+        print(listed(story.HEADER, shown, spare=story.SPARE, width=terminal_width()))
+    for event in events if as_json else []:
+        print(json.dumps(event))
+    if silent := story.silent(answer):
+        say(clean(f"no answer, so that its part is missing: {', '.join(silent)}"))
+    return NO if silent else OK
 
 
 def _security(security: JsonObject) -> str:

@@ -130,6 +130,7 @@ METHODS: Mapping[str, Mapping[str, Method]] = {
         "Survey": Method(lasts=True),
         "Examine": Method(parameters={"for_ms": is_int}, privileged=True),
         "Examined": Method(parameters={"run": is_name}),
+        "Histories": Method(lasts=True),
         "Watch": Method(streams=True),
         "Drain": Method(parameters={"name": is_name}, privileged=True, streams=True),
         "Hold": Method(parameters={"name": is_name_or_null}, privileged_with="name", streams=True, pushes=True),

@@ -89,6 +89,8 @@ class Dispatcher:
             match call.method:
                 case "Survey":
                     self._service.survey(answer)
+                case "Histories":
+                    self._service.histories(answer)
                 case "StepDown":
                     self._step_down(call.parameters, answer)
                 case "SetMaintenance":

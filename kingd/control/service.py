@@ -56,6 +56,9 @@ class Service(Protocol):
     def survey(self, answer: Answer) -> None:
         """`kingctl survey --json`; takes up to half a second when a member is silent."""
 
+    def histories(self, answer: Answer) -> None:
+        """What `kingctl history --all` shows: of all members what they told their users; half a second when one is silent."""
+
     def watch(self, tell: Tell) -> Callable[[], None]:
         """The present state as an event with "initial": true, then every change. To be called when the connection has ended:
         what is returned."""

@@ -11,6 +11,7 @@ from enum import StrEnum
 from kingd.core.settings import Voters
 from kingd.core.wire.endpoint import Endpoint
 from kingd.core.wire.message import Datagram, NodeId, Reason, Role, Term
+from kingd.core.wire.past import NO_EVIDENCE, Evidence
 from kingd.records import dataclass
 
 
@@ -80,6 +81,10 @@ class EventKind(StrEnum):
     CHECK_FAILED = "check-failed"
 
 
+KINDS = tuple(EventKind)
+"""By their number in EVENTS: one that is added comes last."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Peer:
     """A node as answers and events name it."""
@@ -103,6 +108,7 @@ class Event:
     reason: Reason
     member: Peer | None = None  # whom an event about a member is about
     on: bool | None = None  # maintenance, check-failed: whether that begins or is over
+    evidence: Evidence = NO_EVIDENCE  # for the reason
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,55 +1,51 @@
-"""The doctor's two engines on the daemon's clock and sockets: datagrams and time go in, what they say goes out. docs/doctor.md.
+"""The doctor's two engines on the daemon's clock: datagrams and time go in, what they say goes out. docs/doctor.md.
 
 It has a deadline of its own, and none while nobody is examined: the election's timer does not know of it."""
 
 import random
-from typing import Protocol
+from collections.abc import Callable
 
+from kingd.aside.budget import Budget
+from kingd.aside.voice import Say, Voice
 from kingd.control.service import JsonObject, ServiceError
 from kingd.core.election import Core
 from kingd.core.settings import digest_of
-from kingd.core.wire.codec import encode
 from kingd.core.wire.endpoint import Endpoint
-from kingd.core.wire.message import Datagram
-from kingd.core.wire.seal import Seal
+from kingd.core.wire.message import Header
 from kingd.core.wire.trial import Echo, Trial, Way
 from kingd.daemon import sentences
 from kingd.daemon.clock import now_us
 from kingd.daemon.clock_steps import ClockSteps
 from kingd.daemon.deadline import Deadline, Lag
-from kingd.daemon.refusals import Refusals
-from kingd.daemon.traffic import Traffic
 from kingd.doctor import report
 from kingd.doctor.answerer import Answerer
 from kingd.doctor.examination import FOR_US_MAX, Examination
 from kingd.doctor.lane import Lane
-from kingd.doctor.voice import Say, Voice
 from kingd.loop import Loop
-from kingd.net.problems import Operation
 from kingd.net.transport import Transport
 
 _UNWATCHED_US = 10_000_000  # nobody has looked for so long: it ends
 
 
-class Daemon(Protocol):
-    """What of the runtime it needs."""
-
-    core: Core
-    traffic: Traffic
-    refusals: Refusals
-    lag: Lag
-
-    @property
-    def seal(self) -> Seal: ...
-
-
 class Doctor:
-    def __init__(self, daemon: Daemon, loop: Loop, *, rng: random.Random) -> None:
-        self._daemon = daemon
+    def __init__(
+        self,
+        core: Core,
+        lag: Lag,
+        loop: Loop,
+        *,
+        voice: Voice,
+        budget: Budget,
+        say: Callable[[list[Say]], None],
+        rng: random.Random,
+    ) -> None:
+        self._core = core
+        self._lag = lag
         self._rng = rng
-        self._known = daemon.core.acquaintance
-        self._voice = Voice(self._known)
-        self._answerer = Answerer(self._known, self._voice, rng=rng, lanes=self._lanes, lag_ms=self._lag_ms)
+        self._known = core.acquaintance
+        self._voice = voice
+        self._say = say
+        self._answerer = Answerer(self._known, voice, budget, rng=rng, lanes=self._lanes, lag_ms=self._lag_ms)
         self._examination: Examination | None = None
         self._looked_us = 0
         self._deadline = Deadline(loop, lambda _late_us: self._go_on())
@@ -59,25 +55,16 @@ class Doctor:
     def begin(self, transport: Transport) -> None:
         self._transport = transport
 
-    # -- what the runtime hands over
+    # -- what it is handed
 
-    def takes(self, datagram: Datagram, source: Endpoint) -> bool:
-        """Whether it is one of the doctor's; then it is done."""
-        header, body = datagram.header, datagram.body
-        if not isinstance(body, Trial | Echo):
-            return False
+    def take(self, header: Header, body: Trial | Echo, source: Endpoint) -> bool:
+        """From a member. Whether it may ask so, or so often."""
         now = now_us()
-        self._daemon.traffic.received(body)
-        if header.source == self._known.id:
-            return True  # what goes to a group comes back
-        if not self._known.is_members(header):
-            self._daemon.refusals.count("trial")
-        elif isinstance(body, Trial):
+        if isinstance(body, Trial):
             answer = self._answerer.take(header, body, source, now_us=now)
-            if answer is None:
-                self._daemon.refusals.count("trial")
             self._say(answer or [])
-        elif self._examination is not None:
+            return answer is not None
+        if self._examination is not None:
             self._examination.on_echo(header.source, header.session, body, source, now_us=now)
             self._arm()
         return True
@@ -114,8 +101,7 @@ class Doctor:
         if examination is None or run != f"{examination.run:016x}":
             raise ServiceError("OutOfRange", f"there is no examination {run}: it is over, or kingd was started again")
         now = self._looked_us = now_us()
-        core = self._daemon.core
-        facts = core.status(now)
+        facts = self._core.status(now)
         return {
             "version": 1,
             "run": run,
@@ -132,7 +118,7 @@ class Doctor:
                 *self._network_problems(),
             ],
             "voters": f"{digest_of(facts.voters):08x}",
-            "loop_lag_us": self._daemon.lag.worst_us,
+            "loop_lag_us": self._lag.worst_us,
             "clock_steps": self._steps.told(now),
         }
 
@@ -160,7 +146,7 @@ class Doctor:
         return list(lanes.values())
 
     def _lag_ms(self) -> int:
-        return self._daemon.lag.worst_us // 1000
+        return self._lag.worst_us // 1000
 
     def _go_on(self) -> None:
         assert self._examination is not None
@@ -174,17 +160,6 @@ class Doctor:
     def _arm(self) -> None:
         if self._examination is not None and not self._examination.done:
             self._deadline.set(self._examination.deadline_us)
-
-    def _say(self, said: list[Say]) -> None:
-        assert self._transport is not None
-        for each in said:
-            self._daemon.traffic.sends(each.datagram.body, each.to)
-            data = encode(each.datagram, self._daemon.seal)
-            if each.to is not None:
-                self._transport.send(data, each.to)
-            else:
-                operation = Operation.BROADCAST if each.way is Way.BC4 else Operation.MULTICAST
-                self._transport.say(data, each.interface, family=each.way.family, operation=operation)
 
 
 def _network(lane: Lane) -> JsonObject:

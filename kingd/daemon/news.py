@@ -3,22 +3,26 @@
 In: the core's events. It keeps what was told last, for those who ask in between."""
 
 import time
+from collections import deque
 from collections.abc import Callable
 
 from kingd.control.service import JsonObject, Tell
 from kingd.core.effect import Event, EventKind
 from kingd.core.election import Core
 from kingd.core.wire.message import Role
-from kingd.daemon import systemd, views
+from kingd.core.wire.past import Evidence, Told
+from kingd.daemon import evidence, systemd, views
 from kingd.daemon.clock import moment, now_us
-from kingd.daemon.journal import Journal
+from kingd.daemon.journal import HISTORY_MAX, Journal
 from kingd.daemon.tally import Tally
 from kingd.log import Logger
 from kingd.loop import Loop, Timer
+from kingd.records import replace
 
 _log = Logger("kingd")
 
 _TELL_AFTER_S = 0.5
+_HOUR_US = 3_600_000_000
 _LEADERSHIP = (
     EventKind.ELECTED,
     EventKind.DEPOSED,
@@ -32,11 +36,20 @@ _KIND_NOW = {Role.LEADER: EventKind.ELECTED, Role.FOLLOWER: EventKind.LEADER_CHA
 
 
 class News:
-    def __init__(self, core: Core, loop: Loop, *, here: Callable[[], str | None]) -> None:
-        """`here`: this node's own address."""
+    def __init__(
+        self,
+        core: Core,
+        loop: Loop,
+        *,
+        here: Callable[[], str | None],
+        detail: Callable[[str], str | None] = lambda _: None,
+    ) -> None:
+        """`here`: this node's own address. `detail`: more about why it may not lead."""
         self._core = core
         self._loop = loop
         self._here = here
+        self._detail = detail
+        self._past: deque[tuple[int, int, Event]] = deque(maxlen=HISTORY_MAX)  # (when, number, what)
         self._journal = Journal()
         self.tally = Tally(now_us=now_us())
         self._changed: JsonObject = {}  # the last event about leadership, as users were told it
@@ -45,8 +58,14 @@ class News:
         self.waiting: tuple[str, ...] = ()  # keys whose new values need a restart
 
     def tell(self, event: Event) -> None:
-        wall_s = time.time()
-        shown = self._shown(event, seq=self._journal.next_seq(), wall_s=wall_s)
+        wall_s, now = time.time(), now_us()
+        overlap_us = self.tally.note(event, now_us=now, wall_s=wall_s)
+        if overlap_us:
+            event = replace(event, evidence=Evidence(lasted_us=overlap_us))
+        seq = self._journal.next_seq()
+        self._past.append((now, seq, event))
+        repeat, detail = self._repeats(event, now), self._detail_of(event)
+        shown = self._shown(event, seq=seq, wall_s=wall_s, detail=detail, repeat=repeat)
         if event.kind in _LEADERSHIP:
             self.since = moment(wall_s)
             self._changed = shown
@@ -54,15 +73,44 @@ class News:
         elif self._telling is None:  # 450 hosts that come together are one change of their number
             self._telling = self._loop.call_later(_TELL_AFTER_S, self._tell_systemd_late)
         self._journal.add(shown)
-        self.tally.note(event, now_us=now_us(), wall_s=wall_s)
-        _log.info("%s", views.line(event))
+        said = ", ".join(filter(None, (evidence.words(event.evidence, event.kind), detail)))
+        line = views.line(event, said=said, repeat=repeat)
+        _log.info("%s", line, extra=views.journal_fields(event, said=said, repeat=repeat))
 
-    def _shown(self, event: Event, *, seq: int, wall_s: float) -> JsonObject:
+    def _detail_of(self, event: Event) -> str | None:
+        """Why this host itself may not lead."""
+        is_me = event.member is not None and event.member.node == self._core.id
+        return self._detail(event.reason.word) if is_me and event.on else None
+
+    def _repeats(self, event: Event, now: int) -> int:
+        """How often the same was told within the hour, this time included."""
+        return sum(now - at_us <= _HOUR_US and _same(event, each) for at_us, _, each in self._past)
+
+    def _shown(
+        self, event: Event, *, seq: int, wall_s: float, detail: str | None = None, repeat: int = 1
+    ) -> JsonObject:
         monotonic_ns = time.clock_gettime_ns(time.CLOCK_MONOTONIC)
-        return views.event(event, here=self._here(), seq=seq, wall_s=wall_s, monotonic_ns=monotonic_ns)
+        return views.event(
+            event,
+            here=self._here(),
+            seq=seq,
+            wall_s=wall_s,
+            monotonic_ns=monotonic_ns,
+            detail=detail,
+            repeat=repeat,
+        )
 
     def history(self) -> list[JsonObject]:
         return self._journal.history()
+
+    def past(self, *, before: int = 0) -> list[Told]:
+        """For another host: the newest first, of those with a lower number than `before` (0: all)."""
+        now = now_us()
+        return [
+            evidence.told(event, number=seq, age_us=now - at_us)
+            for at_us, seq, event in reversed(self._past)
+            if before == 0 or seq < before
+        ]
 
     def watch(self, tell: Tell) -> Callable[[], None]:
         return self._journal.watch(self._present(), tell)
@@ -101,3 +149,13 @@ class News:
             return f"no leader is known ({facts.reason.word}), {facts.alive} members alive"
         me = "I lead" if facts.role is Role.LEADER else f"leader is {facts.leader.name}"
         return f"{me}, term {facts.term}, {facts.alive} members alive"
+
+
+def _same(one: Event, other: Event) -> bool:
+    """What a host that comes and goes makes again and again. (The term is another each time.)"""
+    return _gist(one) == _gist(other)
+
+
+def _gist(event: Event) -> tuple[object, ...]:
+    leader, member = (each and each.node for each in (event.leader, event.member))
+    return event.kind, event.reason, leader, member, event.on

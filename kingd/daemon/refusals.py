@@ -52,7 +52,7 @@ MEANINGS = {
     "voters": "its sender has another list of quorum.voters",
     "stale-claim": "it is a claim, and a newer word of its sender says that it claims no more",
     "resigned": "it is a claim that its sender has given back since",
-    "trial": "it is of an examination by one that may not ask, or that asks more than is answered",
+    "aside": "it is of kingctl doctor or history --all: by one that may not ask, or more than is answered, or nobody has asked",
     "obituary": "it says that somebody died who is not known, who lives, or whose obituaries are not believed",
 }
 _NODE_IS_READABLE = ("other-cluster", "bad-key", "unsigned")  # in these it stands where it always does

@@ -37,9 +37,9 @@ from kingd.core.wire.reader import DecodeError
 from kingd.core.wire.repeats import Repeats
 from kingd.core.wire.seal import Seal
 from kingd.daemon import scheduling, sentences, systemd
+from kingd.daemon.asides import Asides
 from kingd.daemon.clock import now_us
 from kingd.daemon.deadline import Deadline
-from kingd.daemon.doctor import Doctor
 from kingd.daemon.durable import Durable
 from kingd.daemon.election_settings import election_settings
 from kingd.daemon.eligibility import Eligibility
@@ -109,13 +109,13 @@ class Runtime:
         self.traffic = Traffic(self.core, self.refusals)
         self._durable = Durable(store, self.core, loop, rng=rng, perform=self.perform, on_problem=self._note_problems)
         self._gate = Gate(self.core, self.refusals)
-        self.news = News(self.core, loop, here=self.here)
+        self.news = News(self.core, loop, here=self.here, detail=self.eligibility.detail)
         self._troubles = Troubles()
         self._late = ""  # why this process may run late on a busy host
         self._exit = 0
         self._deadline = Deadline(loop, self._on_due)
         self.lag = self._deadline.lag
-        self.doctor = Doctor(self, loop, rng=rng)
+        self.asides = Asides(self, loop, rng=rng)
         self._service = ControlService(self, loop)
         self._server = ControlServer(self._service, loop, path=config.control.socket, group=config.control.group)
         self._is_ending = False
@@ -126,7 +126,7 @@ class Runtime:
         self._server.start()
         self._transport = self._open_transport()
         self._last_will.watch(self._loop, self._transport)
-        self.doctor.begin(self._transport)
+        self.asides.begin(self._transport)
         self._gate.guard(self._transport, self._loop)
         self._transport.start(self._loop)
         self._durable.begin()
@@ -243,7 +243,7 @@ class Runtime:
             self.refusals.note(error.reason, source, data, now_us=now)
             self._gate.refused(now)
             return
-        if self.doctor.takes(datagram, source):
+        if self.asides.takes(datagram, source):
             return
         self.traffic.received(datagram.body)
         self._repeats.remember(data, datagram)
@@ -260,11 +260,11 @@ class Runtime:
 
     def _on_refused(self, endpoint: Endpoint) -> None:
         self.perform(self.core.refused(endpoint, now_us=now_us()))
-        self.doctor.refused(endpoint)
+        self.asides.doctor.refused(endpoint)
 
     def _take_stock(self) -> None:
         self.traffic.sample(now_us=now_us())
-        self.doctor.sample()
+        self.asides.doctor.sample()
         self._note_problems()
 
     def _note_problems(self) -> None:

@@ -13,14 +13,15 @@ from kingd.core.timing import DRAIN_US_MAX, SECOND
 from kingd.core.wire.message import Role
 from kingd.core.wire.seal import Seal
 from kingd.daemon import sentences, views
+from kingd.daemon.asides import Asides
 from kingd.daemon.clock import now_us
 from kingd.daemon.deadline import Lag
-from kingd.daemon.doctor import Doctor
 from kingd.daemon.drains import Drains
 from kingd.daemon.eligibility import Eligibility
 from kingd.daemon.holders import Holders
 from kingd.daemon.news import News
 from kingd.daemon.refusals import Refusals
+from kingd.daemon.shared import Shared
 from kingd.daemon.traffic import Traffic
 from kingd.log import Logger
 from kingd.loop import Loop, Timer
@@ -32,7 +33,6 @@ _LOOK_EVERY_S = 0.1
 _STEP_DOWN_LIMIT_S = 10.0 + DRAIN_US_MAX / SECOND
 _PRIORITY_MAX = 65535
 _SURVEY = 1  # its number: there is one at a time
-_SURVEY_EVERY_S = 0.2  # all of the cluster answers: whoever asks again and again shares what the others get
 _STILL_RUNS = (
     "the units of kingd-leader.target did not end within 30 s, so this host leads on: see which one it is (systemctl "
     "list-dependencies kingd-leader.target, systemctl status), end it, then step down again"
@@ -51,7 +51,7 @@ class Daemon(Protocol):
     refusals: Refusals
     eligibility: Eligibility
     traffic: Traffic
-    doctor: Doctor
+    asides: Asides
     lag: Lag
     reread: Callable[[], Settled]
 
@@ -67,8 +67,7 @@ class ControlService:
     def __init__(self, daemon: Daemon, loop: Loop) -> None:
         self._daemon = daemon
         self._loop = loop
-        self._surveyors: list[Answer] = []  # who waits for the one survey that is under way, or is to come
-        self._survey_at_s = 0.0  # the next one, at the earliest
+        self._surveyed = Shared(loop, self._begin_survey)
         self._step_downs: dict[Timer, Answer] = {}  # by what ends their patience
         self._drains = Drains(self._on_drains_changed, self._on_drained)
         self._holders = Holders(loop, self._held)
@@ -106,26 +105,22 @@ class ControlService:
         return {"version": 1, "events": self._daemon.news.history()}
 
     def examine(self, for_ms: int) -> JsonObject:
-        return self._daemon.doctor.examine(for_ms)
+        return self._daemon.asides.doctor.examine(for_ms)
 
     def examined(self, run: str) -> JsonObject:
-        return self._daemon.doctor.examined(run)
+        return self._daemon.asides.doctor.examined(run)
 
     def survey(self, answer: Answer) -> None:
-        """Whoever asks while one is under way, or is to come, shares its answer."""
-        self._surveyors.append(answer)
-        if len(self._surveyors) == 1:
-            at_s = max(self._loop.now_s(), self._survey_at_s)
-            self._survey_at_s = at_s + _SURVEY_EVERY_S
-            self._loop.call_at(at_s, self._begin_survey)
+        self._surveyed.ask(answer)
 
     def _begin_survey(self) -> None:
         self._daemon.perform(self._daemon.core.survey(_SURVEY, now_us=now_us()))
 
     def on_surveyed(self, result: Surveyed) -> None:
-        surveyors, self._surveyors = self._surveyors, []
-        for answer in surveyors:
-            answer(views.survey(result))
+        self._surveyed.answered(views.survey(result))
+
+    def histories(self, answer: Answer) -> None:
+        self._daemon.asides.historian.histories(answer)
 
     def watch(self, tell: Tell) -> Callable[[], None]:
         return self._daemon.news.watch(tell)

@@ -36,7 +36,13 @@ class Tally:
         """Members."""
         return len(self._dead) + len(self._back)
 
-    def note(self, event: Event, *, now_us: int, wall_s: float) -> None:
+    def note(self, event: Event, *, now_us: int, wall_s: float) -> int:
+        """How long the overlap lasted whose end it tells; 0: it tells none."""
+        before_us = self._overlap_us
+        self._note(event, now_us, wall_s)
+        return self._overlap_us - before_us
+
+    def _note(self, event: Event, now_us: int, wall_s: float) -> None:
         match event.kind:
             case EventKind.ELECTED | EventKind.LEADER_CHANGED:
                 self._note_leader(event, now_us, wall_s)

@@ -7,16 +7,8 @@ from kingd.core.effect import Event, Peer, Surveyed
 from kingd.core.facts import MemberRow
 from kingd.core.status import Status
 from kingd.core.wire.message import Reason, Role
-from kingd.daemon import sentences
+from kingd.daemon import evidence, sentences
 from kingd.daemon.clock import moment
-
-_ROLES = {
-    Role.JOINING: "joining",
-    Role.FOLLOWER: "follower",
-    Role.SEEKING: "candidate",
-    Role.CANDIDATE: "candidate",
-    Role.LEADER: "leader",
-}
 
 
 def node_id(value: int) -> str:
@@ -61,7 +53,7 @@ def status(
             "priority": facts.me.priority,
             "configured_priority": configured_priority,
             "address": here,
-            "role": _ROLES[facts.role],
+            "role": evidence.ROLES[facts.role],
             "eligible": facts.eligible,
             "ineligible_reason": facts.ineligible_reason,
             "ineligible_detail": detail,
@@ -115,7 +107,7 @@ def _member(row: MemberRow, here: str | None) -> JsonObject:
         "name": row.peer.name,
         "priority": row.peer.priority,
         "address": here if row.peer.endpoint is None else str(row.peer.endpoint),
-        "role": _ROLES[row.role],
+        "role": evidence.ROLES[row.role],
         "state": str(row.state),
         "eligible": row.eligible,
         "ineligible_reason": row.ineligible_reason,
@@ -144,27 +136,39 @@ def survey(result: Surveyed) -> JsonObject:
     return {"version": 1, "agree": len(leaders) == 1 and "" not in leaders, "nodes": nodes}
 
 
-def event(value: Event, *, here: str | None, seq: int, wall_s: float, monotonic_ns: int) -> JsonObject:
+def event(
+    value: Event,
+    *,
+    here: str | None,
+    seq: int,
+    wall_s: float,
+    monotonic_ns: int,
+    detail: str | None = None,
+    repeat: int = 1,
+) -> JsonObject:
+    """`detail`: more evidence, which is known here only. `repeat`: how often this was told within the hour, with this time."""
     found: JsonObject = {
         "version": 1,
         "event": str(value.kind),
         "time": moment(wall_s),
         "monotonic_ns": monotonic_ns,
-        "role": _ROLES[value.role],
-        "previous_role": _ROLES[value.previous_role],
+        "role": evidence.ROLES[value.role],
+        "previous_role": evidence.ROLES[value.previous_role],
         "term": value.term,
         "seq": seq,
         "leader": peer(value.leader, here=here),
         "previous_leader": peer(value.previous_leader, here=here),
         "reason": value.reason.word,
+        "evidence": evidence.view(value.evidence, value.kind, detail=detail),
+        "repeat": repeat,
     }
     if value.member is not None:
         found["member"] = peer(value.member, here=here)
     return found if value.on is None else found | {"on": value.on}
 
 
-def line(event: Event) -> str:
-    """One line a change: stable words first, then key=value (people grep these)."""
+def line(event: Event, *, said: str = "", repeat: int = 1) -> str:
+    """One line a change: stable words first, then key=value (people grep these). `said`: the evidence in words."""
     parts = [str(event.kind), f"term={event.term}", f"leader={event.leader.name if event.leader else '-'}"]
     if event.previous_leader is not None and event.previous_leader != event.leader:
         parts.append(f"previous={event.previous_leader.name}")
@@ -172,4 +176,22 @@ def line(event: Event) -> str:
         parts.append(f"member={event.member.name} address={event.member.endpoint}")
     if event.on is not None:
         parts.append(f"on={'yes' if event.on else 'no'}")
-    return " ".join([*parts, f"reason={event.reason.word}"])
+    parts.append(f"reason={event.reason.word}")
+    if repeat > 1:
+        parts.append(f"repeat={repeat}")
+    return " ".join(parts) + (f": {said}" if said else "")
+
+
+def journal_fields(event: Event, *, said: str, repeat: int) -> dict[str, object]:
+    """What journalctl finds it by: KINGD_EVENT=deposed, and so on."""
+    found: dict[str, object] = {
+        "kingd_event": str(event.kind),
+        "kingd_term": event.term,
+        "kingd_role": evidence.ROLES[event.role],
+        "kingd_leader": event.leader.name if event.leader else "",
+        "kingd_previous_leader": event.previous_leader.name if event.previous_leader else "",
+        "kingd_reason": event.reason.word,
+        "kingd_evidence": said,
+        "kingd_repeat": repeat,
+    }
+    return found if event.member is None else found | {"kingd_member": event.member.name}

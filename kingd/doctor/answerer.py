@@ -1,22 +1,23 @@
 """The side of an examination that is asked: counts the trials that come, and answers those that are for it. docs/doctor.md.
 
-In: trials, and the time. Out: what to send, or None for what is not answered (counted as `trial`). It asks nobody, and keeps
+In: trials, and the time. Out: what to send, or None for what is not answered (counted as `aside`). It asks nobody, and keeps
 nothing for whom it does not know.
 
 What it lets others do is bounded. It answers members only, each trial once, with no more bytes than it had, to where it came
 from or to the network on which it came; before the asker has shown the token that it was sent, a few times at most. All runs
-together get `_ANSWERS_PER_S`, a quarter of them by group."""
+together share the host's budget (kingd.aside.budget)."""
 
 import random
 from collections.abc import Callable, Sequence
 
+from kingd.aside.budget import Budget
+from kingd.aside.voice import Say, Voice
 from kingd.core.acquaintance import Acquaintance
 from kingd.core.state.members import ReplayWindow, State
 from kingd.core.wire.endpoint import Endpoint
 from kingd.core.wire.message import NOBODY, Header, NodeId, SessionId
 from kingd.core.wire.trial import UNHEARD, Count, Echo, Trial, Way
 from kingd.doctor.lane import Lane
-from kingd.doctor.voice import Say, Voice
 from kingd.records import dataclass, field
 
 _RUNS_MAX = 4
@@ -24,9 +25,6 @@ _LANES_MAX = 8
 _RUN_US = 15_000_000  # without a trial that shows the token a run is over ...
 _UNPROVEN_US = 2_000_000  # ... and sooner if none ever did
 _UNPROVEN_ANSWERS = 12
-_ANSWERS_PER_S = 400
-_BY_GROUP_PER_S = 100
-_SECOND_US = 1_000_000
 _STATES = (None, State.ALIVE, State.DEAD, State.LEFT)  # as on the wire
 
 
@@ -60,6 +58,7 @@ class Answerer:
         self,
         known: Acquaintance,
         voice: Voice,
+        budget: Budget,
         *,
         rng: random.Random,
         lanes: Callable[[], Sequence[Lane]],
@@ -68,12 +67,11 @@ class Answerer:
         """`lanes`: this host's networks now; `lag_ms`: how late its loop was at worst of late."""
         self._known = known
         self._voice = voice
+        self._budget = budget
         self._rng = rng
         self._lanes = lanes
         self._lag_ms = lag_ms
         self._runs: dict[tuple[SessionId, int], _Run] = {}
-        self._second_us = 0
-        self._answers = self._by_group = 0
 
     def take(self, header: Header, trial: Trial, source: Endpoint, *, now_us: int) -> list[Say] | None:
         """The answer, if one is wanted. None: it may not be asked so, or not so often."""
@@ -111,7 +109,7 @@ class Answerer:
     ) -> list[Say] | None:
         if trial.back is Way.NONE:
             return []
-        if not self._has_budget(trial.back, now_us):
+        if not self._budget.has_one(now_us, by_group=trial.back.is_group):
             return None
         if trial.token:
             tally = run.tally(trial.lane, trial.back)
@@ -141,15 +139,6 @@ class Answerer:
             host=other.host if other else "",
             counts=run.counts(trial.lane),
         )
-
-    def _has_budget(self, way: Way, now_us: int) -> bool:
-        if now_us - self._second_us >= _SECOND_US:
-            self._second_us, self._answers, self._by_group = now_us, 0, 0
-        if self._answers >= _ANSWERS_PER_S or (way.is_group and self._by_group >= _BY_GROUP_PER_S):
-            return False
-        self._answers += 1
-        self._by_group += way.is_group
-        return True
 
 
 def _may_answer_by(back: Way, trial: Trial, source: Endpoint, lane: Lane) -> bool:

@@ -9,6 +9,7 @@ that the last counts come home. With `for_us` a round a second goes on until the
 import random
 from collections.abc import Sequence
 
+from kingd.aside.voice import Say, Voice
 from kingd.core.acquaintance import Acquaintance, Sighting
 from kingd.core.timing import MS, SECOND
 from kingd.core.wire.endpoint import Endpoint
@@ -16,7 +17,6 @@ from kingd.core.wire.message import NodeId, SessionId
 from kingd.core.wire.trial import Echo, Trial, Way
 from kingd.doctor.lane import Lane
 from kingd.doctor.patient import Patient, Place, Via
-from kingd.doctor.voice import Say, Voice
 from kingd.records import dataclass, field
 
 PEERS_MAX = 32

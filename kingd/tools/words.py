@@ -31,6 +31,7 @@ from kingd.core.wire.message import (
     Roster,
     Survey,
 )
+from kingd.core.wire.past import Events, Recall
 from kingd.core.wire.trial import Echo, Trial, Way
 
 _NAMES_MAX = 65536
@@ -134,6 +135,14 @@ class _Words:
             case Echo() as body:
                 got = ", ".join(f"{count.got} by {count.way.word}" for count in body.counts if count.got)
                 return f"answers no. {body.number} of {self._to} by {body.by.word}: it got {got or 'none'} so far"
+            case Recall(before=before):
+                return f"asks {self._to} what has happened" + (f", before its event no. {before}" if before else "")
+            case Events(told=told):
+                return (
+                    f"tells {self._to} what has happened: {len(told)} events"
+                    if told
+                    else f"has no more to tell {self._to}"
+                )
             case _ as never:
                 assert_never(never)
 

@@ -19,6 +19,7 @@ local LEAST = {
     [3] = 296,
     [13] = 296,
     [18] = 304,
+    [20] = 1232,
 }
 local ROLES = {
     [0] = "joining",
@@ -85,6 +86,8 @@ local TYPES = {
     [17] = "ACK",
     [18] = "TRIAL",
     [19] = "ECHO",
+    [20] = "RECALL",
+    [21] = "EVENTS",
 }
 local BITS = {
     flags = { "multicast" },
@@ -336,6 +339,42 @@ local BODIES = {
                 { "way", "way" },
                 { "got", "u32" },
                 { "sent", "u32" },
+            },
+        },
+    },
+    [20] = {
+        path = "kingd.recall",
+        fields = {
+            { "nonce", "id" },
+            { "before", "u32" },
+        },
+    },
+    [21] = {
+        path = "kingd.events",
+        fields = {
+            { "echo", "id" },
+            { "events_count", "u8" },
+        },
+        part = { name = "events", counted_by = "events_count",
+            most = 24, fields = {
+                { "number", "u32" },
+                { "age_ms", "u64" },
+                { "term", "u64" },
+                { "kind", "u8" },
+                { "reason", "reason" },
+                { "was", "u8" },
+                { "on", "u8" },
+                { "sign", "u8" },
+                { "silent_ms", "u32" },
+                { "heartbeats", "u16" },
+                { "announcements", "u16" },
+                { "unanswered", "u16" },
+                { "agreed", "u16" },
+                { "asked", "u16" },
+                { "lasted_ms", "u32" },
+                { "leader", "text" },
+                { "previous", "text" },
+                { "member", "text" },
             },
         },
     },

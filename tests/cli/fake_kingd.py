@@ -14,6 +14,7 @@ from kingd.daemon.clock import now_us
 from kingd.daemon.holders import Holders
 from kingd.loop import Loop
 from tests.cli.fake_doctor import examined
+from tests.cli.fake_past import histories
 
 BOX1: JsonObject = {
     "id": "00000000000000a1",
@@ -72,6 +73,8 @@ def event(kind: str, *, role: str, leader: JsonObject | None, seq: int = 1, **mo
         "leader": leader,
         "previous_leader": None,
         "reason": "leader-timeout",
+        "evidence": {"words": "last heard 512 ms ago, 5 heartbeats missed", "silent_ms": 512, "heartbeats_missed": 5},
+        "repeat": 1,
         "member": None,
         "initial": False,
         **more,
@@ -137,6 +140,7 @@ class FakeService:
             "agree": True,
             "nodes": [view(BOX2, leader="box1", rtt_ms=None), view(BOX1, leader="box1")],
         }
+        self.histories_are = histories(BOX2, BOX1)
         self.present = event("leader-changed", role="follower", leader=BOX1, initial=True)
         self.refusal: ServiceError | None = None
         self.calls: list[tuple[str, object]] = []
@@ -178,6 +182,9 @@ class FakeService:
     def survey(self, answer: Answer) -> None:
         self.surveys += 1
         self.loop.call_later(self.answer_delay_s, lambda: answer(self.survey_is))
+
+    def histories(self, answer: Answer) -> None:
+        self.loop.call_later(0, lambda: answer(self.histories_are))
 
     def watch(self, tell: Tell) -> Callable[[], None]:
         self.watchers.append(tell)

@@ -49,6 +49,7 @@ def test_running_daemon_holds_nothing_needless(tmp_path: Path) -> None:
             "Status",
             "Members",
             "Survey",
+            "Histories",
             "History",
             "Counters",
         ):  # what people ask brings nothing in either

@@ -438,7 +438,7 @@ def test_detach_over_a_running_daemon_is_refused_at_once(daemon: Daemon) -> None
 PEER, ELIGIBILITY = {"id", "name", "priority", "address"}, ("eligible", "ineligible_reason")
 EVENT = {
     *("version", "event", "time", "monotonic_ns", "role", "previous_role", "term", "seq"),
-    *("leader", "previous_leader", "reason"),
+    *("leader", "previous_leader", "reason", "evidence", "repeat"),
 }
 
 

@@ -6,6 +6,8 @@ import random
 from collections.abc import Callable
 from functools import partial
 
+from kingd.aside.budget import Budget
+from kingd.aside.voice import Say, Voice
 from kingd.core.election import Core
 from kingd.core.wire.codec import decode, encode
 from kingd.core.wire.endpoint import Endpoint
@@ -15,7 +17,6 @@ from kingd.core.wire.trial import Echo, Trial, Way
 from kingd.doctor.answerer import Answerer
 from kingd.doctor.examination import Examination
 from kingd.doctor.lane import Lane
-from kingd.doctor.voice import Say, Voice
 from kingd.sim.cluster import Cluster
 from kingd.sim.host import Host
 
@@ -54,7 +55,8 @@ class Ward:
     def _answerer(self, index: int) -> Answerer:
         known = core(self.cluster.hosts[index]).acquaintance
         lanes = partial(self.lanes.__getitem__, index)
-        return Answerer(known, self.voices[index], rng=random.Random(index), lanes=lanes, lag_ms=lambda: 7)
+        rng = random.Random(index)
+        return Answerer(known, self.voices[index], Budget(), rng=rng, lanes=lanes, lag_ms=lambda: 7)
 
     def examine(self, asker: int = 0, *, for_us: int = 0) -> Examination:
         """From beginning to end."""
@@ -89,7 +91,7 @@ class Ward:
             self.take(target, datagram, endpoint)
 
     def take(self, target: int, datagram: Datagram, endpoint: Endpoint) -> None:
-        """As daemon/doctor.py does."""
+        """As daemon/asides.py does."""
         header, body = datagram.header, datagram.body
         if not core(self.cluster.hosts[target]).acquaintance.is_members(header):
             self.refused[target] += header.destination in (0, self.cluster.hosts[target].node_id)

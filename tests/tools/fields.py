@@ -4,6 +4,7 @@ held to. Written from the messages, and from docs/protocol.md 3, without a look 
 from typing import Any
 
 from kingd.core.wire.message import Ballot, Datagram, Header, Reason, Ticket
+from kingd.core.wire.past import Told
 from kingd.core.wire.trial import Way
 
 
@@ -60,6 +61,8 @@ def _field(kind: str, name: str, value: Any) -> dict[str, Any]:  # noqa: C901 - 
         case "counts":
             shown = [{"way": count.way.word, "got": count.got, "sent": count.sent} for count in value]
             return {"counts_count": len(value), "counts": shown}
+        case "told":
+            return {"events_count": len(value), "events": [_told(each) for each in value]}
         case "nonce" | "echo" if kind not in ("Ping", "Pong"):
             return {name: _id(value)}
         case _ if name in _IDS:
@@ -75,6 +78,27 @@ def _ballot(name: str, ballot: Ballot) -> dict[str, Any]:
 def _ticket(ticket: Ticket) -> dict[str, Any]:
     fields = ("session", "successor", "successor_session")
     return _ballot("ballot", ticket.ballot) | {name: _id(getattr(ticket, name)) for name in fields}
+
+
+def _told(told: Told) -> dict[str, Any]:
+    e = told.evidence
+    return {
+        **{
+            name: getattr(told, name)
+            for name in ("number", "age_ms", "term", "kind", "on", "leader", "previous", "member")
+        },
+        **{name: getattr(e, name) for name in ("heartbeats", "announcements", "unanswered", "agreed")},
+        "reason": Reason(told.reason).word,
+        "was": told.role,
+        "sign": e.sign,
+        "asked": e.of,
+        "silent_ms": _ms(e.silent_us),
+        "lasted_ms": _ms(e.lasted_us),
+    }
+
+
+def _ms(us: int) -> int:
+    return (1 << 32) - 1 if us < 0 else us // 1000
 
 
 def _id(value: int) -> str:

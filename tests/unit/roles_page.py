@@ -8,6 +8,7 @@ from typing import get_args
 
 from kingd.core.effect import Effect, Multicast, Persist, Send, Will
 from kingd.core.state.roles import CHANGES
+from kingd.core.wire.aside import Aside
 from kingd.core.wire.message import (
     Ack,
     Announce,
@@ -35,7 +36,6 @@ from kingd.core.wire.message import (
     Survey,
     Term,
 )
-from kingd.core.wire.trial import Echo, Trial
 from tests.unit.scripted import ME, MY_SESSION, Bench, Peer
 
 PAGE = Path(__file__).parents[2] / "docs" / "roles.md"
@@ -202,8 +202,8 @@ def page() -> str:
 
 
 def kinds() -> set[str]:
-    """All messages of the election: the doctor's are no business of the core's."""
-    return {kind.__name__ for kind in get_args(Body)} - {Trial.__name__, Echo.__name__}
+    """All messages of the election: the others are no business of the core's."""
+    return {kind.__name__ for kind in set(get_args(Body)) - set(get_args(Aside))}
 
 
 if __name__ == "__main__":

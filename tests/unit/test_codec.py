@@ -40,7 +40,7 @@ from kingd.core.wire.message import (
 )
 from kingd.core.wire.reader import DecodeError
 from kingd.core.wire.seal import MAC_SIZE, Seal, cluster_id
-from kingd.core.wire.trial import Count, Echo, Trial, Way
+from tests.unit.codec_asides import ASIDES
 
 CLUSTER = 0x6B9D00A22B95FB98  # of the name "default"
 SEAL = Seal()
@@ -212,37 +212,7 @@ CASES: list[tuple[str, Body, str, str, str]] = [
         " 0000000000000056 0000000000000057 155b 07 666538303a3a31",
         "a529336da43770a503e809eb1e066e50",
     ),
-    (
-        "trial",
-        Trial(run=0x81, token=0x82, number=0x83, lane=0x84, by=Way.MC4, back=Way.UC6, about=0x85),
-        "4b67 10 12 0000 0130",
-        "0000000000000081 0000000000000082 00000083 84 01 05 0000000000000085",
-        "4a1d5bb46f2022713244ca275084d31e",
-    ),
-    (
-        "echo",
-        Echo(
-            run=0x81,
-            token=0x82,
-            number=0x83,
-            lane=0x84,
-            by=Way.BC4,
-            lag_ms=0x86,
-            about=0x85,
-            state=1,
-            ways=0x8D,
-            heard_ms=0x87,
-            multicast_ms=0x88,
-            contact_ms=0x89,
-            port=5466,
-            host="fe80::1",
-            counts=(Count(way=Way.MC4, got=0x8A, sent=0), Count(way=Way.UC4, got=0x8B, sent=0x8C)),
-        ),
-        "4b67 10 13 0000 00c9",
-        "0000000000000081 0000000000000082 00000083 84 03 00000086 0000000000000085 01 8d 00000087 00000088 00000089 155a 02"
-        " 07 666538303a3a31 01 0000008a 00000000 04 0000008b 0000008c",
-        "d83f83850ebda1089f6a1801a52591c8",
-    ),
+    *ASIDES,
 ]
 IDS = [case[0] for case in CASES]
 BODIES = [case[1] for case in CASES]

@@ -40,6 +40,7 @@ from kingd.core.wire.message import (
     Ticket,
     VoterList,
 )
+from kingd.core.wire.past import Events, Evidence, Recall, Sign, Told
 from kingd.core.wire.reader import DecodeError
 from kingd.core.wire.seal import Seal
 from kingd.core.wire.trial import WAYS, Count, Echo, Trial, Way
@@ -63,6 +64,32 @@ addresses = st.ip_addresses().map(str)
 ways = st.sampled_from(Way)
 counts = st.builds(Count, way=ways, got=u32, sent=u32)
 entries = st.builds(RosterEntry, node=u64, session=u64, host=addresses, port=u16)
+spans_us = st.just(-1) | st.integers(0, 2**32 - 2).map(lambda ms: ms * 1000)
+evidence = st.builds(
+    Evidence,
+    sign=st.sampled_from(Sign),
+    silent_us=spans_us,
+    heartbeats=u16,
+    announcements=u16,
+    unanswered=u16,
+    agreed=u16,
+    of=u16,
+    lasted_us=spans_us,
+)
+past = st.builds(
+    Told,
+    number=u32,
+    age_ms=u64,
+    term=u64,
+    kind=u8,
+    reason=reasons,
+    role=u8,
+    on=u8,
+    evidence=evidence,
+    leader=names | st.just(""),
+    previous=names | st.just(""),
+    member=names | st.just(""),
+)
 
 bodies: st.SearchStrategy[Body] = st.one_of(
     st.builds(Announce, name=names, version=versions, interval_ms=u32, tags=tags),
@@ -98,6 +125,8 @@ bodies: st.SearchStrategy[Body] = st.one_of(
     st.builds(Ready, ballot=ballots, reason=reasons, silent=st.lists(u64, max_size=8).map(tuple)),
     st.builds(Survey, nonce=u64),
     st.builds(Report, echo=u64, name=names, leader_name=names | st.just("")),
+    st.builds(Recall, nonce=u64, before=u32),
+    st.builds(Events, echo=u64, told=st.lists(past, max_size=4).map(tuple)),
     st.builds(Roster, entries=st.lists(entries, max_size=ROSTER_ENTRIES_MAX).map(tuple), alive=u16),
     st.builds(Trial, run=u64, token=u64, number=u32, lane=u8, by=ways, back=ways, about=u64),
     st.builds(
@@ -200,6 +229,17 @@ def test_052_hostile_bodies_under_a_valid_checksum(datagram: Datagram, data: st.
 # -- sizes
 
 LONGEST_NAME, LONGEST_VERSION, LONGEST_TAG = "n" * 63, "1" * TEXT_SIZE_MAX, "é" * (TEXT_SIZE_MAX // 2)
+LONGEST_PAST = Told(
+    number=1,
+    age_ms=1,
+    term=1,
+    kind=0,
+    reason=0,
+    role=0,
+    leader=LONGEST_NAME,
+    previous=LONGEST_NAME,
+    member=LONGEST_NAME,
+)
 
 
 @pytest.mark.parametrize(
@@ -210,8 +250,10 @@ LONGEST_NAME, LONGEST_VERSION, LONGEST_TAG = "n" * 63, "1" * TEXT_SIZE_MAX, "é"
             entries=(RosterEntry(node=NodeId(1), session=SessionId(1), host="f" * 45, port=1),) * ROSTER_ENTRIES_MAX
         ),
         Report(echo=1, name=LONGEST_NAME, leader_name=LONGEST_NAME),
+        Recall(nonce=1, before=0),
+        Events(echo=1, told=(LONGEST_PAST,) * 4),
     ],
-    ids=["announce", "roster", "report"],
+    ids=["announce", "roster", "report", "recall", "events"],
 )
 def test_largest_datagrams_fit(body: Body) -> None:
     assert len(encode(Datagram(HEADER, body), SIGNING)) <= DATAGRAM_SIZE_MAX
@@ -237,3 +279,7 @@ def test_051_report_is_never_larger_than_its_survey(name: str, leader_name: str)
     survey = encode(Datagram(HEADER, Survey(nonce=1)), SIGNING)
     report = encode(Datagram(HEADER, Report(echo=1, name=name, leader_name=leader_name)), SIGNING)
     assert len(report) <= len(survey)
+
+
+def test_no_answer_is_larger_than_the_question_what_has_happened() -> None:
+    assert len(encode(Datagram(HEADER, Recall(nonce=1, before=0)), SEAL)) == DATAGRAM_SIZE_MAX

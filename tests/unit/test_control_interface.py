@@ -45,6 +45,7 @@ def test_description_names_the_events_that_come_and_no_others() -> None:
         ("Survey", FakeService().survey_is),
         ("Examine", FakeService().examine(0)),
         ("Examined", FakeService().examined("1")),
+        ("Histories", FakeService().histories_are),
         ("Watch", event("member-joined", role="leader", leader=None, member={"id": "a", "name": "b", "priority": 1})),
     ],
 )

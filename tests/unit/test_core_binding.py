@@ -3,6 +3,7 @@
 import pytest
 
 from kingd.core.effect import Send
+from kingd.core.wire.aside import Aside
 from kingd.core.wire.message import (
     NO_SESSION,
     Ack,
@@ -17,13 +18,10 @@ from kingd.core.wire.message import (
     SessionId,
     Term,
 )
-from kingd.core.wire.trial import Echo, Trial
 from tests.unit.scripted import MY_SESSION, Bench, Peer
 from tests.unit.test_codec import BODIES as ALL
 
-BODIES = [
-    body for body in ALL if not isinstance(body, Trial | Echo)
-]  # those are the doctor's: tests/scenarios/test_doctor.py
+BODIES = [body for body in ALL if not isinstance(body, Aside)]  # of those see tests/unit/test_asides.py
 IDS = [type(body).__name__ for body in BODIES]
 EARLIER = SessionId(MY_SESSION + 1)
 

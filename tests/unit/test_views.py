@@ -118,6 +118,8 @@ def test_event_of_each_role(role: Role, shown: str) -> None:
         "leader": views.peer(BOX1, here=None),
         "previous_leader": None,
         "reason": "leader-timeout",
+        "evidence": None,
+        "repeat": 1,
     }
 
 

@@ -7,6 +7,7 @@ import pytest
 
 from kingd.core.wire.codec import decode, encode
 from kingd.core.wire.message import Body, Datagram
+from kingd.core.wire.past import Told
 from kingd.core.wire.seal import Seal, cluster_id
 from tests import wire
 from tests.unit.test_codec import BODIES, HEADER, IDS
@@ -22,6 +23,18 @@ def body_of(body: Body) -> Any:
     for name in body.__slots__:
         fields |= _fields(name, getattr(body, name))
     return kind(**fields)
+
+
+def _told(told: Told) -> wire.Told:
+    e = told.evidence
+    names = {name: getattr(told, name).encode() for name in ("leader", "previous", "member")}
+    numbers = {name: getattr(told, name) for name in ("number", "age_ms", "term", "kind", "reason", "on")}
+    counts = {name: getattr(e, name) for name in ("heartbeats", "announcements", "unanswered", "agreed")}
+    spans = {
+        f"{name}_ms": 0xFFFFFFFF if us < 0 else us // 1000
+        for name, us in (("silent", e.silent_us), ("lasted", e.lasted_us))
+    }
+    return wire.Told(**names, **numbers, **counts, **spans, was=told.role, sign=e.sign, asked=e.of)
 
 
 def _fields(name: str, value: Any) -> dict[str, object]:  # noqa: C901 - a table
@@ -43,6 +56,8 @@ def _fields(name: str, value: Any) -> dict[str, object]:  # noqa: C901 - a table
             return {"host": value.encode()}
         case "counts":
             return {"counts": [wire.Count(way=c.way, got=c.got, sent=c.sent) for c in value]}
+        case "told":
+            return {"events": [_told(each) for each in value]}
         case "ballot" | "holder":
             return {f"{name}_term": value.term, f"{name}_node": value.node}
         case "ticket" if value is None:

@@ -16,7 +16,7 @@ from kingd.core.timing import DRAIN_US_MAX, NEVER
 from kingd.core.wire.message import NOBODY, Ineligible, Reason, Role
 from kingd.records import replace
 
-_ISOLATED_AFTER_BEATS = 4
+ISOLATED_AFTER_BEATS = 4
 
 
 def configure(node: Node, settings: Settings) -> None:
@@ -167,7 +167,7 @@ def set_links(node: Node, links: int) -> None:
         if node.role is Role.JOINING:
             becoming.join(node, Reason.JOINED)
     elif before and not links:
-        node.orders.isolate_at(node.now_us + _ISOLATED_AFTER_BEATS * node.timing.heartbeat_us)
+        node.orders.isolate_at(node.now_us + ISOLATED_AFTER_BEATS * node.timing.heartbeat_us)
     elif links:
         node.rounds.begin(min(node.rounds.announce_at_us, node.now_us))
     elif node.role is Role.JOINING:

@@ -4,7 +4,7 @@ An announcement is a hint. A node becomes a member when it answers a probe (chal
 claims to have."""
 
 from kingd.core.effect import EventKind
-from kingd.core.rules import challenging, line, saying, survey
+from kingd.core.rules import challenging, line, proof, saying, survey
 from kingd.core.rules.publishing import tell_of, tell_of_eligibility
 from kingd.core.scale import MEMBERS_MAX, announce_us
 from kingd.core.state.members import Member, State
@@ -30,6 +30,7 @@ from kingd.core.wire.message import (
     SessionId,
     Survey,
 )
+from kingd.core.wire.past import NO_EVIDENCE, Evidence, Sign
 
 _LOOK_AT = 3
 _UNICAST_COPIES_MAX = 64
@@ -257,7 +258,8 @@ def _verify(node: Node, datagram: Datagram, ack: ProbeAck, source: Endpoint) -> 
     member.update(header, source=source, now_us=node.now_us)
     for other in node.members.alive():
         if other is not member and other.endpoint == source:  # the same host under a new id: its state was lost
-            declare_gone(node, other, EventKind.MEMBER_DEAD, Reason.LEADER_CRASHED)
+            evidence = proof.of_member(node, other, Sign.NEW_SESSION)
+            declare_gone(node, other, EventKind.MEMBER_DEAD, Reason.LEADER_CRASHED, evidence)
     line.look_again(node)
     if former is None or former.state is not State.ALIVE:
         tell_of(node, EventKind.MEMBER_JOINED, member.node, Reason.JOINED)
@@ -288,7 +290,8 @@ def revive(node: Node, member: Member) -> None:
 def sweep(node: Node) -> None:
     # Who has just come, be it they or we, did not know how rarely the members of so large a cluster announce themselves.
     for member in node.members.bury(node.now_us, interval_us=node.scale.announce_us):
-        tell_of(node, EventKind.MEMBER_DEAD, member.node, Reason.LEADER_TIMEOUT)
+        evidence = proof.of_member(node, member)
+        tell_of(node, EventKind.MEMBER_DEAD, member.node, Reason.LEADER_TIMEOUT, evidence=evidence)
     node.strangers.forget(node.now_us)
     node.succession.forget(node.now_us)
     heard_of = node.members.heard_of()
@@ -299,7 +302,7 @@ def sweep(node: Node) -> None:
     node.rounds.sweep_at(node.now_us + min(longest_us, node.scale.sweep_us))
 
 
-def declare_gone(node: Node, member: Member, kind: EventKind, reason: Reason) -> None:
+def declare_gone(node: Node, member: Member, kind: EventKind, reason: Reason, evidence: Evidence = NO_EVIDENCE) -> None:
     if member.state is State.ALIVE:
         member.state = State.LEFT if kind is EventKind.MEMBER_LEFT else State.DEAD
-        tell_of(node, kind, member.node, reason)
+        tell_of(node, kind, member.node, reason, evidence=evidence)

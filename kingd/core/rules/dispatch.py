@@ -12,6 +12,7 @@ from kingd.core.rules import (
     leading,
     namesakes,
     pre_voting,
+    proof,
     quorum,
     rosters,
     seeking,
@@ -25,6 +26,7 @@ from kingd.core.rules.publishing import tell_of_eligibility
 from kingd.core.state.members import Member, State
 from kingd.core.state.node import TERM_JUMP_MAX, TERM_MAX, Node
 from kingd.core.timing import MS
+from kingd.core.wire.aside import Aside
 from kingd.core.wire.endpoint import Endpoint
 from kingd.core.wire.message import (
     NO_SESSION,
@@ -51,13 +53,14 @@ from kingd.core.wire.message import (
     Roster,
     Survey,
 )
+from kingd.core.wire.past import Events, Recall, Sign
 from kingd.core.wire.trial import Echo, Trial
 
 
 def receive(node: Node, datagram: Datagram, source: Endpoint) -> None:
     header = datagram.header
-    if isinstance(datagram.body, Trial | Echo):
-        node.out.drop("type")  # they are the doctor's, to whom drivers that have one hand them
+    if isinstance(datagram.body, Aside):
+        node.out.drop("type")  # drivers that have who answers it hand it to them
     elif header.source == node.id:
         if header.session != node.session and not isinstance(datagram.body, Obituary):
             namesakes.on_namesake(node, datagram, source)
@@ -140,6 +143,7 @@ def _on_verified(node: Node, member: Member) -> None:
     voters.step(node)
     promise = node.promise
     if promise.floor.node == member.node and promise.session != member.session and promise.is_live(node.now_us):
+        node.out.found(proof.of_silence(node, Sign.NEW_SESSION))
         following.leader_gone(node, Reason.LEADER_CRASHED)  # its host has a new session: the one that led is dead
     seeking.recover(node)
     transfer.meet_leader(node, member)
@@ -186,7 +190,7 @@ def _dispatch(node: Node, member: Member, datagram: Datagram, source: Endpoint) 
             survey.on_report(node, datagram.header, body)
         case Roster() as body:
             rosters.on_roster(node, member, body, source)
-        case Obituary() | Trial() | Echo():
+        case Obituary() | Trial() | Echo() | Recall() | Events():
             raise AssertionError("no word of a living session, or none of the election's")
 
 

@@ -4,7 +4,7 @@ docs/protocol.md 4.3. Before it runs out the leader is asked by unicast, so that
 instead of electing."""
 
 from kingd.core.effect import EventKind, Rejoin
-from kingd.core.rules import becoming, claiming, contact, line, mode, saying
+from kingd.core.rules import becoming, claiming, contact, line, mode, proof, saying
 from kingd.core.scale import ask_ahead_us
 from kingd.core.state.members import Member, State
 from kingd.core.state.node import Node
@@ -24,6 +24,7 @@ from kingd.core.wire.message import (
     Reason,
     Role,
 )
+from kingd.core.wire.past import Evidence, Sign
 
 _REJOIN_EVERY_US = 30 * SECOND
 _DOUBLINGS_MAX = 8
@@ -95,6 +96,7 @@ def follow(node: Node, leader: Member, ballot: Ballot, reason: Reason | None = N
     node.succession.end(leader.node, node.now_us)
     state = Follower()
     node.become(state, reason)
+    node.out.found(proof.of_former(node, node.news.why))
     node.backoff.follow()
     node.detector.begin(node.now_us)
     until_us = mode.of(node).promise_until_us(node, leader, leads=True)
@@ -238,7 +240,8 @@ def on_pong(node: Node, leader: Member, pong: Pong, *, sequence: int) -> None:
     elif node.role is not Role.FOLLOWER or leader.session != node.promise.session or node.is_bound:
         return  # to a voter it may have been said before its promise was given: only a resignation names the ballot it ends
     elif leader.role is not Role.LEADER and leader.leader != NO_BALLOT:
-        leader_gone(node, Reason.LEADER_LEFT)  # it follows somebody
+        node.out.found(Evidence(sign=Sign.FOLLOWS_ANOTHER))
+        leader_gone(node, Reason.LEADER_LEFT)
     elif leader.role is not Role.LEADER:  # it stalled and is about to claim anew, or its resignation is on the way
         node.promise.shorten(node.now_us + node.timing.slot_us)
 
@@ -248,7 +251,7 @@ def on_expired(node: Node) -> None:
     if node.role is not Role.FOLLOWER:
         node.promise.release()
         return
-    _lose(node, Reason.LEADER_TIMEOUT)
+    _lose(node, Reason.LEADER_TIMEOUT, Sign.NONE)
 
 
 def on_refused(node: Node, endpoint: Endpoint) -> None:
@@ -259,14 +262,15 @@ def on_refused(node: Node, endpoint: Endpoint) -> None:
         return
     node.detector.refused(node.now_us)
     if node.detector.is_refused:
-        _lose(node, Reason.LEADER_CRASHED)
+        _lose(node, Reason.LEADER_CRASHED, Sign.PORT_REFUSED)
 
 
-def _lose(node: Node, reason: Reason) -> None:
+def _lose(node: Node, reason: Reason, sign: Sign) -> None:
     leader = node.followed()
+    node.out.found(proof.of_silence(node, sign))
     if leader is not None:
         node.detector.declare_dead(leader.session)
-        contact.declare_gone(node, leader, EventKind.MEMBER_DEAD, reason)
+        contact.declare_gone(node, leader, EventKind.MEMBER_DEAD, reason, node.out.evidence)
     if not hears_multicast(node, node.timing.leader_timeout_us):
         rejoin(node)
     leader_gone(node, reason)

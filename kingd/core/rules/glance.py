@@ -8,18 +8,18 @@ from kingd.core.facts import Glance
 from kingd.core.rules import will
 from kingd.core.state.node import Node
 from kingd.core.wire.codec import ADDRESSING
+from kingd.core.wire.layout import ASIDES
 from kingd.core.wire.message import NO_SESSION, NOBODY, SEQUENCE_MAX
 
 _IS_MULTICAST = 1
 _TYPE_AT = 3
-_DOCTORS = (18, 19)  # TRIAL, ECHO
 
 
 def glance(node: Node, data: bytes, *, by_group: bool) -> Glance:
     """`by_group`: it came by multicast or broadcast, as copies do that are no replay: by IPv4 and IPv6, over two networks."""
     if len(data) < ADDRESSING.size:
         return Glance.STRANGER
-    if data[_TYPE_AT] in _DOCTORS:
+    if data[_TYPE_AT] in ASIDES:
         return Glance.STRANGER  # numbered apart; it gets what time strangers get, and no election waits for it
     flags, source, destination, session, receiver, sequence = ADDRESSING.unpack_from(data)
     is_copy = bool(flags & _IS_MULTICAST) and by_group

@@ -1,11 +1,12 @@
 """A leader's side: heartbeats, the proof that somebody hears it, raising its term, standing down. docs/protocol.md 4.6."""
 
-from kingd.core.rules import becoming, claiming, contact, mode, rosters, saying, transfer
+from kingd.core.rules import becoming, claiming, contact, mode, proof, rosters, saying, transfer
 from kingd.core.state.members import Member
 from kingd.core.state.node import Node
 from kingd.core.state.roles import Leader
 from kingd.core.timing import MS
 from kingd.core.wire.message import NO_BALLOT, Ack, Header, Ping, Pong, Reason, Role
+from kingd.core.wire.past import Evidence, Sign
 
 _RAISE_EVERY_US = 200 * MS
 
@@ -33,6 +34,7 @@ def _had_time_to_meet(node: Node) -> bool:
 def stand_down(node: Node) -> None:
     """Alone beside another leader: it is I who hears nobody. Seek, late, and lead only with somebody's grant."""
     node.news.end_overlap()
+    node.out.found(Evidence(sign=Sign.LONELY))
     node.promise.release()
     node.news.explain(Reason.ISOLATED)
     becoming.back_off(node)
@@ -78,6 +80,7 @@ def on_ack(node: Node, voter: Member, ack: Ack) -> None:
 
 def on_lease_over(node: Node) -> None:
     """Somebody else may lead from now on. Saying so frees those who still hear it."""
+    node.out.found(proof.of_lease(node))
     transfer.resign(node, mode.of(node).lost, leaving=node.orders.stopping)
     becoming.back_off(node)
 
@@ -102,5 +105,7 @@ def on_stall(node: Node) -> None:
     """This process did not run for longer than others wait for a leader: what it believed to lead may be led by another.
 
     It claims anew. Who still follows it grants at once (same holder); who follows another refuses."""
+    assert isinstance(node.state, Leader)
+    node.out.found(Evidence(sign=Sign.NOT_RUN, lasted_us=node.now_us - node.state.beat_us))
     node.promise.release()
     becoming.seek(node, Reason.STALLED, delay_us=node.timing.round_trip_us // 2)

@@ -9,6 +9,7 @@ from kingd.core.state.members import Member
 from kingd.core.state.node import Node
 from kingd.core.timing import NEVER
 from kingd.core.wire.message import NOBODY, Ineligible, NodeId, Reason, Role
+from kingd.core.wire.past import NO_EVIDENCE, Evidence
 
 # Reasons with which a leader goes on purpose.
 _PLANNED = (
@@ -33,6 +34,7 @@ class Publisher:
         self._role = Role.JOINING
         self._lost_us = NEVER  # since when there is no leader, while users are not told yet
         self._cause = Reason.JOINED  # of that loss
+        self._evidence = NO_EVIDENCE  # for it
 
     def publish(self, node: Node) -> None:
         former, former_role = self._leader, self._role
@@ -41,6 +43,7 @@ class Publisher:
             return
         stalled = former == node.id and self._lost_us != NEVER and self._cause is Reason.STALLED
         self._leader, self._role, self._lost_us = leader, node.role, NEVER
+        evidence, self._evidence = node.out.evidence or self._evidence, NO_EVIDENCE
         if leader == former:
             return
         if leader == node.id:
@@ -50,11 +53,14 @@ class Publisher:
         else:
             kind = EventKind.LEADER_CHANGED if leader != NOBODY else EventKind.LEADER_LOST
         reason = self._cause if stalled else node.news.why
-        node.out.append(event(node, kind, former_role=former_role, former=former, reason=reason))
+        told = event(node, kind, former_role=former_role, former=former, reason=reason, evidence=evidence)
+        node.out.append(told)
 
     def _resolves_itself(self, node: Node) -> bool:
         if self._lost_us == NEVER:
             self._lost_us, self._cause = node.now_us, node.news.why
+            if self._cause is Reason.STALLED:  # else the next event has its own
+                self._evidence = node.out.evidence
         expected = self._cause is Reason.STALLED if self._leader == node.id else self._cause in _PLANNED
         return expected and node.now_us - self._lost_us < node.timing.transfer_us
 
@@ -68,6 +74,7 @@ def event(
     reason: Reason | None = None,
     member: NodeId = NOBODY,
     on: bool | None = None,
+    evidence: Evidence = NO_EVIDENCE,
 ) -> Event:
     return Event(
         kind=kind,
@@ -79,13 +86,23 @@ def event(
         reason=node.news.why if reason is None else reason,
         member=peer(node, member),
         on=on,
+        evidence=evidence,
     )
 
 
-def tell_of(node: Node, kind: EventKind, who: NodeId, reason: Reason, *, on: bool | None = None) -> None:
+def tell_of(
+    node: Node,
+    kind: EventKind,
+    who: NodeId,
+    reason: Reason,
+    *,
+    on: bool | None = None,
+    evidence: Evidence = NO_EVIDENCE,
+) -> None:
     """Of a member: it came or went; or of any node: whether it may lead."""
     led = node.leader.node
-    node.out.append(event(node, kind, former_role=node.role, former=led, reason=reason, member=who, on=on))
+    told = event(node, kind, former_role=node.role, former=led, reason=reason, member=who, on=on, evidence=evidence)
+    node.out.append(told)
 
 
 def tell_of_eligibility(node: Node, who: NodeId, told: Ineligible | None, why: Ineligible | None) -> Ineligible | None:

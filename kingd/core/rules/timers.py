@@ -26,10 +26,12 @@ from kingd.core.state.node import Node
 from kingd.core.state.roles import CHANGES, Candidate, Follower, Joining, Leader, Seeking, State
 from kingd.core.timing import NEVER
 from kingd.core.wire.message import Reason, Role
+from kingd.core.wire.past import Evidence, Sign
 
 
 def _on_isolated(node: Node) -> None:
     node.orders.isolate_at(NEVER)
+    node.out.found(Evidence(sign=Sign.NO_LINK, lasted_us=commands.ISOLATED_AFTER_BEATS * node.timing.heartbeat_us))
     becoming.join(node, Reason.ISOLATED)
 
 

@@ -5,13 +5,14 @@ it. It ends exactly this session for ever, so it needs no clock, and an old one 
 the same (a forger where there is no key): then the session answers a question that was asked afterwards."""
 
 from kingd.core.effect import EventKind, Will
-from kingd.core.rules import becoming, challenging, claiming, contact, following, pre_voting, saying, transfer
+from kingd.core.rules import becoming, challenging, claiming, contact, following, pre_voting, proof, saying, transfer
 from kingd.core.state.members import Member, State
 from kingd.core.state.node import Node
 from kingd.core.state.roles import Candidate, Seeking
 from kingd.core.timing import SPREAD_US
 from kingd.core.wire.endpoint import Endpoint
 from kingd.core.wire.message import SEQUENCE_MAX, Body, Datagram, Grant, Obituary, Probe, ProbeAck, Reason, Refuse, Role
+from kingd.core.wire.past import Evidence, Sign
 
 _SUCCESSORS = 3
 _POLLING_MAX = 64
@@ -57,7 +58,8 @@ def on_obituary(node: Node, member: Member) -> None:
     state = node.state
     if isinstance(state, Seeking) and member.state is State.ALIVE and member.eligible and member.rank < node.rank:
         state.put_off(max(node.now_us, state.seek_at_us - node.timing.slot_us))  # its turn was before mine
-    contact.declare_gone(node, member, EventKind.MEMBER_DEAD, Reason.LEADER_CRASHED)
+    evidence = Evidence(sign=Sign.OBITUARY, silent_us=node.now_us - member.heard_us)
+    contact.declare_gone(node, member, EventKind.MEMBER_DEAD, Reason.LEADER_CRASHED, evidence)
     transfer.on_member_gone(node, member)
     claiming.on_member_gone(node, member)
     pre_voting.on_member_gone(node, member)
@@ -70,6 +72,7 @@ def _end_promise(node: Node, member: Member) -> None:
         becoming.let_go(node)
     elif node.role in (Role.FOLLOWER, Role.SEEKING):
         ticket = node.ticket(node.promise.floor, member.session)
+        node.out.found(proof.of_silence(node, Sign.OBITUARY))
         following.leader_gone(node, Reason.LEADER_CRASHED)
         node.succession.note_silent(frozenset())
         # An exclusive promise runs out, whatever is said about its holder.

@@ -49,6 +49,11 @@ class Detector:
         timing = self._timing
         self._slower_us = max(0, min(interval_us, timing.leader_timeout_us // 2) - timing.heartbeat_us)
 
+    @property
+    def interval_us(self) -> int:
+        """How often the leader is expected to beat."""
+        return self._timing.heartbeat_us + self._slower_us
+
     def configure(self, timing: Timing) -> None:
         self._timing = timing
 

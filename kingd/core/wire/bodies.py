@@ -6,7 +6,7 @@ number out of range or a text that is none is a `DecodeError`."""
 import struct
 from collections.abc import Callable
 
-from kingd.core.wire import layout, trial_bodies
+from kingd.core.wire import layout, past_bodies, trial_bodies
 from kingd.core.wire.grammar import ADDRESS, NAME, TAG_NAME, VERSION, is_tag
 from kingd.core.wire.message import (
     SILENT_MAX,
@@ -36,6 +36,7 @@ from kingd.core.wire.message import (
     Term,
     Ticket,
 )
+from kingd.core.wire.past import Events, Recall
 from kingd.core.wire.reader import DecodeError, Reader, text_of
 from kingd.core.wire.trial import Echo, Trial
 
@@ -227,6 +228,8 @@ PULL: dict[int, Callable[[Reader], Body]] = {
     17: lambda r: Ack(sequence=r.number(_U64)),
     18: trial_bodies.pull_trial,
     19: trial_bodies.pull_echo,
+    20: past_bodies.pull_recall,
+    21: past_bodies.pull_events,
 }
 
 
@@ -271,3 +274,7 @@ def pack(body: Body) -> tuple[int, bytes]:  # noqa: C901 - a table that mypy che
             return 18, trial_bodies.pack_trial(body)
         case Echo():
             return 19, trial_bodies.pack_echo(body)
+        case Recall():
+            return 20, past_bodies.pack_recall(body)
+        case Events():
+            return 21, past_bodies.pack_events(body)

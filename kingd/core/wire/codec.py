@@ -37,7 +37,7 @@ DATAGRAM_SIZE_MIN = _HEADER.size + MAC_SIZE
 _CLUSTER = struct.Struct("!8xQ")
 # What a stranger's datagram earns is smaller than it, or as large (docs/protocol.md 3.4): a type that is not here earns less
 # than its header.
-SIZE_MIN = {1: 304, 3: 296, 13: 296, 18: 304}
+SIZE_MIN = {1: 304, 3: 296, 13: 296, 18: 304, 20: DATAGRAM_SIZE_MAX}
 _MULTICAST = 1 << 0  # flags
 _ELIGIBLE, _RECOVERING = 1 << 0, 1 << 1  # mode bits
 _ROLES = tuple(Role)  # by number: they are consecutive

@@ -77,8 +77,15 @@ TAG = fields("key:text value:text")
 SILENT = fields("node:id")
 ROSTER_ENTRY = fields("node:id session:id port:u16 host:text")
 COUNT = fields("way:way got:u32 sent:u32")
+TOLD = fields(
+    "number:u32 age_ms:u64 term:u64 kind:u8 reason:reason was:u8 on:u8 sign:u8 silent_ms:u32 heartbeats:u16 announcements:u16"
+    " unanswered:u16 agreed:u16 asked:u16 lasted_ms:u32 leader:text previous:text member:text"
+)
+
+ASIDES = (18, 19, 20, 21)  # the types of what is no election's
 
 TAGS_MAX = 8
+TOLD_MAX = 24
 ROSTER_ENTRIES_MAX = 16  # 16 x 63 bytes stay below the limit of a datagram
 TEXT_SIZE_MAX = 64
 LEASE_MS_MAX = 120_000  # twice the longest leader_timeout that the configuration takes
@@ -132,4 +139,6 @@ BODIES = {
         ),
         Repeat("counts", COUNT, "counts_count", len(WAYS)),
     ),
+    20: Layout("RECALL", fields("nonce:id before:u32")),
+    21: Layout("EVENTS", fields("echo:id events_count:u8"), Repeat("events", TOLD, "events_count", TOLD_MAX)),
 }

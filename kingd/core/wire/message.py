@@ -7,7 +7,7 @@ docs/protocol.md 3."""
 from enum import IntEnum
 from typing import NamedTuple, NewType
 
-from kingd.core.wire.trial import Echo, Trial
+from kingd.core.wire.aside import Aside
 from kingd.records import dataclass
 
 NodeId = NewType("NodeId", int)
@@ -337,8 +337,7 @@ Body = (
     | Report
     | Roster
     | Obituary
-    | Trial
-    | Echo
+    | Aside
 )
 
 

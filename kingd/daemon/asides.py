@@ -1,0 +1,84 @@
+"""What members ask each other beside the election: one way in, one way out, one budget, for all who answer. docs/aside.md.
+
+Runs on the election's sockets, and by no rule of it: these datagrams never reach the core."""
+
+import random
+from typing import Protocol
+
+from kingd.aside.budget import Budget
+from kingd.aside.voice import Say, Voice
+from kingd.core.election import Core
+from kingd.core.wire.aside import Aside
+from kingd.core.wire.codec import encode
+from kingd.core.wire.endpoint import Endpoint
+from kingd.core.wire.message import Datagram, Header
+from kingd.core.wire.past import Events, Recall
+from kingd.core.wire.seal import Seal
+from kingd.core.wire.trial import Echo, Trial, Way
+from kingd.daemon.deadline import Lag
+from kingd.daemon.doctor import Doctor
+from kingd.daemon.historian import Historian
+from kingd.daemon.news import News
+from kingd.daemon.refusals import Refusals
+from kingd.daemon.traffic import Traffic
+from kingd.loop import Loop
+from kingd.net.problems import Operation
+from kingd.net.transport import Transport
+
+
+class Daemon(Protocol):
+    """What of the runtime it needs."""
+
+    core: Core
+    news: News
+    traffic: Traffic
+    refusals: Refusals
+    lag: Lag
+
+    @property
+    def seal(self) -> Seal: ...
+
+
+class Asides:
+    def __init__(self, daemon: Daemon, loop: Loop, *, rng: random.Random) -> None:
+        self._daemon = daemon
+        self._known = daemon.core.acquaintance
+        self._transport: Transport | None = None
+        voice, budget = Voice(self._known), Budget()
+        self.doctor = Doctor(daemon.core, daemon.lag, loop, voice=voice, budget=budget, say=self._say, rng=rng)
+        self.historian = Historian(daemon.core, daemon.news, loop, voice=voice, budget=budget, say=self._say, rng=rng)
+
+    def begin(self, transport: Transport) -> None:
+        self._transport = transport
+        self.doctor.begin(transport)
+
+    def takes(self, datagram: Datagram, source: Endpoint) -> bool:
+        """Whether it is one of these; then it is done."""
+        header, body = datagram.header, datagram.body
+        if not isinstance(body, Aside):
+            return False
+        self._daemon.traffic.received(body)
+        if header.source == self._known.id:
+            return True  # what goes to a group comes back
+        if not self._known.is_members(header) or not self._hand_over(header, body, source):
+            self._daemon.refusals.count("aside")
+        return True
+
+    def _hand_over(self, header: Header, body: Aside, source: Endpoint) -> bool:
+        """Whether its sender may ask so, or was asked."""
+        match body:
+            case Trial() | Echo():
+                return self.doctor.take(header, body, source)
+            case Recall() | Events():
+                return self.historian.take(header, body)
+
+    def _say(self, said: list[Say]) -> None:
+        assert self._transport is not None
+        for each in said:
+            self._daemon.traffic.sends(each.datagram.body, each.to)
+            data = encode(each.datagram, self._daemon.seal)
+            if each.to is not None:
+                self._transport.send(data, each.to)
+            else:
+                operation = Operation.BROADCAST if each.way is Way.BC4 else Operation.MULTICAST
+                self._transport.say(data, each.interface, family=each.way.family, operation=operation)

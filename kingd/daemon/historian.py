@@ -1,0 +1,89 @@
+"""What the hosts told their users, on the daemon's clock: this one's goes to who asks, and theirs is gathered. docs/history.md.
+
+It drives the two engines of `kingd.recall`. It has a deadline of its own, and none while nobody asks."""
+
+import random
+import time
+from collections.abc import Callable
+
+from kingd.aside.budget import Budget
+from kingd.aside.voice import Say, Voice
+from kingd.control.service import Answer, JsonObject
+from kingd.core.election import Core
+from kingd.core.wire.message import Header
+from kingd.core.wire.past import Events, Recall
+from kingd.daemon import evidence, views
+from kingd.daemon.clock import now_us
+from kingd.daemon.deadline import Deadline
+from kingd.daemon.news import News
+from kingd.daemon.shared import Shared
+from kingd.loop import Loop
+from kingd.recall.gathering import Gathering
+from kingd.recall.teller import Teller
+
+
+class Historian:
+    def __init__(
+        self,
+        core: Core,
+        news: News,
+        loop: Loop,
+        *,
+        voice: Voice,
+        budget: Budget,
+        say: Callable[[list[Say]], None],
+        rng: random.Random,
+    ) -> None:
+        self._core = core
+        self._news = news
+        self._voice = voice
+        self._say = say
+        self._rng = rng
+        self._teller = Teller(core.acquaintance, voice, budget, past=lambda before: news.past(before=before))
+        self._gathering: Gathering | None = None
+        self._asked = Shared(loop, self._begin)
+        self._deadline = Deadline(loop, lambda _late_us: self._go_on([]))
+
+    def take(self, header: Header, body: Recall | Events) -> bool:
+        """From a member. Whether it is answered, or answers what was asked."""
+        now = now_us()
+        if isinstance(body, Recall):
+            answer = self._teller.take(header, body, now_us=now)
+            self._say(answer or [])
+            return answer is not None
+        if self._gathering is None:
+            return False
+        said = self._gathering.on_events(header.source, header.session, body, now_us=now)
+        self._go_on(said or [])
+        return said is not None
+
+    def histories(self, answer: Answer) -> None:
+        """Of this host and of all that live, each asked now."""
+        self._asked.ask(answer)
+
+    def _begin(self) -> None:
+        self._gathering = Gathering(self._core.acquaintance, self._voice, self._rng, began_us=now_us())
+        self._go_on([])
+
+    def _go_on(self, said: list[Say]) -> None:
+        gathering = self._gathering
+        if gathering is None:
+            return
+        self._say([*said, *gathering.tick(now_us=now_us())])
+        if gathering.is_done:
+            self._gathering = None
+            self._deadline.cancel()
+            self._asked.answered(self._told(gathering))
+        else:
+            self._deadline.set(gathering.deadline_us)
+
+    def _told(self, gathering: Gathering) -> JsonObject:
+        now, wall_s = now_us(), time.time()
+        own = tuple((now - each.age_ms * 1000, each) for each in self._news.past())
+        me: JsonObject = {
+            "id": views.node_id(self._core.id),
+            "name": self._core.settings.name,
+            "ok": True,
+            "events": evidence.past(own, now_us=now, wall_s=wall_s),
+        }
+        return evidence.gathered(gathering.memories, me, now_us=now, wall_s=wall_s)
