@@ -1,8 +1,8 @@
 """Where the words of our processes go: to stderr, in one of three shapes.
 
-Under systemd each line begins with its priority, as sd-daemon(3) has it, and the journal adds time and unit; on a
-terminal or in a file it begins with the time; `json` is one object a line. A line of ours is one line whatever is in
-it, for names and tags come from other hosts. `OncePer` keeps those hosts from filling the disk.
+Under systemd each line begins with its priority, as sd-daemon(3) has it, and the journal adds time and unit (what has fields
+goes to it with them: journald.py); on a terminal or in a file it begins with the time; `json` is one object a line. A line of
+ours is one line whatever is in it, for names and tags come from other hosts. `OncePer` keeps those hosts from filling the disk.
 
 The standard library's logging does this and much more, for a tenth of the daemon's start and 1.5 MiB: hierarchies,
 handlers, filters, locks. What we need of it is one writer, and a level."""
@@ -11,7 +11,7 @@ import os
 import sys
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Mapping
 from contextlib import suppress
 from typing import NamedTuple, TextIO
 
@@ -24,13 +24,14 @@ _ESCAPES = {code: repr(chr(code))[1:-1] for code in (*range(0x20), *range(0x7F, 
 
 
 class Record(NamedTuple):
-    """`trace`: what an exception says, "" = none."""
+    """`trace`: what an exception says, "" = none. `fields`: the same for programs, `kingd_...`."""
 
     at_s: float  # since the epoch
     level: int
     logger: str
     message: str
-    trace: str
+    trace: str = ""
+    fields: Mapping[str, object] = {}
 
 
 Write = Callable[[Record], None]
@@ -47,8 +48,8 @@ class Logger:
     def debug(self, message: str, *args: object) -> None:
         self.log(DEBUG, message, *args)
 
-    def info(self, message: str, *args: object) -> None:
-        self.log(INFO, message, *args)
+    def info(self, message: str, *args: object, fields: Mapping[str, object] | None = None) -> None:
+        self.log(INFO, message, *args, fields=fields)
 
     def warning(self, message: str, *args: object) -> None:
         self.log(WARNING, message, *args)
@@ -59,16 +60,26 @@ class Logger:
     def critical(self, message: str, *args: object, error: BaseException | None = None) -> None:
         self.log(CRITICAL, message, *args, error=error)
 
-    def log(self, level: int, message: str, *args: object, error: BaseException | None = None) -> None:
+    def log(
+        self,
+        level: int,
+        message: str,
+        *args: object,
+        error: BaseException | None = None,
+        fields: Mapping[str, object] | None = None,
+    ) -> None:
         if level >= _now.level:
             text = message % args if args else message
-            _now.write(Record(time.time(), level, self.name, text, _trace(error) if error else ""))
+            _now.write(Record(time.time(), level, self.name, text, _trace(error) if error else "", fields or {}))
 
 
 def set_up(level: str, format: str, stream: TextIO | None = None) -> None:
     """`log.level` and `log.format`; again after a reload."""
     where = stream or sys.stderr
-    shape = _json if format == "json" else _for_the_journal if _is_journal(where) else _plain
+    if format != "json" and _is_journal(where):
+        write_to(_to_the_journal(where), level=_LEVELS[level])
+        return
+    shape = _json if format == "json" else _plain
     write_to(lambda record: _print(shape(record), where), level=_LEVELS[level])
 
 
@@ -94,6 +105,19 @@ def _print(text: str, stream: TextIO) -> None:
         stream.flush()
 
 
+def _to_the_journal(stream: TextIO) -> Write:
+    """What has fields by its socket, and by stderr like all others where nobody takes it."""
+    from kingd import journald  # not for the many others who write a line
+
+    def write(record: Record) -> None:
+        if not record.fields or not journald.takes(
+            "\n".join(_lines(record)), _SYSLOG_PRIORITIES[record.level], record.fields
+        ):
+            _print(_for_the_journal(record), stream)
+
+    return write
+
+
 def _for_the_journal(record: Record) -> str:
     """`<4>kingd.net: text`, each line of a traceback with the prefix: a line without it would count as info."""
     prefix = f"<{_SYSLOG_PRIORITIES[record.level]}>"
@@ -108,16 +132,17 @@ def _plain(record: Record) -> str:
 
 
 def _json(record: Record) -> str:
-    """{"time", "level", "logger", "message"}, and "exception" if there is one."""
+    """{"time", "level", "logger", "message"}, its fields, and "exception" if there is one."""
     import json  # only who asked for it pays for it
 
     moment = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(record.at_s))
-    said = {
+    said: dict[str, object] = {
         "time": f"{moment}.{_ms(record):03}Z",
         "level": _WORDS[record.level],
         "logger": record.logger,
         "message": record.message,
     }
+    said |= {name: value for name, value in record.fields.items() if value != ""}
     return json.dumps(said | ({"exception": record.trace} if record.trace else {}))
 
 

@@ -75,7 +75,7 @@ class News:
         self._journal.add(shown)
         said = ", ".join(filter(None, (evidence.words(event.evidence, event.kind), detail)))
         line = views.line(event, said=said, repeat=repeat)
-        _log.info("%s", line, extra=views.journal_fields(event, said=said, repeat=repeat))
+        _log.info("%s", line, fields=views.journal_fields(event, said=said, repeat=repeat))
 
     def _detail_of(self, event: Event) -> str | None:
         """Why this host itself may not lead."""
