@@ -10,6 +10,7 @@ import os
 import select
 import signal
 import time
+from _thread import start_new_thread
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
@@ -108,10 +109,9 @@ class Loop:
 
     def in_thread(self, work: Callable[[], T], then: Callable[[T | OSError], object]) -> None:
         """`work` may wait as long as it likes; `then` gets on the loop what it returned, or its OSError. Whatever else it
-        raises is raised on the loop."""
-        from threading import Thread  # not at the start
-
-        Thread(target=self._work, args=(work, then), daemon=True).start()
+        raises is raised on the loop. It begins when what is being done is done: a thread that starts takes the interpreter
+        away for up to 5 ms, and what goes to other hosts goes first."""
+        self.call_soon(partial(start_new_thread, self._work, (work, then)))  # what threading does with it is not for us
 
     # -- the calls -----------------------------------------------------------------------------------------------------
 

@@ -68,11 +68,13 @@ def _warn_of_writers(file: Path, found: os.stat_result, decides: str) -> None:
 
 
 def _parsed(data: bytes) -> tuple[str, dict[str, object]]:
-    import tomllib  # 12 ms and 2.6 MB: only who has a file pays for it
-
     if len(data) > _FILE_SIZE_MAX:
         raise ValueError(f"it is longer than {_FILE_SIZE_MAX} bytes")
     if b"\0" in data:  # every other byte of it, in plain letters
         raise ValueError("it is UTF-16 (or not text at all): save it as UTF-8")
     text = data.decode("utf-8-sig")  # some editors begin a file with a byte-order mark, and none shows it
+    if all(not line or line.startswith("#") for line in map(str.strip, text.splitlines())):
+        return text, {}
+    import tomllib  # 12 ms and 2.6 MB: only who has something in the file pays for it
+
     return text, tomllib.loads(text)

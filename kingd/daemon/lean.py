@@ -1,13 +1,12 @@
 """Keeps out of memory what the libraries below us import and this daemon never uses.
 
-Must run before `asyncio`, `dataclasses`, `pathlib` and `hashlib` are imported; tests/daemon/test_lean.py sees to it."""
+Must run before `pathlib` and `hashlib` are imported; tests/daemon/test_lean.py sees to it."""
 
 import sys
 from importlib import import_module
 from types import ModuleType
 
-# For looks at functions, addresses in URLs, and the encoding of a child's words: 1.3 MiB with what these import in turn.
-_SELDOM = ("inspect", "ipaddress", "locale")
+_SELDOM = ("ipaddress",)  # which pathlib wants for URLs
 
 
 def be_lean() -> None:
@@ -19,7 +18,7 @@ def be_lean() -> None:
 
 def _leave_out_openssl() -> None:
     """5 MiB, for TLS that an election over UDP never speaks. The standard library works without it (there are Pythons built
-    that way): asyncio has no TLS then, and hashlib takes BLAKE2 from its own C code, as it does anyway."""
+    that way): hashlib takes BLAKE2 from its own C code, as it does anyway."""
     for name in ("ssl", "_hashlib"):
         if name not in sys.modules:
             sys.modules[name] = None  # type: ignore[assignment]  # documented: makes its import fail (importlib)

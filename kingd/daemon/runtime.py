@@ -60,6 +60,7 @@ from kingd.net.transport import Transport
 _log = Logger("kingd")
 
 EX_SOFTWARE = 70  # sysexits(3): our own mistake
+_STARTED_AFTER_S = 0.05
 _RESOLVE_EVERY_S = 60.0
 _REMEMBER_EVERY_S = 30.0
 _FLOOD_CHECK_EVERY_S = 5.0
@@ -134,10 +135,7 @@ class Runtime:
         self._begin_chores()
         self._feed_watchdog()
         systemd.ready(self.news.sentence())
-        import json  # noqa: F401 - after the first datagram, and before the first client has to wait for it
-
-        gc.freeze()  # what has been made so far stays
-        gc.enable()
+        self._loop.call_later(_STARTED_AFTER_S, self._on_started)
         try:
             self._loop.run()
         except Exception as error:
@@ -146,6 +144,13 @@ class Runtime:
         systemd.stopping()
         self._close()
         return self._exit
+
+    def _on_started(self) -> None:
+        """What can wait for the first datagram, and a client should not have to wait for."""
+        import json  # noqa: F401
+
+        gc.freeze()  # what has been made so far stays
+        gc.enable()
 
     def _begin_chores(self) -> None:
         loop, peers = self._loop, self._peers

@@ -37,7 +37,6 @@ _WARM = (
     "kingd.daemon.keys",
     "kingd.daemon.runtime",
     "kingd.daemon.store",
-    "threading",
     "encodings.idna",
     "json",
 )
