@@ -50,14 +50,15 @@ class Loop:
         self._timers: set[Timer] = set()
         self._soon: deque[Work] = deque()
         self._is_stopped = False
-        self._alarm, self._bell = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)  # rung by threads and signals
+        self._alarm, bell = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)  # rung by threads and signals
+        self._bell = open(bell, "wb", buffering=0)  # noqa: PTH123, SIM115 - a pipe, until `close`
         self.add_reader(self._alarm, self._on_alarm)
 
     def close(self) -> None:
         """Of a loop that runs no more."""
         self._epoll.close()
         os.close(self._alarm)
-        os.close(self._bell)
+        self._bell.close()
 
     @staticmethod
     def now_s() -> float:
@@ -105,7 +106,7 @@ class Loop:
     def on_signal(self, number: signal.Signals, work: Work) -> None:
         """Only in the main thread. Whatever the loop waits for, it wakes up: a wait goes on after a signal (PEP 475)."""
         signal.signal(number, lambda *_: self.call_from_thread(work))
-        signal.set_wakeup_fd(self._bell, warn_on_full_buffer=False)
+        signal.set_wakeup_fd(self._bell.fileno(), warn_on_full_buffer=False)
 
     def in_thread(self, work: Callable[[], T], then: Callable[[T | OSError], object]) -> None:
         """`work` may wait as long as it likes; `then` gets on the loop what it returned, or its OSError. Whatever else it
@@ -164,8 +165,8 @@ class Loop:
         self.call_from_thread(done)
 
     def _ring(self) -> None:
-        with suppress(BlockingIOError):  # it rings
-            os.write(self._bell, b"\0")
+        with suppress(ValueError):  # of a loop that was closed: nobody waits any more
+            self._bell.write(b"\0")  # None if it rings already
 
     def _on_alarm(self) -> None:
         os.read(self._alarm, 4096)
