@@ -6,7 +6,7 @@ import sys
 from importlib import import_module
 from types import ModuleType
 
-_SELDOM = ("ipaddress",)  # which pathlib wants for URLs
+_SELDOM = ("fnmatch", "ntpath", "ipaddress")  # what pathlib imports for patterns, for Windows and for URLs
 
 
 def be_lean() -> None:

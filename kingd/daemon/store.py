@@ -13,7 +13,7 @@ import contextlib
 import errno
 import os
 import socket
-from _thread import allocate_lock
+import threading
 from binascii import crc32
 from collections.abc import Iterable
 from pathlib import Path
@@ -66,7 +66,7 @@ class Store:
         self._folder = folder
         self._lock = lock
         self._readable = readable
-        self._writing = allocate_lock()  # threading's, without its import at each start
+        self._writing = threading.Lock()
 
     @classmethod
     def open(cls, folder: Path) -> "Store":
