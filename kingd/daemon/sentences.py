@@ -170,7 +170,10 @@ def obstacle(found: Obstacle) -> str:
                 "(`kingctl reload`)"
             )
         case NobodyLeads():
-            return "nobody leads by the present list: it waits until somebody has for two leases (see `kingctl leader`)"
+            return (
+                "nobody leads by the present list: it waits until somebody has for two leases (see `kingctl leader`); "
+                "if nobody comes to, give all hosts the present list again, then this one"
+            )
         case LeadsTooShortly(left_us):
             return (
                 f"a leader must have led by the present list for two leases: that takes another {left_us / 1e6:.1f} s"

@@ -13,7 +13,7 @@ from kingd.core.effect import Effect, EventKind, Multicast, Persist, Send
 from kingd.core.election import Core
 from kingd.core.problems import StepDownError
 from kingd.core.rules import contact, following
-from kingd.core.settings import Settings
+from kingd.core.settings import Settings, digest_of
 from kingd.core.state.detector import Detector
 from kingd.core.state.members import ReplayWindow, State
 from kingd.core.state.node import Node
@@ -35,6 +35,7 @@ from kingd.core.wire.message import (
     Role,
     SessionId,
     Term,
+    VoterList,
 )
 from kingd.explorer.frozen import Frozen, freeze, thaw
 from kingd.explorer.scope import TICK_US, Fault, Scope
@@ -47,7 +48,7 @@ _RECOVERING = Persist(Term(0), Term(0))
 _ALWAYS = 1 << 60  # a time that is never long ago
 
 Input = int | str | Fault
-"""A message's number; "timer", "disk", "start", "announce" or "met"; a fault."""
+"""A message's number; "timer", "disk", "start", "announce", "sweep" or "met"; a fault."""
 
 
 class Host(NamedTuple):
@@ -106,6 +107,17 @@ class View(NamedTuple):
     recovering: bool  # a voter that has not learned yet what it may promise
     newest: dict[SessionId, int]  # session -> newest sequence number that was heard of it
     duplicate: bool  # another one has its node id, and keeps it
+    waits: bool  # another list than the one in force is wanted
+    says: "Says | None"
+    heard: "dict[SessionId, Says]"  # of each other session, as far as it has heard
+
+
+class Says(NamedTuple):
+    """What a host says of its lists."""
+
+    voters: VoterList
+    wanted: int
+    recovering: bool
 
 
 class Nonces(Random):
@@ -141,11 +153,15 @@ class Locals:
         self._message_numbers: dict[Message, int] = {}
         self._steps: dict[tuple[int, Input, int], Step] = {}
         self._leading: dict[tuple[int, int], Ballot | None] = {}
-        self._nonces = Nonces()
+        self.nonces = Nonces()
 
     def first(self, index: int) -> int:
         """A host that was never started."""
         return self._number(Host(index, self.scope.hosts[index], 0, 0, _RECOVERING, (), Watch(), 0, None), None)
+
+    def adopt(self, host: Host) -> int:
+        """A host as it was found elsewhere."""
+        return self._number(host, None if host.core is None else thaw(host.core))
 
     def copy(self, local: int, *, of: int, place: int) -> int:
         """A host that has the state folder of another one, and does not run yet."""
@@ -211,10 +227,12 @@ class Locals:
         core: Core = thaw(host.core)
         node = core.node
         _prepare(node, clock_us - host.began_us)
-        self._nonces.value = node.out.sequence << 4
+        self.nonces.value = node.out.sequence << 4
         sequence = node.out.sequence
         before = Before.of(node, clock_us)
         cause = self.messages[given].datagram if isinstance(given, int) else None
+        if cause is not None and self._is_meeting(cause):
+            _expect_anew(node, cause)
         disk, writing = host.disk, host.writing
         if given == "disk":
             disk, writing = writing[0], writing[1:]
@@ -247,12 +265,12 @@ class Locals:
 
     def _start(self, host: Host, clock_us: int) -> Step:
         host = host._replace(starts=host.starts + 1, began_us=clock_us)
-        self._nonces.value = 0
+        self.nonces.value = 0
         core = Core(
             host.settings,
             node_id=host.node_id,
             session=host.session,
-            rng=self._nonces,
+            rng=self.nonces,
             now_us=clock_us,
             ceiling=host.disk.ceiling,
             term=host.disk.term,
@@ -276,9 +294,12 @@ class Locals:
         asked = tuple(effect for effect in effects if isinstance(effect, Persist))
         if self.scope.disk and not self._starting:
             return disk, writing + asked
-        for wish in asked:
-            disk = wish
-            effects += core.persisted(wish.ceiling, hold_us=wish.hold_us, in_force=wish.voters, now_us=clock_us)
+        waiting = list(asked)
+        while waiting:
+            disk = waiting.pop(0)
+            more = core.persisted(disk.ceiling, hold_us=disk.hold_us, in_force=disk.voters, now_us=clock_us)
+            waiting += [effect for effect in more if isinstance(effect, Persist)]
+            effects += more
         return disk, ()
 
     def _settle(
@@ -369,6 +390,9 @@ def _view(host: Host, core: Core | None) -> View:
             recovering=False,
             newest={},
             duplicate=False,
+            waits=False,
+            says=None,
+            heard={},
         )
     node = core.node
     instants = {us for us in (core.deadline_us, node.promise.until_us) if us < NEVER}
@@ -385,6 +409,9 @@ def _view(host: Host, core: Core | None) -> View:
         recovering=node.is_recovering,
         newest={m.session: m.window.newest for m in node.members.verified()},
         duplicate=node.namesake.is_there,
+        waits=node.voters.names != node.settings.voters,
+        says=Says(node.voters.id, digest_of(node.settings.voters), node.is_recovering),
+        heard={m.session: Says(m.voters, m.wanted, m.recovering) for m in node.members.alive()},
     )
 
 
@@ -397,6 +424,9 @@ def _enter(core: Core, given: Input, cause: Datagram | None, disk: Persist, now_
         return core.persisted(disk.ceiling, hold_us=disk.hold_us, in_force=disk.voters, now_us=now_us)
     if given == "announce":
         core.node.rounds.announce_at_us = NEVER if core.node.namesake.is_there else now_us
+        return core.tick(now_us=now_us)
+    if given == "sweep":
+        core.node.rounds.sweep_at_us = now_us
         return core.tick(now_us=now_us)
     assert isinstance(given, Fault)
     return _command(core, given, now_us)
@@ -445,6 +475,13 @@ def _believe(core: Core, now_us: int) -> list[Effect]:
 def _prepare(node: Node, age_us: int) -> None:
     """Sequence numbers go by the time since the session began, so that what was sent before does not tell states apart."""
     node.out.sequence = max(node.out.sequence, age_us // TICK_US * _PER_TICK)
+
+
+def _expect_anew(node: Node, datagram: Datagram) -> None:
+    """Whoever has started again had its last round trip in its former session before that: `_tidy` has forgotten when."""
+    former = node.members.get(datagram.header.source)
+    if former is not None and former.session != datagram.header.session:
+        former.contact_us = 0
 
 
 def _round_off(node: Node) -> list[Effect]:

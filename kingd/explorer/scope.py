@@ -84,9 +84,11 @@ TO_DATAGRAMS = ("repeat", "stray", "poison")
 class Scope:
     name: str
     hosts: tuple[Settings, ...]
-    start: Literal["cold", "led", "resigned", "split"] = "led"
-    """cold: all know each other, nobody leads; led: the first leads, all follow; resigned: it has just given its ballot to the
-    second, and the ticket is on its way; split: each leads alone, and knows of nobody."""
+    start: Literal["new", "cold", "led", "resigned", "split"] = "led"
+    """new: all have just met, and none has a history; cold: all know each other, nobody leads; led: the first leads, all
+    follow; resigned: it has just given its ballot to the second, and the ticket is on its way; split: each leads alone, and
+    knows of nobody."""
+    led_ticks: int = 0  # for how long the first has led by then
     # (host, of whom): does not run at the start, and has the state folder of the other one
     copies: tuple[tuple[int, int], ...] = ()
     namesakes_hear: bool = True  # such two hear each other as soon as the second one starts
@@ -105,6 +107,9 @@ class Scope:
     any_time: frozenset[type[Body]] = frozenset()  # but for these
     exported: bool = False  # somebody acts on a leader's lease until its end, even if the leader has crashed
     disk: bool = False  # writing takes time: it may end at any later moment, or never
+    announces: bool = False  # what a host says of its lists is heard by each other one at any moment, or never
+    # Lists: from each state, if all hosts are given one of them, and all that they say arrives, one leads by it (heal.py).
+    heals: tuple[tuple[str, ...], ...] = ()
 
     @property
     def repeats(self) -> bool:

@@ -33,6 +33,14 @@ TICKETS = HANDOVER - {Heartbeat, Ack}
 POISON = (Fault("poison", value=(1 << 64) - 1), Fault("poison", value=TERM_JUMP_MAX + 100))
 
 
+AB, ABZ, BZ = ("a", "b"), ("a", "b", "z"), ("b", "z")  # z: a name that no host has
+NO_ELECTION: dict[str, Any] = {"carries": frozenset(), "announces": True, "term_max": 20}  # Any: as for `scope`
+
+
+def _reloads(*hosts: int, lists: tuple[tuple[str, ...], ...]) -> tuple[Fault, ...]:
+    return tuple(Fault("reload", host, names) for names in lists for host in hosts)
+
+
 def scope(name: str, ticks: float, *faults: Fault, **changes: Any) -> Scope:  # Any: fields of Scope
     return Scope(**{"name": name, "ticks": ticks, "faults": faults, "hosts": THREE, "late_ticks": 0, **changes})
 
@@ -145,6 +153,28 @@ _QUORUM = (
         hosts=alike(A, B, voters=("a",)),
         faults_max=4,
         carries=VOTES,
+    ),
+    scope(
+        "lists-apart",
+        0,
+        *_reloads(0, 1, lists=(AB, ABZ)),
+        *(Fault("restart", host) for host in (0, 1)),
+        hosts=alike(A, B, voters=AB),
+        led_ticks=5,
+        heals=(AB, ABZ),
+        faults_max=4,
+        **NO_ELECTION,
+    ),
+    scope(
+        "lists-new",
+        0,
+        *_reloads(0, 1, lists=(AB, BZ)),
+        *(Fault("restart", host) for host in (0, 1)),
+        hosts=(replace(A, voters=AB), replace(B, voters=BZ)),
+        start="new",
+        heals=(AB,),
+        faults_max=3,
+        **NO_ELECTION,
     ),
     scope("lease-change", 2.2, Fault("timeout", 0, 2), Fault("timeout", 2, 2), faults_max=2),
     scope("namesake", 2.2, Fault("start", 3), hosts=(A, B, C, A), copies=((3, 0),), carries=VOTES),

@@ -3,6 +3,7 @@
 from collections import deque
 from dataclasses import dataclass
 
+from kingd.explorer.heal import Heal
 from kingd.explorer.world import Action, State, World
 
 STATES_MAX = 5_000_000
@@ -21,6 +22,7 @@ class Found:
 def explore(world: World, *, only: str = "", depth_first: bool = False, states_max: int = STATES_MAX) -> Found:
     """`only`: a violation that does not begin with one of these letters is none."""
     start = world.start()
+    heal = Heal(world) if world.scope.heals else None
     seen: dict[State, State | None] = {start: None}
     queue = deque([start])
     take = queue.pop if depth_first else queue.popleft
@@ -36,7 +38,7 @@ def explore(world: World, *, only: str = "", depth_first: bool = False, states_m
                 continue
             seen.setdefault(after, state)
             last = after
-            wrong = wrong or world.wrong(after)
+            wrong = wrong or world.wrong(after) or (None if heal is None else heal.wrong(after))
             if wrong is not None:
                 trace = (*_trace(world, seen, state), (action, after))
                 return Found(

@@ -58,9 +58,11 @@ class World:
                 if i not in copies:
                     self._run(locals_, queue, i, given, now_us)
         self._drain(locals_, queue, now_us)
-        while not self._has_begun(locals_):
+        led_us = 0
+        while not self._has_begun(locals_) or now_us < led_us + self.scope.led_ticks * TICK_US:
             now_us = self._next_us(locals_, now_us)
             self._run_due(locals_, queue, now_us)
+            led_us = led_us or (now_us if self._has_begun(locals_) else 0)
         tickets = self._resign(locals_, now_us) if self.scope.start == "resigned" else ()
         for i, place in copies.items():
             locals_[i] = self.locals.copy(locals_[i], of=locals_[place], place=place)
@@ -71,6 +73,19 @@ class World:
         pairs = itertools.combinations(range(len(locals_)), 2) if self.scope.start == "split" else ()
         past = Past(0, frozenset(), top, frozenset(map(frozenset, pairs)))
         return (now_us, tuple(locals_), self._net(tickets), self._past(past))
+
+    def resume(self, other: "World") -> None:
+        """Begin where that one began."""
+        self.begin_us, self.term_max = other.begin_us, other.term_max
+        self.locals.nonces = other.locals.nonces  # hosts keep theirs
+        self.locals.started()
+
+    def adopt(self, other: "World", state: State) -> State:
+        """A state of that one, with nothing on its way."""
+        now_us, locals_, _, past = state
+        apart = other._pasts[past].apart  # noqa: SLF001 - of its kind
+        hosts = tuple(self.locals.adopt(other.locals.hosts[local]) for local in locals_)
+        return (now_us, hosts, self._net(()), self._past(Past(0, frozenset(), Term(0), apart)))
 
     def _run(self, locals_: list[int], queue: list[int], host: int, given: Input, now_us: int) -> None:
         step = self.locals.step(locals_[host], given, self.clock_us(host, now_us))
@@ -115,6 +130,8 @@ class World:
                 self._run(locals_, queue if into is None else into, target, message, now_us)
 
     def _has_begun(self, locals_: list[int]) -> bool:
+        if self.scope.start == "new":
+            return True
         if self.scope.start == "split":
             return all(self.locals.views[i].role is Role.LEADER for i in locals_)
         return self._is_led(locals_) if self.scope.start == "led" else self._is_ready(locals_)
@@ -146,15 +163,23 @@ class World:
                 waiting = waiting or host not in self.scope.stalls
                 recovering = views[local].recovering  # it asks what it has promised: by round trips, as where it starts
                 everybody = frozenset(range(len(locals_)))
-                yield self._meet(state, host, "timer", everybody) if recovering else self._act(state, host, "timer")
+                yield self._meet(state, host, "timer", everybody) if recovering else self.act(state, host, "timer")
             if views[local].writes:
-                yield self._act(state, host, "disk")
+                yield self.act(state, host, "disk")
         yield from self._deliveries(state)
+        yield from self._announcements(state)
         yield from self._faults(state)
         if not waiting:
             next_us = self._next_us(locals_, now_us)
             if next_us <= self.begin_us + self.scope.ticks * TICK_US:
                 yield TIME, (next_us, locals_, self._age(net, next_us), past), None
+
+    def calmly(self, state: State) -> Iterator[tuple[Action, State, str | None]]:
+        """The same; first what comes first where all that is said arrives at once, and before any timer fires."""
+        yield from self._faults(state)
+        yield from self._deliveries(state)
+        yield from self._announcements(state)
+        yield from self.successors(state)
 
     def _deliveries(self, state: State) -> Iterator[tuple[Action, State, str | None]]:
         _, locals_, net, past = state
@@ -164,11 +189,23 @@ class World:
         for message in self._nets[net]:
             target = self.locals.messages[message].target
             if target in runs:
-                yield self._act(state, target, message)
+                yield self.act(state, target, message)
                 for fault, then in faults:
                     for host, given in self._misdelivered(fault, message, target):
                         if host in runs:
-                            yield self._act(state, host, given, past=then, stays=True)
+                            yield self.act(state, host, given, past=then, stays=True)
+
+    def _announcements(self, state: State) -> Iterator[tuple[Action, State, str | None]]:
+        """Whoever has something new to say of its lists is heard by one that knows it; and each looks, now and then, whether
+        what its list waits for has come."""
+        if not self.scope.announces:
+            return
+        yield from (self.act(state, i, "sweep") for i, local in enumerate(state[1]) if self.locals.views[local].waits)
+        views = [self.locals.views[local] for local in state[1]]
+        for host, other in itertools.permutations(range(len(views)), 2):
+            heard = views[other].heard.get(self.locals.hosts[state[1][host]].session)
+            if heard is not None and views[host].says not in (None, heard):
+                yield self._meet(state, host, "announce", frozenset({host, other}))
 
     def _misdelivered(self, fault: Fault, message: int, target: int) -> list[tuple[int, int]]:
         """To whom what comes, where this happens to a datagram."""
@@ -196,7 +233,7 @@ class World:
                         among = frozenset({fault.host, dict(self.scope.copies)[fault.host]})
                         yield self._meet((*state[:3], after), fault.host, fault, among)
                     else:
-                        yield self._act(state, fault.host, fault, past=after)
+                        yield self.act(state, fault.host, fault, past=after)
         for pair in sorted(known.apart, key=sorted):
             if all(views[locals_[host]].role is not None for host in pair):
                 yield self._meet(state, min(pair), "announce", pair)
@@ -208,7 +245,7 @@ class World:
             if fault.kind in TO_DATAGRAMS and not done & 1 << number and done.bit_count() < self.scope.faults_max:
                 yield fault, self._past(self._pasts[past]._replace(done=done | 1 << number))
 
-    def _act(
+    def act(
         self, state: State, host: int, given: Input, *, past: int | None = None, stays: bool = False
     ) -> tuple[Action, State, str | None]:
         now_us, locals_, net, before = state
@@ -234,7 +271,8 @@ class World:
         sent: list[int] = []
         wrong = None
         known = self._pasts[past]
-        past = self._past(known._replace(apart=known.apart - {among}))
+        if given != "timer":
+            past = self._past(known._replace(apart=known.apart - {among}))
         work: list[tuple[int, Input]] = [(host, given)]
         while work:
             target, what = work.pop(0)

@@ -300,6 +300,16 @@ def terms_may_jump() -> AbstractContextManager[object]:
     return patch("kingd.core.rules.dispatch.TERM_JUMP_MAX", 1 << 63)
 
 
+def nobody_follows_to_a_list() -> AbstractContextManager[object]:
+    """88: each voter waits until it may be the first to have the list that is wanted."""
+    return patch.object(voters, "_shown", lambda node, names, recovering_too=False: None)
+
+
+def first_list_binds() -> AbstractContextManager[object]:
+    """88: also whoever has never voted by it."""
+    return patch.object(voters, "_is_new", lambda node: False)
+
+
 def _all(*patches: AbstractContextManager[object]) -> AbstractContextManager[object]:
     """All of them, or none: what one of them cannot patch, because it has moved, leaves no other in force."""
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from kingd.core.settings import Voters
 from kingd.core.timing import MS, SECOND
-from kingd.sim.cluster import Cluster
+from kingd.sim.cluster import Cluster, hosts
 from kingd.sim.exclusion import says_it_leads
 from kingd.sim.host import Host
 from tests.scenarios.world import agrees_on, settled
@@ -113,3 +113,16 @@ def test_088_mistyped_list_on_a_leader_that_does_not_vote_changes_nothing() -> N
     cluster.run(3 * SECOND)
     assert in_force(box4) == THREE
     assert says_it_leads(box4, cluster.now_us)
+
+
+def test_088_list_mistyped_at_the_first_start_is_put_right_by_reloads() -> None:
+    """It was durable before anybody had voted by it: no reload changed it, and no restart (explorer, scope `lists-new`)."""
+    settings = [replace(s, voters=names) for s, names in zip(hosts(20, 10), (ONE_TWO, ("box1", "bos2")), strict=True)]
+    cluster = Cluster(settings, seed=1)
+    cluster.start_all()
+    cluster.run(5 * SECOND)
+    assert not cluster.leaders()
+    for host in cluster.hosts:
+        wants(host, cluster, *ONE_TWO)
+    agrees_on(cluster, "box1", within_s=6)
+    assert [in_force(host) for host in cluster.hosts] == [ONE_TWO] * 2
