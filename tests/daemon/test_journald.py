@@ -38,7 +38,7 @@ def test_what_the_journal_does_not_take_goes_to_stderr(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, there_is: bool
 ) -> None:
     path = tmp_path / "journal"
-    monkeypatch.setitem(journald.takes.__kwdefaults__, "path", str(path))
+    monkeypatch.setattr(journald.takes, "__kwdefaults__", {"path": str(path)})
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as journal, (tmp_path / "stderr").open("w") as stderr:
         if there_is:
             journal.bind(str(path))
