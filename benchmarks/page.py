@@ -13,6 +13,7 @@ from benchmarks.systems.catalogue import SYSTEMS
 
 PAGE = Path(__file__).parents[1] / "docs" / "performance.md"
 RESULTS = PAGE.parent / "results" / "bench.json"
+ADDRESS = RESULTS.with_name("vip.json")  # by benchmarks.vip
 CALM = "changes of leader under load"
 _FRAMES = "idle: frames sent, all three"
 # What is fair to compare: default with default, and the same heartbeat with three missed.
@@ -31,6 +32,7 @@ def render(text: str, results: Sequence[Measured], machine: str) -> str:
         "rest": lambda: _matrix(results, REST, COMPARED),
         "quorum": lambda: _matrix(results, FAILOVER, QUORUM),
         "calm": lambda: _calm(results),
+        "address": lambda: _address(load(ADDRESS)),
         "bars": lambda: _bars(results),
         "all": lambda: _all(results),
     }
@@ -82,6 +84,14 @@ def _calm(results: Sequence[Measured]) -> str:
         f"| {of.system} | {', '.join(f'{n:g}' for n in of.values)} | {of.unit.removeprefix('in ')} |" for of in runs
     ]
     return "\n".join(lines)
+
+
+def _address(results: Sequence[Measured]) -> str:
+    if not results:
+        return "Not measured on this machine yet."
+    rows = list(dict.fromkeys(of.row for of in results))
+    systems = list(dict.fromkeys(of.system for of in results))
+    return f"{_matrix(results, rows, systems)}\n\n{_bars(results)}"
 
 
 def _short(value: float) -> str:
