@@ -91,7 +91,8 @@ def _address(results: Sequence[Measured]) -> str:
         return "Not measured on this machine yet."
     rows = list(dict.fromkeys(of.row for of in results))
     systems = list(dict.fromkeys(of.system for of in results))
-    return f"{_matrix(results, rows, systems)}\n\n{_bars(results)}"
+    bars = f"\n\n{_bars(results)}" if any(of.bar is not None for of in results) else ""
+    return _matrix(results, rows, systems) + bars
 
 
 def _short(value: float) -> str:
