@@ -21,6 +21,7 @@ from kingd.cli.app import application
 from kingd.config import KEYS, Key
 from kingd.daemon.command import command as kingd
 from kingd.daemon.refusals import MEANINGS
+from kingd.doctor.codes import MEANINGS as CODES
 
 _PROSE = Path(__file__).parent
 # Keys whose default is not to be written down; by path, what the sample shows instead.
@@ -40,6 +41,7 @@ def pages() -> Iterator[tuple[str, str]]:
         "KEYS": "".join(keys()),
         "INTERFACE": interface(),
         "REFUSALS": "".join(refusals()),
+        "CODES": "".join(codes()),
     }
     for file in sorted(_PROSE.glob("*.in")):
         yield file.stem, re.sub(r"@([A-Z-]+)@\n?", lambda found: parts[found[1]], file.read_text())
@@ -81,6 +83,12 @@ def refusals() -> Iterator[str]:
     """Each reason for which a datagram is refused."""
     for reason, meaning in MEANINGS.items():
         yield f".TP\n.B {roff(reason)}\n{roff(meaning[0].upper() + meaning[1:])}.\n"
+
+
+def codes() -> Iterator[str]:
+    """Each thing that the doctor can find."""
+    for code, meaning in CODES.items():
+        yield f".TP\n.B {roff(code)}\n{roff(meaning[0].upper() + meaning[1:])}.\n"
 
 
 def sample() -> str:

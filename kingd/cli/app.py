@@ -5,7 +5,7 @@ import functools
 import click
 
 from kingd import __version__
-from kingd.cli import changing, lab, local, metrics, reading, run, serve, tools, top, watching
+from kingd.cli import changing, doctor, lab, local, metrics, reading, run, serve, tools, top, watching
 from kingd.cli.ask import Ask, duration
 from kingd.control.target import is_instance
 
@@ -75,7 +75,7 @@ def application() -> click.Group:
         epilog="Exit codes: 0 yes, 1 no, 2 usage, 3 the daemon is not running, 4 not known. See kingctl(1).",
         context_settings={"help_option_names": ["-h", "--help"]},
     )
-    for module in (reading, watching, top, run, changing, metrics, serve, local, tools):
+    for module in (reading, watching, doctor, top, run, changing, metrics, serve, local, tools):
         for command in module.COMMANDS:
             group.add_command(command)
             command.params.extend(_common_options())

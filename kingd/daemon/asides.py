@@ -7,6 +7,7 @@ from typing import Protocol
 
 from kingd.aside.budget import Budget
 from kingd.aside.voice import Say, Voice
+from kingd.config import Config
 from kingd.core.election import Core
 from kingd.core.wire.aside import Aside
 from kingd.core.wire.codec import encode
@@ -16,7 +17,7 @@ from kingd.core.wire.past import Events, Recall
 from kingd.core.wire.seal import Seal
 from kingd.core.wire.trial import Echo, Trial, Way
 from kingd.daemon.deadline import Lag
-from kingd.daemon.doctor import Doctor
+from kingd.daemon.doctor import Doctor, Failure
 from kingd.daemon.historian import Historian
 from kingd.daemon.news import News
 from kingd.daemon.refusals import Refusals
@@ -34,6 +35,7 @@ class Daemon(Protocol):
     traffic: Traffic
     refusals: Refusals
     lag: Lag
+    config: Config
 
     @property
     def seal(self) -> Seal: ...
@@ -45,7 +47,7 @@ class Asides:
         self._known = daemon.core.acquaintance
         self._transport: Transport | None = None
         voice, budget = Voice(self._known), Budget()
-        self.doctor = Doctor(daemon.core, daemon.lag, loop, voice=voice, budget=budget, say=self._say, rng=rng)
+        self.doctor = Doctor(daemon, loop, voice=voice, budget=budget, say=self._say, rng=rng)
         self.historian = Historian(daemon.core, daemon.news, loop, voice=voice, budget=budget, say=self._say, rng=rng)
 
     def begin(self, transport: Transport) -> None:
@@ -72,13 +74,17 @@ class Asides:
             case Recall() | Events():
                 return self.historian.take(header, body)
 
-    def _say(self, said: list[Say]) -> None:
+    def _say(self, said: list[Say]) -> list[Failure]:
         assert self._transport is not None
+        failed: list[Failure] = []
         for each in said:
             self._daemon.traffic.sends(each.datagram.body, each.to)
             data = encode(each.datagram, self._daemon.seal)
-            if each.to is not None:
-                self._transport.send(data, each.to)
-            else:
-                operation = Operation.BROADCAST if each.way is Way.BC4 else Operation.MULTICAST
-                self._transport.say(data, each.interface, family=each.way.family, operation=operation)
+            to = each.to or Endpoint("", 0, each.interface)
+            operation = _OPERATIONS.get(each.way, Operation.UNICAST)
+            if error := self._transport.attempt(data, to, each.way.family, operation):
+                failed.append((operation, error, each.interface))
+        return failed
+
+
+_OPERATIONS = {Way.MC4: Operation.MULTICAST, Way.MC6: Operation.MULTICAST, Way.BC4: Operation.BROADCAST}

@@ -31,7 +31,7 @@ class Historian:
         *,
         voice: Voice,
         budget: Budget,
-        say: Callable[[list[Say]], None],
+        say: Callable[[list[Say]], object],
         rng: random.Random,
     ) -> None:
         self._core = core

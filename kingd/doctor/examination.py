@@ -40,7 +40,8 @@ _TRIALS_MAX = 600  # of all rounds, to all peers
 _WAYS_GUESS = 7
 _LARGE_EVERY = 4  # rounds: what is too large once is always
 _SOAK_EVERY_US = SECOND
-_SYNC_US = (60 * MS, 100 * MS, 140 * MS)  # after the last round
+_ERRANDS_TO, _ERRANDS_OF = 3, 4  # so many silent ones, asked by so many others
+_SYNC_US = (60 * MS, 80 * MS, 80 * MS, 80 * MS)  # after the last round
 _REST_US = 150 * MS
 
 
@@ -146,6 +147,7 @@ class Examination:
                 said += self._next(patient, now_us)
         if self._sync_due_us <= now_us:
             self._syncs += 1
+            said += self._errands() if self._syncs == 1 else []
             said += [say for patient in self.patients.values() if patient.via for say in self._sync(patient)]
         return said
 
@@ -175,26 +177,27 @@ class Examination:
         return self._one(patient) if is_soak else self._round(patient)
 
     def _hello(self, patient: Patient, now_us: int) -> list[Say]:
-        """Asked and answered by unicast first, then by other ways, then by those of other networks: one of them may work."""
-        at = len(patient.hellos)
-        pause_us = _HELLO_US[at + 1] if at + 1 < len(_HELLO_US) else _HELLO_SLOWLY_US
+        """Asked and answered by unicast first, then by one way after the other to all of the network: some may work."""
+        pause_us = _HELLO_US[patient.attempts] if patient.attempts < len(_HELLO_US) else _HELLO_SLOWLY_US
         patient.next_us = min(now_us + pause_us, self._end_us)
-        turns = self._hello_turns(patient)
-        if not turns:
-            return []
-        via, back = turns[at % len(turns)]
-        said = [self._ask(patient, via, back)]
-        patient.hellos[self._number] = via
+        said = []
+        for via, back in self._turns(patient):
+            said.append(self._ask(patient, via, back))
+            patient.hellos[self._number] = via
+        patient.attempts += 1
         return said
 
-    def _hello_turns(self, patient: Patient) -> list[tuple[Via, Way]]:
+    def _turns(self, patient: Patient) -> list[tuple[Via, Way]]:
         turns: list[tuple[Via, Way]] = []
         for (number, family), endpoint in patient.endpoints.items():
-            single, groups = _unicast(family), self.lanes[number].group_ways
-            turns.append((Via(number, single, endpoint), single))
-            turns += [(Via(number, way, endpoint), _unicast(way.family)) for way in groups]
-            turns += [(Via(number, single, endpoint), way) for way in groups]
-            turns += [(Via(number, way, endpoint), way) for way in groups]
+            alone, groups = Via(number, _unicast(family), endpoint), self.lanes[number].group_ways
+            at = patient.attempts % (len(groups) + 1)
+            if at == 0:
+                turns.append((alone, alone.way))
+            else:
+                way = groups[at - 1]
+                by_group = Via(number, way, endpoint)
+                turns += [(by_group, _unicast(way.family)), (alone, way), (by_group, way)]
         return turns
 
     def _round(self, patient: Patient) -> list[Say]:
@@ -203,8 +206,9 @@ class Examination:
         for lane in {lane for lane, _ in patient.endpoints}:
             via = self._via(patient, lane)
             said += [self._ask(patient, via, back) for back in self.lanes[lane].group_ways]
-            if via.way.is_group:
-                said.append(self._ask(patient, via, _unicast(via.way.family)))
+            if via.way.is_group:  # what comes by unicast is not asked for by unicast there
+                groups = {way.family: way for way in reversed(self.lanes[lane].group_ways)}
+                said += [self._ask(patient, Via(lane, way, via.endpoint), _unicast(f)) for f, way in groups.items()]
         return said
 
     def _alone(self, patient: Patient, lane: int, family: int) -> list[Say]:
@@ -235,6 +239,16 @@ class Examination:
         ]
         return [self._ask(patient, *turns[patient.trials % len(turns)])]
 
+    def _errands(self) -> list[Say]:
+        """Whether others reach whom this host does not."""
+        silent = [node for node, patient in self.patients.items() if patient.via is None][:_ERRANDS_TO]
+        asked = [patient for patient in self.patients.values() if patient.via is not None][:_ERRANDS_OF]
+        said = []
+        for patient in asked:
+            via = self._via(patient, next(iter(patient.endpoints))[0])
+            said += [self._ask(patient, via, Way.NONE, about=node) for node in silent]
+        return said
+
     def _sync(self, patient: Patient) -> list[Say]:
         """Each answer has the counts, its own trial included: the last ones come home by it."""
         ways = {lane: self.lanes[lane].group_ways for lane, _ in patient.endpoints}
@@ -246,8 +260,8 @@ class Examination:
             if patient.comes_home((lane, back))
         ]
 
-    def _ask(self, patient: Patient, via: Via, back: Way) -> Say:
-        trial = self._trial(via.lane, via.way, back, token=patient.token, about=self._about(patient))
+    def _ask(self, patient: Patient, via: Via, back: Way, *, about: int = 0) -> Say:
+        trial = self._trial(via.lane, via.way, back, token=patient.token, about=about or self._about(patient))
         if patient.via is not None:
             patient.sends((via.lane, via.way))
         seen = patient.sighting
@@ -256,8 +270,10 @@ class Examination:
     def _about(self, patient: Patient) -> int:
         """Of whom it is to say what it sees: of all, in turn, this node first."""
         others = [node for node in self.patients if node != patient.sighting.node]
-        asked = [self.known.id, *others]
-        return asked[(self._number // max(1, len(self.patients))) % len(asked)]
+        silent = [node for node in others if self.patients[node].via is None][:_ERRANDS_TO]
+        asked = silent if self._syncs and silent else [self.known.id, *others]
+        patient.asked += 1
+        return asked[(patient.asked - 1) % len(asked)]
 
     def _trial(self, lane: int, by: Way, back: Way, *, token: int = 0, about: int = 0) -> Trial:
         self._number += 1

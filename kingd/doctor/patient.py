@@ -33,6 +33,8 @@ class Via:
 class Patient:
     sighting: Sighting
     next_us: int
+    attempts: int = 0
+    asked: int = 0
     hellos: dict[int, Via] = field(default_factory=dict)  # by the trial's number
     via: Via | None = None  # None: it has not answered yet
     token: int = 0

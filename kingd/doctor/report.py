@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from kingd.core.acquaintance import Sighting
+from kingd.core.wire.message import NodeId
 from kingd.core.wire.trial import STATES, UNHEARD
 from kingd.doctor.examination import Examination
 from kingd.doctor.patient import Patient, View
@@ -61,7 +62,8 @@ def _paths(examination: Examination, patient: Patient, now_us: int) -> Iterator[
 def _views(examination: Examination, patient: Patient) -> Iterator[JsonObject]:
     """What it says of this node, and of those whom it hears no more or not by multicast."""
     for node, view in patient.views.items():
-        if node == examination.known.id or _is_worth_telling(view):
+        silent = node in examination.patients and examination.patients[NodeId(node)].via is None
+        if node == examination.known.id or silent or _is_worth_telling(view):
             yield {
                 "of": f"{node:016x}",
                 "state": STATES[view.state] if view.state < len(STATES) else STATES[0],

@@ -102,14 +102,20 @@ _SPECIAL_CAUSES = {
 
 def describe(error: OSError, operation: Operation, *, port: int, link: Link | None = None, to: str = "") -> Problem:
     """`eth0 (10.0.0.1): multicasting to 239.255.54.66 failed (EPERM): a local firewall ...; unicast ... go on`."""
-    number = error.errno or 0
-    name = errno.errorcode.get(number, f"errno {number}")
+    number, name = error.errno or 0, name_of(error)
     cause = _SPECIAL_CAUSES.get((operation, number)) or _CAUSES.get(number) or _unknown(error)
     cause = cause.replace("{port}", str(port)).replace("INTERFACE", link.interface if link else "NAME")
     where = f"{link}: " if link else ""
     target = f" to {to}" if to and operation in _SENDING else ""
     text = f"{where}{operation.value}{target} failed ({name}): {cause}; {_STILL_WORKS[operation]}"
     return Problem(link, operation, name, text)
+
+
+def name_of(error: OSError | None) -> str:
+    """EPERM; "": there is none."""
+    if error is None:
+        return ""
+    return errno.errorcode.get(error.errno or 0, f"errno {error.errno or 0}")
 
 
 def unused(interface: str, why: str) -> Problem:

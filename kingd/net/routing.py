@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from kingd.core.wire.endpoint import Endpoint
 from kingd.net.links import Link, address_bits, is_link_local
+from kingd.net.problems import Operation
 from kingd.net.sockets import OpenLink
 
 # To ask the kernel for a route out of here. A documentation's address (RFC 5737): nothing is sent to it.
@@ -39,6 +40,24 @@ def networks(primary: Iterable[OpenLink], *, broadcast: bool) -> list[Network]:
         Network(each.endpoint, each.link.family, each.link.can_multicast, broadcast and each.broadcast is not None)
         for each in primary
     ]
+
+
+def target(links: Iterable[OpenLink], to: Endpoint, family: int, operation: Operation) -> OpenLink | None:
+    """By which link that goes: to everybody by the primary one of that interface and family."""
+    if operation is Operation.UNICAST:
+        return route(links, to)
+    wanted = (to.interface, family, True)
+    return next((each for each in links if (each.link.interface, each.link.family, each.link.primary) == wanted), None)
+
+
+def destination(opened: OpenLink, to: Endpoint, operation: Operation, port: int) -> tuple[str, int]:
+    match operation:
+        case Operation.MULTICAST:
+            return opened.group_host, port
+        case Operation.BROADCAST:
+            return opened.link.broadcast or "", port
+        case _:
+            return to.host, to.port
 
 
 def own(links: Sequence[OpenLink], members: Iterable[Endpoint]) -> Endpoint | None:

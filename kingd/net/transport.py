@@ -22,8 +22,8 @@ from kingd.core.wire.endpoint import Endpoint
 from kingd.loop import Loop
 from kingd.net.filter import Filter, detach
 from kingd.net.links import Link, why_unused
-from kingd.net.problems import Operation, Problem, Problems, describe, nobody_to_greet, too_many, unused
-from kingd.net.routing import Network, networks, own, route
+from kingd.net.problems import Operation, Problem, Problems, describe, name_of, nobody_to_greet, too_many, unused
+from kingd.net.routing import destination, own, route, target
 from kingd.net.sockets import Address, OpenLink, Ports
 from kingd.net.watch import Watch
 
@@ -103,7 +103,7 @@ class Transport:
     def multicast(self, data: bytes, *, everywhere: bool, broadcast: bool) -> None:
         """To the group: `everywhere` in both families, else in one per interface, IPv4 first (half the packets)."""
         served: set[str] = set()
-        for opened in self._primary():
+        for opened in self.primary():
             link = opened.link
             if link.can_multicast and (everywhere or link.interface not in served):
                 sent = self._transmit(opened, data, opened.group_host, self._ports.port, Operation.MULTICAST)
@@ -111,23 +111,20 @@ class Transport:
             if broadcast and self._ports.broadcast and link.broadcast:
                 self._transmit(opened, data, link.broadcast, self._ports.port, Operation.BROADCAST)
 
-    def networks(self) -> list[Network]:
-        """Where everybody can be spoken to: one of each interface and family."""
-        return networks(self._primary(), broadcast=self._ports.broadcast)
-
-    def say(self, data: bytes, interface: str, *, family: int, operation: Operation) -> None:
-        """To everybody on that network, by its group (MULTICAST) or by BROADCAST."""
-        for opened in self._primary():
-            if (opened.link.interface, opened.link.family) == (interface, family):
-                host = opened.group_host if operation is Operation.MULTICAST else opened.link.broadcast or ""
-                self._transmit(opened, data, host, self._ports.port, operation)
+    def attempt(self, data: bytes, to: Endpoint, family: int, operation: Operation) -> str:
+        """By UNICAST to there, or by MULTICAST or BROADCAST to all on its interface. The errno's name; "": it went out."""
+        opened = target(self._links.values(), to, family, operation)
+        if opened is None:
+            return "ENETUNREACH"
+        host, port = destination(opened, to, operation, self._ports.port)
+        return name_of(self._try(opened, data, opened.address(host, port)))
 
     def routes(self, to: Sequence[Endpoint], *, group: bool) -> list[tuple[bool, Address, int, tuple[Address, ...]]]:
         """For who sends in our stead to these, and to the group: by each link whether it is IPv6, from which address (the port
         is left open) of which interface, and where to."""
         targets: dict[OpenLink, list[Address]] = {}
         served: set[str] = set()
-        for opened in self._primary():
+        for opened in self.primary():
             if group and opened.link.can_multicast and opened.link.interface not in served:
                 served.add(opened.link.interface)
                 targets[opened] = [opened.group_address]
@@ -160,7 +157,7 @@ class Transport:
 
         While another daemon of this host is in the group the kernel sees no change and reports nothing.
         """
-        for opened in self._primary():
+        for opened in self.primary():
             opened.rejoin(worked=partial(self._cleared, opened.link), failed=partial(self._failed, link=opened.link))
             self._listen(opened)
 
@@ -273,20 +270,23 @@ class Transport:
 
     # Datagrams
 
-    def _primary(self) -> list[OpenLink]:
+    def primary(self) -> list[OpenLink]:
         return [opened for opened in self._links.values() if opened.link.primary]
 
     def _transmit(self, opened: OpenLink, data: bytes, host: str, port: int, operation: Operation) -> bool:
-        address: Address = opened.address(host, port)
-        error = opened.send(data, address)
-        if error is not None and self._note_refusals(opened):  # it was about an earlier one, and this one was not sent
-            error = opened.send(data, address)
+        error = self._try(opened, data, opened.address(host, port))
         if error is not None:
             self._failed(error, operation, link=opened.link, to=host)
             return False
         if self._problems:
             self._problems.worked(opened.link, operation)
         return True
+
+    def _try(self, opened: OpenLink, data: bytes, address: Address) -> OSError | None:
+        error = opened.send(data, address)
+        if error is not None and self._note_refusals(opened):  # it was about an earlier one, and this one was not sent
+            error = opened.send(data, address)
+        return error
 
     def _on_readable(self, sock: socket.socket) -> None:
         """After a silence it reads one: mostly that is all there is, and to look for another in vain is a system call and an

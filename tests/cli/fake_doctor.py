@@ -36,6 +36,8 @@ def examined(*peers: JsonObject, **more: object) -> JsonObject:
         "peers": [peer if "paths" in peer else examinee(peer) for peer in peers],
         "networks": [{"interface": "eth0", "paths": ["mc4"], "addresses": ["10.0.0.2"]}],
         "problems": [],
+        "port": 5466,
+        "heartbeat_ms": 100,
         "voters": "00000000",
         "loop_lag_us": 1500,
         "clock_steps": [],

@@ -18,6 +18,7 @@ from kingd.core.rules import (
     saying,
     timers,
     transfer,
+    voters,
     voting,
 )
 from kingd.core.rules.majority import majority

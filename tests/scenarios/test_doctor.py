@@ -104,6 +104,19 @@ def test_peer_without_a_doctor_is_not_believed_to_be_deaf() -> None:
     assert losses(patient(found, 2, ward)) == {}
 
 
+def test_others_are_asked_about_whom_this_host_does_not_reach() -> None:
+    cut = {(0, 1), (1, 0)}
+    ward = Ward(settled(4, 3, 2, 1), lambda source, target, *_: (source, target) not in cut)
+    found = ward.examine()
+    assert patient(found, 1, ward).via is None
+    view = patient(found, 2, ward).views[ward.cluster.hosts[1].node_id]
+    assert view.contact_ms < 500
+    dead = Ward(settled(4, 3, 2, 1), lambda source, target, *_: 1 not in (source, target))
+    dead.now_us += 10 * SECOND
+    view = patient(dead.examine(), 2, dead).views[dead.cluster.hosts[1].node_id]
+    assert view.contact_ms > 2000
+
+
 def test_no_answer_has_more_bytes_than_its_question() -> None:
     """Of what goes to one host; and the longest answer that there can be fits into a trial."""
     ward = Ward(settled(3, 2, 1))
@@ -152,19 +165,19 @@ def test_each_number_is_answered_once() -> None:
 
 
 def test_recording_of_an_old_run_earns_nothing() -> None:
-    """The token was that of the run; and what began it earns twelve answers at most."""
+    """The token was that of the run; and what began it earns sixteen answers at most."""
     question = Question()
     token = question.token()
     assert question.ask(number=2, token=token)
-    assert question.ask(number=3, token=token, after_us=16 * SECOND) is None
+    assert question.ask(number=3, token=token, after_us=5 * SECOND) is None
     assert question.ask(number=2, token=token + 2) is None
     answers = [question.ask(number=1, run=77) for _ in range(40)]
-    assert len([answer for answer in answers if answer]) == 12
+    assert len([answer for answer in answers if answer]) == 16
 
 
 def test_runs_and_lanes_are_bounded() -> None:
     question = Question()
-    assert [bool(question.ask(number=1, run=run)) for run in range(1, 7)] == [True] * 4 + [False] * 2
+    assert [bool(question.ask(number=1, run=run)) for run in range(1, 11)] == [True] * 8 + [False] * 2
     answer = question.ask(number=1, run=9, after_us=3 * SECOND)
     assert answer is not None
     token = answer[0].token

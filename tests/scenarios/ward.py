@@ -100,7 +100,11 @@ class Ward:
             self.refused[target] += answer is None
             self.answers += answer or []
             self.send(target, answer or [])
-        elif isinstance(body, Echo) and self.examination is not None:
+        elif (
+            isinstance(body, Echo)
+            and not self.answerers[target].hears(header, body, now_us=self.now_us)
+            and self.examination is not None
+        ):
             self.examination.on_echo(header.source, header.session, body, endpoint, now_us=self.now_us)
 
 
