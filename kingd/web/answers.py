@@ -5,7 +5,7 @@ all, when the response is about to be written. Nothing is kept from one request 
 
 import ipaddress
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Generator
 from dataclasses import dataclass, field
 from http import HTTPStatus
 
@@ -13,7 +13,9 @@ from kingd.control.answer import number, number_or_none, section, text
 from kingd.control.client import KingdError, call
 from kingd.control.validity import Answer
 from kingd.web.exposition import exposition, look
+from kingd.web.feed import EVERY_S, Feed
 from kingd.web.page import POLICY, body, page
+from kingd.web.stream import Stream
 
 _PLAIN = "text/plain; charset=utf-8"
 
@@ -24,6 +26,7 @@ class Response:
     body: bytes
     content_type: str = _PLAIN
     headers: dict[str, str] = field(default_factory=dict)
+    pieces: Generator[bytes, None, None] | None = None  # instead of a body: one that goes on
 
 
 def say(status: HTTPStatus, words: str, **headers: object) -> Response:
@@ -32,10 +35,12 @@ def say(status: HTTPStatus, words: str, **headers: object) -> Response:
 
 
 class Answers:
-    def __init__(self, socket: str, *, timeout_s: float, hosts: Collection[str]) -> None:
-        """`hosts`: names by which this server may be called, besides addresses and localhost."""
+    def __init__(self, socket: str, *, timeout_s: float, hosts: Collection[str], every_s: float = EVERY_S) -> None:
+        """`hosts`: names by which this server may be called, besides addresses and localhost. `every_s`: how often a page is
+        told what is."""
         self._socket = socket
         self._timeout_s = timeout_s
+        self._stream = Stream(Feed(socket, timeout_s=timeout_s, every_s=every_s))
         self._hosts = {"localhost", *(each.lower().rstrip(".") for each in hosts)}
         self._paths: dict[str, Callable[[], Response]] = {
             "/": self._front,
@@ -44,15 +49,21 @@ class Answers:
             "/metrics": self._metrics,
         }
 
-    def respond(self, target: str, host: str | None) -> Response:
-        """`host`: what the client calls us. A page of somebody else's, whose name is made to lead here, gets nothing (DNS
+    def respond(self, target: str, host: str | None, *, last_id: str | None = None) -> Response:
+        """`last_id`: the last that a page has seen.
+
+        `host`: what the client calls us. A page of somebody else's, whose name is made to lead here, gets nothing (DNS
         rebinding); who says none is no browser."""
         if host is not None and not self._is_ours(host):
             hint = f"start kingctl serve with --allow-host {_name(host)}, if that is a name of this host"
             return say(HTTPStatus.MISDIRECTED_REQUEST, hint)
-        answer = self._paths.get(target.partition("?")[0])
+        path = target.partition("?")[0]
+        if path == "/events":
+            pieces = self._stream.pieces(last_id)
+            return Response(status=HTTPStatus.OK, body=b"", content_type="text/event-stream", pieces=pieces)
+        answer = self._paths.get(path)
         if answer is None:
-            return say(HTTPStatus.NOT_FOUND, "here are /, /leader, /healthz and /metrics")
+            return say(HTTPStatus.NOT_FOUND, "here are /, /events, /leader, /healthz and /metrics")
         return answer()
 
     def _is_ours(self, host: str) -> bool:

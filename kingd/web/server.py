@@ -1,7 +1,8 @@
 """kingctl serve: HTTP for load balancers, Prometheus and people. A process of its own, that only reads.
 
 In: connections, one request each. Out: what answers.py says. Clients are bounded in number, time and size: when there are
-too many the oldest makes room, for who is quick is done by then; who is slow is cut off."""
+too many the oldest makes room, for who is quick is done by then; who is slow is cut off. Pages that are open have places of
+their own; when these are taken, one more is refused."""
 
 import contextlib
 import socket
@@ -9,6 +10,7 @@ import sys
 import threading
 import time
 from collections import OrderedDict
+from collections.abc import Generator
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -16,7 +18,8 @@ from typing import Any
 from kingd.web.answers import Answers, Response, say
 
 CLIENTS_MAX = 32
-_THREADS_MAX = 2 * CLIENTS_MAX  # those that were cut off end soon
+PAGES_MAX = 16
+_THREADS_MAX = 2 * CLIENTS_MAX + PAGES_MAX  # those that were cut off end soon
 _CLIENT_S = 5.0  # from its connection to the end of the answer
 _LOOK_EVERY_S = 0.25
 _HEADERS = {
@@ -36,6 +39,7 @@ class WebServer(ThreadingHTTPServer):
         self.address_family = socket.AF_INET6 if ":" in address[0] else socket.AF_INET
         self.answers = answers
         self._clients: OrderedDict[socket.socket, float] = OrderedDict()  # since when, the oldest first
+        self._pages: set[socket.socket] = set()
         self._threads_left = threading.BoundedSemaphore(_THREADS_MAX)
         self._lock = threading.Lock()
         super().__init__(address, _Handler)
@@ -86,8 +90,17 @@ class WebServer(ThreadingHTTPServer):
         finally:
             self._threads_left.release()
 
+    def keep(self, page: socket.socket) -> bool:
+        """It stays, if there is a place for it, and gives back that of a request."""
+        with self._lock:
+            if len(self._pages) >= PAGES_MAX or self._clients.pop(page, None) is None:
+                return False
+            self._pages.add(page)
+            return True
+
     def shutdown_request(self, request: Any) -> None:
         with self._lock:
+            self._pages.discard(request)
             self._clients.pop(request, None)  # before it is closed: its number may be somebody else's then
         super().shutdown_request(request)
 
@@ -112,7 +125,8 @@ class _Handler(BaseHTTPRequestHandler):
     error_message_format = "%(code)d %(message)s\n"
 
     def do_GET(self) -> None:
-        self._write(self.server.answers.respond(self.path, self.headers.get("Host")))
+        last_id = self.headers.get("Last-Event-ID")
+        self._write(self.server.answers.respond(self.path, self.headers.get("Host"), last_id=last_id))
 
     do_HEAD = do_GET
 
@@ -122,14 +136,28 @@ class _Handler(BaseHTTPRequestHandler):
     do_PUT = do_DELETE = do_PATCH = do_OPTIONS = do_POST
 
     def _write(self, response: Response) -> None:
+        goes_on = response.pieces if self.command != "HEAD" else None
+        if goes_on is not None and not self.server.keep(self.connection):
+            response = say(HTTPStatus.SERVICE_UNAVAILABLE, "as many pages are open as there may be", retry_after=10)
+            goes_on = None
         self.send_response(response.status)
         for name, value in {**_HEADERS, **response.headers}.items():
             self.send_header(name, value)
         self.send_header("Content-Type", response.content_type)
-        self.send_header("Content-Length", str(len(response.body)))
+        if response.pieces is None:
+            self.send_header("Content-Length", str(len(response.body)))
         self.end_headers()
-        if self.command != "HEAD":
+        if goes_on is not None:
+            self._go_on(goes_on)
+        elif self.command != "HEAD":
             self.wfile.write(response.body)
+
+    def _go_on(self, pieces: Generator[bytes, None, None]) -> None:
+        """Until it ends, or the page has gone, or does not read for as long as a client may take."""
+        with contextlib.closing(pieces):
+            for piece in pieces:
+                self.wfile.write(piece)
+                self.wfile.flush()
 
     def version_string(self) -> str:
         return "kingd"

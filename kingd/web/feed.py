@@ -1,0 +1,184 @@
+"""What the pages are told, asked for once for all of them: docs/page.md.
+
+In: the daemon's answers. Out: `now` and `story`, each whole, and each with a number that grows. One thread asks, for as long as
+a page is open."""
+
+import json
+import select
+import threading
+import time
+from typing import NamedTuple
+
+from kingd.cli import story
+from kingd.cli.text import clean
+from kingd.control import client
+from kingd.control.answer import rows
+from kingd.control.client import JsonObject, KingdError, Line
+from kingd.web import reigns
+
+EVERY_S = 2.0
+_MEMBERS_EVERY_S = 60.0  # that they are asked themselves, where nothing happens
+_SOON_S = 0.3  # after an event: most of what belongs to it has happened by then
+_PASSAGES_MAX = 200
+
+
+class Message(NamedTuple):
+    number: int
+    kind: str
+    data: str
+
+
+class Feed:
+    def __init__(self, path: str, *, timeout_s: float, every_s: float = EVERY_S) -> None:
+        self._path = path
+        self._timeout_s = timeout_s
+        self._every_s = every_s
+        self._changed = threading.Condition()
+        self._number = 0
+        self._latest: dict[str, Message] = {}
+        self._readers = 0
+        self._runs = False
+        self._members_at_s = 0.0  # ask the members then
+        self._survey: JsonObject | None = None
+        self._surveyed_ms = 0.0
+
+    def open(self) -> None:
+        """A page is there."""
+        with self._changed:
+            self._readers += 1
+            starts, self._runs = not self._runs, True
+        if starts:
+            threading.Thread(target=self._run, daemon=True).start()
+
+    def close(self) -> None:
+        with self._changed:
+            self._readers -= 1
+
+    def after(self, number: int, *, wait_s: float) -> list[Message]:
+        """The newest of each kind that is newer than that, as soon as there is one; none when the time is over."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._number > number, wait_s)
+            return sorted(each for each in self._latest.values() if each.number > number)
+
+    def _publish(self, kind: str, content: JsonObject) -> None:
+        with self._changed:
+            self._number += 1
+            self._latest[kind] = Message(self._number, kind, json.dumps(_cleaned(content)))
+            self._changed.notify_all()
+
+    def _run(self) -> None:
+        line, news = Line(self._path), _News(self._path)
+        self._members_at_s = 0.0
+        while self._goes_on():
+            began_s = time.monotonic()
+            self._look(line, is_time=began_s >= self._members_at_s)
+            if news.wait(began_s + self._every_s, timeout_s=self._timeout_s):
+                self._members_at_s = 0.0
+                time.sleep(_SOON_S)
+        line.close()
+        news.close()
+
+    def _goes_on(self) -> bool:
+        with self._changed:
+            self._runs = self._readers > 0
+            if not self._runs:  # the next page is not told what was then
+                self._latest.clear()
+            return self._runs
+
+    def _look(self, line: Line, *, is_time: bool) -> None:
+        now: JsonObject = {
+            "at_ms": time.time() * 1000,
+            "every_s": self._every_s,
+            "status": None,
+            "members": [],
+            "error": None,
+        }
+        try:
+            members = line.call("Members", timeout_s=self._timeout_s)
+            now["status"] = line.call("Status", timeout_s=self._timeout_s)
+            now["members"] = rows(members, "members")
+            self._publish("now", now | {"survey": self._survey, "surveyed_ms": self._surveyed_ms})
+            if is_time:
+                self._members_at_s = time.monotonic() + _MEMBERS_EVERY_S
+                self._ask_members(line, now)
+        except KingdError as error:
+            self._members_at_s, self._survey = 0.0, None
+            self._publish("now", now | {"error": str(error), "survey": None, "surveyed_ms": 0})
+
+    def _ask_members(self, line: Line, now: JsonObject) -> None:
+        self._survey = line.call("Survey", timeout_s=self._timeout_s)
+        self._surveyed_ms = time.time() * 1000
+        self._publish("now", now | {"survey": self._survey, "surveyed_ms": self._surveyed_ms})
+        self._publish("story", told(line.call("Histories", timeout_s=self._timeout_s)))
+
+
+class _News:
+    """Whether something happens: `Watch`, as long as there is a daemon."""
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+        self._feed: client.Feed | None = None
+
+    def wait(self, until_s: float, *, timeout_s: float) -> bool:
+        """Until then, or until something has happened: whether it has. So has what ended the daemon."""
+        if self._feed is None:
+            try:
+                self._feed = client.Feed(self._path, "Watch", timeout_s=timeout_s)
+            except KingdError:
+                time.sleep(max(0.0, until_s - time.monotonic()))
+                return False
+        while select.select([self._feed], [], [], max(0.0, until_s - time.monotonic()))[0]:
+            try:
+                if any(not event.get("initial") for event in self._feed.read()):
+                    return True
+            except KingdError:
+                self.close()
+                return True
+        return False
+
+    def close(self) -> None:
+        if self._feed is not None:
+            self._feed.close()
+            self._feed = None
+
+
+def told(answer: JsonObject) -> JsonObject:
+    """The past of all hosts, for the page: the newest first."""
+    events = story.told(answer)
+    found, now_ms = reigns.reigns(events), time.time() * 1000
+    passages = story.passages(events)[-_PASSAGES_MAX:]
+    return {
+        "at_ms": now_ms,
+        "silent": story.silent(answer),
+        "reigns": [
+            {"leader": each.leader, "term": each.term, "from_ms": each.from_ms, "to_ms": each.to_ms} for each in found
+        ],
+        "overlaps": [list(span) for span in reigns.overlaps(found, now_ms)],
+        "passages": [_passage(each) for each in reversed(passages)],
+    }
+
+
+def _passage(passage: story.Passage) -> JsonObject:
+    _, term, seen, what, reason, proof = story.row(passage)
+    return {
+        "at_ms": passage.at_ms,
+        "term": term,
+        "seen": seen,
+        "what": what,
+        "reason": reason,
+        "evidence": proof,
+        "kind": passage.event["event"],
+    }
+
+
+def _cleaned(value: object) -> object:
+    """What other hosts say has no control characters in it, here as on a terminal."""
+    match value:
+        case str():
+            return clean(value)
+        case dict():
+            return {clean(key): _cleaned(each) for key, each in value.items()}
+        case list():
+            return [_cleaned(each) for each in value]
+        case _:
+            return value

@@ -1,0 +1,180 @@
+"""The page's events: whole, resumed where it was, for so many pages and no more. docs/page.md."""
+
+import json
+import socket
+import threading
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import pytest
+
+from kingd.web.answers import Answers
+from kingd.web.server import PAGES_MAX, WebServer
+from tests.cli.fake_kingd import BOX1, FakeKingd, event
+from tests.cli.runs import LIMIT_S, leads, until
+from tests.cli.web import Address, connect, get
+
+
+@pytest.fixture
+def server(kingd: FakeKingd) -> Iterator[WebServer]:
+    found = WebServer(("127.0.0.1", 0), Answers(str(kingd.path), timeout_s=1, hosts=[], every_s=0.2))
+    thread = threading.Thread(target=found.serve)
+    thread.start()
+    yield found
+    found.shutdown()
+    thread.join(LIMIT_S)
+    found.server_close()
+
+
+@pytest.fixture
+def web(server: WebServer) -> Address:
+    return "127.0.0.1", server.server_port
+
+
+class Said(NamedTuple):
+    id: str
+    kind: str
+    data: dict[str, Any]
+
+
+class Page:
+    """A browser that has the page open."""
+
+    def __init__(self, web: Address, *, last_id: str = "") -> None:
+        self.socket = connect(web)
+        header = f"Last-Event-ID: {last_id}\r\n" if last_id else ""
+        self.socket.sendall(f"GET /events HTTP/1.1\r\n{header}\r\n".encode())
+        self._file = self.socket.makefile("r", encoding="utf-8")
+        self.status = int(self._file.readline().split()[1])
+        self.headers = dict(line.rstrip().lower().split(": ", 1) for line in iter(self._file.readline, "\n"))
+
+    def next(self) -> Said:
+        fields: dict[str, str] = {}
+        while True:
+            line = self._file.readline()
+            assert line, "the stream has ended"
+            name, _, value = line.rstrip("\n").partition(": ")
+            if name == "" and "data" in fields:
+                return Said(fields["id"], fields["event"], json.loads(fields["data"]))
+            fields[name] = value
+
+    def until(self, kind: str) -> Said:
+        while (found := self.next()).kind != kind:
+            pass
+        return found
+
+    def close(self) -> None:
+        self._file.close()
+        self.socket.close()
+
+
+@pytest.fixture
+def pages(web: Address) -> Iterator[list[Page]]:
+    found: list[Page] = []
+    yield found
+    for each in found:
+        each.close()
+
+
+def opened(pages: list[Page], web: Address, **options: str) -> Page:
+    pages.append(Page(web, **options))
+    return pages[-1]
+
+
+def test_page_is_told_what_is_and_what_has_been(kingd: FakeKingd, web: Address, pages: list[Page]) -> None:
+    kingd.service.status_is = leads()
+    page = opened(pages, web)
+    assert (page.status, page.headers["content-type"]) == (200, "text/event-stream")
+    assert page.headers["cache-control"] == "no-store"
+    now, story = page.until("now"), page.until("story")
+    assert now.data["status"]["leader"]["name"] == "box2"
+    assert [member["name"] for member in now.data["members"]] == ["box1", "box2"]
+    (passage,) = story.data["passages"]
+    assert (passage["what"], passage["seen"], passage["evidence"]) == ("box1 leads", "box1, box2", "2 of 2 peers agree")
+    assert [reign["leader"] for reign in story.data["reigns"]] == ["box1"]
+
+
+def test_page_that_comes_back_gets_what_it_has_not_seen_and_no_more(web: Address, pages: list[Page]) -> None:
+    stays = opened(pages, web)
+    story = stays.until("story")
+    back = opened(pages, web, last_id=story.id)
+    assert back.next().kind == "now"
+    assert int(back.next().id.partition("-")[2]) > int(story.id.partition("-")[2])
+    for strange in ("cafecafe-99", "x", "-", story.id.partition("-")[0] + "-" + "9" * 30):
+        page = opened(pages, web, last_id=strange)
+        assert {page.next().kind, page.next().kind} == {"now", "story"}
+
+
+def test_event_is_there_at_once_and_the_members_are_asked_again(
+    kingd: FakeKingd, web: Address, pages: list[Page]
+) -> None:
+    page = opened(pages, web)
+    page.until("story")
+    until(lambda: kingd.service.watchers)
+    asked = kingd.service.surveys
+    kingd.do(lambda: kingd.service.emit(event("elected", role="leader", leader=BOX1)))
+    page.until("story")
+    assert kingd.service.surveys == asked + 1
+
+
+def test_page_says_that_kingd_does_not_answer_and_that_it_does_again(
+    kingd: FakeKingd, web: Address, pages: list[Page]
+) -> None:
+    page = opened(pages, web)
+    page.until("story")
+    kingd.close()
+    while (now := page.until("now")).data["error"] is None:
+        pass
+    assert (now.data["status"], "not running" in now.data["error"]) == (None, True)
+
+
+def test_so_many_pages_and_no_more_and_a_place_comes_back(kingd: FakeKingd, web: Address, pages: list[Page]) -> None:
+    for _ in range(PAGES_MAX):
+        assert opened(pages, web).status == 200
+    late = opened(pages, web)
+    assert (late.status, late.headers["retry-after"]) == (503, "10")
+    assert get(web, "/leader").status in (200, 503)
+    assert get(web, "/healthz").status == 200
+    pages.pop(0).close()
+
+    def has_room() -> bool:
+        return opened(pages, web).status == 200
+
+    until(has_room)
+
+
+def test_all_pages_cost_the_daemon_what_one_costs(kingd: FakeKingd, web: Address, pages: list[Page]) -> None:
+    for _ in range(8):
+        opened(pages, web)
+    for page in pages:
+        page.until("story")
+    assert kingd.service.surveys == 1
+
+
+def test_no_page_no_question(kingd: FakeKingd, web: Address, pages: list[Page]) -> None:
+    page = opened(pages, web)
+    page.until("story")
+    page.close()
+    pages.clear()
+    threads = [each for each in threading.enumerate() if each.name.endswith("(_run)")]
+    for each in threads:
+        each.join(LIMIT_S)
+    assert not any(each.is_alive() for each in threads)
+    opened(pages, web).until("now")
+
+
+def test_page_that_does_not_read_is_cut_off(web: Address, server: WebServer, pages: list[Page]) -> None:
+    """Its receive buffer is full at once; the others are told all the same."""
+    deaf = socket.socket()
+    deaf.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2048)
+    deaf.connect(web)
+    deaf.sendall(b"GET /events HTTP/1.1\r\n\r\n")
+    page = opened(pages, web)
+    first = page.until("now")
+    assert page.until("now").id != first.id
+    deaf.close()
+
+
+def test_events_are_for_own_names_only(web: Address) -> None:
+    assert get(web, "/events", host="evil.example").status == 421
+    assert get(web, "/events", verb="HEAD").status == 200
