@@ -66,14 +66,13 @@ class Page:
         return found
 
     def _note(self, event: dict[str, Any]) -> None:
-        parameters = event.get("params", {})
-        match event.get("method"):
-            case "Runtime.exceptionThrown":
-                self.said.append(json.dumps(parameters["exceptionDetails"]))
-            case "Runtime.consoleAPICalled":
-                self.said.append(f"{parameters['type']}: {parameters['args']}")
-            case "Log.entryAdded":
-                self.said.append(f"{parameters['entry']['level']}: {parameters['entry']['text']}")
+        found, method = event.get("params", {}), event.get("method")
+        if method == "Runtime.exceptionThrown":
+            self.said.append(json.dumps(found["exceptionDetails"]))
+        elif method == "Runtime.consoleAPICalled":
+            self.said.append(f"{found['type']}: {found['args']}")
+        elif method == "Log.entryAdded":
+            self.said.append(f"{found['entry']['level']}: {found['entry']['text']}")
 
     def look(self, *, width: int, height: int, dark: bool) -> None:
         self._call(
@@ -102,7 +101,9 @@ class Page:
             self._call("Input.dispatchKeyEvent", type=kind, key=key, code=key, windowsVirtualKeyCode=_KEYS[key])
 
     def picture(self, path: Path) -> None:
-        path.write_bytes(base64.b64decode(self._call("Page.captureScreenshot", format="png")["data"]))
+        """By the name's end: png, or webp, which is smaller."""
+        answer = self._call("Page.captureScreenshot", format=path.suffix[1:], quality=60)
+        path.write_bytes(base64.b64decode(answer["data"]))
 
     def violations(self) -> list[str]:
         """What axe-core finds: a line each."""
@@ -149,7 +150,7 @@ def browsing(folder: Path, *, before: tuple[str, ...] = ()) -> Iterator[Page]:
     child = subprocess.Popen(
         argv,
         pass_fds=(3, 4),
-        preexec_fn=as_three_and_four,  # noqa: PLW1509 - no thread of ours runs here
+        preexec_fn=as_three_and_four,
         env=environment,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,

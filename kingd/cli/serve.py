@@ -42,8 +42,8 @@ def serve(ask: Ask, listen: tuple[str, int], allowed: tuple[str, ...]) -> int:
     """Serve /leader, /healthz, /metrics and a status page at /, by HTTP, until it is ended.
 
     /leader: 200 on the leader, and 503 on every other host, or where it is not known: for load balancers. /healthz: 200, this
-    process runs. /metrics: what `kingctl metrics` prints. /: who leads, the members and this host's problems, every two seconds
-    anew. Nothing can be changed here, and anybody who reaches it may read. kingd-web.service runs it.
+    process runs. /metrics: what `kingctl metrics` prints. /: a page, live, of who leads, what each member says, who led before,
+    and what happened and why. Nothing can be changed here, and anybody who reaches it may read. kingd-web.service runs it.
     """
     from kingd.daemon import systemd
     from kingd.web.answers import Answers

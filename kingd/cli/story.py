@@ -41,12 +41,12 @@ def passages(events: Sequence[JsonObject]) -> list[Passage]:
     latest: dict[tuple[object, ...], Passage] = {}
     for event in events:
         at_ms, host = _ms(text(event, "time")), text(event, "host")
-        same = (_who(event), number(event, "term"), event.get("reason"))
+        same = (_who(event).partition(" (before")[0], number(event, "term"), event.get("reason"))
         passage = latest.get(same)
         if passage is None or host in passage.seen or at_ms - passage.at_ms > _TOGETHER_MS:
             passage = latest[same] = Passage(event, at_ms)
             found.append(passage)
-        elif event.get("role") == "leader":  # who was elected knows best why
+        elif event.get("role") == "leader" or not evidence(passage.event):  # who was elected knows best why
             passage.event = event | {"time": passage.event["time"]}
         passage.seen[host] = at_ms - passage.at_ms
     return found

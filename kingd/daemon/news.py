@@ -23,6 +23,7 @@ _log = Logger("kingd")
 
 _TELL_AFTER_S = 0.5
 _HOUR_US = 3_600_000_000
+_LEAST_US = 1000  # of an overlap whose beginning is not known, that much is counted
 _LEADERSHIP = (
     EventKind.ELECTED,
     EventKind.DEPOSED,
@@ -60,7 +61,7 @@ class News:
     def tell(self, event: Event) -> None:
         wall_s, now = time.time(), now_us()
         overlap_us = self.tally.note(event, now_us=now, wall_s=wall_s)
-        if overlap_us:
+        if overlap_us > _LEAST_US:
             event = replace(event, evidence=Evidence(lasted_us=overlap_us))
         seq = self._journal.next_seq()
         self._past.append((now, seq, event))

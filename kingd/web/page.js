@@ -35,7 +35,7 @@ function age(ms) {
 
 function headline(now) {
   const status = now.status;
-  if (!status) return `Not known: ${now.error}`;
+  if (!status) return "Not known: kingd does not answer";
   if (!status.leader) return `Who leads is not known (${status.reason})`;
   return `${status.leader.name} leads cluster ${status.cluster}, term ${status.term}`;
 }
@@ -178,7 +178,8 @@ function summary(shown, overlaps, endMs) {
 function judge() {
   const silentMs = Date.now() - page.heardMs, stale = silentMs > MISSED_MAX * page.everyMs;
   document.documentElement.classList.toggle("stale", stale || Boolean(page.now && page.now.error));
-  say("stale", stale ? `No data since ${clock(page.heardMs + page.skewMs)} UTC: what stands here may not be so any more.` : page.now && page.now.error ? page.now.error : "");
+  const old = "What stands here may not be so any more.", error = page.now && page.now.error;
+  say("stale", stale ? `No data since ${clock(page.heardMs + page.skewMs)} UTC. ${old}` : error ? `${error}. ${old}` : "");
   const title = stale ? `(no data) ${page.title}` : page.title;
   if (document.title !== title) document.title = title;
 }
