@@ -4,7 +4,7 @@ A promise to a leader is refused to others while the leader is heard; after one 
 first, and the claimant's resend is judged by what came of it. A promise to a candidate is refused to others until
 it runs out or is resigned."""
 
-from kingd.core.rules import becoming, claiming, following, mode, rosters, saying
+from kingd.core.rules import becoming, claiming, following, mode, proof, rosters, saying
 from kingd.core.state.members import Member
 from kingd.core.state.node import Node
 from kingd.core.state.roles import Follower
@@ -102,4 +102,5 @@ def _promise(node: Node, claimant: Member, claim: Claim) -> None:
     if node.role is Role.JOINING:
         node.news.explain(claim.reason)
         return
+    node.out.found(proof.of_former(node, claim.reason))
     becoming.seek(node, claim.reason, delay_us=node.scale.granted_us)
