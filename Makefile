@@ -195,6 +195,7 @@ install: wheel
 	@for page in $(PAGES); do install -D -m 644 "build/generated/man/$${page#*/}" "$(INTO)/share/man/$$page"; done
 	@install -D -m 644 build/generated/examples/kingd.toml '$(INTO)/share/doc/kingd/examples/kingd.toml'
 	@install -D -m 644 packaging/wireshark/kingd.lua '$(INTO)/share/doc/kingd/examples/kingd.lua'
+	@install -D -m 644 packaging/grafana/kingd-dashboard.json '$(INTO)/share/doc/kingd/examples/kingd-dashboard.json'
 	@install -D -m 644 packaging/prometheus/kingd.rules.yml '$(INTO)/share/doc/kingd/examples/kingd.rules.yml'
 	@install -m 644 README.md CHANGELOG.md CONTRIBUTING.md '$(INTO)/share/doc/kingd'
 	@install -D -m 644 -t '$(INTO)/share/doc/kingd/docs' docs/*.md
