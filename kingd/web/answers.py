@@ -1,7 +1,7 @@
 """What is said to whom, by kingctl serve: a request's path and Host in, a `Response` out. No sockets here.
 
 `/leader` is for load balancers: 200 on the leader, 503 on every other host and where it is not known. It is judged last of
-all, when the response is about to be written. Nothing is kept from one request to the next."""
+all, when the response is about to be written, and nothing of it is kept. Metrics are, while nothing happens: kept.py."""
 
 import ipaddress
 import time
@@ -12,8 +12,8 @@ from http import HTTPStatus
 from kingd.control.answer import number, number_or_none, section, text
 from kingd.control.client import KingdError, call
 from kingd.control.validity import Answer
-from kingd.web.exposition import exposition, look
 from kingd.web.feed import EVERY_S, Feed
+from kingd.web.kept import Kept
 from kingd.web.page import POLICY, body, page
 from kingd.web.stream import Stream
 
@@ -40,6 +40,7 @@ class Answers:
         told what is."""
         self._socket = socket
         self._timeout_s = timeout_s
+        self._kept = Kept(socket, timeout_s=timeout_s)
         self._stream = Stream(Feed(socket, timeout_s=timeout_s, every_s=every_s))
         self._hosts = {"localhost", *(each.lower().rstrip(".") for each in hosts)}
         self._paths: dict[str, Callable[[], Response]] = {
@@ -48,6 +49,9 @@ class Answers:
             "/healthz": lambda: say(HTTPStatus.OK, "ok"),
             "/metrics": self._metrics,
         }
+
+    def close(self) -> None:
+        self._kept.close()
 
     def respond(self, target: str, host: str | None, *, last_id: str | None = None) -> Response:
         """`last_id`: the last that a page has seen.
@@ -95,7 +99,7 @@ class Answers:
 
     def _metrics(self) -> Response:
         try:
-            found = exposition(look(self._socket, timeout_s=self._timeout_s))
+            found = self._kept.exposition()
         except KingdError as error:  # it is not understood; no answer at all is kingd_up 0
             return say(HTTPStatus.SERVICE_UNAVAILABLE, str(error))
         return Response(status=HTTPStatus.OK, body=found, content_type="text/plain; version=0.0.4; charset=utf-8")

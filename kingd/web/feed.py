@@ -16,8 +16,9 @@ from kingd.control.answer import rows
 from kingd.control.client import JsonObject, KingdError, Line
 from kingd.web import reigns
 
-EVERY_S = 2.0
-_MEMBERS_EVERY_S = 60.0  # that they are asked themselves, where nothing happens
+EVERY_S = 4.0
+_MEMBERS_TIMES = 3  # so much more rarely the list of members, where nothing happens: it is the dearer one
+_ASK_EVERY_S = 60.0  # the members themselves, where nothing happens
 _SOON_S = 0.3  # after an event: most of what belongs to it has happened by then
 _PASSAGES_MAX = 200
 
@@ -38,7 +39,9 @@ class Feed:
         self._latest: dict[str, Message] = {}
         self._readers = 0
         self._runs = False
-        self._members_at_s = 0.0  # ask the members then
+        self._ask_at_s = 0.0  # the members themselves
+        self._looks = 0
+        self._members: list[JsonObject] = []
         self._survey: JsonObject | None = None
         self._surveyed_ms = 0.0
 
@@ -68,12 +71,12 @@ class Feed:
 
     def _run(self) -> None:
         line, news = Line(self._path), _News(self._path)
-        self._members_at_s = 0.0
+        self._ask_at_s = 0.0
         while self._goes_on():
             began_s = time.monotonic()
-            self._look(line, is_time=began_s >= self._members_at_s)
+            self._look(line, is_time=began_s >= self._ask_at_s)
             if news.wait(began_s + self._every_s, timeout_s=self._timeout_s):
-                self._members_at_s = 0.0
+                self._ask_at_s = 0.0
                 time.sleep(_SOON_S)
         line.close()
         news.close()
@@ -94,15 +97,17 @@ class Feed:
             "error": None,
         }
         try:
-            members = line.call("Members", timeout_s=self._timeout_s)
+            if is_time or self._looks % _MEMBERS_TIMES == 0:
+                self._members = rows(line.call("Members", timeout_s=self._timeout_s), "members")
+            self._looks += 1
             now["status"] = line.call("Status", timeout_s=self._timeout_s)
-            now["members"] = rows(members, "members")
+            now["members"] = self._members
             self._publish("now", now | {"survey": self._survey, "surveyed_ms": self._surveyed_ms})
             if is_time:
-                self._members_at_s = time.monotonic() + _MEMBERS_EVERY_S
+                self._ask_at_s = time.monotonic() + _ASK_EVERY_S
                 self._ask_members(line, now)
         except KingdError as error:
-            self._members_at_s, self._survey = 0.0, None
+            self._ask_at_s, self._survey, self._looks = 0.0, None, 0
             self._publish("now", now | {"error": str(error), "survey": None, "surveyed_ms": 0})
 
     def _ask_members(self, line: Line, now: JsonObject) -> None:

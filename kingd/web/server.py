@@ -69,6 +69,10 @@ class WebServer(ThreadingHTTPServer):
                 if since_s < latest_s:
                     self._cut_off(client)
 
+    def server_close(self) -> None:
+        super().server_close()
+        self.answers.close()
+
     def process_request(self, request: Any, client_address: Any) -> None:
         with self._lock:
             while len(self._clients) >= CLIENTS_MAX:

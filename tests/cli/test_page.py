@@ -151,6 +151,15 @@ def test_all_pages_cost_the_daemon_what_one_costs(kingd: FakeKingd, web: Address
     assert kingd.service.surveys == 1
 
 
+def test_ten_that_scrape_cost_what_one_costs_until_something_happens(kingd: FakeKingd, web: Address) -> None:
+    assert [get(web, "/metrics").status for _ in range(10)] == [200] * 10
+    assert kingd.service.answered == 1
+    kingd.service.status_is = leads() | {"term": 99}
+    kingd.do(lambda: kingd.service.emit(event("elected", role="leader", leader=BOX1)))
+    until(lambda: "kingd_term 99.0" in get(web, "/metrics").body)
+    assert kingd.service.answered == 2
+
+
 def test_no_page_no_question(kingd: FakeKingd, web: Address, pages: list[Page]) -> None:
     page = opened(pages, web)
     page.until("story")

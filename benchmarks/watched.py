@@ -1,0 +1,128 @@
+"""`python -m benchmarks.watched`: does it cost the election anything that it is looked at?
+
+As root. Three hosts alone, and the same with `kingctl serve` on each, which ten clients scrape, each every 15 s, and on which
+ten pages are open; in turns, so that whatever else the machine does hits both. Exits 1 if a figure at rest, or of a failover, is
+more than a tenth worse by its median. What `serve` uses itself is not judged: it is a process of its own, and yields to kingd."""
+
+import argparse
+import contextlib
+import os
+import socket
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+
+from benchmarks import trials
+from benchmarks.idle import idle
+from benchmarks.systems.catalogue import SYSTEMS
+from tests.lan.host import LIMIT_S, Host
+from tests.lan.network import Lan
+
+SCRAPERS, SCRAPE_S, PAGES = 10, 15.0, 10
+WORSE_MAX = 1.1
+PORT = 9466
+Values = dict[str, list[float]]
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.watched", description=__doc__)
+    parser.add_argument("--rounds", type=int, default=3, metavar="N", help="of each (default: %(default)s)")
+    parser.add_argument("--trials", type=int, default=10, metavar="N", help="failovers a round (default: %(default)s)")
+    parser.add_argument("--client", action="store_true", help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.client:
+        look_on()
+    if os.geteuid() != 0:
+        print("The benchmarks need root, for network namespaces.", file=sys.stderr)
+        return 1
+    alone: Values = {}
+    watched: Values = {}
+    for number in range(options.rounds):
+        for found, is_watched in ((alone, False), (watched, True)):
+            print(f"round {number + 1}, {'watched' if is_watched else 'alone'} ...", file=sys.stderr, flush=True)
+            measure(found, is_watched=is_watched, kills=options.trials)
+    return told(alone, watched)
+
+
+def measure(found: Values, *, is_watched: bool, kills: int) -> None:
+    with Lan() as lan, ExitStack() as stack:
+        system = SYSTEMS["kingd"](lan)
+        stack.callback(system.close)
+        for host in system.hosts if is_watched else []:
+            stack.enter_context(watching(host))
+        for row in idle("kingd", system):
+            found.setdefault(row.row, []).extend(row.values)
+        for host in system.hosts:
+            system.kill(host)
+        for name, values in trials.kill(lan, system, kills).items():
+            found.setdefault(f"{name}, ms", []).extend(values)
+
+
+@contextmanager
+def watching(host: Host) -> Iterator[None]:
+    serve = ("-m", "kingd.cli", "--socket", str(host.socket), "serve", "--listen", f"127.0.0.1:{PORT}")
+    children = [
+        subprocess.Popen(host.namespace.command(sys.executable, *argv), stderr=subprocess.DEVNULL)
+        for argv in (serve, ("-m", "benchmarks.watched", "--client"))
+    ]
+    try:
+        yield
+    finally:
+        for child in children:
+            child.terminate()
+            child.wait(LIMIT_S)
+
+
+def look_on() -> None:
+    """Ten pages and ten scrapers, until this process is ended; what comes is read and thrown away."""
+    pages: list[socket.socket] = []
+    while True:
+        with contextlib.suppress(OSError):
+            while len(pages) < PAGES:
+                pages.append(_asked("/events"))
+        for page in list(pages):
+            if not _drained(page):
+                pages.remove(page)
+        with contextlib.suppress(OSError), _asked("/metrics") as scrape:
+            while scrape.recv(65536):
+                pass
+        time.sleep(SCRAPE_S / SCRAPERS)
+
+
+def _asked(path: str) -> socket.socket:
+    client = socket.create_connection(("127.0.0.1", PORT), 5)
+    client.sendall(f"GET {path} HTTP/1.1\r\n\r\n".encode())
+    return client
+
+
+def _drained(page: socket.socket) -> bool:
+    """Whether it is open still."""
+    page.setblocking(False)
+    try:
+        while page.recv(65536):
+            pass
+    except BlockingIOError:
+        return True
+    except OSError:
+        pass
+    page.close()
+    return False
+
+
+def told(alone: Values, watched: Values) -> int:
+    worse = 0
+    print(f"{'':40} {'n':>4} {'alone':>10} {'watched':>10}  ratio (medians)")
+    for row in sorted(alone.keys() & watched.keys()):
+        one, other = statistics.median(alone[row]), statistics.median(watched[row])
+        ratio = other / one if one else 1.0
+        worse += ratio > WORSE_MAX
+        verdict = "  MORE THAN A TENTH WORSE" if ratio > WORSE_MAX else ""
+        print(f"{row:40} {len(alone[row]):4} {one:10.2f} {other:10.2f}  {ratio:5.2f}{verdict}")
+    return 1 if worse else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
