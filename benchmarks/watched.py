@@ -1,8 +1,8 @@
 """`python -m benchmarks.watched`: does it cost the election anything that it is looked at?
 
-As root. Three hosts alone, and the same with `kingctl serve` on each, which ten clients scrape, each every 15 s, and on which
-ten pages are open; in turns, so that whatever else the machine does hits both. Exits 1 if a figure at rest, or of a failover, is
-more than a tenth worse by its median. What `serve` uses itself is not judged: it is a process of its own, and yields to kingd."""
+As root. Three hosts alone, and the same with `kingctl serve` on each, which ten clients scrape, each every 15 s, and on
+which ten pages are open; in turns, so that whatever else the machine does hits both. Exits 1 if a figure at rest, or of a
+failover, is more than a tenth worse by its median. What `serve` uses itself is not judged: it is a process of its own."""
 
 import argparse
 import contextlib
