@@ -4,7 +4,7 @@ import pytest
 
 from kingd.core.effect import Event, EventKind
 from kingd.core.wire.endpoint import Endpoint
-from kingd.core.wire.message import Grant, Obituary, Reason
+from kingd.core.wire.message import Claim, Grant, Obituary, Reason, Term
 from kingd.core.wire.past import NO_EVIDENCE, Evidence, Sign
 from kingd.daemon import evidence
 from tests.unit.scripted import Bench, Peer, refusal, resignation
@@ -89,6 +89,18 @@ def test_stall_that_cost_leadership() -> None:
     event = told(bench, EventKind.DEPOSED)
     assert (event.reason, event.evidence.sign) == (Reason.STALLED, Sign.NOT_RUN)
     assert event.evidence.lasted_us >= 900_000
+
+
+def test_stall_is_the_reason_also_where_others_say_that_the_leader_was_silent() -> None:
+    bench, other = Bench(), Peer(node=60, priority=50)
+    bench.become_leader(other)
+    bench.clear()
+    bench.run_late(900_000)
+    bench.hear(other, Claim(term=Term(9), attempt=1, reason=Reason.LEADER_TIMEOUT))
+    other.leads(9)
+    bench.beat(other)
+    event = [each for each in bench.told() if each.leader is not None][-1]
+    assert (event.reason, event.evidence.sign, event.evidence.heartbeats) == (Reason.STALLED, Sign.NOT_RUN, 0)
 
 
 @pytest.mark.parametrize(

@@ -43,7 +43,7 @@ class Publisher:
             return
         stalled = former == node.id and self._lost_us != NEVER and self._cause is Reason.STALLED
         self._leader, self._role, self._lost_us = leader, node.role, NEVER
-        evidence, self._evidence = node.out.evidence or self._evidence, NO_EVIDENCE
+        evidence, self._evidence = self._evidence if stalled else node.out.evidence, NO_EVIDENCE
         if leader == former:
             return
         if leader == node.id:
