@@ -17,7 +17,6 @@ LONGER = {
     "kingd/explorer/local.py": 528,
     "kingd/explorer/world.py": 361,
     "kingd/sim/cluster.py": 572,
-    "kingd/sim/faults.py": 359,
     "tests/cli/test_kingctl.py": 454,
     "tests/daemon/test_runtime.py": 520,
     "tests/lan/test_quorum.py": 433,

@@ -3,21 +3,19 @@
 import random
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import replace
 from functools import partial
 
 from kingd.core.timing import MS, SECOND
 from kingd.sim import fitness
 from kingd.sim.cluster import WILL_AT_US, Cluster
+from kingd.sim.cuts import CLOG, ON_LINKS, Cuts
 from kingd.sim.host import DISK_US, Host
 from kingd.sim.lists import has_no_history, in_force, is_remembered, may_begin_with
-from kingd.sim.network import Link
 from kingd.sim.options import Options, clock, timing
 from kingd.sim.schedule import LOSS, ON_LEADER, TIMING, Fault
 
 _RELOAD_AGAIN_US = 100 * MS
 _TYPED_WRONG, _TAKEN_BACK = 0.25, 0.5  # so many edits of lists are, or less than so many
-_ON_LINKS = ("cut_leader", "partition", "one_way", "deaf", "mute", "multicast_cut", "unicast_cut")
 
 
 class Faults:
@@ -32,7 +30,7 @@ class Faults:
         self._timings_ms = options.timings_ms
         self._edits: Counter[int] = Counter()  # of each host's list of voters
         self.rumours_us = 0  # when the last false obituary has arrived
-        self._broken: dict[int, tuple[str, set[Link]]] = {}  # fault -> which kind of traffic, over which links
+        self._cuts = Cuts(cluster, self.later)
         self._on_host: dict[str, Callable[[Host, Fault, random.Random], object]] = {
             "crash": self._crash,
             "crash_leader": self._crash,
@@ -84,73 +82,16 @@ class Faults:
         host, rng = self.cluster.hosts[fault.host], random.Random(fault.luck)
         if fault.kind in ON_LEADER:
             host = next(iter(self.cluster.leaders()), host)
-        if fault.kind in _ON_LINKS:
-            self._cut(fault, self._links(fault.kind, host, rng))
-        elif fault.kind == "clog":
-            self._clog(fault, self._links("unicast_cut", host, rng))
+        if fault.kind in ON_LINKS:
+            self._cuts.cut(fault.kind, host, rng, lasts_us=fault.lasts_us)
+        elif fault.kind == CLOG:
+            self._cuts.clog(host, rng, lasts_us=fault.lasts_us)
         elif not self._runs(host) or self._on_host[fault.kind](host, fault, rng) is False:
             return  # it makes no sense now
         self.counts[fault.kind] += 1
 
     def _runs(self, host: Host) -> bool:
         return host.core is not None and self.cluster.now_us >= host.paused_until_us
-
-    # -- links -----------------------------------------------------------------------------------
-
-    def _links(self, kind: str, host: Host, rng: random.Random) -> set[Link]:
-        hosts = self.cluster.hosts
-        others = [h for h in hosts if h is not host]
-        if not others:
-            return set()
-        if kind == "cut_leader":
-            return {link for h in others for link in ((h.index, host.index), (host.index, h.index))}
-        if kind == "deaf":
-            return {(h.index, host.index) for h in others}
-        if kind == "mute":
-            return {(host.index, h.index) for h in others}
-        if kind == "partition":
-            ways = rng.choice((2, 2, 3))
-            sides = {h.index: rng.randrange(ways) for h in hosts}
-            return {(a.index, b.index) for a in hosts for b in hosts if sides[a.index] != sides[b.index]}
-        other = rng.choice(others)
-        there = (host.index, other.index)
-        if kind == "one_way" or rng.random() < 0.3:
-            return {there}
-        return {there, there[::-1]} if rng.random() < 0.5 else {(host.index, h.index) for h in others}
-
-    def _cut(self, fault: Fault, links: set[Link]) -> None:
-        self._count += 1
-        number = self._count
-        traffic = fault.kind if fault.kind in ("multicast_cut", "unicast_cut") else "all"
-        self._broken[number] = (traffic, links)
-        self.cluster.note(None, f"#{number} {fault.kind} {_shown(links)}")
-        self._apply_cuts()
-
-        def mend() -> None:
-            self.cluster.note(None, f"#{number} mended")
-            del self._broken[number]
-            self._apply_cuts()
-
-        self.later(fault.lasts_us, mend)
-
-    def _apply_cuts(self) -> None:
-        network = self.cluster.network
-        network.cuts, network.multicast_cuts, network.unicast_cuts = (
-            set().union(*(links for traffic, links in self._broken.values() if traffic == wanted))
-            for wanted in ("all", "multicast_cut", "unicast_cut")
-        )
-
-    def _clog(self, fault: Fault, links: set[Link]) -> None:
-        clogs, until_us = self.cluster.network.clogs, self.cluster.now_us + fault.lasts_us
-        self.cluster.note(None, f"clog {_shown(links)} for {fault.lasts_us / 1e3:.0f} ms")
-        for link in links:
-            clogs[link] = max(clogs.get(link, 0), until_us)
-
-        def mend() -> None:
-            for link in [link for link, at_us in clogs.items() if at_us <= self.cluster.now_us]:
-                del clogs[link]
-
-        self.later(fault.lasts_us, mend)
 
     # -- hosts -----------------------------------------------------------------------------------
 
@@ -196,7 +137,7 @@ class Faults:
         heartbeat_ms, leader_timeout_ms = rng.choice(self._timings_ms)
         self.cluster.set_timing(host, timing(heartbeat_ms, leader_timeout_ms))
         self.later(rng.randint(0, 300 * MS), partial(self._start, host))
-        self._cut(replace(fault, kind="cut_leader"), self._links("cut_leader", leader, rng))
+        self._cuts.cut("cut_leader", leader, rng, lasts_us=fault.lasts_us)
         return True
 
     def _start(self, host: Host) -> None:
@@ -334,7 +275,7 @@ class Faults:
         cluster = self.cluster
         cluster.note(None, f"heal {' '.join(h.name for h in survivors)}")
         self._repairs.clear()
-        self._broken.clear()
+        self._cuts.forget()
         unplugged = sorted(cluster.network.unplugged)
         wanted = in_force(survivors)
         cluster.network.heal()
@@ -352,7 +293,3 @@ class Faults:
         for host in survivors:
             if host.core is None:
                 cluster.start(host)
-
-
-def _shown(links: set[Link]) -> str:
-    return " ".join(f"{a + 1}>{b + 1}" for a, b in sorted(links))

@@ -28,3 +28,9 @@ def test_election_and_its_page_stay_as_small_as_they_are() -> None:
     rules = [TOP / "kingd" / "core" / "rules" / f"{name}.py" for name in ELECTION.split()]
     assert sum(len(path.read_text().splitlines()) for path in rules) <= LINES_MAX
     assert len((TOP / "docs" / "protocol.md").read_text().split()) <= WORDS_MAX
+
+
+def test_only_the_modes_ask_which_mode_it_is() -> None:
+    rules = (TOP / "kingd" / "core" / "rules").glob("*.py")
+    asking = {path.stem for path in rules if "in_quorum_mode" in path.read_text()}
+    assert asking == {"mode", "voters"}  # and who may not switch it on or off while it runs
