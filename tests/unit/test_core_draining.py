@@ -115,8 +115,12 @@ def test_preemptor_whose_turn_came_to_nothing_waits_before_all_is_ended_again(fi
 def test_who_must_not_lead_waits_and_then_goes_whatever_still_runs(first: Peer) -> None:
     bench = draining(first)
     bench.perform(bench.core.set_priority(0, now_us=bench.now_us))
+    assert bench.answer(first, Offer).reason is Reason.PRIORITY_CHANGED
+    bench.hear(first, prepared(bench, Reason.PRIORITY_CHANGED))
+    assert told(bench) == [True]
+    bench.clear()
     keep(bench, first, seconds=5)
-    assert (bench.role(), bench.sent(Offer)) == (Role.LEADER, [])
+    assert (bench.role(), bench.sent(Offer), bench.sent(Resign)) == (Role.LEADER, [], [])
     keep(bench, first, seconds=DRAIN_US_MAX / SECOND - 5)
     assert bench.answer(first, Offer).reason is Reason.PRIORITY_CHANGED
 
@@ -125,9 +129,13 @@ def test_who_may_stay_does_so_with_what_does_not_end(first: Peer) -> None:
     """An unfit leader is better than the next one beside what still runs here."""
     bench = draining(first)
     bench.perform(bench.core.set_unfit(Ineligible.CHECK_FAILED, now_us=bench.now_us))
+    assert bench.answer(first, Offer)
+    bench.hear(first, prepared(bench, Reason.CHECK_FAILED))
+    assert told(bench) == [True]
+    bench.clear()
     keep(bench, first, seconds=DRAIN_US_MAX / SECOND)
     keep(bench, first, seconds=1)
-    assert (bench.role(), told(bench), bench.sent(Offer)) == (Role.LEADER, [True, False], [])
+    assert (bench.role(), told(bench), bench.sent(Offer)) == (Role.LEADER, [False], [])
 
 
 def test_who_must_not_lead_ends_what_runs_also_where_nobody_may_succeed_just_now(first: Peer) -> None:

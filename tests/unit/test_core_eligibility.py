@@ -5,7 +5,21 @@ import pytest
 from kingd.core.effect import Draining, EventKind, Surveyed
 from kingd.core.problems import StepDownError
 from kingd.core.timing import SECOND
-from kingd.core.wire.message import Announce, Claim, Ineligible, Offer, Ready, Reason, Report, Resign, Role, Survey
+from kingd.core.wire.message import (
+    NO_BALLOT,
+    NO_SESSION,
+    NOBODY,
+    Announce,
+    Claim,
+    Ineligible,
+    Offer,
+    Ready,
+    Reason,
+    Report,
+    Resign,
+    Role,
+    Survey,
+)
 from kingd.daemon import sentences
 from tests.unit.scripted import Bench, Peer, ballot
 
@@ -242,22 +256,71 @@ def test_members_and_survey_say_why_one_may_not_lead() -> None:
     ]
 
 
-def test_unfit_leader_ends_what_runs_here_only_for_somebody_who_may_lead() -> None:
-    """And takes it up again where that one does not take it."""
+def test_unfit_leader_ends_what_runs_here_only_for_somebody_who_is_ready() -> None:
+    """And takes it up again where that one does not take it in the end."""
     other = Peer(node=60, priority=90, ineligible=CHECK)
     bench = leading(other)
     bench.perform(bench.core.set_drains(True, now_us=bench.now_us))
     set_unfit(bench)
     bench.advance_ms(500)
-    assert draining(bench) == []
+    assert (draining(bench), offered_to(bench)) == ([], [])
     other.ineligible = Ineligible.UNSAID
     bench.hear(other, Announce(name=other.name, version="0", interval_ms=1000), multicast=True)
     bench.advance_ms(150)
-    assert (draining(bench), offered_to(bench)) == ([True], [])
+    assert (draining(bench), set(offered_to(bench))) == ([], {60})
+    bench.hear(other, Ready(ballot=bench.node.ballot, reason=Reason.CHECK_FAILED))
+    assert (draining(bench), bench.leader_name()) == ([True], "me")
+    offered = len(offered_to(bench))
     bench.perform(bench.core.drained(now_us=bench.now_us))
-    assert offered_to(bench) == [60]
+    assert offered_to(bench)[offered:] == [60]
     bench.advance_ms(800)
     assert (draining(bench), bench.leader_name()) == ([True, False], "me")
+
+
+def test_unfit_leader_whose_successor_is_never_ready_ends_nothing() -> None:
+    """It hears too few others, say: the services would have stopped for nothing."""
+    bench = leading(Peer(node=60, priority=90), Peer(node=61, priority=80))
+    bench.perform(bench.core.set_drains(True, now_us=bench.now_us))
+    set_unfit(bench)
+    bench.advance_ms(3000)
+    assert set(offered_to(bench)) == {60, 61}
+    assert (draining(bench), bench.leader_name()) == ([], "me")
+
+
+def test_unfit_leader_whose_successor_died_meanwhile_takes_any_other() -> None:
+    """All has ended here: it is not kept for the one that was ready."""
+    other, third = Peer(node=60, priority=90), Peer(node=61, priority=80)
+    bench = leading(other, third)
+    bench.perform(bench.core.set_drains(True, now_us=bench.now_us))
+    set_unfit(bench)
+    bench.hear(other, Ready(ballot=bench.node.ballot, reason=Reason.CHECK_FAILED))
+    assert draining(bench) == [True]
+    bench.hear(
+        other,
+        Resign(
+            ballot=NO_BALLOT, successor=NOBODY, successor_session=NO_SESSION, reason=Reason.LEADER_LEFT, leaving=True
+        ),
+    )
+    bench.perform(bench.core.drained(now_us=bench.now_us))
+    assert offered_to(bench)[-1] == 61
+    bench.hear(third, Ready(ballot=bench.node.ballot, reason=Reason.CHECK_FAILED))
+    assert bench.answer(third, Resign).successor == 61
+
+
+@pytest.mark.parametrize("is_ready", [True, False])
+def test_leader_that_must_not_lead_ends_what_runs_whether_or_not_somebody_is_ready(is_ready: bool) -> None:
+    other = Peer(node=60, priority=90)
+    bench = leading(other)
+    bench.perform(bench.core.set_drains(True, now_us=bench.now_us))
+    bench.perform(bench.core.set_unfit(Ineligible.MAINTENANCE, now_us=bench.now_us))
+    assert (draining(bench), offered_to(bench)) == ([], [60])
+    if is_ready:
+        bench.hear(other, Ready(ballot=bench.node.ballot, reason=Reason.MAINTENANCE))
+    bench.advance_ms(0 if is_ready else 3000)
+    assert (draining(bench), bench.leader_name()) == ([True], "me")
+    bench.perform(bench.core.drained(now_us=bench.now_us))
+    bench.advance_ms(3000)
+    assert bench.leader_name() != "me"
 
 
 def draining(bench: Bench) -> list[bool]:

@@ -91,7 +91,8 @@ def drained(node: Node) -> None:
     if drain is None or drain.done:
         return
     drain.done = True
-    if not transfer.begin(node, drain.reason, to=drain.to, keep_us=drain.keep_us):
+    to = drain.to if is_eligible(node) or drain.to in transfer.successors(node) else None  # who is unfit takes any
+    if not transfer.begin(node, drain.reason, to=to, keep_us=drain.keep_us):
         transfer.came_to_nothing(node, drain.reason)
 
 
@@ -105,7 +106,7 @@ def on_drain_over(node: Node) -> None:
         return
     transfer.end_drain(node)
     node.orders.put_off_offering(node.now_us + 10 * DRAIN_US_MAX)  # to end the rest again and again would be no leading
-    if drain.to is not None:
+    if drain.to is not None and is_eligible(node):
         node.succession.refuse(drain.to.node, node.now_us)
     if node.orders.stepping_down:
         node.out.append(HandedOver(None, drained=False))

@@ -26,13 +26,13 @@ _OFFERS_MAX = 6  # then it is half a minute
 
 
 def begin(node: Node, reason: Reason, *, to: Member | None = None, leaving: bool = False, keep_us: int = 0) -> bool:
-    """Look for a successor, best rank first, and offer; who stays ends before that what runs because it leads. False if there
-    is nobody. (Who must not lead ends it then, too: somebody may be there a moment later.)"""
+    """Look for a successor, best rank first, and offer. False if there is nobody. What runs because it leads is ended before that
+    where an operator wants it, and where it must not lead whoever is there; else when a successor has said that it is ready."""
     leader = node.state
     assert isinstance(leader, Leader)
     found = [m for m in successors(node) if to is None or m is to]
-    if (found or must_not_lead(node)) and not leaving and _holds_up(node, reason, to=to, keep_us=keep_us):
-        leader.transfer = None
+    at_once = reason is Reason.STEP_DOWN if found else must_not_lead(node)
+    if at_once and not leaving and _holds_up(node, reason, to=to, keep_us=keep_us):
         return True
     best = next(iter(found), None)
     if leaving and best is not None and leader.raising is None and node.succession.is_prepared(_prepared(node, best)):
@@ -52,6 +52,7 @@ def _holds_up(node: Node, reason: Reason, *, to: Member | None = None, keep_us: 
     if drain.done if drain else not node.orders.drains:
         return False
     over_us = node.now_us + DRAIN_US_MAX if drain is None else drain.over_us
+    leader.transfer = None
     leader.drain = Drain(reason=reason, to=to, keep_us=keep_us, over_us=over_us)
     return True
 
@@ -129,7 +130,8 @@ def mind_eligibility(node: Node) -> None:
 def came_to_nothing(node: Node, reason: Reason, *, leaving: bool = False) -> None:
     """Nobody takes it. A planned stop goes on without a successor; a step-down leaves things as they are."""
     if leaving or must_not_lead(node):
-        resign(node, reason, leaving=leaving)
+        if leaving or not _holds_up(node, reason):
+            resign(node, reason, leaving=leaving)
     elif not is_eligible(node):
         wait_us = node.timing.transfer_us << min(node.orders.offers, _OFFERS_MAX)
         node.orders.put_off_offering(node.now_us + wait_us)
@@ -143,7 +145,8 @@ def on_ready(node: Node, member: Member, ready: Ready) -> None:
         return  # its raise would take promises that a ticket for the old ballot does not free
     transfer = leader.transfer
     if transfer is not None:
-        if transfer.successor is member:
+        held_up = not transfer.leaving and transfer.successor is member and _holds_up(node, transfer.reason, to=member)
+        if transfer.successor is member and not held_up:
             resign(node, transfer.reason, to=member, leaving=transfer.leaving)
     elif ready.reason is Reason.LEADER_LEFT and not ready.silent:
         node.succession.prepare(_prepared(node, member))
