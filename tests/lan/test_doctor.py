@@ -260,9 +260,10 @@ def test_copied_state_folder(ward: Ward) -> None:
 
 
 def test_two_hosts_of_one_name(ward: Ward) -> None:
-    with ward.guest() as d:
-        d.start("--name=c")
-        ward.lan.until_complete([*ward.trio, d])
+    with ward.guest() as d, ward.guest() as e:
+        d.start("--name=twin")
+        e.start("--name=twin")
+        ward.lan.until_complete([*ward.trio, d, e])
         found = _until_found(ward.a, {"dup-name"})
     assert found.faults == {"dup-name"}, found
 
