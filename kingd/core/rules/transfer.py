@@ -26,8 +26,8 @@ _OFFERS_MAX = 6  # then it is half a minute
 
 
 def begin(node: Node, reason: Reason, *, to: Member | None = None, leaving: bool = False, keep_us: int = 0) -> bool:
-    """Look for a successor, best rank first, and offer. False if there is nobody. What runs because it leads is ended before that
-    where an operator wants it, and where it must not lead whoever is there; else when a successor has said that it is ready."""
+    """Look for a successor, best rank first, and offer. False if there is nobody. What runs because it leads is ended before
+    that where an operator wants it, and where it must not lead whoever is there; else when a successor is ready."""
     leader = node.state
     assert isinstance(leader, Leader)
     found = [m for m in successors(node) if to is None or m is to]
