@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from tests.browser import Page, browsing, program
-from tests.cli.fake_kingd import BOX1, BOX2, FakeKingd, member, status, told, view
+from tests.cli.fake_kingd import BOX1, BOX2, FakeKingd, member, status, view
+from tests.cli.fake_past import told
 from tests.cli.web import serving
 from tests.conftest import require
 
