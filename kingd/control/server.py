@@ -22,7 +22,8 @@ from collections.abc import Collection
 from contextlib import suppress
 from pathlib import Path
 
-from kingd.control.connection import Connection, encoded
+from kingd.control.connection import Connection
+from kingd.control.conversation import encoded
 from kingd.control.dispatch import Dispatcher
 from kingd.control.listener import Listener, SocketUnusable
 from kingd.control.peer import Authority, Peer, identify

@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
+from functools import cached_property
 from pathlib import Path
 
 from kingd.control.server import ControlServer
@@ -110,8 +111,6 @@ class FakeService:
     `status_is` says, and when that has changed: at its next round (`VALID_MS` / 3), at `emit`, or at `tell_to_drain`."""
 
     def __init__(self) -> None:
-        self.loop = Loop()
-        self._holders = Holders(self.loop, self._held)
         self.names_held: list[str] = []
         self.status_is: JsonObject | Exception = status(role="follower", leader=BOX1)
         self.members_are: JsonObject = {
@@ -153,6 +152,15 @@ class FakeService:
         self.saves = True
         self.on_status: Callable[[], None] | None = None
         self.surveys = 0
+
+    @cached_property
+    def loop(self) -> Loop:
+        """Of who serves this; some tests want the answers only."""
+        return Loop()
+
+    @cached_property
+    def _holders(self) -> Holders:
+        return Holders(self.loop, self._held)
 
     def status(self) -> JsonObject:
         self.answered += 1
