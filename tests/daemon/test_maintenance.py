@@ -31,6 +31,12 @@ def reopened(folder: Path) -> Maintenance:
     return Maintenance(OPEN[-1], LOOP)
 
 
+@pytest.fixture(autouse=True, scope="module")
+def loop_closed() -> Iterator[None]:
+    yield
+    LOOP.close()
+
+
 @pytest.fixture(autouse=True)
 def closed() -> Iterator[None]:
     yield
