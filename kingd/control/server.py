@@ -43,7 +43,7 @@ BEAT_S = 0.25  # how often the clients' limits are looked at, and the socket's f
 REST_S = 1.0  # that, while there is no client
 _GROUP_EVERY_S = 30.0  # while the group does not exist
 _IDLE_S = 1.0
-_FIRST_LOOK_S = 0.2  # what /etc/group says is there at once, when the first client comes
+FIRST_LOOK_S = 0.2  # what /etc/group says is there at once, when the first client comes
 
 _log = Logger(__name__)
 
@@ -64,12 +64,12 @@ class ControlServer:
         self._called: Timer | None = None
         self._beat_timer: Timer | None = None
         self.problem = ""  # what an operator has to know about the socket
-        self._group_s = 0.0
+        self._group_s = time.monotonic()  # looked up
 
     def start(self) -> None:
-        """Raises `SocketBusy`, or `SocketUnusable` with a sentence for the operator."""
+        """Raises `SocketBusy`, or `SocketUnusable` with a sentence for the operator. Before the first client is served: see
+        `look_up_group`."""
         self._door = self._listener.open()
-        self.look_up_group(wait_s=_FIRST_LOOK_S)
         self._epoll = select.epoll()
         self._epoll.register(self._door, select.EPOLLIN)
         self._loop.add_reader(self._epoll.fileno(), self._turn)

@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from kingd.config import Config
-from kingd.control.server import ControlServer
+from kingd.control.server import FIRST_LOOK_S, ControlServer
 from kingd.control.service import ServiceError
 from kingd.core.effect import (
     Draining,
@@ -131,6 +131,8 @@ class Runtime:
         self._gate.guard(self._transport, self._loop)
         self._transport.start(self._loop)
         self._durable.begin()
+        self._on_due(0)  # what is due now is said before all that can wait: a name service may take its time
+        self._server.look_up_group(wait_s=FIRST_LOOK_S)
         self._handle_signals()
         self._begin_chores()
         self._feed_watchdog()

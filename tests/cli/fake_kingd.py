@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
 
-from kingd.control.server import ControlServer
+from kingd.control.server import FIRST_LOOK_S, ControlServer
 from kingd.control.service import Answer, JsonObject, Push, ServiceError, Tell
 from kingd.daemon.clock import now_us
 from kingd.daemon.holders import Holders
@@ -319,6 +319,7 @@ class FakeKingd:
     def start(self) -> None:
         self._thread.start()
         self.do(self.server.start)
+        self.do(lambda: self.server.look_up_group(wait_s=FIRST_LOOK_S))
 
     def close(self) -> None:
         self.do(self.server.close)
