@@ -13,6 +13,8 @@ from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
+from kingd.check import memory
+from kingd.check.memory import Kept, Memory
 from kingd.check.teller import Teller
 from kingd.check.verdict import Verdict
 from kingd.config import Config, ConfigError
@@ -62,6 +64,7 @@ class Runner:
         self._said = ""  # in the log
         self._remain: Sequence[int] = ()  # process ids of an earlier run
         self._unfit = ""  # why, by the last run that failed
+        self._memory = Memory(memory.folder(), socket)
 
     def run(self) -> None:
         """Until SIGTERM, or until there is nothing to check any more."""
@@ -69,12 +72,21 @@ class Runner:
             signal.signal(number, self._on_signal)
         signal.set_wakeup_fd(self._waker, warn_on_full_buffer=False)
         signal.pthread_sigmask(signal.SIG_SETMASK, [])
+        self._resume()
         self._teller.start()
         while self.check.command and not self._is_to_end:
             began_s = time.monotonic()
             self.once()
             self._wait(began_s + self.check.interval_us / 1e6)
             self._reload_if_asked()
+
+    def _resume(self) -> None:
+        """Where a process before this one was."""
+        kept = self._memory.recall(self.check.command)
+        if kept is not None:
+            self._verdict.resume(fit=kept.fit, row=kept.row)
+            self._unfit = kept.unfit
+            self._teller.tell(None if kept.fit else kept.unfit, for_s=kept.end_s - memory.now_s())
 
     # -- one run -------------------------------------------------------------------------------------------------------
 
@@ -132,6 +144,8 @@ class Runner:
             _log.warning("this host is %s", "fit to lead" if self._verdict.fit else f"not fit to lead: {why}")
         self._unfit = why or self._unfit
         self._teller.tell(None if self._verdict.fit else self._unfit, for_s=self._stands_for_s())
+        end_s = memory.now_s() + self._stands_for_s()
+        self._memory.keep(self.check.command, Kept(self._verdict.fit is True, self._verdict.row, self._unfit, end_s))
         systemd.status(self._sentence(why))
 
     def _sentence(self, why: str) -> str:

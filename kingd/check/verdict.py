@@ -10,6 +10,10 @@ class Verdict:
         self.row = 0  # how many runs in a row said something else than `fit`
         self.configure(rise=rise, fall=fall)
 
+    def resume(self, *, fit: bool, row: int) -> None:
+        """As another process left it."""
+        self.fit, self.row = fit, row
+
     def configure(self, *, rise: int, fall: int) -> None:
         """What is known stays known."""
         self._rise, self._fall = rise, fall

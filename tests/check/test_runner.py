@@ -278,3 +278,36 @@ def test_what_is_still_there_is_killed_again() -> None:
     words = "import subprocess, time; from kingd.hooks import descendants; subprocess.Popen(['sleep', '1000'])\n"
     words += "while descendants.kill_again(): time.sleep(0.01)"
     subprocess.run([sys.executable, "-c", words], cwd=TOP, timeout=PATIENCE_S, check=True)
+
+
+def restarted(rig: Rig, script: str, **more: str) -> None:
+    """By another process, with another outcome of each run."""
+    rig.end()
+    rig.kingd.service.calls.clear()
+    rig.configure(script)
+    rig.start(**more)
+
+
+@pytest.mark.parametrize(("first", "then"), [("true", "echo broken; exit 1"), ("echo broken; exit 1", "true")])
+def test_restart_counts_on(rig: Rig, first: str, then: str) -> None:
+    """The first run of the new process decided by itself: one failure moved leadership."""
+    words = {"true": None, "echo broken; exit 1": "exit code 1: broken"}
+    rig.configure(first)
+    rig.start(RUNTIME_DIRECTORY=str(rig.folder))
+    until(lambda: rig.said() == [words[first]])
+    before = rig.has_run()
+    restarted(rig, then, RUNTIME_DIRECTORY=str(rig.folder))
+    until(lambda: rig.said() == [words[first], words[then]])
+    assert rig.has_run() - before >= 2
+
+
+def test_restart_without_a_folder_or_for_another_kingd_begins_anew(rig: Rig) -> None:
+    rig.configure("true")
+    rig.start(RUNTIME_DIRECTORY=str(rig.folder))
+    until(lambda: rig.said() == [None])
+    restarted(rig, "exit 1")
+    until(lambda: rig.said() == ["exit code 1"])
+    kept = rig.folder / "verdict.json"
+    kept.write_text(kept.read_text().replace(f'"daemon": {os.getpid()}', '"daemon": 1'))
+    restarted(rig, "exit 1", RUNTIME_DIRECTORY=str(rig.folder))
+    until(lambda: rig.said() == ["exit code 1"])
