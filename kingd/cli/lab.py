@@ -5,10 +5,12 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeVar
 
 import click
 
+from kingd.cli.ask import duration
 from kingd.cli.exits import NO, OK, say
 from kingd.cli.text import age, table, terminal_width
 from kingd.lab.folder import DEFAULT_LAB, LabError
@@ -16,8 +18,28 @@ from kingd.lab.folder import DEFAULT_LAB, LabError
 if TYPE_CHECKING:
     from kingd.lab.cluster import Cluster
 
+_Verb = TypeVar("_Verb", bound=Callable[..., int])
 _TABLE_MAX = 30  # daemons: a longer table scrolls out of sight
 _TELL_EVERY = 50
+_ANSWER_S, _END_S = 1.0, 5.0
+
+
+@dataclass
+class _Lab:
+    """Which one, and how long is waited; None: for as long as it may well take."""
+
+    name: str
+    timeout_s: float | None = None
+
+    def open(self) -> "Cluster":
+        from kingd.lab.cluster import Cluster  # 12 ms that no other verb of kingctl needs
+
+        return Cluster.open(self.name)
+
+    def wait_s(self, nodes: int) -> float:
+        """For so many daemons to name a leader."""
+        return 10 + nodes / 5 if self.timeout_s is None else self.timeout_s
+
 
 _json_option = click.option("--json", "as_json", is_flag=True, help="One JSON object.")
 
@@ -37,18 +59,32 @@ class _LabGroup(click.Group):
 @click.option(
     "--name", "lab_name", metavar="LAB", default=DEFAULT_LAB, show_default=True, help="Which lab, if there are several."
 )
+@click.option("--timeout", "timeout_s", metavar="T", callback=duration, help="How long a verb waits for the daemons.")
 @click.pass_context
-def lab(ctx: click.Context, lab_name: str) -> None:
+def lab(ctx: click.Context, lab_name: str, timeout_s: float | None) -> None:
     """A cluster of N real daemons on this machine's loopback, for trying things out.
 
     Its folder: $KINGD_LAB_DIR, else $XDG_RUNTIME_DIR/kingd-lab, else /tmp/kingd-lab-UID.
     """
-    ctx.obj = lab_name
+    ctx.obj = _Lab(lab_name, timeout_s)
 
 
 def _name_of(ctx: click.Context, _param: click.Parameter, value: str | None) -> None:
     if value is not None:
-        ctx.obj = value
+        ctx.obj.name = value
+
+
+def _timeout_of(ctx: click.Context, param: click.Parameter, value: str | None) -> None:
+    timeout_s = duration(ctx, param, value)
+    if timeout_s is not None:
+        ctx.obj.timeout_s = timeout_s
+
+
+def _timeout_option(waits_for: str) -> Callable[[_Verb], _Verb]:
+    """`waits_for`: what, and how long without the option."""
+    return click.option(
+        "--timeout", metavar="T", expose_value=False, callback=_timeout_of, help=f"How long to wait for {waits_for}."
+    )
 
 
 _lab_option = click.option("--name", metavar="LAB", expose_value=False, callback=_name_of, help="Which lab.")
@@ -57,18 +93,19 @@ _lab_option = click.option("--name", metavar="LAB", expose_value=False, callback
 @lab.command()
 @click.option("--nodes", type=click.IntRange(1, 450), default=3, show_default=True, metavar="N", help="box1 to boxN.")
 @click.option("--profile", type=click.Choice(["lan", "fast", "wifi"]), default="lan", show_default=True, help="Timing.")
+@_timeout_option("all to name a leader (default: 10s, and 1s for five of them)")
 @_lab_option
 @click.pass_obj
-def start(name: str, nodes: int, profile: str) -> int:
+def start(lab: _Lab, nodes: int, profile: str) -> int:
     """Start box1 to boxN. box1 has the highest priority, so it leads; boxN has 100."""
     from kingd.lab.cluster import Cluster
 
     started_s = time.monotonic()
-    cluster = Cluster.create(name, nodes=nodes, profile=profile)
+    cluster = Cluster.create(lab.name, nodes=nodes, profile=profile)
     try:
         with _progress(nodes) as progress:
             cluster.start_all(progress)
-            cluster.wait_until_ready(timeout_s=10 + nodes / 5, progress=progress)
+            cluster.wait_until_ready(timeout_s=lab.wait_s(nodes), progress=progress)
     except BaseException:
         cluster.stop()
         raise
@@ -104,38 +141,43 @@ class _Teller:
 
 @lab.command()
 @_json_option
+@_timeout_option("the answer of each (default: 1s)")
 @_lab_option
 @click.pass_obj
-def ps(name: str, as_json: bool) -> int:
+def ps(lab: _Lab, as_json: bool) -> int:
     """The lab's daemons: pid, role, and whom each calls leader."""
-    cluster = _open(name)
+    cluster = lab.open()
+    answer_s = _ANSWER_S if lab.timeout_s is None else lab.timeout_s
     if as_json:
-        click.echo(json.dumps({"version": 1, "lab": cluster.name, "nodes": [row.as_json() for row in cluster.rows()]}))
+        nodes = [row.as_json() for row in cluster.rows(answer_s)]
+        click.echo(json.dumps({"version": 1, "lab": cluster.name, "nodes": nodes}))
     else:
-        click.echo(_ps_table(cluster))
+        click.echo(_ps_table(cluster, answer_s))
     return OK
 
 
 @lab.command()
 @click.argument("nodes", metavar="NAME...", nargs=-1, required=True)
 @click.option("--stop", "politely", is_flag=True, help="SIGTERM instead of SIGKILL: a planned stop.")
+@_timeout_option("them to have ended (default: 5s)")
 @_lab_option
 @click.pass_obj
-def kill(name: str, nodes: tuple[str, ...], politely: bool) -> int:
+def kill(lab: _Lab, nodes: tuple[str, ...], politely: bool) -> int:
     """End daemons at once (SIGKILL): the crash."""
-    _open(name).kill(*nodes, politely=politely)
+    lab.open().kill(*nodes, politely=politely, wait_s=_END_S if lab.timeout_s is None else lab.timeout_s)
     return OK
 
 
 @lab.command("start-one")
 @click.argument("nodes", metavar="NAME...", nargs=-1, required=True)
+@_timeout_option("them to name a leader (default: 10s, and 1s for five of them)")
 @_lab_option
 @click.pass_obj
-def start_one(name: str, nodes: tuple[str, ...]) -> int:
+def start_one(lab: _Lab, nodes: tuple[str, ...]) -> int:
     """Start daemons that were killed or stopped, with their old state."""
-    cluster = _open(name)
+    cluster = lab.open()
     cluster.start(*nodes)
-    cluster.wait_until_ready(*nodes, timeout_s=10 + len(nodes) / 5)
+    cluster.wait_until_ready(*nodes, timeout_s=lab.wait_s(len(nodes)))
     return OK
 
 
@@ -144,19 +186,20 @@ def start_one(name: str, nodes: tuple[str, ...]) -> int:
 @click.argument("command", nargs=-1, type=click.UNPROCESSED)
 @_lab_option
 @click.pass_obj
-def attach(name: str, node: str, command: tuple[str, ...]) -> int:
+def attach(lab: _Lab, node: str, command: tuple[str, ...]) -> int:
     """A shell in which kingctl speaks to NAME's daemon. With COMMAND: only run that there."""
     from kingd.lab.console import attach as run
 
-    return run(_open(name).node(node), list(command))
+    return run(lab.open().node(node), list(command))
 
 
 @lab.command()
+@_timeout_option("them to end before they are killed (default: 5s)")
 @_lab_option
 @click.pass_obj
-def stop(name: str) -> int:
+def stop(lab: _Lab) -> int:
     """End all daemons of the lab, and remove its folder."""
-    _open(name).stop()
+    lab.open().stop(wait_s=_END_S if lab.timeout_s is None else lab.timeout_s)
     return OK
 
 
@@ -169,13 +212,9 @@ def demo(nodes: int) -> int:
     return play(nodes)
 
 
-def _open(name: str) -> "Cluster":
-    from kingd.lab.cluster import Cluster  # 12 ms that no other verb of kingctl needs
-
-    return Cluster.open(name)
-
-
-def _ps_table(cluster: "Cluster") -> str:
+def _ps_table(cluster: "Cluster", answer_s: float = _ANSWER_S) -> str:
     header = ("NAME", "PRIORITY", "PID", "STATE", "ROLE", "SAYS LEADER", "TERM")
-    rows = [(row.name, row.priority, row.pid, row.state, row.role, row.leader, row.term) for row in cluster.rows()]
+    rows = [
+        (row.name, row.priority, row.pid, row.state, row.role, row.leader, row.term) for row in cluster.rows(answer_s)
+    ]
     return table(header, rows, spare=("PRIORITY", "PID", "TERM"), width=terminal_width())

@@ -13,32 +13,43 @@ from kingd.cli.exits import CONFIG, OK, say
 
 @click.command("check-config")
 @click.argument("file", required=False, type=click.Path(path_type=Path))
+@click.option("--json", "as_json", is_flag=True, help="One JSON object.")
 @click.pass_obj
-def check_config(ask: Ask, file: Path | None) -> int:
+def check_config(ask: Ask, file: Path | None, as_json: bool) -> int:
     """Check FILE, or the configuration of this host. Exit code 78: it has mistakes, and each is named.
 
     Root is told what the user `kingd` finds, who runs the daemon: a file that this user may not read is a mistake.
     """
-    from kingd.config import DEFAULT_FILE, ConfigError, load, remarks
+    from kingd.config import DEFAULT_FILE, ConfigError, load, remarks, source_of
     from kingd.daemon.account import DAEMON, become_daemon
     from kingd.daemon.keys import open_seal
 
     if file is None and ask.instance is not None:
         file = Path(f"/etc/kingd/{ask.instance}.toml")
     as_daemon = become_daemon(file or DEFAULT_FILE)
+    main, explicit, instance = file or DEFAULT_FILE, file is not None, ask.instance
+    problems: tuple[str, ...] = ()
+    notes: list[str] = []
     try:
-        config = load(main=file or DEFAULT_FILE, explicit=file is not None, overrides={}, instance=ask.instance)
-        open_seal(config.security)
+        config = load(main=main, explicit=explicit, overrides={}, instance=instance)
+        open_seal(
+            config.security,
+            source=lambda: source_of("security.mode", main=main, explicit=explicit, overrides={}, instance=instance),
+        )
+        notes = list(remarks(config))
     except ConfigError as error:
-        for problem in error.problems:
-            say(problem)
-        if as_daemon:
-            say(f"this is what the user {DAEMON} finds, who runs the daemon")
-        return CONFIG
-    for remark in remarks(config):
-        say(remark)
-    print("ok")
-    return OK
+        problems = error.problems
+    if as_json:
+        found = {"version": 1, "ok": not problems, "problems": list(problems), "remarks": notes, "as_daemon": as_daemon}
+        print(json.dumps(found))
+        return CONFIG if problems else OK
+    for sentence in (*problems, *notes):
+        say(sentence)
+    if problems and as_daemon:
+        say(f"this is what the user {DAEMON} finds, who runs the daemon")
+    if not problems:
+        print("ok")
+    return CONFIG if problems else OK
 
 
 @click.command()

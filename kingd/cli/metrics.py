@@ -1,6 +1,8 @@
 """metrics: what kingd says of itself, for Prometheus. prometheus_client is imported when it is used."""
 
 import contextlib
+import json
+import math
 import os
 import sys
 import tempfile
@@ -29,8 +31,9 @@ from kingd.cli.exits import OK, UNKNOWN, attempt, say
     metavar="T",
     help="With --textfile: how long it may be believed. Write it anew before that.",
 )
+@click.option("--json", "as_json", is_flag=True, help="One JSON object: each name with its kind, help and samples.")
 @click.pass_obj
-def metrics(ask: Ask, textfile: Path | None, valid_s: float) -> int:
+def metrics(ask: Ask, textfile: Path | None, valid_s: float, as_json: bool) -> int:
     """What kingd says of itself, in the text format of Prometheus.
 
     If kingd does not answer, that is told (kingd_up 0), and the exit code is 3 or 4 as for the other verbs. A file outlives who
@@ -38,10 +41,15 @@ def metrics(ask: Ask, textfile: Path | None, valid_s: float) -> int:
     """
     from kingd.web.exposition import exposition, look
 
+    if as_json and textfile is not None:
+        raise click.UsageError("--json goes to stdout: not with --textfile, which node_exporter reads")
+
     def verb() -> int:
         seen = look(ask.path, timeout_s=ask.timeout_s)
         found = exposition(seen, valid_until_s=None if textfile is None else time.time() + valid_s)
-        if textfile is None:
+        if as_json:
+            print(json.dumps({"version": 1, "metrics": _families(found)}))
+        elif textfile is None:
             sys.stdout.buffer.write(found)
         else:
             _replace(textfile, found)
@@ -50,6 +58,25 @@ def metrics(ask: Ask, textfile: Path | None, valid_s: float) -> int:
         return OK
 
     return attempt(verb, otherwise=UNKNOWN)
+
+
+def _families(exposed: bytes) -> list[dict[str, object]]:
+    from prometheus_client.parser import text_string_to_metric_families
+
+    return [
+        {
+            "name": family.name,
+            "kind": family.type,
+            "help": family.documentation,
+            "samples": [{"name": s.name, "labels": s.labels, "value": _number(s.value)} for s in family.samples],
+        }
+        for family in text_string_to_metric_families(exposed.decode())
+    ]
+
+
+def _number(value: float) -> float | None:
+    """JSON has no infinity."""
+    return value if math.isfinite(value) else None
 
 
 def _replace(path: Path, content: bytes) -> None:

@@ -13,6 +13,7 @@ from kingd.config.reading import (
     changed_keys,
     load,
     needs_restart,
+    source_of,
 )
 from kingd.config.remarks import remarks
 from kingd.config.toml_file import ConfigError
@@ -36,4 +37,5 @@ __all__ = [
     "load",
     "needs_restart",
     "remarks",
+    "source_of",
 ]

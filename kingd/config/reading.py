@@ -28,6 +28,17 @@ def load(*, main: Path | None, explicit: bool, overrides: Mapping[str, object], 
     Hidden files are left out. A missing main file is a mistake only if it was asked for (`explicit`). `overrides`
     has dotted keys and values as in TOML (tuples and paths too); None = not given. An `instance` is in the cluster of its own
     name, unless one is named: it runs beside the default one, and two members of one cluster on a host are never wanted."""
+    return _read(main, explicit, overrides, instance).result()
+
+
+def source_of(
+    key: str, *, main: Path | None, explicit: bool, overrides: Mapping[str, object], instance: str | None = None
+) -> str:
+    """Where that key was set, as mistakes name it (FILE:LINE); "" = nowhere. It reads all files again."""
+    return _read(main, explicit, overrides, instance).source_of(key)
+
+
+def _read(main: Path | None, explicit: bool, overrides: Mapping[str, object], instance: str | None) -> "_Reading":
     reading = _Reading()
     if main is not None:
         reading.read_file(main, must_exist=explicit)
@@ -38,7 +49,7 @@ def load(*, main: Path | None, explicit: bool, overrides: Mapping[str, object], 
             reading.take(COMMAND_LINE, path, value)
     if instance is not None and not reading.names("cluster"):
         reading.take(f"kingd@{instance}", "cluster", instance)
-    return reading.result()
+    return reading
 
 
 def changed_keys(old: Config, new: Config) -> list[str]:
@@ -107,6 +118,9 @@ class _Reading:
             self._tags[path.removeprefix("tags.")] = value
         else:
             self._values[path] = value
+
+    def source_of(self, path: str) -> str:
+        return self._sources.get(path, "")
 
     def names(self, path: str) -> bool:
         return path in self._values or path in self._refused

@@ -8,6 +8,7 @@ everywhere, then removing the old one, with a reload each time: CLUSTER KEY in k
 import codecs
 import os
 import stat
+from collections.abc import Callable
 from pathlib import Path
 
 from kingd.config import ConfigError, Security
@@ -39,17 +40,18 @@ def _is_there(file: Path) -> bool:
     return True
 
 
-def open_seal(security: Security) -> Seal:
-    """The seal that this configuration asks for. ConfigError: the key is missing, unsafe or malformed."""
+def open_seal(security: Security, *, source: Callable[[], str] = lambda: "") -> Seal:
+    """The seal that this configuration asks for. ConfigError: the key is missing, unsafe or malformed. `source`: where the
+    mode was set (FILE:LINE), "" = nobody knows."""
     if security.mode == "off":
         return Seal()
     file = find(security)
     if file is None:
         if security.mode == "auto":
             return Seal()
-        raise ConfigError(
-            [f'security.mode = "{security.mode}" needs a key, and there is none: {_how_to_make(DEFAULT_FILE)}']
-        )
+        where = source()
+        sentence = f'security.mode = "{security.mode}" needs a key, and there is none: {_how_to_make(DEFAULT_FILE)}'
+        raise ConfigError([f"{where}: {sentence}" if where else sentence])
     return Seal(_read(file), requires_key=security.mode != "permissive")
 
 

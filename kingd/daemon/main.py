@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, NoReturn
 
 from kingd import __version__
-from kingd.config import DEFAULT_FILE, ConfigError, load, remarks
+from kingd.config import DEFAULT_FILE, ConfigError, load, remarks, source_of
 from kingd.control.target import is_instance
 from kingd.daemon.account import become_daemon
 from kingd.daemon.command_line import read
@@ -74,8 +74,13 @@ def _load(options: Options) -> "Settled":
     file, instance = options.config, options.instance
     if instance is not None and not is_instance(instance):
         raise ConfigError([f"--instance {instance!r} is no instance name (letters, digits and . _ - :)"])
-    loaded = load(main=file or DEFAULT_FILE, explicit=file is not None, overrides=options.overrides, instance=instance)
-    return loaded, open_seal(loaded.security)
+    main, explicit, overrides = file or DEFAULT_FILE, file is not None, options.overrides
+    loaded = load(main=main, explicit=explicit, overrides=overrides, instance=instance)
+
+    def source() -> str:
+        return source_of("security.mode", main=main, explicit=explicit, overrides=overrides, instance=instance)
+
+    return loaded, open_seal(loaded.security, source=source)
 
 
 def _load_or_exit(options: Options) -> "Settled":

@@ -111,7 +111,7 @@ class Cluster:
                 raise LabError(f"{node.name} runs already, pid {node.process.pid}")
         birth.start(self._folder, nodes)
 
-    def kill(self, *names: str, politely: bool = False) -> None:
+    def kill(self, *names: str, politely: bool = False, wait_s: float = _STOP_WAIT_S) -> None:
         """All at once."""
         nodes = [self.node(name) for name in names]
         for node in nodes:
@@ -120,8 +120,8 @@ class Cluster:
         for node in nodes:
             node.kill(signal.SIGTERM if politely else signal.SIGKILL)
         for node in nodes:
-            if not node.wait_until_ended(_STOP_WAIT_S):
-                raise LabError(f"{node.name} still runs {_STOP_WAIT_S:.0f} s after the signal; its log: {node.log}")
+            if not node.wait_until_ended(wait_s):
+                raise LabError(f"{node.name} still runs {wait_s:g} s after the signal; its log: {node.log}")
 
     def wait_until_ready(
         self, *names: str, timeout_s: float, progress: Callable[[int], None] = lambda _ready: None
@@ -139,26 +139,26 @@ class Cluster:
                 node = waiting[0]
                 raise LabError(f"{node.name} ended at once; its log, {node.log}, says:\n{node.last_words()}")
             if time.monotonic() - started_s > timeout_s:
-                raise LabError(f"{_names(waiting)} did not name a leader within {timeout_s:.0f} s")
+                raise LabError(f"{_names(waiting)} did not name a leader within {timeout_s:g} s")
             time.sleep(0.02)
         return time.monotonic() - started_s
 
-    def rows(self) -> list[Row]:
-        return [_row(node) for node in self.nodes]
+    def rows(self, answer_s: float = 1.0) -> list[Row]:
+        return [_row(node, answer_s) for node in self.nodes]
 
-    def stop(self) -> None:
+    def stop(self, *, wait_s: float = _STOP_WAIT_S) -> None:
         """End what runs, the leader last so that nobody needs to be elected, and remove the folder."""
         nursery = load(self._folder / birth.NURSERY_PID)
         if nursery is not None:  # it still gives birth: whoever started it did not live to see it end
             nursery.signal(signal.SIGTERM)
             nursery.wait(_STOP_WAIT_S)
-        for number, wait_s in ((signal.SIGTERM, _STOP_WAIT_S), (signal.SIGKILL, _STOP_WAIT_S)):
+        for number, patience_s in ((signal.SIGTERM, wait_s), (signal.SIGKILL, _STOP_WAIT_S)):
             running = [node for node in reversed(self.nodes) if node.process is not None]
             if number is signal.SIGTERM and len(running) > _POLITE_MAX:
                 continue
             for node in running:
                 node.kill(number)
-            end_s = time.monotonic() + wait_s
+            end_s = time.monotonic() + patience_s
             for node in running:
                 node.wait_until_ended(max(0.0, end_s - time.monotonic()))
         left = [node.name for node in self.nodes if node.process is not None]
@@ -203,11 +203,11 @@ def _knows_leader(node: Node) -> bool:
     return status is not None and status.get("leader") is not None
 
 
-def _row(node: Node) -> Row:
+def _row(node: Node, answer_s: float) -> Row:
     process = node.process
     if process is None:
         return Row(name=node.name, priority=node.priority, pid=None, state="ended")
-    status = node.status()
+    status = node.status(answer_s)
     if status is None:
         return Row(name=node.name, priority=node.priority, pid=process.pid, state="silent")
     itself, leader, term = (

@@ -1,5 +1,6 @@
 """What root is told of the configuration is what the daemon will find, who is another user."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -71,3 +72,25 @@ def test_instance_is_checked_as_its_unit_starts_it(files: Path) -> None:
 def test_file_that_no_unit_reads_is_judged_by_who_asks(files: Path) -> None:
     write(files / "other.toml", "priority = 7\n", 0o600)
     assert etc.run(f"kingctl check-config {files}/other.toml", files).returncode == 0
+
+
+def test_answer_for_programs(files: Path) -> None:
+    config = files / "kingd" / "kingd.toml"
+    write(config, "", 0o644)
+    good = json.loads(etc.run("kingctl check-config --json", files).stdout)
+    assert (good["version"], good["ok"], good["problems"]) == (1, True, [])
+    write(config, 'priority = "high"\nmode = 7\n', 0o644)
+    told = etc.run("kingctl check-config --json", files)
+    bad = json.loads(told.stdout)
+    assert (told.returncode, told.stderr, bad["ok"], bad["as_daemon"]) == (78, "", False, True)
+    assert [problem.partition(": ")[0] for problem in bad["problems"]] == [
+        "/etc/kingd/kingd.toml:1", "/etc/kingd/kingd.toml:2"
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("check", CHECKS)
+def test_mode_that_needs_a_key_is_named_with_its_place(files: Path, check: str) -> None:
+    write(files / "kingd" / "kingd.toml", 'priority = 7\n\n[security]\nmode = "enforce"\n', 0o644)
+    told = etc.run(check, files)
+    assert told.returncode == 78
+    assert '/etc/kingd/kingd.toml:4: security.mode = "enforce" needs a key' in told.stderr

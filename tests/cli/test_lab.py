@@ -208,6 +208,21 @@ def test_attach_speaks_to_that_node(lab: Cluster, folder: Path) -> None:
     assert (missing.returncode, "it has box1, box2, box3" in missing.stderr) == (1, True)
 
 
+def test_how_long_a_verb_waits_is_chosen(lab: Cluster, folder: Path) -> None:
+    """Nobody answers in no time at all; and a daemon that is stopped ends in no time only if it is killed."""
+    [first, *_] = json.loads(kingctl("lab", "ps", "--json", "--timeout", "0s", folder=folder).stdout)["nodes"]
+    assert first["state"] == "silent"
+    before = json.loads(kingctl("lab", "--timeout", "20s", "ps", "--json", folder=folder).stdout)["nodes"]
+    assert [row["state"] for row in before] == ["running"] * 3
+    late = kingctl("lab", "kill", "box3", "--stop", "--timeout", "0s", folder=folder)
+    assert (late.returncode, "still runs 0 s after the signal" in late.stderr) == (1, True)
+    until(lambda: lab.node("box3").process is None)
+    late = kingctl("lab", "start-one", "box3", "--timeout", "0s", folder=folder)
+    assert (late.returncode, "did not name a leader within 0 s" in late.stderr) == (1, True)
+    wrong = kingctl("lab", "stop", "--timeout", "soon", folder=folder)
+    assert (wrong.returncode, "'soon' is no duration" in wrong.stderr) == (2, True)
+
+
 def test_second_start_is_refused_and_changes_nothing(lab: Cluster, folder: Path) -> None:
     again = kingctl("lab", "start", folder=folder)
     assert (again.returncode, "kingctl lab stop ends it" in again.stderr) == (1, True)

@@ -1,5 +1,6 @@
 """kingctl metrics, against a daemon whose answers a test chooses. What it prints is read by prometheus_client's own parser."""
 
+import json
 import re
 import time
 from pathlib import Path
@@ -173,3 +174,24 @@ def test_textfile_that_cannot_be_written_leaves_nothing(metrics: Metrics, tmp_pa
 
 def test_textfile_that_nobody_will_read_is_remarked(metrics: Metrics, tmp_path: Path) -> None:
     assert "does not end in .prom" in metrics("--textfile", str(tmp_path / "kingd.txt"))[2]
+
+
+def test_one_object_has_the_same_samples(metrics: Metrics, tmp_path: Path) -> None:
+    code, text, _ = metrics()
+    again, answer, _ = metrics("--json")
+    found = json.loads(answer)
+    assert (code, again, found["version"]) == (0, 0, 1)
+    samples = {(s["name"], *sorted(s["labels"].items())) for family in found["metrics"] for s in family["samples"]}
+    written = {(s.name, *sorted(s.labels.items())) for f in text_string_to_metric_families(text) for s in f.samples}
+    assert samples == written
+    assert all(family["kind"] and family["help"] for family in found["metrics"])
+    code, answer, why = metrics("--json", "--textfile", str(tmp_path / "x.prom"))
+    assert (code, answer) == (2, "")
+    assert "--textfile" in why
+
+
+def test_one_object_of_a_daemon_that_is_away(kingd: FakeKingd, metrics: Metrics) -> None:
+    code, answer, why = metrics("--json", "--socket", "/no/such.sock")
+    [up] = json.loads(answer)["metrics"]
+    assert (code, up["name"], up["samples"][0]["value"]) == (3, "kingd_up", 0)
+    assert why
