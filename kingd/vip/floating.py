@@ -90,7 +90,8 @@ class Floating:
         self._held_us = -KNOWN_US  # the last time
         self._is_announced = False  # by another host, since anybody has asked whose it is
         self._question_us = -_ANSWER_US  # the last one
-        self._asks = 0
+        self._asks = 0  # since then
+        self._is_missed = False  # after so many
         self._probe_us = 0  # the last one
         self._probes = 0
         self._began_us = -_BEGIN_AGAIN_US  # announcing
@@ -103,10 +104,11 @@ class Floating:
     def turn(self, facts: Facts, *, now_us: int) -> list[Act]:
         self.next_us = NEVER_US
         if facts.leadership is None:
-            self._become(State.IDLE, _UNHEARD if facts.other_leads and self._asked_in_vain(now_us) else "")
+            acts = [Act.REMOVE] if facts.present is Present.OURS else self._ask(facts, now_us)
+            self._become(State.IDLE, _UNHEARD if facts.other_leads and self._is_missed else "")
             if not self._conflict_us:  # who leads anew has no better right to a stranger's than before
                 self._again_us = 0
-            return [Act.REMOVE] if facts.present is Present.OURS else self._ask(facts, now_us)
+            return acts
         if facts.present is Present.FOREIGN:
             self._become(State.FOREIGN, "this host has it already, and not from kingd-vip: it is left alone")
             return []
@@ -141,21 +143,20 @@ class Floating:
         """Beside a leader, and before it is missed: who holds it announces it then."""
         link = facts.link
         if link is None or not (link.mac and link.is_up and link.has_carrier):
-            self._is_announced, self._asks = False, 0  # nothing is heard
+            self._is_announced, self._is_missed, self._asks = False, False, 0  # nothing is heard
         elif self._is_announced:
-            self._asks = 0
-        elif facts.present is Present.ABSENT and not self._asked_in_vain(now_us):
-            is_due = not self._asks or (self._asks < _ASKS and now_us >= self._question_us + _ASKED_AGAIN_US)
+            self._is_missed, self._asks = False, 0
+        elif facts.present is Present.ABSENT and not self._is_missed:
+            is_due = not self._asks or now_us >= self._question_us + _ASKED_AGAIN_US
+            self._is_missed = is_due and self._asks == _ASKS
+            if self._is_missed:
+                return []
             if is_due:
                 self._asks += 1
                 self._question_us = now_us
             self.next_us = self._question_us + _ASKED_AGAIN_US
             return [Act.PROBE] if is_due else []
         return []
-
-    def _asked_in_vain(self, now_us: int) -> bool:
-        is_over = self._asks == _ASKS and now_us >= self._question_us + _ASKED_AGAIN_US
-        return is_over and not self._is_announced
 
     def _is_to_hold(self, facts: Facts, now_us: int) -> bool:
         assert facts.link is not None
@@ -228,8 +229,9 @@ class Floating:
         return self._began_us + ANNOUNCED_US[-1] + over * _ANNOUNCED_AGAIN_US
 
     def asked(self, *, now_us: int) -> None:
-        """Another host does not know whose it is, or asks because it knows of nobody."""
+        """Another host does not know whose it is, or asks because it knows of nobody. That will do for all who listen."""
         self._is_announced, self._question_us = False, now_us
+        self._asks = max(self._asks, 1)
         if self.state is State.HELD:
             self._announced_as = None
 

@@ -187,6 +187,19 @@ def test_v02_question_of_another_host_is_answered_by_who_holds_it_and_leaves_the
     assert world.turn() == [Act.PROBE]
 
 
+def test_v02_question_of_one_is_that_of_all() -> None:
+    """A host that starts among hundreds does not make each of them ask."""
+    world = World()
+    world.leadership = None
+    world.turn()
+    world.address.asked(now_us=world.now_us)
+    assert world.turn() == []
+    world.run(1.2)
+    world.address.announced(now_us=world.now_us)
+    world.run(30)
+    assert world.at(Act.PROBE) == []
+
+
 def test_v03_member_that_answers_has_not_let_go_yet() -> None:
     world = World(succeeds=False)
     world.turn()
@@ -284,6 +297,8 @@ def test_v19_announcement_of_the_leader_that_does_not_come_is_told() -> None:
     world.run(8)
     assert (world.at(Act.PROBE), world.address.why) == ([0, 3, 6], "")
     world.run(2)
+    world.address.asked(now_us=world.now_us)  # by a leader whom a stranger keeps from it, again and again
+    world.run(30)
     assert (world.address.state, world.at(Act.PROBE)) == (State.IDLE, [0, 3, 6])
     assert "does not come here" in world.address.why
     world.address.announced(now_us=world.now_us)
