@@ -7,9 +7,9 @@ from tests.unit.scripted import Bench, Peer
 ANNOUNCE = Announce(name="box60", version="0", interval_ms=1000)
 
 
-def test_member_that_answered_by_ipv6_first_is_asked_by_ipv4_and_known_by_that(bench: Bench) -> None:
+def test_member_that_answered_by_ipv6_first_is_asked_by_ipv4_and_known_by_that() -> None:
     """Whichever answers first, everybody knows it by the same address soon; without an answer nothing changes."""
-    peer = Peer(node=60)
+    bench, peer = Bench(), Peer(node=60)
     peer.endpoint = Endpoint("fe80::60", 5466, "eth0")
     bench.meet(peer)
     member = bench.node.members.get(NodeId(60))
