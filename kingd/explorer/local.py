@@ -12,7 +12,7 @@ from typing import NamedTuple
 from kingd.core.effect import Effect, EventKind, Multicast, Persist, Send
 from kingd.core.election import Core
 from kingd.core.problems import StepDownError
-from kingd.core.rules import contact, following
+from kingd.core.rules import contact, following, proof
 from kingd.core.settings import Settings, digest_of
 from kingd.core.state.detector import Detector
 from kingd.core.state.members import ReplayWindow, State
@@ -468,7 +468,7 @@ def _believe(core: Core, now_us: int) -> list[Effect]:
     leader = core.node.followed()
     if leader is not None:
         contact.declare_gone(core.node, leader, EventKind.MEMBER_DEAD, Reason.LEADER_CRASHED)
-        following.leader_gone(core.node, Reason.LEADER_CRASHED)
+        following.leader_gone(core.node, Reason.LEADER_CRASHED, proof.of_return(core.node))
     return effects + core.tick(now_us=now_us)
 
 

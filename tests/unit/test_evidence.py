@@ -4,10 +4,11 @@ import pytest
 
 from kingd.core.effect import Event, EventKind
 from kingd.core.wire.endpoint import Endpoint
-from kingd.core.wire.message import Claim, Grant, Obituary, Reason, Term
+from kingd.core.wire.message import Claim, Grant, Obituary, Reason, Survey, Term
 from kingd.core.wire.past import NO_EVIDENCE, Evidence, Sign
 from kingd.daemon import evidence
 from tests.unit.scripted import Bench, Peer, refusal, resignation
+from tests.unit.test_core_quorum import elected, voter
 
 
 def followed(*others: Peer) -> tuple[Bench, Peer]:
@@ -75,6 +76,21 @@ def test_no_network() -> None:
     bench.perform(bench.core.links_changed(0, now_us=bench.now_us))
     bench.advance_ms(500)
     assert words(bench, EventKind.DEPOSED) == "no usable network for 400 ms"
+
+
+@pytest.mark.parametrize("speaks", [True, False])
+def test_lease_that_was_not_renewed(speaks: bool) -> None:
+    one, two = voter(60), voter(70)
+    bench = elected(one, two)
+    bench.clear()
+    for _ in range(10):
+        bench.advance_ms(100)
+        if speaks:  # and hears nothing
+            bench.hear(one, Survey(nonce=1))
+    heard = 2 if speaks else 1
+    assert (
+        words(bench, EventKind.DEPOSED) == f"{heard} of 3 voters were heard of late, and too few renewed their promises"
+    )
 
 
 def test_stall_that_cost_leadership() -> None:

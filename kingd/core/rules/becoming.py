@@ -1,6 +1,6 @@
 """From one role to the next: what each begins with. docs/protocol.md 4. `Node.become` is the exchange itself."""
 
-from kingd.core.rules import contact, line, saying
+from kingd.core.rules import contact, line, proof, saying
 from kingd.core.state.node import Node
 from kingd.core.state.roles import Candidate, Joining, Leader, Seeking
 from kingd.core.timing import MS, NEVER, SECOND
@@ -59,6 +59,7 @@ def lead(node: Node, ballot: Ballot, reason: Reason, *, contact_us: int = -1) ->
         node.news.explain(reason)
     else:
         assert isinstance(former, Candidate)
+        node.out.found(proof.of_victory(node, former.campaign))
         leader = Leader(ballot=ballot, raised_us=node.now_us, votes=former.votes)
         node.become(leader, reason)
         node.backoff.lead()

@@ -4,7 +4,7 @@ docs/protocol.md 4.4.
 What makes it a leader is the mode's to say (mode.py). A claim that fails is resigned in one step: later grants for it count
 for nothing."""
 
-from kingd.core.rules import becoming, campaigns, line, mode, proof, saying, voters
+from kingd.core.rules import becoming, campaigns, line, mode, saying, voters
 from kingd.core.state.members import Member
 from kingd.core.state.node import Node
 from kingd.core.state.pending import Campaign
@@ -199,5 +199,4 @@ def _win(node: Node, campaign: Campaign) -> None:
     if campaign.granted:
         node.backoff.succeed()
     contact_us = campaign.request.sent_us if campaign.granted and campaign.request else -1
-    node.out.found(proof.of_victory(node, campaign))
     becoming.lead(node, Ballot(campaign.claim.term, node.id), campaign.claim.reason, contact_us=contact_us)

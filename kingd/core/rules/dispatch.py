@@ -53,7 +53,7 @@ from kingd.core.wire.message import (
     Roster,
     Survey,
 )
-from kingd.core.wire.past import Events, Recall, Sign
+from kingd.core.wire.past import Events, Recall
 from kingd.core.wire.trial import Echo, Trial
 
 
@@ -143,8 +143,9 @@ def _on_verified(node: Node, member: Member) -> None:
     voters.step(node)
     promise = node.promise
     if promise.floor.node == member.node and promise.session != member.session and promise.is_live(node.now_us):
-        node.out.found(proof.of_silence(node, Sign.NEW_SESSION))
-        following.leader_gone(node, Reason.LEADER_CRASHED)  # its host has a new session: the one that led is dead
+        following.leader_gone(
+            node, Reason.LEADER_CRASHED, proof.of_return(node)
+        )  # under a new session: who led is dead
     seeking.recover(node)
     transfer.meet_leader(node, member)
     leading.raise_term(node, member)

@@ -24,7 +24,7 @@ from kingd.core.wire.message import (
     Reason,
     Role,
 )
-from kingd.core.wire.past import Evidence, Sign
+from kingd.core.wire.past import Evidence
 
 _REJOIN_EVERY_US = 30 * SECOND
 _DOUBLINGS_MAX = 8
@@ -240,8 +240,7 @@ def on_pong(node: Node, leader: Member, pong: Pong, *, sequence: int) -> None:
     elif node.role is not Role.FOLLOWER or leader.session != node.promise.session or node.is_bound:
         return  # to a voter it may have been said before its promise was given: only a resignation names the ballot it ends
     elif leader.role is not Role.LEADER and leader.leader != NO_BALLOT:
-        node.out.found(Evidence(sign=Sign.FOLLOWS_ANOTHER))
-        leader_gone(node, Reason.LEADER_LEFT)
+        leader_gone(node, Reason.LEADER_LEFT, proof.FOLLOWS_ANOTHER)
     elif leader.role is not Role.LEADER:  # it stalled and is about to claim anew, or its resignation is on the way
         node.promise.shorten(node.now_us + node.timing.slot_us)
 
@@ -251,7 +250,7 @@ def on_expired(node: Node) -> None:
     if node.role is not Role.FOLLOWER:
         node.promise.release()
         return
-    _lose(node, Reason.LEADER_TIMEOUT, Sign.NONE)
+    _lose(node, Reason.LEADER_TIMEOUT, proof.of_silence(node))
 
 
 def on_refused(node: Node, endpoint: Endpoint) -> None:
@@ -262,23 +261,22 @@ def on_refused(node: Node, endpoint: Endpoint) -> None:
         return
     node.detector.refused(node.now_us)
     if node.detector.is_refused:
-        _lose(node, Reason.LEADER_CRASHED, Sign.PORT_REFUSED)
+        _lose(node, Reason.LEADER_CRASHED, proof.of_refusal(node))
 
 
-def _lose(node: Node, reason: Reason, sign: Sign) -> None:
+def _lose(node: Node, reason: Reason, evidence: Evidence) -> None:
     leader = node.followed()
-    node.out.found(proof.of_silence(node, sign))
     if leader is not None:
         node.detector.declare_dead(leader.session)
-        contact.declare_gone(node, leader, EventKind.MEMBER_DEAD, reason, node.out.evidence)
+        contact.declare_gone(node, leader, EventKind.MEMBER_DEAD, reason, evidence)
     if not hears_multicast(node, node.timing.leader_timeout_us):
         rejoin(node)
-    leader_gone(node, reason)
+    leader_gone(node, reason, evidence)
 
 
-def leader_gone(node: Node, reason: Reason, *, successor: NodeId = NOBODY) -> None:
-    """The promise is over. The best-ranked claims at once, each next one a slot later; a named successor comes before
-    all."""
+def leader_gone(node: Node, reason: Reason, evidence: Evidence, *, successor: NodeId = NOBODY) -> None:
+    """The promise is over. The best-ranked claims at once, each next one a slot later; a named successor before all."""
+    node.out.found(evidence)
     former = node.promise.floor.node
     becoming.let_go(node)
     others_us = node.timing.slot_us if successor not in (NOBODY, node.id) else 0

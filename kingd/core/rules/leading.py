@@ -6,7 +6,6 @@ from kingd.core.state.node import Node
 from kingd.core.state.roles import Leader
 from kingd.core.timing import MS
 from kingd.core.wire.message import NO_BALLOT, Ack, Header, Ping, Pong, Reason, Role
-from kingd.core.wire.past import Evidence, Sign
 
 _RAISE_EVERY_US = 200 * MS
 
@@ -27,14 +26,13 @@ def on_heartbeat_time(node: Node) -> None:
 def _had_time_to_meet(node: Node) -> bool:
     """A leader that hears me as I hear it has answered my probes by now, and we have merged. A lonely one gets more time:
     it may be I whom nobody hears, or it."""
-    timing = node.timing
-    return node.foreign.for_us > (timing.contact_us if node.foreign.lonely else timing.claim_timeout_us)
+    return node.foreign.for_us > (node.timing.contact_us if node.foreign.lonely else node.timing.claim_timeout_us)
 
 
 def stand_down(node: Node) -> None:
     """Alone beside another leader: it is I who hears nobody. Seek, late, and lead only with somebody's grant."""
     node.news.end_overlap()
-    node.out.found(Evidence(sign=Sign.LONELY))
+    node.out.found(proof.LONELY)
     node.promise.release()
     node.news.explain(Reason.ISOLATED)
     becoming.back_off(node)
@@ -103,9 +101,7 @@ def raise_term(node: Node, member: Member) -> None:
 
 def on_stall(node: Node) -> None:
     """This process did not run for longer than others wait for a leader: what it believed to lead may be led by another.
-
     It claims anew. Who still follows it grants at once (same holder); who follows another refuses."""
-    assert isinstance(node.state, Leader)
-    node.out.found(Evidence(sign=Sign.NOT_RUN, lasted_us=node.now_us - node.state.beat_us))
+    node.out.found(proof.of_stall(node))
     node.promise.release()
     becoming.seek(node, Reason.STALLED, delay_us=node.timing.round_trip_us // 2)

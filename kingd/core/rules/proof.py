@@ -1,12 +1,16 @@
 """What there is to show for a change, when it comes about: numbers that this node has at hand. Nothing is decided by them."""
 
-from kingd.core.rules import quorum
 from kingd.core.state.members import Member
 from kingd.core.state.node import Node
 from kingd.core.state.pending import Campaign
+from kingd.core.state.roles import Leader
 from kingd.core.wire.message import Reason
 from kingd.core.wire.past import NO_EVIDENCE, Evidence, Sign
 from kingd.records import replace
+
+LONELY = Evidence(sign=Sign.LONELY)
+RESIGNED = Evidence(sign=Sign.RESIGNED)
+FOLLOWS_ANOTHER = Evidence(sign=Sign.FOLLOWS_ANOTHER)
 
 
 def of_silence(node: Node, sign: Sign = Sign.NONE) -> Evidence:
@@ -15,6 +19,19 @@ def of_silence(node: Node, sign: Sign = Sign.NONE) -> Evidence:
     silent_us = node.now_us - detector.evidence_us
     missed = silent_us // detector.interval_us
     return Evidence(sign=sign, silent_us=silent_us, heartbeats=missed, unanswered=detector.asks)
+
+
+def of_refusal(node: Node) -> Evidence:
+    return of_silence(node, Sign.PORT_REFUSED)
+
+
+def of_return(node: Node) -> Evidence:
+    """Its host is back, under another session."""
+    return of_silence(node, Sign.NEW_SESSION)
+
+
+def of_obituary(node: Node, member: Member) -> Evidence:
+    return Evidence(sign=Sign.OBITUARY, silent_us=node.now_us - member.heard_us)
 
 
 def of_member(node: Node, member: Member, sign: Sign = Sign.NONE) -> Evidence:
@@ -36,7 +53,13 @@ def of_victory(node: Node, campaign: Campaign) -> Evidence:
     return replace(of_former(node, campaign.claim.reason), agreed=len(agreed), of=len(of))
 
 
+def of_stall(node: Node) -> Evidence:
+    assert isinstance(node.state, Leader)
+    return Evidence(sign=Sign.NOT_RUN, lasted_us=node.now_us - node.state.beat_us)
+
+
 def of_lease(node: Node) -> Evidence:
-    """Too few renewed it; this node's own promise counts, if it votes."""
-    voters = len(node.voters.names)
-    return Evidence(sign=Sign.NOT_RENEWED, agreed=voters - len(quorum.missing(node, node.now_us)), of=voters)
+    """Too few renewed it: how many voters were heard within the time in which each speaks several times. This node is one."""
+    since_us, voters = node.now_us - node.timing.leader_timeout_us, set(node.voters.names)
+    heard = {m.name for m in node.members.alive() if m.heard_us >= since_us} & voters
+    return Evidence(sign=Sign.NOT_RENEWED, agreed=len(heard) + node.is_voter, of=len(voters))

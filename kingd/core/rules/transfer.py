@@ -6,7 +6,7 @@ followers, to that successor only. A follower that outranks the leader starts at
 that meet, the outranked one starts at Resign."""
 
 from kingd.core.effect import EventKind
-from kingd.core.rules import becoming, challenging, claiming, contact, following, pre_voting, saying
+from kingd.core.rules import becoming, challenging, claiming, contact, following, pre_voting, proof, saying
 from kingd.core.rules.eligibility import ineligible, is_eligible, must_not_lead
 from kingd.core.state.members import Member, State
 from kingd.core.state.node import Node
@@ -15,7 +15,6 @@ from kingd.core.state.request import Request
 from kingd.core.state.roles import Leader, Seeking
 from kingd.core.timing import DRAIN_US_MAX, MS
 from kingd.core.wire.message import NO_BALLOT, NO_SESSION, NOBODY, Ballot, Offer, Ready, Reason, Resign, Role
-from kingd.core.wire.past import Evidence, Sign
 
 _GOODBYES = 3
 KEEP_MS_MAX = 0xFFFFFFFF
@@ -234,7 +233,7 @@ def on_resign(node: Node, member: Member, message: Resign) -> None:
     member.resigned = max(member.resigned, message.ballot)
     held = node.promise.is_held_by(member.session) and node.promise.floor.node == member.node
     if message.leaving:
-        contact.declare_gone(node, member, EventKind.MEMBER_LEFT, message.reason, Evidence(sign=Sign.RESIGNED))
+        contact.declare_gone(node, member, EventKind.MEMBER_LEFT, message.reason, proof.RESIGNED)
         member.state = State.LEFT
         on_member_gone(node, member)
     if mine and message.ballot != NO_BALLOT:
@@ -243,8 +242,7 @@ def on_resign(node: Node, member: Member, message: Resign) -> None:
         led = node.promise.led != NO_BALLOT
         node.promise.release()  # the holder's own word: it never acts under that ballot again
         if node.role is Role.FOLLOWER or (node.role is Role.SEEKING and (led or message.leaving)):
-            node.out.found(Evidence(sign=Sign.RESIGNED))
-            following.leader_gone(node, message.reason, successor=message.successor)
+            following.leader_gone(node, message.reason, proof.RESIGNED, successor=message.successor)
         elif node.role is Role.SEEKING:
             claiming.come_again(node)  # a claim came to nothing: what refused it is still there
 

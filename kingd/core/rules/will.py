@@ -12,7 +12,6 @@ from kingd.core.state.roles import Candidate, Seeking
 from kingd.core.timing import SPREAD_US
 from kingd.core.wire.endpoint import Endpoint
 from kingd.core.wire.message import SEQUENCE_MAX, Body, Datagram, Grant, Obituary, Probe, ProbeAck, Reason, Refuse, Role
-from kingd.core.wire.past import Evidence, Sign
 
 _SUCCESSORS = 3
 _POLLING_MAX = 64
@@ -58,8 +57,7 @@ def on_obituary(node: Node, member: Member) -> None:
     state = node.state
     if isinstance(state, Seeking) and member.state is State.ALIVE and member.eligible and member.rank < node.rank:
         state.put_off(max(node.now_us, state.seek_at_us - node.timing.slot_us))  # its turn was before mine
-    evidence = Evidence(sign=Sign.OBITUARY, silent_us=node.now_us - member.heard_us)
-    contact.declare_gone(node, member, EventKind.MEMBER_DEAD, Reason.LEADER_CRASHED, evidence)
+    contact.declare_gone(node, member, EventKind.MEMBER_DEAD, Reason.LEADER_CRASHED, proof.of_obituary(node, member))
     transfer.on_member_gone(node, member)
     claiming.on_member_gone(node, member)
     pre_voting.on_member_gone(node, member)
@@ -72,8 +70,7 @@ def _end_promise(node: Node, member: Member) -> None:
         becoming.let_go(node)
     elif node.role in (Role.FOLLOWER, Role.SEEKING):
         ticket = node.ticket(node.promise.floor, member.session)
-        node.out.found(proof.of_silence(node, Sign.OBITUARY))
-        following.leader_gone(node, Reason.LEADER_CRASHED)
+        following.leader_gone(node, Reason.LEADER_CRASHED, proof.of_obituary(node, member))
         node.succession.note_silent(frozenset())
         # An exclusive promise runs out, whatever is said about its holder.
         if not node.is_exclusive and isinstance(node.state, Seeking):
