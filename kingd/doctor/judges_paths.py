@@ -53,7 +53,8 @@ class _Matrix:
         self, code: str, what: str, paths: Sequence[tuple[str | None, str]], remedy: str, **more: object
     ) -> Finding:
         """Its evidence: those paths."""
-        numbers = [f"{path} {direction} {self._cell(path, direction)}" for path, direction in paths if path]
+        cells = [(path, direction, self._cell(path, direction)) for path, direction in paths]
+        numbers = [f"{path} {direction} {cell}" for path, direction, cell in cells if cell.sent]
         known: dict[str, object] = {"peers": (self._peer.name,), "interface": self._interface} | more
         evidence = f"{self._peer.name} ({self._interface}): {', '.join(numbers)}"
         return Finding(code=code, what=what, evidence=evidence, remedy=remedy, **known)  # type: ignore[arg-type]

@@ -133,6 +133,7 @@ class FakeService:
             "elections": {"bounds_ms": [1, 1000], "counts": [1, 1, 1], "sum_us": 2_500_000},
             "overlap_us": 3_000_000,
         }
+        self.examine_fails: ServiceError | None = None
         self.examined_is: JsonObject | Exception = examined(BOX1)
         self.survey_is: JsonObject = {
             "version": 1,
@@ -180,6 +181,8 @@ class FakeService:
         return self.history_is
 
     def examine(self, for_ms: int) -> JsonObject:
+        if self.examine_fails is not None:
+            raise self.examine_fails
         return {"version": 1, "run": "00000000000000e1", "for_ms": for_ms}
 
     def examined(self, run: str) -> JsonObject:

@@ -122,7 +122,7 @@ REPORTS: dict[str, tuple[str, Facts, str]] = {
         "wifi-isolation",
     ),
     "https://github.com/hashicorp/memberlist/pull/37": (
-        "One node drops all UDP that comes in (a rule of its own) and goes on sending; it is said dead and alive in turn.",
+        "One node drops all UDP that comes in (a rule of its own) and still sends; it is said to be dead and alive in turn.",
         facts(
             silent("box2", 2, heard_ms=300, contact_ms=9_000),
             peer("box3", 3, views={f"{2:016x}": view(contact_ms=9_000)}),
