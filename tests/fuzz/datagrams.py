@@ -22,7 +22,7 @@ REASONS = {
     word: word
     for word in [
         *("oversized", "truncated", "magic", "version", "length", "other-cluster"),
-        *("damaged", "unsigned", "bad-key", "type", "header", "text", "count", "reason", "lease"),
+        *("damaged", "unsigned", "bad-key", "type", "header", "text", "count", "reason", "lease", "way"),
     ]
 }  # all that docs/protocol.md knows
 KEY = bytes(range(32))

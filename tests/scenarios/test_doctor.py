@@ -127,7 +127,9 @@ def test_no_answer_has_more_bytes_than_its_question() -> None:
     trial = Trial(run=1, token=1, number=1, lane=0, by=Way.UC4, back=Way.UC4)
     seal = Seal([bytes(32)], requires_key=True)
     header = ward.answers[0].datagram.header
-    assert len(encode(Datagram(header, echo), seal)) <= len(encode(Datagram(header, trial), seal)) == 304
+    assert len(encode(Datagram(header, echo), seal)) <= len(encode(Datagram(header, trial), Seal())) == 304
+    large = len(encode(Datagram(header, replace(echo, by=Way.LARGE4)), seal))
+    assert large <= len(encode(Datagram(header, replace(trial, by=Way.LARGE4)), Seal())) == 1232
 
 
 class Question:

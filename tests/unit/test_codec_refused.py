@@ -48,15 +48,12 @@ def entry(host: str) -> RosterEntry:
     return RosterEntry(node=NodeId(1), session=SessionId(1), host=host, port=1)
 
 
+TRIAL = Trial(run=1, token=0, number=1, lane=0, by=Way.UC4, back=Way.UC4)
 ECHO = Echo(run=1, token=1, number=1, lane=0, by=Way.UC4, lag_ms=0, about=0)
 REFUSED: list[tuple[str, Body, Callable[[bytes], bytes], str]] = [
     ("unknown type", Pong(echo=1), changed(3, 99), "type"),
-    (
-        "trial way",
-        Trial(run=1, token=0, number=1, lane=0, by=Way.UC4, back=Way.UC4),
-        changed(HEADER_SIZE + 21, 8),
-        "way",
-    ),
+    ("trial way", TRIAL, changed(HEADER_SIZE + 21, 8), "way"),
+    ("trial that is not large", TRIAL, changed(HEADER_SIZE + 21, Way.LARGE4), "truncated"),
     ("echo counts", ECHO, changed(HEADER_SIZE + 50, 8), "count"),
     ("echo address", replace(ECHO, host="box1"), lambda data: data, "text"),
     ("type 0", Pong(echo=1), changed(3, 0), "type"),

@@ -10,6 +10,7 @@ from kingd.core.wire.bodies import PULL, pack
 from kingd.core.wire.layout import HEADER, numbers
 from kingd.core.wire.message import (
     Ballot,
+    Body,
     Datagram,
     Header,
     Ineligible,
@@ -21,6 +22,7 @@ from kingd.core.wire.message import (
 )
 from kingd.core.wire.reader import DecodeError, Reader
 from kingd.core.wire.seal import MAC_SIZE, NO_KEY, Seal
+from kingd.core.wire.trial import Echo, Trial
 
 DATAGRAM_SIZE_MAX = 1232
 VERSION = 0x10  # major.minor as two nibbles: another major is another language
@@ -53,7 +55,7 @@ def encode(datagram: Datagram, seal: Seal) -> bytes:
     h = datagram.header
     kind, body = pack(datagram.body)
     unpadded_size = _HEADER.size + len(body) + seal.trailer_size
-    size = max(unpadded_size, SIZE_MIN.get(kind, 0))
+    size = max(unpadded_size, _least(kind, datagram.body))
     assert size <= DATAGRAM_SIZE_MAX, datagram
     header = _HEADER.pack(
         _MAGIC,
@@ -95,7 +97,16 @@ def decode(data: bytes, *, cluster: int, seal: Seal) -> Datagram:
         raise DecodeError("truncated")
     header = _header(fields)
     end = -MAC_SIZE if key_id == NO_KEY else -2 * MAC_SIZE
-    return Datagram(header, pull(Reader(memoryview(data)[_HEADER.size : end])))
+    body = pull(Reader(memoryview(data)[_HEADER.size : end]))
+    if len(data) < _least(fields[2], body):
+        raise DecodeError("truncated")
+    return Datagram(header, body)
+
+
+def _least(kind: int, body: Body) -> int:
+    """The size that such a datagram has at least. What goes by a way for large ones is as large as any."""
+    is_large = isinstance(body, Trial | Echo) and body.by.is_large
+    return DATAGRAM_SIZE_MAX if is_large else SIZE_MIN.get(kind, 0)
 
 
 def key_of(data: bytes) -> int:

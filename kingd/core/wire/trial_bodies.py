@@ -6,11 +6,10 @@ from kingd.core.wire.reader import DecodeError, Reader, text_of
 from kingd.core.wire.trial import Count, Echo, Trial, Way
 
 _TRIAL, _ECHO, _COUNT = layout.BODIES[18].numbers, layout.BODIES[19].numbers, layout.numbers(layout.COUNT)
-_LARGE = 1092  # bytes of body: with a header and both MACs as much as a datagram may have
 
 
 def pack_trial(m: Trial) -> bytes:
-    return _padded(_TRIAL.pack(m.run, m.token, m.number, m.lane, m.by, m.back, m.about), m.by)
+    return _TRIAL.pack(m.run, m.token, m.number, m.lane, m.by, m.back, m.about)
 
 
 def pull_trial(r: Reader) -> Trial:
@@ -22,7 +21,7 @@ def pack_echo(m: Echo) -> bytes:
     who = (m.run, m.token, m.number, m.lane, m.by, m.lag_ms)
     view = (m.about, m.state, m.ways, m.heard_ms, m.multicast_ms, m.contact_ms)
     counts = b"".join(_COUNT.pack(count.way, count.got, count.sent) for count in m.counts)
-    return _padded(_ECHO.pack(*who, *view, m.port, len(m.counts)) + text_of(m.host) + counts, m.by)
+    return _ECHO.pack(*who, *view, m.port, len(m.counts)) + text_of(m.host) + counts
 
 
 def pull_echo(r: Reader) -> Echo:
@@ -58,7 +57,3 @@ def _way(value: int) -> Way:
     if value >= len(Way):
         raise DecodeError("way")
     return Way(value)
-
-
-def _padded(body: bytes, by: Way) -> bytes:
-    return body.ljust(_LARGE, b"\0") if by.is_large else body
