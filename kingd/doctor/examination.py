@@ -34,8 +34,8 @@ _HELLO_US = (
 )  # each so long after the one before
 _HELLO_SLOWLY_US = 5 * SECOND  # and then, in a long examination
 _FIRST_ROUND_US = 150 * MS
-_ROUNDS_US = 1000 * MS
-_ROUNDS = (3, 20)  # at least, at most
+_ROUNDS_US = 800 * MS
+_ROUNDS = (3, 16)  # at least, at most
 _TRIALS_MAX = 600  # of all rounds, to all peers
 _WAYS_GUESS = 7
 _LARGE_EVERY = 4  # rounds: what is too large once is always

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import netifaces
 
-from kingd.doctor.facts import Interface, Local, Neighbour, Seen
+from kingd.doctor.facts import Interface, Local, Neighbour, Seen, host_of
 
 _SIOCGIFFLAGS, _SIOCGIFMTU = 0x8913, 0x8921  # linux/sockios.h
 _IFF_UP, _IFF_LOOPBACK, _IFF_RUNNING = 0x1, 0x8, 0x40
@@ -39,7 +39,7 @@ def gather(
         routes={host: name for host, name in routes.items() if name},
         gateway=_gateway(),
         rp_drops=rp_drops() - rp_drops_before,
-        port_owner=_owner_of(port) if is_elsewhere else None,
+        port_owner=_owner_of(host_of(own or ""), port) if is_elsewhere else None,
         seen=seen,
         floating=_floating(vip_file),
     )
@@ -129,13 +129,18 @@ def _firewall() -> str:
     return "firewalld" if Path("/run/firewalld").exists() else "nft"
 
 
-def _owner_of(port: int) -> str | None:
-    """The name of the program that has a UDP socket on that port; root sees all of them."""
+def _owner_of(host: str, port: int) -> str | None:
+    """The name of the program that has a UDP socket at that address, or at all of them; root sees whose it is. (Who listens
+    to the group has its socket there.)"""
+    packed = socket.inet_pton(socket.AF_INET6 if ":" in host else socket.AF_INET, host)
+    # As the kernel writes an address: each four bytes as a number of this machine.
+    own = "".join(f"{number:08X}" for number in struct.unpack(f"={len(packed) // 4}I", packed))
+    places = {f"{address}:{port:04X}" for address in (own, "0" * 8, "0" * 32)}
     inodes = {
         row[9]
         for file in ("/proc/net/udp", "/proc/net/udp6")
         for row in (line.split() for line in _lines(file)[1:])
-        if len(row) > 9 and row[1].endswith(f":{port:04X}")
+        if len(row) > 9 and row[1] in places
     }
     links = {f"socket:[{inode}]" for inode in inodes}
     owners = {name for name in map(_name_of, _processes_with(links)) if name}
@@ -155,7 +160,7 @@ def _processes_with(links: set[str]) -> Iterator[Path]:
 def _name_of(process: Path) -> str:
     lines = _lines(str(process / "cmdline"))
     words = lines[0].split("\0") if lines else []
-    return "kingd" if "kingd" in words else (_lines(str(process / "comm")) or [""])[0]
+    return "kingd" if any("kingd" in word for word in words) else (_lines(str(process / "comm")) or [""])[0]
 
 
 def _floating(file: Path) -> tuple[str, ...]:
