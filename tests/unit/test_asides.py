@@ -7,6 +7,7 @@ from typing import cast, get_args
 
 import pytest
 
+from kingd.config import Config
 from kingd.core.facts import Glance
 from kingd.core.wire.aside import Aside
 from kingd.core.wire.codec import decode, encode
@@ -22,6 +23,7 @@ from kingd.daemon.news import News
 from kingd.daemon.refusals import Refusals
 from kingd.daemon.traffic import Traffic
 from kingd.loop import Loop
+from kingd.net.problems import Operation
 from kingd.net.transport import Transport
 from tests.unit.scripted import CLUSTER, ME, Bench, Peer
 
@@ -49,14 +51,16 @@ class Host:
             traffic=Traffic(core, self.refusals),
             refusals=self.refusals,
             lag=Lag(),
+            config=Config(),
             seal=SEAL,
         )
         self.asides = Asides(cast(AsidesDaemon, daemon), loop, rng=random.Random(1))
-        self.asides.begin(cast(Transport, SimpleNamespace(send=self._send, networks=list)))
+        self.asides.begin(cast(Transport, SimpleNamespace(attempt=self._attempt, primary=list)))
 
-    def _send(self, data: bytes, to: object) -> None:
-        assert to == self.box.endpoint
+    def _attempt(self, data: bytes, to: object, _family: int, operation: Operation) -> str:
+        assert (to, operation) == (self.box.endpoint, Operation.UNICAST)
         self.sent.append(decode(data, cluster=CLUSTER, seal=SEAL).body)
+        return ""
 
     def hear(self, peer: Peer, body: Body, *, to: int = ME) -> bool:
         return self.asides.takes(peer.says(body, to=to), peer.endpoint)
