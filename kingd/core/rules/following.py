@@ -265,8 +265,7 @@ def on_refused(node: Node, endpoint: Endpoint) -> None:
 
 
 def _lose(node: Node, reason: Reason, evidence: Evidence) -> None:
-    leader = node.followed()
-    if leader is not None:
+    if (leader := node.followed()) is not None:
         node.detector.declare_dead(leader.session)
         contact.declare_gone(node, leader, EventKind.MEMBER_DEAD, reason, evidence)
     if not hears_multicast(node, node.timing.leader_timeout_us):

@@ -11,15 +11,14 @@ _RAISE_EVERY_US = 200 * MS
 
 
 def on_heartbeat_time(node: Node) -> None:
-    leader = node.state
-    assert isinstance(leader, Leader)
+    assert isinstance(node.state, Leader)
     mode.of(node).extend_lease(node)
     if becoming.is_lonely(node) and node.hears_foreign_leader() and _had_time_to_meet(node):
         stand_down(node)
         return
     if becoming.is_lonely(node):
         contact.look_for_contact(node)
-    becoming.beat(node, leader)
+    becoming.beat(node, node.state)
     transfer.mind_eligibility(node)
 
 
@@ -68,8 +67,7 @@ def on_ping(node: Node, member: Member, ping: Ping) -> None:
 
 def on_ack(node: Node, voter: Member, ack: Ack) -> None:
     """A voter renewed its promise to this leadership: the lease counts from when that was asked."""
-    state = node.state
-    sent_us = state.echoes.get(ack.sequence) if isinstance(state, Leader) else None
+    sent_us = node.state.echoes.get(ack.sequence) if isinstance(node.state, Leader) else None
     if sent_us is None:
         return
     node.note_contact(voter, sent_us)

@@ -54,9 +54,8 @@ def on_obituary(node: Node, member: Member) -> None:
         return
     member.obituary_us = node.now_us
     node.challenges.forget(member.node, member.session)
-    state = node.state
-    if isinstance(state, Seeking) and member.state is State.ALIVE and member.eligible and member.rank < node.rank:
-        state.put_off(max(node.now_us, state.seek_at_us - node.timing.slot_us))  # its turn was before mine
+    if isinstance(node.state, Seeking) and member.state is State.ALIVE and member.eligible and member.rank < node.rank:
+        node.state.put_off(max(node.now_us, node.state.seek_at_us - node.timing.slot_us))  # its turn was before mine
     contact.declare_gone(node, member, EventKind.MEMBER_DEAD, Reason.LEADER_CRASHED, proof.of_obituary(node, member))
     transfer.on_member_gone(node, member)
     claiming.on_member_gone(node, member)
@@ -87,8 +86,7 @@ def probe_dead(node: Node, member: Member, datagram: Datagram, source: Endpoint)
 
 
 def is_refuted(node: Node, member: Member, body: Body) -> bool:
-    """This answers a question that was asked after the obituary came: it lives. (What was sent before it died may come
-    late.)"""
+    """This answers a question asked after the obituary came: it lives. (What was sent before it died may come late.)"""
     if not _answers(node, member, body):
         return False
     member.obituary_us, member.distrusted = -1, True
