@@ -183,15 +183,16 @@ def _is_live_leader(node: Node, header: Header) -> bool:
 def probe_voters(node: Node) -> None:
     """Each voter's answer tells what it has promised."""
     for member in node.members.alive():
-        if member.name in node.voters.names and not _has_moved(node, member):
-            challenging.probe_member(node, member)
+        if member.name in node.voters.names:
+            _probe_unless_moved(node, member)
 
 
-def _has_moved(node: Node, member: Member) -> bool:
-    """It did not answer, and has been heard since from another address only: it is asked there when it speaks next
+def _probe_unless_moved(node: Node, member: Member) -> None:
+    """If it did not answer, and has been heard since from another address only, it is asked there when it speaks next
     (follow_move), and a question to the former one would stand in the way of that."""
     last = node.challenges.get(member.node, member.session)
-    return last is not None and member.endpoint_seen_us <= last.request.sent_us < member.heard_us
+    if last is None or not member.endpoint_seen_us <= last.request.sent_us < member.heard_us:
+        challenging.probe_member(node, member)
 
 
 def has_contact(node: Node) -> bool:
@@ -203,7 +204,7 @@ def has_contact(node: Node) -> bool:
 def look_for_contact(node: Node) -> None:
     """Ask whom I heard last whether they hear me."""
     for member in sorted(node.members.alive(), key=lambda m: -m.heard_us)[:_LOOK_AT]:
-        challenging.probe_member(node, member)
+        _probe_unless_moved(node, member)
 
 
 def hears_nobody(node: Node) -> bool:
