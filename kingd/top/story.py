@@ -2,7 +2,7 @@
 
 from rich.text import Text
 
-from kingd.cli.events import label, sentence
+from kingd.cli.events import evidence, label, sentence
 from kingd.cli.text import age, clock
 from kingd.control.answer import number, text
 from kingd.control.client import JsonObject
@@ -52,6 +52,7 @@ def events(model: Model, lines_max: int, *, width: int, glyphs: Glyphs) -> list[
 def _event(event: JsonObject, width: int, glyphs: Glyphs) -> Text:
     day, _, time = clock(text(event, "time")).partition(" ")
     when = f"{day} {time}" if width >= 120 else time
-    words = told(f"{sentence(event)} ({event.get('reason')})")
+    proof = evidence(event)
+    words = told(f"{sentence(event)} ({event.get('reason')}{f': {proof}' if proof else ''})")
     kind = f"{label(event):<16} " if width >= 120 else ""
     return cut(told(f"{when}  t{number(event, 'term')}  {kind}").append_text(words), width, glyphs)

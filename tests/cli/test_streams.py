@@ -42,12 +42,13 @@ def test_watch_prints_every_event_until_the_daemon_stops(kingd: FakeKingd) -> No
 def test_watch_in_words(kingd: FakeKingd) -> None:
     with start_kingctl("watch") as child:
         assert child.stdout is not None
-        first = "2026-11-23 12:00:00.000Z  term 12  now               box1 leads (leader-timeout)\n"
+        first = "2026-11-23 12:00:00.000Z  term 12  now               box1 leads (leader-timeout: "
+        first += "last heard 512 ms ago, 5 heartbeats missed)\n"
         assert child.stdout.readline() == first
         for each in (
-            event("elected", role="leader", leader=BOX2, previous_leader=BOX1, reason="leader-crashed"),
-            event("member-dead", role="leader", leader=BOX2, member=BOX1),
-            event("leader-lost", role="candidate", leader=None, previous_leader=BOX1),
+            event("elected", role="leader", leader=BOX2, previous_leader=BOX1, reason="leader-crashed", evidence=None),
+            event("member-dead", role="leader", leader=BOX2, member=BOX1, evidence=None),
+            event("leader-lost", role="candidate", leader=None, previous_leader=BOX1, evidence=None),
         ):
             kingd.do(lambda each=each: kingd.service.emit(each))  # type: ignore[misc]
         said = [child.stdout.readline().rstrip().split("term 12  ")[1] for _ in range(3)]
