@@ -33,6 +33,7 @@ from kingd.core.wire.message import (
 from kingd.core.wire.past import NO_EVIDENCE, Evidence, Sign
 
 _LOOK_AT = 3
+_BETTER_ASKS = 3
 _UNICAST_COPIES_MAX = 64
 _VERIFY_PER_SWEEP = 16
 _SWEEP_US_MAX = 5 * SECOND
@@ -87,6 +88,9 @@ def follow_move(node: Node, member: Member, datagram: Datagram, source: Endpoint
         every_us = datagram.body.interval_ms * MS if isinstance(datagram.body, Heartbeat) else member.interval_us
         is_silent = node.now_us - member.endpoint_seen_us > 2 * every_us
         is_better = isinstance(datagram.body, Announce) and source.is_better_than(member.endpoint)
+        if is_better:  # a question there stands in the way of one where it answers: not for ever
+            member.better_asks += 1
+            is_better = member.better_asks <= _BETTER_ASKS
         moved = source != member.endpoint and (is_silent or is_better)
     else:
         moved = member.would_move(source, node.now_us) and not isinstance(datagram.body, Probe | ProbeAck)

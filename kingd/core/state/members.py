@@ -108,6 +108,7 @@ class Member:
     contact_us: int = -1  # when I sent the newest message of mine that it provably heard; -1 = never
     endpoint_us: int = 0  # when it was last heard from `endpoint` by unicast
     endpoint_seen_us: int = 0  # the same, by unicast or multicast
+    better_asks: int = 0  # since it is at `endpoint`: how often it was asked at a better one
     multicast_us: int = -1  # when a multicast of its was last heard; -1 = never
     heard_sequence: int = 0  # newest heartbeat or pong of its: echoed in pings
     alive: int = 0  # of a leader: how many members it counts as alive, itself included
@@ -174,6 +175,7 @@ class Member:
     def move(self, source: Endpoint, now_us: int) -> None:
         self.endpoint = source
         self.endpoint_us = self.endpoint_seen_us = now_us
+        self.better_asks = 0
 
 
 class Members:
