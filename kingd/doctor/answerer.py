@@ -35,6 +35,8 @@ _STATES = (None, State.ALIVE, State.DEAD, State.LEFT)  # as on the wire
 
 @dataclass(slots=True)
 class _Tally:
+    """By one way, on one lane."""
+
     window: ReplayWindow = field(default_factory=ReplayWindow)
     got: int = 0
     sent: int = 0
@@ -42,12 +44,16 @@ class _Tally:
 
 @dataclass(slots=True)
 class _Errand:
+    """To one node."""
+
     sent_us: int
     proven_us: int = -1  # it had heard what was sent then
 
 
 @dataclass(slots=True)
 class _Run:
+    """One examination, as who is asked knows it."""
+
     token: int
     until_us: int
     proven: bool = False

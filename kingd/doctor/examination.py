@@ -47,6 +47,8 @@ _REST_US = 150 * MS
 
 @dataclass(slots=True)
 class Examination:
+    """See above: made when it begins, and `done` when it is over."""
+
     known: Acquaintance
     voice: Voice
     rng: random.Random

@@ -31,6 +31,8 @@ class Via:
 
 @dataclass(slots=True)
 class Patient:
+    """See above."""
+
     sighting: Sighting
     next_us: int
     attempts: int = 0
