@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from kingd.core.wire.message import NO_BALLOT, Ballot, Claim, Datagram, Grant, Refuse, Resign
 from kingd.explorer.frozen import thaw
-from kingd.explorer.local import place_of, word
+from kingd.explorer.host import place_of, word
 from kingd.explorer.scope import TICK_US, Fault
 from kingd.explorer.search import Found
 from kingd.explorer.world import TIME, Action, State, World
@@ -59,7 +59,7 @@ def _host(world: World, state: State, index: int, local: int) -> str:
     if host.core is None:
         return f"{host.settings.name} is down"
     node = thaw(host.core).node
-    live = (node.promise.until_us - world.clock_us(index, state[0])) / TICK_US
+    live = (node.promise.until_us - world.clocks.us(index, state[0])) / TICK_US
     until = "" if live <= 0 else " for good" if live > 1e6 else f" for {live:.3g}"
     led = f" leads {_ballot(world, node.ballot)}" if node.ballot != NO_BALLOT else ""
     return f"{host.settings.name} {node.role.name.lower()}{led}, promised {_ballot(world, node.promise.floor)}{until}"

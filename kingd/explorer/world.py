@@ -1,16 +1,20 @@
-"""The whole: hosts, the datagrams on their way, true time, and all that can happen next.
+"""The whole: hosts, the datagrams on their way (`network.py`), true time (`clocks.py`), and all that can happen next.
 
 A state is (true time, a number for each host's state, a number for the network's, a number for the past). Time moves
 from one instant at which something falls due to the next; at each, everything that can happen happens in every
 order. A datagram that is on its way may arrive at any moment, or never."""
 
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import NamedTuple
 
-from kingd.core.timing import NEVER
-from kingd.core.wire.message import NO_BALLOT, Ballot, Resign, Role, SessionId, Term
-from kingd.explorer.local import MEETING, ORIGIN_US, Input, Locals
+from kingd.core.wire.message import NO_BALLOT, Ballot, Role, SessionId, Term
+from kingd.explorer.beginning import Beginning
+from kingd.explorer.clocks import Clocks
+from kingd.explorer.host import MEETING
+from kingd.explorer.inputs import Input
+from kingd.explorer.local import Locals
+from kingd.explorer.network import Network
 from kingd.explorer.scope import TICK_US, TO_DATAGRAMS, Fault, Scope
 
 State = tuple[int, tuple[int, ...], int, int]
@@ -34,45 +38,26 @@ class World:
         self.scope = scope
         self.quorum = bool(scope.hosts[0].voters)
         self.locals = Locals(scope)
-        self._rates = scope.rates or (1000,) * len(scope.hosts)
-        self._nets: list[tuple[int, ...]] = []
-        self._net_numbers: dict[tuple[int, ...], int] = {}
-        self._moved: dict[tuple[int, int, tuple[int, ...]], int] = {}
-        self._pruned: dict[tuple[int, int, int], int] = {}
+        self.clocks = Clocks(scope, self.locals)
+        self._network = Network(self.locals)
         self._pasts: list[Past] = []
         self._past_numbers: dict[Past, int] = {}
-        self._carried: list[bool] = []  # by message
-        self._true: dict[tuple[int, int], tuple[int, ...]] = {}
         self.pictures: set[tuple[Role | None, ...]] = set()
         self.term_max = scope.term_max
 
     # -- the beginning --
 
     def start(self) -> State:
-        locals_ = [self.locals.first(i) for i in range(len(self.scope.hosts))]
-        now_us = ORIGIN_US
-        queue: list[int] = []
-        copies = dict(self.scope.copies)
-        for given in ("start", "announce"):
-            for i in range(len(locals_)):
-                if i not in copies:
-                    self._run(locals_, queue, i, given, now_us)
-        self._drain(locals_, queue, now_us)
-        led_us = 0
-        while not self._has_begun(locals_) or now_us < led_us + self.scope.led_ticks * TICK_US:
-            now_us = self._next_us(locals_, now_us)
-            self._run_due(locals_, queue, now_us)
-            led_us = led_us or (now_us if self._has_begun(locals_) else 0)
-        tickets = self._resign(locals_, now_us) if self.scope.start == "resigned" else ()
-        for i, place in copies.items():
-            locals_[i] = self.locals.copy(locals_[i], of=locals_[place], place=place)
-        self.begin_us = now_us
+        beginning = Beginning(self.scope, self.locals, self.clocks)
+        tickets = beginning.run()
+        hosts = tuple(beginning.hosts)
+        self.begin_us = beginning.now_us
         self.locals.started()
-        top = max((t for i in locals_ if (t := self._term(i)) is not None), default=Term(0))
+        top = max(self.locals.hosts[local].watch.view.term for local in hosts)
         self.term_max = top + self.scope.term_max
-        pairs = itertools.combinations(range(len(locals_)), 2) if self.scope.start == "split" else ()
+        pairs = itertools.combinations(range(len(hosts)), 2) if self.scope.start == "split" else ()
         past = Past(0, frozenset(), top, frozenset(map(frozenset, pairs)))
-        return (now_us, tuple(locals_), self._net(tickets), self._past(past))
+        return (self.begin_us, hosts, self._network.number(tickets), self._past(past))
 
     def resume(self, other: "World") -> None:
         """Begin where that one began."""
@@ -85,69 +70,7 @@ class World:
         now_us, locals_, _, past = state
         apart = other._pasts[past].apart  # noqa: SLF001 - of its kind
         hosts = tuple(self.locals.adopt(other.locals.hosts[local]) for local in locals_)
-        return (now_us, hosts, self._net(()), self._past(Past(0, frozenset(), Term(0), apart)))
-
-    def _run(self, locals_: list[int], queue: list[int], host: int, given: Input, now_us: int) -> None:
-        step = self.locals.step(locals_[host], given, self.clock_us(host, now_us))
-        assert step.wrong is None, step.wrong
-        locals_[host] = step.after
-        queue += step.sends
-
-    def _resign(self, locals_: list[int], now_us: int) -> tuple[int, ...]:
-        """The first steps down in favour of the second: the resignation has been sent, and has not arrived."""
-        queue: list[int] = []
-        self._run(locals_, queue, 0, Fault("step-down", 0, self.scope.hosts[1].name), now_us)
-        tickets = []
-        while queue:
-            message = queue.pop(0)
-            if isinstance(self.locals.messages[message].datagram.body, Resign):
-                tickets.append(self.locals.kept(message))
-            else:
-                self._drain(locals_, [message], now_us, into=queue)
-        return tuple(sorted(tickets))
-
-    def _run_due(self, locals_: list[int], queue: list[int], now_us: int) -> None:
-        """All timers that are due, and all that comes of it."""
-        ready = self._is_ready(locals_)
-        awake = [i for i in range(len(locals_)) if not ready or i not in self.scope.asleep]
-        while due := [i for i in awake if self._is_due(i, locals_[i], now_us)]:
-            for host in due:
-                self._run(locals_, queue, host, "timer", now_us)
-                self._drain(locals_, queue, now_us)
-                if self.scope.start == "cold" and self._is_ready(locals_):
-                    return
-
-    def _is_due(self, host: int, local: int, now_us: int) -> bool:
-        return self.locals.views[local].deadline_us <= self.clock_us(host, now_us)
-
-    def _drain(self, locals_: list[int], queue: list[int], now_us: int, *, into: list[int] | None = None) -> None:
-        """Deliver all, and all that comes of it (or put that `into` another queue)."""
-        while queue:
-            message = queue.pop(0)
-            target, datagram, _ = self.locals.messages[message]
-            hears = isinstance(datagram.body, MEETING) or target not in self.scope.asleep
-            if hears and self.locals.views[locals_[target]].role is not None and self.scope.start != "split":
-                self._run(locals_, queue if into is None else into, target, message, now_us)
-
-    def _has_begun(self, locals_: list[int]) -> bool:
-        if self.scope.start == "new":
-            return True
-        if self.scope.start == "split":
-            return all(self.locals.views[i].role is Role.LEADER for i in locals_)
-        return self._is_led(locals_) if self.scope.start == "led" else self._is_ready(locals_)
-
-    def _is_led(self, locals_: list[int]) -> bool:
-        roles = [self.locals.views[i].role for i in locals_]
-        return roles[0] is Role.LEADER and all(
-            role is Role.FOLLOWER for i, role in enumerate(roles) if i > 0 and role and i not in self.scope.asleep
-        )
-
-    def _is_ready(self, locals_: list[int]) -> bool:
-        """All voters know what they may promise."""
-        return not any(self.locals.views[i].recovering for i in locals_)
-
-    def _term(self, local: int) -> Term | None:
-        return self.locals.hosts[local].watch.view.term
+        return (now_us, hosts, self._network.number(()), self._past(Past(0, frozenset(), Term(0), apart)))
 
     # -- what can happen --
 
@@ -159,7 +82,7 @@ class World:
         for host, local in enumerate(locals_):
             if views[local].role is None:
                 continue
-            if views[local].deadline_us <= self.clock_us(host, now_us):
+            if self.clocks.is_due(host, local, now_us):
                 waiting = waiting or host not in self.scope.stalls
                 recovering = views[local].recovering  # it asks what it has promised: by round trips, as where it starts
                 everybody = frozenset(range(len(locals_)))
@@ -170,9 +93,9 @@ class World:
         yield from self._announcements(state)
         yield from self._faults(state)
         if not waiting:
-            next_us = self._next_us(locals_, now_us)
+            next_us = self.clocks.next_us(locals_, now_us)
             if next_us <= self.begin_us + self.scope.ticks * TICK_US:
-                yield TIME, (next_us, locals_, self._age(net, next_us), past), None
+                yield TIME, (next_us, locals_, self._network.age(net, next_us), past), None
 
     def calmly(self, state: State) -> Iterator[tuple[Action, State, str | None]]:
         """The same; first what comes first where all that is said arrives at once, and before any timer fires."""
@@ -186,7 +109,7 @@ class World:
         views = self.locals.views
         runs = [host for host, local in enumerate(locals_) if views[local].role is not None]
         faults = list(self._to_datagrams(past))
-        for message in self._nets[net]:
+        for message in self._network.messages(net):
             target = self.locals.messages[message].target
             if target in runs:
                 yield self.act(state, target, message)
@@ -249,7 +172,7 @@ class World:
         self, state: State, host: int, given: Input, *, past: int | None = None, stays: bool = False
     ) -> tuple[Action, State, str | None]:
         now_us, locals_, net, before = state
-        step = self.locals.step(locals_[host], given, self.clock_us(host, now_us))
+        step = self.locals.step(locals_[host], given, self.clocks.us(host, now_us))
         past = before if past is None else past
         wrong = step.wrong
         if step.leads is not None:
@@ -258,9 +181,9 @@ class World:
         message = given if isinstance(given, int) and not stays else -1
         hosts = (*locals_[:host], step.after, *locals_[host + 1 :])
         if message >= 0 or step.sends or step.after != locals_[host]:
-            net = self._prune(self._move(net, message, step.sends), host, step.after)
+            net = self._network.prune(self._network.move(net, message, step.sends), host, step.after)
             for other in {self.locals.messages[m].target for m in step.sends}:
-                net = self._prune(net, other, hosts[other])
+                net = self._network.prune(net, other, hosts[other])
         return (host, given), (now_us, hosts, net, past), wrong
 
     def _meet(self, state: State, host: int, given: Input, among: frozenset[int]) -> tuple[Action, State, str | None]:
@@ -278,7 +201,7 @@ class World:
             target, what = work.pop(0)
             if self.locals.views[hosts[target]].role is None and what is not given:
                 continue
-            step = self.locals.step(hosts[target], what, self.clock_us(target, now_us))
+            step = self.locals.step(hosts[target], what, self.clocks.us(target, now_us))
             hosts[target] = step.after
             wrong = wrong or step.wrong
             if step.leads is not None:
@@ -292,8 +215,8 @@ class World:
                     sent.append(message)  # and lost where it is not carried
         for met in among:
             if self.locals.views[hosts[met]].role is not None:
-                hosts[met] = self.locals.step(hosts[met], "met", self.clock_us(met, now_us)).after
-        return (host, given), (now_us, tuple(hosts), self._move(net, -1, tuple(sent)), past), wrong
+                hosts[met] = self.locals.step(hosts[met], "met", self.clocks.us(met, now_us)).after
+        return (host, given), (now_us, tuple(hosts), self._network.move(net, -1, tuple(sent)), past), wrong
 
     # -- invariants of the whole --
 
@@ -305,10 +228,10 @@ class World:
             (host, ballot)
             for host, local in enumerate(locals_)
             if self.locals.views[local].role is Role.LEADER
-            and (ballot := self.locals.leading(local, self.clock_us(host, now_us))) is not None
+            and (ballot := self.locals.leading(local, self.clocks.us(host, now_us))) is not None
         ]
         for host, local in enumerate(locals_):
-            if self.locals.views[local].exported_us > self.clock_us(host, now_us):
+            if self.locals.views[local].exported_us > self.clocks.us(host, now_us):
                 leading.append((host, NO_BALLOT))
         for pair in self.scope.copies:
             views = [self.locals.views[locals_[host]] for host in pair]
@@ -334,63 +257,7 @@ class World:
         """Whether what follows from it is part of the scope."""
         return all(self.locals.views[local].term <= self.term_max for local in state[1])
 
-    # -- time --
-
-    def clock_us(self, host: int, true_us: int) -> int:
-        """What this host's clock says."""
-        return ORIGIN_US + (true_us - ORIGIN_US) * self._rates[host] // 1000
-
-    def _next_us(self, locals_: Sequence[int], now_us: int) -> int:
-        """The next instant at which something falls due at a host."""
-        return min(
-            (t for host, local in enumerate(locals_) for t in self._true_us(host, local) if t > now_us), default=NEVER
-        )
-
-    def _true_us(self, host: int, local: int) -> tuple[int, ...]:
-        key = (host, local)
-        times = self._true.get(key)
-        if times is None:
-            rate = self._rates[host]
-            instants = self.locals.views[local].instants_us
-            times = self._true[key] = tuple(ORIGIN_US - (ORIGIN_US - us) * 1000 // rate for us in instants)
-        return times
-
-    # -- the network, and the past --
-
-    def _move(self, net: int, taken: int, sent: tuple[int, ...]) -> int:
-        """One datagram off the network (-1: none), others onto it."""
-        key = (net, taken, sent)
-        after = self._moved.get(key)
-        if after is None:
-            rest = [m for m in self._nets[net] if m != taken]
-            after = self._moved[key] = self._net(tuple(sorted(rest + [m for m in sent if self.locals.carries(m)])))
-        return after
-
-    def _prune(self, net: int, host: int, local: int) -> int:
-        """Without the datagrams that cannot make a difference to this host in its state any more."""
-        key = (net, host, local)
-        after = self._pruned.get(key)
-        if after is None:
-            runs = self.locals.views[local].role is not None
-            messages = self.locals.messages
-            kept = tuple(
-                m
-                for m in self._nets[net]
-                if messages[m].target != host or not runs or not self.locals.is_spent(local, m)
-            )
-            after = self._pruned[key] = self._net(kept)
-        return after
-
-    def _age(self, net: int, now_us: int) -> int:
-        """Without what has been on its way for too long."""
-        messages = self.locals.messages
-        return self._net(tuple(m for m in self._nets[net] if now_us <= messages[m].lost_us))
-
-    def _net(self, messages: tuple[int, ...]) -> int:
-        number = self._net_numbers.setdefault(messages, len(self._nets))
-        if number == len(self._nets):
-            self._nets.append(messages)
-        return number
+    # -- the past --
 
     def _past(self, past: Past) -> int:
         number = self._past_numbers.setdefault(past, len(self._pasts))
