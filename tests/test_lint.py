@@ -18,7 +18,6 @@ LONGER = {
     "tests/cli/test_kingctl.py": 454,
     "tests/daemon/test_runtime.py": 520,
     "tests/lan/test_quorum.py": 433,
-    "tests/model/test_scenarios.py": 443,
     "tests/unit/test_core_contact.py": 492,
     "tests/unit/test_core_following.py": 454,
     "tests/unit/test_core_handover.py": 689,

@@ -9,6 +9,7 @@ from functools import cache
 from typing import NamedTuple
 
 from kingd.explorer.scope import Scope
+from kingd.explorer.scopes import SCOPES
 from kingd.explorer.search import explore
 from kingd.explorer.trace import lines
 from kingd.explorer.world import World
@@ -85,3 +86,19 @@ def explored(scope: Scope) -> Explored:
     assert found.wrong is None, found.trace
     assert found.complete
     return found
+
+
+def within(name: str) -> Explored:
+    """All that can happen in the scope of this name."""
+    return explored(SCOPES[name])
+
+
+def everywhere(*names: str) -> list[Seen]:
+    return [seen for name in names for seen in within(name).seen]
+
+
+def is_freed(found: Explored) -> bool:
+    """A leader raised its term for c, which had promised above it, led on, and all follow it."""
+    raised = [s for s in found.seen if s.host == "a" and s.before == s.after == "leader" and "claim" in s.sent]
+    left = [s for s in found.seen if s.host == "a" and s.before == "leader" != s.after and "resign" not in s.sent]
+    return bool(raised) and not left and found.saw("leader", "follower", "follower")

@@ -6,8 +6,7 @@ import pytest
 
 from kingd.explorer.scopes import SCOPES
 from tests.model import mutants
-from tests.model.explored import Explored, Mutant, begin, explored
-from tests.model.test_scenarios import is_freed
+from tests.model.explored import Explored, Mutant, begin, explored, is_freed
 
 pytestmark = [pytest.mark.model, pytest.mark.timeout(600)]
 
