@@ -15,6 +15,7 @@ from kingd.daemon.clock import now_us
 from kingd.daemon.holders import Holders
 from kingd.loop import Loop
 from tests.cli.fake_doctor import examined
+from tests.cli.fake_hold import held
 from tests.cli.fake_past import histories
 
 BOX1: JsonObject = {
@@ -229,21 +230,7 @@ class FakeService:
         if self.on_status is not None:
             self.on_status()
         assert isinstance(self.status_is, dict)
-        node, leader, valid_ms = self.status_is["node"], self.status_is["leader"], self.status_is["valid_ms"]
-        assert isinstance(node, dict)
-        assert isinstance(leader, dict | None)
-        leads = leader is not None and node["role"] == "leader" and leader["id"] == node["id"]
-        assert isinstance(valid_ms, int | None)
-        return {
-            "version": 1,
-            "leads": None if leader is None and self.status_is["reason"] == "stalled" else leads,
-            "term": self.status_is["term"],
-            "node_id": node["id"],
-            "leader_id": None if leader is None else leader["id"],
-            "boottime_us": told_us,
-            "valid_us": valid_ms * 1000 if leads and valid_ms is not None else None,
-            "draining": self.draining,
-        }
+        return held(self.status_is, told_us=told_us, draining=self.draining)
 
     def tell_to_drain(self, draining: bool | None) -> None:
         """To all who asked; None ends their streams. On the server's loop only (`FakeKingd.do`)."""

@@ -1,14 +1,13 @@
 """Each fault that `kingctl doctor` knows, made on a real network of real daemons, and named from at least one side of it."""
 
 import contextlib
-import itertools
 import shutil
 import signal
 import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager
 
 import pytest
 
@@ -16,43 +15,9 @@ from tests.lan.conftest import new_lan
 from tests.lan.host import Host, until
 from tests.lan.network import BROADCAST, MULTICAST, UNICAST, Lan
 from tests.lan.patients import Diagnosis, doctor
+from tests.lan.ward import Ward, firewall, undone
 
 pytestmark = [pytest.mark.lan, pytest.mark.timeout(120)]
-
-_FIREWALL = "table inet doctor {{ chain {hook} {{ type filter hook {hook} priority 0; {rule}; }}; }}"
-
-
-class Ward:
-    """A network of three hosts that agree, which all tests share."""
-
-    def __init__(self, lan: Lan) -> None:
-        self.lan = lan
-        self.a, self.b, self.c = lan.trio()
-        self._guests = itertools.count(1)
-
-    @property
-    def trio(self) -> tuple[Host, Host, Host]:
-        return self.a, self.b, self.c
-
-    def recover(self) -> None:
-        self.lan.heal()
-        for host in self.trio:
-            if not host.is_running:
-                host.start()
-        self.lan.until_led_by("a", self.trio)
-        self.lan.until_complete(self.trio)
-        until(lambda: not any(host.status()["problems"] for host in self.trio), what=lambda: self.a.summary())
-
-    @contextmanager
-    def guest(self, *, config: str = "") -> Iterator[Host]:
-        """A fourth host, which says goodbye in the end."""
-        host = self.lan.host(f"guest{next(self._guests)}", priority=1, config=config)
-        try:
-            yield host
-        finally:
-            if host.is_running:
-                host.stop()
-            self.lan.hosts.remove(host)
 
 
 @pytest.fixture(scope="module")
@@ -66,24 +31,6 @@ def ward(shared: Ward) -> Ward:
     """As it was, whatever the test before has done to it."""
     shared.recover()
     return shared
-
-
-@contextmanager
-def firewall(host: Host, hook: str, rule: str) -> Iterator[None]:
-    host.namespace.nft(_FIREWALL.format(hook=hook, rule=rule))
-    try:
-        yield
-    finally:
-        host.namespace.nft("delete table inet doctor")
-
-
-@contextmanager
-def undone(change: Callable[[], object], undo: Callable[[], object]) -> Iterator[None]:
-    change()
-    try:
-        yield
-    finally:
-        undo()
 
 
 def test_healthy_network_has_no_finding(ward: Ward) -> None:
