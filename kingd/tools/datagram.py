@@ -10,6 +10,7 @@ from kingd.core.wire.codec import decode
 from kingd.core.wire.message import Datagram
 from kingd.core.wire.reader import DecodeError
 from kingd.core.wire.seal import Seal
+from kingd.core.wire.trial import Echo, Trial
 from kingd.daemon.refusals import MEANINGS
 from kingd.tools.frames import Udp
 from kingd.tools.layer import HEADER_SIZE, Kingd, values
@@ -39,7 +40,7 @@ class Eyes:
     def __init__(self, *, cluster: int | None = None, seal: Seal | None = None) -> None:
         self._cluster = cluster
         self._seal = seal or Seal()
-        self._seen: OrderedDict[tuple[int, int], tuple[float, bytes]] = OrderedDict()
+        self._seen: OrderedDict[tuple[int, int, bool], tuple[float, bytes]] = OrderedDict()
 
     def look(self, udp: Udp) -> Seen:
         data = udp.payload
@@ -60,7 +61,8 @@ class Eyes:
 
     def _remember(self, time_s: float, datagram: Datagram, data: bytes) -> tuple[float | None, bool]:
         """How long ago its number was used in its session (None: never), and whether for the same words."""
-        key = datagram.header.session, datagram.header.sequence
+        is_doctors = isinstance(datagram.body, Trial | Echo)  # they are numbered apart
+        key = datagram.header.session, datagram.header.sequence, is_doctors
         digest = hashlib.blake2b(data, digest_size=8).digest()
         before = self._seen.get(key)
         if before is None:

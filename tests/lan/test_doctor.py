@@ -1,6 +1,5 @@
 """Each fault that `kingctl doctor` knows, made on a real network of real daemons, and named from at least one side of it."""
 
-import contextlib
 import shutil
 import signal
 import socket
@@ -14,8 +13,7 @@ import pytest
 from tests.lan.conftest import new_lan
 from tests.lan.host import Host, until
 from tests.lan.network import BROADCAST, MULTICAST, UNICAST, Lan
-from tests.lan.patients import Diagnosis, doctor
-from tests.lan.ward import Ward, firewall, undone
+from tests.lan.patients import Ward, doctor, firewall, undone, until_found
 
 pytestmark = [pytest.mark.lan, pytest.mark.timeout(120)]
 
@@ -180,21 +178,8 @@ def test_host_that_is_configured_otherwise(ward: Ward, config: str, prepare: str
             d.namespace.ip(prepare)
         d.start()
         until(lambda: d.status_or_none() is not None)
-        found = _until_found(d, codes)
+        found = until_found(d, codes)
     assert found.faults - {"no-leader", "no-quorum", "views-differ", "daemon-problem", "voters-differ"} == codes, found
-
-
-def _until_found(host: Host, codes: set[str]) -> Diagnosis:
-    """What depends on what was heard of others takes a second or two."""
-    found: list[Diagnosis] = []
-
-    def is_found() -> bool:
-        found.append(doctor(host))
-        return codes <= found[-1].codes
-
-    with contextlib.suppress(AssertionError):
-        until(is_found, limit_s=15)
-    return found[-1]
 
 
 def test_copied_state_folder(ward: Ward) -> None:
@@ -202,7 +187,7 @@ def test_copied_state_folder(ward: Ward) -> None:
         shutil.copytree(ward.c.state_folder, d.state_folder)
         d.start()
         until(lambda: d.status_or_none() is not None)
-        found = _until_found(d, {"dup-id"})
+        found = until_found(d, {"dup-id"})
     assert "dup-id" in found.codes, found
 
 
@@ -211,7 +196,7 @@ def test_two_hosts_of_one_name(ward: Ward) -> None:
         d.start("--name=twin")
         e.start("--name=twin")
         ward.lan.until_complete([*ward.trio, d, e])
-        found = _until_found(ward.a, {"dup-name"})
+        found = until_found(ward.a, {"dup-name"})
     assert found.faults == {"dup-name"}, found
 
 
@@ -224,7 +209,7 @@ def test_two_lists_of_voters(ward: Ward) -> None:
         d.start()
         e.start()
         ward.lan.until_complete([d, e])
-        found = _until_found(d, {"voters-differ"})
+        found = until_found(d, {"voters-differ"})
     assert "voters-differ" in found.codes, found
 
 
@@ -261,7 +246,7 @@ def test_kernel_that_drops_what_came_by_the_wrong_interface(ward: Ward) -> None:
         ward.lan.until_complete([*ward.trio, d])
         d.namespace.sysctl("net/ipv4/conf/eth0/rp_filter", 1)
         d.namespace.ip(f"route add {ward.a.address} dev eth1", f"route add {ward.b.address} dev eth1")
-        found = _until_found(d, {"rp-filter"})
+        found = until_found(d, {"rp-filter"})
         d.namespace.sysctl("net/ipv4/conf/eth0/rp_filter", 0)
         d.namespace.ip(f"route delete {ward.a.address}", f"route delete {ward.b.address}")
         ward.lan.until_complete([*ward.trio, d])
@@ -324,7 +309,7 @@ def test_other_version_of_the_protocol(ward: Ward) -> None:
                 other.sendto(b"Kg\x20" + bytes(200), (ward.a.address, 5466))
 
         d.namespace.inside(speak)
-        found = _until_found(ward.a, {"version"})
+        found = until_found(ward.a, {"version"})
     assert found.faults == {"version"}, found
 
 
@@ -332,6 +317,6 @@ def test_host_with_a_key_among_hosts_without(ward: Ward) -> None:
     with ward.guest(config=ward.lan.with_key(bytes(range(32)))) as d:
         d.start()
         until(lambda: d.status_or_none() is not None)
-        found = _until_found(d, {"wrong-key"})
+        found = until_found(d, {"wrong-key"})
     assert "wrong-key" in found.codes, found
     assert not found.faults - {"wrong-key", "no-leader", "views-differ"}, found

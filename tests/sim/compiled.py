@@ -22,7 +22,16 @@ BUILD = TOP / "build"
 _SOURCES = ("core/**/*.py", "sim/*.py")
 _INTERPRETED = {
     *("__init__.py", "__main__.py", "hunt.py", "swarm.py"),  # run once a schedule; results travel between processes
-    *("bodies.py", "codec.py", "layout.py", "repeats.py", "seal.py"),  # structs and hashes, which are C already
+    *(
+        "bodies.py",
+        "trial_bodies.py",
+        "past_bodies.py",
+        "reader.py",
+        "codec.py",
+        "layout.py",
+        "repeats.py",
+        "seal.py",
+    ),  # structs and hashes, which are C already
     "outcome.py",  # exceptions, which mypyc cannot derive
 }
 _ENUMS = {"EventKind", "Mode", "Reason", "Role", "State"}
