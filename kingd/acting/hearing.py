@@ -3,12 +3,12 @@ connection, made again when it has ended. Nothing is asked, and no thread waits.
 
 import select
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from kingd.acting.hold import Leadership, View
 from kingd.control.answer import flag, number, text
 from kingd.control.client import BadAnswer, CallFailed, DaemonNotRunning, Feed, JsonObject, KingdError
 from kingd.control.validity import now_us
+from kingd.records import dataclass
 
 _SECOND = 1_000_000
 _AGAIN_US = 50_000  # after a connection that failed

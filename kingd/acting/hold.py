@@ -9,8 +9,9 @@ The last part is for the kernel, to end what was killed. Every further yes that 
 what is known already moves none, for the last part would shrink with it. Nothing here comes from the configuration: hosts
 whose timing differs, or changes, keep their promise all the same."""
 
-from dataclasses import dataclass
 from enum import Enum
+
+from kingd.records import dataclass
 
 DRAIN_KILL_US = (
     25_000_000  # of the 30 s that the daemon gives a planned hand-over (DRAIN_US_MAX in kingd/core/timing.py)

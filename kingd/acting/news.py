@@ -7,10 +7,10 @@ time from which it counts."""
 import os
 import threading
 import time
-from dataclasses import dataclass
 
 from kingd.control.answer import flag
 from kingd.control.client import KingdError, stream
+from kingd.records import dataclass
 
 _AGAIN_S = 0.2
 

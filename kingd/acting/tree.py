@@ -8,8 +8,9 @@ container daemon."""
 import os
 import signal
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
+
+from kingd.records import dataclass
 
 # Version 2, alone or beside version 1.
 _TOPS = (Path("/sys/fs/cgroup"), Path("/sys/fs/cgroup/unified"))

@@ -8,11 +8,11 @@ import select
 import signal
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from kingd.hooks import descendants
 from kingd.hooks.output import Output
+from kingd.records import dataclass
 
 _READ_SIZE = 65536
 

@@ -9,11 +9,11 @@ import signal
 import threading
 import time
 from contextlib import suppress
-from dataclasses import dataclass
 
 from kingd.control.answer import flag
 from kingd.control.client import CallFailed, JsonObject, KingdError, stream
 from kingd.log import Logger
+from kingd.records import dataclass
 
 _AGAIN_FIRST_S, _AGAIN_MAX_S = 0.1, 1.0
 _BUSY = "org.kingd.Busy"

@@ -8,7 +8,6 @@ import select
 import signal
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -32,6 +31,7 @@ from kingd.hooks.words import (
     standard_input,
 )
 from kingd.log import Logger
+from kingd.records import dataclass
 
 _PATIENCE_S = 0.5  # for an answer of the daemon
 _AGAIN_S = 0.5

@@ -5,10 +5,10 @@ changed: INSTANCE name MASTER|BACKUP|FAULT|STOP priority."""
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from kingd.control.answer import flag, number, section, text
 from kingd.control.client import JsonObject
+from kingd.records import dataclass
 
 _KEEPALIVED = ".keepalived"
 # Of our own environment; all else there is of systemd, or of whoever started us.

@@ -2,12 +2,12 @@
 
 import ipaddress
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 from kingd.config.keys import as_toml
 from kingd.config.kinds import INTERFACE, Kind, text
 from kingd.config.toml_file import ConfigError, read_toml, unreadable
+from kingd.records import dataclass
 
 DEFAULT_FILE = Path("/etc/kingd/vip.toml")
 _ADDRESSES_MAX = 100

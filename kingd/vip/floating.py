@@ -3,8 +3,9 @@
 `turn` is called whenever something has changed, and at `next_us` at the latest; it returns what to do now, in order. What the
 kernel says about it comes back as `present` of the next turn, or by `failed`. docs/vip.md has the states."""
 
-from dataclasses import dataclass
 from enum import Enum
+
+from kingd.records import dataclass
 
 _MS = 1_000
 _SECOND = 1_000_000

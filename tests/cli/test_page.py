@@ -161,11 +161,12 @@ def test_ten_that_scrape_cost_what_one_costs_until_something_happens(kingd: Fake
 
 
 def test_no_page_no_question(kingd: FakeKingd, web: Address, pages: list[Page]) -> None:
+    before = set(threading.enumerate())
     page = opened(pages, web)
     page.until("story")
     page.close()
     pages.clear()
-    threads = [each for each in threading.enumerate() if each.name.endswith("(_run)")]
+    threads = [each for each in threading.enumerate() if each not in before]
     for each in threads:
         each.join(LIMIT_S)
     assert not any(each.is_alive() for each in threads)

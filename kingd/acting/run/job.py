@@ -3,11 +3,11 @@
 import select
 import signal
 from contextlib import suppress
-from dataclasses import dataclass
 
 from kingd.acting.run.ledger import Entry, Ledger
 from kingd.cli.exits import say
 from kingd.control.client import KingdError, call
+from kingd.records import dataclass
 
 _STDERR = 2
 _DRAINED_S = 1.0

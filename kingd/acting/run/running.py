@@ -4,7 +4,6 @@ import os
 import signal
 import sys
 import time
-from dataclasses import dataclass
 from types import FrameType
 
 from kingd.acting.run import waiting
@@ -14,6 +13,7 @@ from kingd.acting.run.job import Job
 from kingd.acting.run.terminal import own_terminal
 from kingd.cli.exits import NOT_LEADER, OK, say
 from kingd.control.validity import now_us
+from kingd.records import dataclass
 
 
 @dataclass(frozen=True, slots=True)
