@@ -172,7 +172,8 @@ def obstacle(found: Obstacle) -> str:
         case NobodyLeads():
             return (
                 "nobody leads by the present list: it waits until somebody has for two leases (see `kingctl leader`); "
-                "if nobody comes to, give all hosts the present list again, then this one"
+                "if nobody comes to, give all hosts the present list again, then this one; if nobody ever has, see "
+                "`To take back a mistake` in kingd(8)"
             )
         case LeadsTooShortly(left_us):
             return (

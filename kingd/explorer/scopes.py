@@ -33,7 +33,7 @@ TICKETS = HANDOVER - {Heartbeat, Ack}
 POISON = (Fault("poison", value=(1 << 64) - 1), Fault("poison", value=TERM_JUMP_MAX + 100))
 
 
-AB, ABZ, BZ = ("a", "b"), ("a", "b", "z"), ("b", "z")  # z: a name that no host has
+AB, ABZ = ("a", "b"), ("a", "b", "z")  # z: a name that no host has
 NO_ELECTION: dict[str, Any] = {"carries": frozenset(), "announces": True, "term_max": 20}  # Any: as for `scope`
 
 
@@ -163,17 +163,6 @@ _QUORUM = (
         led_ticks=5,
         heals=(AB, ABZ),
         faults_max=4,
-        **NO_ELECTION,
-    ),
-    scope(
-        "lists-new",
-        0,
-        *_reloads(0, 1, lists=(AB, BZ)),
-        *(Fault("restart", host) for host in (0, 1)),
-        hosts=(replace(A, voters=AB), replace(B, voters=BZ)),
-        start="new",
-        heals=(AB,),
-        faults_max=3,
         **NO_ELECTION,
     ),
     scope("lease-change", 2.2, Fault("timeout", 0, 2), Fault("timeout", 2, 2), faults_max=2),

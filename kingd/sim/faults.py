@@ -10,7 +10,7 @@ from kingd.sim import fitness
 from kingd.sim.cluster import WILL_AT_US, Cluster
 from kingd.sim.cuts import CLOG, ON_LINKS, Cuts
 from kingd.sim.host import DISK_US, Host
-from kingd.sim.lists import has_no_history, in_force, is_remembered, may_begin_with
+from kingd.sim.lists import in_force, is_remembered, may_begin_with
 from kingd.sim.options import Options, clock, timing
 from kingd.sim.schedule import LOSS, ON_LEADER, TIMING, Fault
 
@@ -221,9 +221,10 @@ class Faults:
         """As an operator does who tries again when told to wait, unless there is a later edit."""
         if edit != self._edits[host.index]:
             return
-        refused = has_no_history(host) and not may_begin_with(self.cluster.hosts, host, voters)
-        if host.core is not None:
-            refused |= self.cluster.now_us < host.paused_until_us or host.core.refusal(voters) is not None
+        if host.core is None:
+            refused = host.hold_us == 0 and not may_begin_with(self.cluster.hosts, host, voters)
+        else:
+            refused = self.cluster.now_us < host.paused_until_us or host.core.refusal(voters) is not None
         if refused:
             self.later(_RELOAD_AGAIN_US, partial(self._reload, host, voters, edit))
         else:

@@ -21,12 +21,6 @@ def have_gone_back(hosts: Sequence[Host]) -> bool:
     return any(each.generation > newest for each in lists)
 
 
-def has_no_history(host: Host) -> bool:
-    """It has never voted; and, if it runs, it has heard of no leader either: no list binds it."""
-    node = host.core.node if host.core is not None else None
-    return host.hold_us == 0 and (node is None or (not node.quorum.recovered and node.promise.floor.term == 0))
-
-
 def may_begin_with(hosts: Sequence[Host], host: Host, voters: tuple[str, ...]) -> bool:
     """A host without state believes its file. Who sets one up gives it the list that the others have, and not the one
     that was to come: with its own name alone it would lead beside them."""

@@ -306,11 +306,6 @@ def nobody_follows_to_a_list() -> AbstractContextManager[object]:
     return patch.object(voters, "_shown", lambda node, names, recovering_too=False: None)
 
 
-def first_list_binds() -> AbstractContextManager[object]:
-    """88: also whoever has never voted by it."""
-    return patch.object(voters, "_is_new", lambda node: False)
-
-
 def _all(*patches: AbstractContextManager[object]) -> AbstractContextManager[object]:
     """All of them, or none: what one of them cannot patch, because it has moved, leaves no other in force."""
 

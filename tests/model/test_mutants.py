@@ -37,7 +37,6 @@ RULES: dict[str, tuple[Mutant, str, str]] = {
     "43: both give way": (mutants.every_namesake_gives_way, "av-namesake-newer", "DUPLICATE"),
     "43: the newcomer stays": (mutants.newcomer_takes_the_id, "av-namesake-older", "DUPLICATE"),
     "88: each is the first": (mutants.nobody_follows_to_a_list, "lists-apart", "STUCK"),
-    "88: the first list binds": (mutants.first_list_binds, "lists-new", "STUCK"),
     "102: any term": (mutants.any_term_is_believed, "poison", "TERM"),
     "102: terms jump": (mutants.terms_may_jump, "poison-led", "TERM"),
 }

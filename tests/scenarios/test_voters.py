@@ -115,14 +115,56 @@ def test_088_mistyped_list_on_a_leader_that_does_not_vote_changes_nothing() -> N
     assert says_it_leads(box4, cluster.now_us)
 
 
-def test_088_list_mistyped_at_the_first_start_is_put_right_by_reloads() -> None:
-    """It was durable before anybody had voted by it: no reload changed it, and no restart (explorer, scope `lists-new`)."""
-    settings = [replace(s, voters=names) for s, names in zip(hosts(20, 10), (ONE_TWO, ("box1", "bos2")), strict=True)]
+def test_088_list_mistyped_at_the_first_start_is_put_right_without_the_remembered_ones() -> None:
+    """It was durable before anybody had voted by it. No reload changes it, as no host can know that nobody has."""
+    mistyped = ("box1", "bos2")
+    settings = [replace(s, voters=names) for s, names in zip(hosts(20, 10), (ONE_TWO, mistyped), strict=True)]
     cluster = Cluster(settings, seed=1)
     cluster.start_all()
     cluster.run(5 * SECOND)
+    box2 = cluster.hosts[1]
+    assert not cluster.leaders()
+    cluster.set_voters(box2, ONE_TWO)
+    cluster.run(5 * SECOND)
     assert not cluster.leaders()
     for host in cluster.hosts:
-        wants(host, cluster, *ONE_TWO)
+        cluster.crash(host)
+        host.voters = None  # kingd(8): voters.json is removed
+        cluster.start(host)
     agrees_on(cluster, "box1", within_s=6)
     assert [in_force(host) for host in cluster.hosts] == [ONE_TWO] * 2
+
+
+def test_088_hosts_that_never_voted_do_not_take_another_list_beside_a_leader_that_they_do_not_hear() -> None:
+    """An adversary's: a voter is replaced in one step, while the others' leader is out of hearing."""
+    replaced = ("box1", "box3", "box4")
+    settings = [
+        replace(s, voters=names) for s, names in zip(hosts(40, 30, 20, 10), (THREE,) * 3 + (replaced,), strict=True)
+    ]
+    cluster = Cluster(settings, seed=1)
+    box1, box2, box3, box4 = cluster.hosts
+    cluster.partition([box1, box2], [box3, box4])
+    cluster.start_all()
+    cluster.run(6 * SECOND)
+    assert says_it_leads(box1, cluster.now_us)
+    assert box3.core is not None
+    assert box3.core.refusal(replaced) is not None
+    cluster.set_voters(box3, replaced)
+    cluster.run(10 * SECOND)
+    assert in_force(box3) == THREE
+
+
+def test_088_hosts_that_never_voted_do_not_leave_a_list_by_which_others_may_elect() -> None:
+    """An adversary's: five names reach three of five hosts in the first moments, and then the LAN is cut."""
+    five = (*THREE, "box4", "box5")
+    for at_ms in range(0, 600, 60):
+        cluster = Cluster([replace(s, voters=THREE) for s in hosts(50, 40, 30, 20, 10)], seed=at_ms)
+        cluster.start_all()
+        cluster.run(at_ms * MS)
+        for host in cluster.hosts[2:]:
+            cluster.set_voters(host, five)
+            cluster.run(MS)
+        cluster.run(60 * MS)
+        cluster.partition(cluster.hosts[:2], cluster.hosts[2:])
+        cluster.run(6 * SECOND)
+        assert in_force(cluster.hosts[2]) == THREE

@@ -7,7 +7,7 @@ import pytest
 from kingd.core.effect import Persist
 from kingd.core.rules.majority import majority
 from kingd.core.settings import Voters, digest_of
-from kingd.core.wire.message import Ack, Ballot, NodeId, Pong, Role, Term, VoterList
+from kingd.core.wire.message import Ack, Pong, Role, VoterList
 from kingd.daemon import sentences
 from tests.unit.scripted import Bench, Peer
 
@@ -286,44 +286,3 @@ def test_088_who_went_ahead_with_another_list_and_is_no_voter_any_more_is_fetche
     bench.meet(alone)
     shows(bench, alone, wanted=VOTERS)
     assert bench.node.voters.id == Voters(VOTERS, 2).id
-
-
-def new(voters: tuple[str, ...]) -> Bench:
-    """A host at its first start."""
-    return Bench(voters=voters, ceiling=0, priority=10)
-
-
-@pytest.mark.parametrize("first", [("box60", "ma"), ("box60",), ("me", "nobody")])
-def test_088_list_mistyped_at_the_first_start_is_put_right_by_a_reload(first: tuple[str, ...]) -> None:
-    """No leader was ever elected by it: it was refused, or waited for one, and was durable besides."""
-    wanted = ("box60", "me")
-    bench = new(first)
-    one = Peer(node=60, priority=20, voters=Voters(wanted).id, wanted=digest_of(wanted), recovering=True)
-    bench.meet(one)
-    assert wants(bench, *wanted) is None
-    assert bench.node.voters.id == Voters(wanted).id
-
-
-def test_088_list_of_the_first_start_waits_for_a_majority_of_the_other() -> None:
-    bench = new(("box60", "me"))
-    one = Peer(
-        node=60, priority=20, voters=Voters(("box60", "me")).id, wanted=digest_of(("box60", "me")), recovering=True
-    )
-    bench.meet(one)
-    found = wants(bench, "box60", "box70", "you", "me")
-    assert found is not None
-    assert "put it into the configuration of box60, box70, you" in found
-    assert bench.node.voters.names == ("box60", "me")
-
-
-@pytest.mark.parametrize("known", [{"floor": 3}, {"generation": 1}])
-def test_088_new_host_that_hears_of_a_history_keeps_its_first_list(known: dict[str, int]) -> None:
-    """Somebody may be elected there, by a list that this host does not know."""
-    first, wanted = ("box60", "me"), ("box60", "box70", "me")
-    bench = new(first)
-    one = Peer(node=60, priority=20, voters=Voters(first, known.get("generation", 0)).id, wanted=digest_of(wanted))
-    two = Peer(node=70, priority=20, voters=Voters(first).id, wanted=digest_of(wanted))
-    one.floor = Ballot(Term(known.get("floor", 0)), NodeId(60))
-    bench.meet(one, two)
-    assert wants(bench, *wanted) is not None
-    assert bench.node.voters.names == first

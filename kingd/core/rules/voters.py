@@ -35,7 +35,7 @@ def refusal(node: Node, wanted: tuple[str, ...]) -> Obstacle | None:
     """Why no waiting makes this list the one in force, or None."""
     if bool(wanted) != node.in_quorum_mode:
         return ModeWouldChange()
-    if node.settings.name in wanted and _shown(node, wanted) is None and not _is_new(node):
+    if node.settings.name in wanted and _shown(node, wanted) is None:
         return _too_far(node, wanted)
     return None
 
@@ -70,29 +70,10 @@ def _next(node: Node) -> Voters | Obstacle:
     is_bound = node.is_voter and node.quorum.recovered  # to what it promised by the present list
     if shown is not None and shown >= present.generation + is_bound:
         return Voters(wanted, shown)
-    if _is_new(node):
-        unwilling = _unwilling_at_first_start(node)
-        return TooFewWant(unwilling) if unwilling else Voters(wanted)
     if not (is_bound and node.settings.name in wanted):
         return AnotherIsFirst(in_both=True)
     newest = max((m.voters.generation for m in node.members.alive()), default=0)
     return _why_not_open(node) or Voters(wanted, max(present.generation, newest) + 1)
-
-
-def _is_new(node: Node) -> bool:
-    """Neither this host nor any that it hears has ever voted or known a leader: the list that its file had at its first start
-    binds nobody yet. It may have been mistyped, and then no leader is ever elected by it."""
-    alone = node.voters.generation == 0 and not node.quorum.recovered and node.promise.floor.term == 0
-    return alone and all(m.floor.term == 0 and m.voters.generation == 0 for m in node.members.alive())
-
-
-def _unwilling_at_first_start(node: Node) -> tuple[str, ...]:
-    """A majority begins with it, as at a start with the file as it is now (docs/quorum.md 5)."""
-    wanted = node.settings.voters
-    digest = digest_of(wanted)
-    willing = {m.name for m in node.members.alive() if m.wanted == digest} | {node.settings.name}
-    enough = len(willing & set(wanted)) >= majority(len(wanted))
-    return () if enough else tuple(sorted(set(wanted) - willing))
 
 
 def _past_who_went_ahead(node: Node) -> int:
