@@ -4,6 +4,7 @@ It has a deadline of its own, and none while nobody is examined: the election's 
 
 import random
 from collections.abc import Callable
+from functools import partial
 from typing import Protocol
 
 from kingd.aside.budget import Budget
@@ -26,7 +27,7 @@ from kingd.doctor.examination import FOR_US_MAX, Examination
 from kingd.doctor.lane import Lane
 from kingd.loop import Loop
 from kingd.net.problems import Operation
-from kingd.net.routing import networks
+from kingd.net.routing import is_on_network, networks
 from kingd.net.transport import Transport
 
 _FAILED_MAX = 64
@@ -158,11 +159,13 @@ class Doctor:
     def _lanes(self) -> list[Lane]:
         assert self._transport is not None
         lanes: dict[str, Lane] = {}
+        opened = self._transport.ordered()
         for way in networks(self._transport.primary(), broadcast=self._daemon.config.network.broadcast):
             ways = [Way.MC4 if way.family == 4 else Way.MC6] * way.can_multicast + [Way.BC4] * way.can_broadcast
             lane = lanes.get(way.own.interface, Lane(way.own.interface))
             group_ways = tuple(sorted({*lane.group_ways, *ways}))
-            lanes[lane.interface] = Lane(lane.interface, group_ways, {**lane.own, way.family: way.own})
+            own, contains = {**lane.own, way.family: way.own}, partial(is_on_network, opened, lane.interface)
+            lanes[lane.interface] = Lane(lane.interface, group_ways, own, contains)
         return list(lanes.values())
 
     def _lag_ms(self) -> int:

@@ -114,22 +114,33 @@ class Examination:
 
     def on_echo(self, source: NodeId, session: SessionId, echo: Echo, endpoint: Endpoint, *, now_us: int) -> None:
         patient = self.patients.get(source)
-        if patient is None or echo.run != self.run or self.done:
+        if patient is None or echo.run != self.run or self.done or echo.lane >= len(self.lanes):
             return
         if session != patient.sighting.session:
             patient.has_moved_on = True
             return
         if patient.via is None:
+            if not patient.hellos:  # it has not been asked yet: this is no answer
+                return
             patient.begin(echo, self._group_sent)
             patient.next_us = max(now_us, self.began_us + _FIRST_ROUND_US)
         if echo.token != patient.token:
             return
-        self._add(patient, endpoint)
+        self._learn(patient, endpoint)
         if echo.host:
-            self._add(patient, Endpoint(echo.host, echo.port, endpoint.interface))
+            self._learn(patient, Endpoint(echo.host, echo.port, endpoint.interface))
         patient.ways[echo.lane] = echo.ways
         patient.count(self._group_sent)
         patient.take(echo, now_us=now_us)
+        if echo.about == self.known.id or echo.about in self.patients:
+            patient.sees(echo)
+
+    def _learn(self, patient: Patient, endpoint: Endpoint) -> None:
+        """No round trip has proven that it is there: only what is on that network is asked, for anybody may be named."""
+        is_proven = endpoint[:2] == patient.sighting.endpoint[:2]
+        is_near = any(lane.interface == endpoint.interface and lane.contains(endpoint.host) for lane in self.lanes)
+        if is_proven or (is_near and endpoint.port):
+            self._add(patient, endpoint)
 
     def on_refused(self, endpoint: Endpoint) -> None:
         for patient in self.patients.values():

@@ -54,7 +54,7 @@ class Patient:
     _heard: dict[Place, Heard] = field(default_factory=dict)
 
     def begin(self, echo: Echo, group_sent: dict[Place, int]) -> None:
-        """Its first answer."""
+        """Its first answer. It has been asked."""
         self.token = echo.token
         self.via = self.hellos.get(echo.number) or next(iter(self.hellos.values()))
         got = {(echo.lane, count.way): count.got for count in echo.counts}  # it may have counted for a while already
@@ -79,14 +79,16 @@ class Patient:
     def take(self, echo: Echo, *, now_us: int) -> None:
         self.lag_ms = max(self.lag_ms, echo.lag_ms)
         self.ways[echo.lane] = echo.ways
-        if echo.about:
-            self.views[echo.about] = View(echo.state, echo.heard_ms, echo.multicast_ms, echo.contact_ms)
         for count in echo.counts:
             self._learn(echo.lane, count, now_us=now_us)
         place = (echo.lane, echo.by)
         is_counted = any(count.way is echo.by and count.sent for count in echo.counts)
         if self._heard.setdefault(place, Heard()).take(echo.number) and is_counted:
             self.back.setdefault(place, Cell()).arrived_one(now_us=now_us)
+
+    def sees(self, echo: Echo) -> None:
+        """Of whom it says something."""
+        self.views[echo.about] = View(echo.state, echo.heard_ms, echo.multicast_ms, echo.contact_ms)
 
     def _learn(self, lane: int, count: Count, *, now_us: int) -> None:
         """What it got is of `there`, what it sent of `back`."""

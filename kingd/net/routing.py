@@ -42,6 +42,11 @@ def networks(primary: Iterable[OpenLink], *, broadcast: bool) -> list[Network]:
     ]
 
 
+def is_on_network(links: Iterable[OpenLink], interface: str, host: str) -> bool:
+    """Whether `host` (whatever is written there) is an address of a network that these have on that interface."""
+    return any(each.link.interface == interface and each.link.contains(host) for each in links)
+
+
 def target(links: Iterable[OpenLink], to: Endpoint, family: int, operation: Operation) -> OpenLink | None:
     """By which link that goes: to everybody by the primary one of that interface and family."""
     if operation is Operation.UNICAST:

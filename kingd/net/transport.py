@@ -177,13 +177,13 @@ class Transport:
 
     def local_endpoints(self) -> list[Endpoint]:
         """Our unicast endpoints, primary IPv4 ones first."""
-        return [opened.endpoint for opened in self._ordered()]
+        return [opened.endpoint for opened in self.ordered()]
 
     def own_endpoint(self, members: Iterable[Endpoint]) -> Endpoint | None:
         """The one of ours by which most of these know us. None: there is no link."""
-        return own(self._ordered(), members)
+        return own(self.ordered(), members)
 
-    def _ordered(self) -> list[OpenLink]:
+    def ordered(self) -> list[OpenLink]:
         return sorted(self._links.values(), key=lambda opened: (opened.link.family, not opened.link.primary))
 
     def problems(self) -> list[Problem]:

@@ -50,7 +50,7 @@ class Ward:
             Endpoint(host.endpoint.host, host.port, "eth0"),
             Endpoint(f"fe80::{host.index + 1:x}", host.port, "eth0"),
         )
-        return Lane("eth0", ways, {4: v4, 6: v6})
+        return Lane("eth0", ways, {4: v4, 6: v6}, is_on_network)
 
     def _answerer(self, index: int) -> Answerer:
         known = core(self.cluster.hosts[index]).acquaintance
@@ -106,6 +106,10 @@ class Ward:
             and self.examination is not None
         ):
             self.examination.on_echo(header.source, header.session, body, endpoint, now_us=self.now_us)
+
+
+def is_on_network(host: str) -> bool:
+    return host.startswith(("10.", "fe80::"))
 
 
 def core(host: Host) -> Core:

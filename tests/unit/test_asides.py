@@ -55,7 +55,7 @@ class Host:
             seal=SEAL,
         )
         self.asides = Asides(cast(AsidesDaemon, daemon), loop, rng=random.Random(1))
-        self.asides.begin(cast(Transport, SimpleNamespace(attempt=self._attempt, primary=list)))
+        self.asides.begin(cast(Transport, SimpleNamespace(attempt=self._attempt, primary=list, ordered=list)))
 
     def _attempt(self, data: bytes, to: object, _family: int, operation: Operation) -> str:
         assert (to, operation) == (self.box.endpoint, Operation.UNICAST)
