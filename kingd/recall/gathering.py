@@ -14,6 +14,7 @@ from kingd.records import dataclass, field
 
 _ASKED_MAX = 64  # whose answers fit into a socket, one page each
 _TOLD_MAX = 256  # of one member: as many as it keeps
+_OLDEST_MS = 10 * 366 * 24 * 3600 * 1000  # no daemon runs for longer, and a calendar ends before a u64 does
 _AGAIN_US = 150 * MS  # without an answer it is asked again ...
 _TRIES = 3  # ... so often for one page, and then it is silent
 _LONGEST_US = 2 * SECOND
@@ -84,9 +85,11 @@ class Gathering:
         older = [each for each in events.told if each.number < before]
         if events.told and not older:
             return []  # a page that came before
-        asked.told += [(now_us - each.age_ms * MS, each) for each in older]
+        possible = [(now_us - each.age_ms * MS, each) for each in older if each.age_ms <= _OLDEST_MS]
+        asked.told += possible
         asked.tries = 0
-        asked.is_over = not older or older[-1].number <= 1 or len(asked.told) >= _TOLD_MAX
+        has_lied = len(possible) < len(older)
+        asked.is_over = has_lied or not older or older[-1].number <= 1 or len(asked.told) >= _TOLD_MAX
         return [] if asked.is_over else self._ask(asked, now_us)
 
     def _ask(self, asked: _Asked, now_us: int) -> list[Say]:

@@ -133,6 +133,18 @@ def test_one_who_never_ends_is_cut_off_by_number_and_by_time() -> None:
     assert len(memory.told or ()) == 19
 
 
+def test_event_of_longer_ago_than_any_daemon_runs_is_left_out_and_ends_it() -> None:
+    """Else its year is one that no calendar has."""
+    box = Peer(node=60)
+    asker = Asker(box)
+    ten_years_ms = 10 * 366 * 24 * 3600 * 1000
+    assert asker.hear(
+        box, past(9), past(8, age_ms=ten_years_ms), past(7, age_ms=ten_years_ms + 1), past(6, age_ms=2**64 - 1)
+    )
+    (memory,) = asker.memories or []
+    assert [each.number for _, each in memory.told or ()] == [9, 8]
+
+
 class Host:
     """It is asked by `box`."""
 
