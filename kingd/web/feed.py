@@ -48,10 +48,10 @@ class Feed:
     def open(self) -> None:
         """A page is there."""
         with self._changed:
+            if not self._runs:  # RuntimeError, if no thread can start: then nothing has been counted
+                threading.Thread(target=self._run, daemon=True).start()
+                self._runs = True
             self._readers += 1
-            starts, self._runs = not self._runs, True
-        if starts:
-            threading.Thread(target=self._run, daemon=True).start()
 
     def close(self) -> None:
         with self._changed:
@@ -72,14 +72,20 @@ class Feed:
     def _run(self) -> None:
         line, news = Line(self._path), _News(self._path)
         self._ask_at_s = 0.0
-        while self._goes_on():
-            began_s = time.monotonic()
-            self._look(line, is_time=began_s >= self._ask_at_s)
-            if news.wait(began_s + self._every_s, timeout_s=self._timeout_s):
-                self._ask_at_s = 0.0
-                time.sleep(_SOON_S)
-        line.close()
-        news.close()
+        try:
+            while self._goes_on():
+                began_s = time.monotonic()
+                self._look(line, is_time=began_s >= self._ask_at_s)
+                if news.wait(began_s + self._every_s, timeout_s=self._timeout_s):
+                    self._ask_at_s = 0.0
+                    time.sleep(_SOON_S)
+        except BaseException:  # the next page begins anew
+            with self._changed:
+                self._runs = False
+            raise
+        finally:
+            line.close()
+            news.close()
 
     def _goes_on(self) -> bool:
         with self._changed:
@@ -106,15 +112,19 @@ class Feed:
             if is_time:
                 self._ask_at_s = time.monotonic() + _ASK_EVERY_S
                 self._ask_members(line, now)
-        except KingdError as error:
+        except Exception as error:  # also over an answer that nobody foresaw: the pages are told, and it is tried again
             self._ask_at_s, self._survey, self._looks = 0.0, None, 0
-            self._publish("now", now | {"error": str(error), "survey": None, "surveyed_ms": 0})
+            self._publish("now", now | {"error": _words(error), "survey": None, "surveyed_ms": 0})
 
     def _ask_members(self, line: Line, now: JsonObject) -> None:
         self._survey = line.call("Survey", timeout_s=self._timeout_s)
         self._surveyed_ms = time.time() * 1000
         self._publish("now", now | {"survey": self._survey, "surveyed_ms": self._surveyed_ms})
         self._publish("story", told(line.call("Histories", timeout_s=self._timeout_s)))
+
+
+def _words(error: Exception) -> str:
+    return str(error) if isinstance(error, KingdError) else f"kingctl serve made a mistake ({error!r}); it tries again"
 
 
 class _News:

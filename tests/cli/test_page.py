@@ -8,6 +8,8 @@ from typing import Any, NamedTuple
 
 import pytest
 
+from kingd.control.service import JsonObject
+from kingd.web import feed
 from kingd.web.answers import Answers
 from kingd.web.server import PAGES_MAX, WebServer
 from tests.cli.fake_kingd import BOX1, FakeKingd, event
@@ -188,3 +190,57 @@ def test_page_that_does_not_read_is_cut_off(web: Address, server: WebServer, pag
 def test_events_are_for_own_names_only(web: Address) -> None:
     assert get(web, "/events", host="evil.example").status == 421
     assert get(web, "/events", verb="HEAD").status == 200
+
+
+def test_page_is_told_what_nobody_foresaw_and_is_served_again(
+    monkeypatch: pytest.MonkeyPatch, web: Address, pages: list[Page]
+) -> None:
+    """As a year that no calendar has, in what another host told."""
+
+    def told(_: object) -> JsonObject:
+        monkeypatch.undo()
+        raise ValueError("year 62000 is out of range")
+
+    monkeypatch.setattr(feed, "told", told)
+    page = opened(pages, web)
+    said = next(said for said in iter(page.next, None) if said.data.get("error"))
+    assert (
+        said.data["error"] == "kingctl serve made a mistake (ValueError('year 62000 is out of range')); it tries again"
+    )
+    assert next(said for said in iter(page.next, None) if said.kind == "story").data["passages"]
+
+
+def test_page_for_which_no_thread_can_start_counts_for_nothing(
+    monkeypatch: pytest.MonkeyPatch, kingd: FakeKingd
+) -> None:
+    def start(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    found = feed.Feed(str(kingd.path), timeout_s=1, every_s=0.05)
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", start)
+        with pytest.raises(RuntimeError):
+            found.open()
+    found.open()
+    assert found.after(0, wait_s=LIMIT_S)
+    found.close()
+    until(lambda: not found.after(0, wait_s=0))  # nobody is left, so that it has ended
+
+
+def test_thread_that_has_died_is_followed_by_another(monkeypatch: pytest.MonkeyPatch, kingd: FakeKingd) -> None:
+    deaths: list[str] = []
+    monkeypatch.setattr(threading, "excepthook", lambda death: deaths.append(str(death.exc_value)))
+    found = feed.Feed(str(kingd.path), timeout_s=1, every_s=0.05)
+
+    def wait(*_: object, **__: object) -> bool:
+        raise ValueError("not foreseen")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("kingd.web.feed._News.wait", wait)
+        found.open()
+        until(lambda: deaths == ["not foreseen"])
+    number = found.after(0, wait_s=0)[-1].number
+    found.open()
+    assert found.after(number, wait_s=LIMIT_S)
+    found.close()
+    found.close()
