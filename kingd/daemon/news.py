@@ -4,7 +4,7 @@ In: the core's events. It keeps what was told last, for those who ask in between
 
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from kingd.control.service import JsonObject, Tell
 from kingd.core.effect import Event, EventKind
@@ -104,14 +104,15 @@ class News:
     def history(self) -> list[JsonObject]:
         return self._journal.history()
 
-    def past(self, *, before: int = 0) -> list[Told]:
-        """For another host: the newest first, of those with a lower number than `before` (0: all)."""
+    def past(self, *, before: int = 0) -> Iterator[Told]:
+        """For another host: the newest first, of those with a lower number than `before` (0: all). Each is made when it is
+        taken, and their ages are of now."""
         now = now_us()
-        return [
+        return (
             evidence.told(event, number=seq, age_us=now - at_us)
-            for at_us, seq, event in reversed(self._past)
+            for at_us, seq, event in reversed(tuple(self._past))
             if before == 0 or seq < before
-        ]
+        )
 
     def watch(self, tell: Tell) -> Callable[[], None]:
         return self._journal.watch(self._present(), tell)

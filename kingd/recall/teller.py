@@ -3,7 +3,8 @@
 In: questions, and the time. Out: what to send, or None for what is not answered. An answer goes to where a round trip has
 proven that member to be, and is no larger than the question: that is as large as a datagram may be."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable
+from itertools import islice
 
 from kingd.aside.budget import Budget
 from kingd.aside.voice import Say, Voice
@@ -16,9 +17,10 @@ from kingd.core.wire.past_bodies import ROOM, size_of
 
 class Teller:
     def __init__(
-        self, known: Acquaintance, voice: Voice, budget: Budget, *, past: Callable[[int], Sequence[Told]]
+        self, known: Acquaintance, voice: Voice, budget: Budget, *, past: Callable[[int], Iterable[Told]]
     ) -> None:
-        """`past`: what this host told, the newest first, of what has a lower number than that (0: all)."""
+        """`past`: what this host told, the newest first, of what has a lower number than that (0: all). No more of it is taken
+        than a page holds."""
         self._known = known
         self._voice = voice
         self._budget = budget
@@ -33,11 +35,11 @@ class Teller:
         return [self._voice.to_member(events, member)]
 
 
-def _page(told: Sequence[Told]) -> tuple[Told, ...]:
+def _page(told: Iterable[Told]) -> tuple[Told, ...]:
     """As many as a datagram holds."""
     page: list[Told] = []
     room = ROOM
-    for each in told[:TOLD_MAX]:
+    for each in islice(told, TOLD_MAX):
         room -= size_of(each)
         if room < 0:
             break

@@ -1,6 +1,7 @@
 """What the members told their users, asked for page by page, and answered within bounds. docs/history.md."""
 
 import random
+from collections.abc import Callable, Iterable, Iterator
 
 import pytest
 
@@ -152,9 +153,10 @@ class Host:
         bench, self.box = Bench(), Peer(node=60)
         bench.meet(self.box)
         self.told: list[Told] = []
+        self.past: Callable[[int], Iterable[Told]] = lambda before: self.told[before:]
         self.now_us = bench.now_us
         known = bench.core.acquaintance
-        self._teller = Teller(known, Voice(known), Budget(), past=lambda before: self.told[before:])
+        self._teller = Teller(known, Voice(known), Budget(), past=lambda before: self.past(before))
 
     def ask(self, peer: Peer, *, before: int = 0, multicast: bool = False) -> list[Say] | None:
         asked = peer.says(Recall(nonce=5, before=before), multicast=multicast)
@@ -172,6 +174,21 @@ def test_answer_is_as_long_as_a_datagram_holds(name: str, fit: int) -> None:
     assert (answer.body.echo, answer.body.told) == (5, tuple(host.told[:fit]))
     assert len(encode(answer, KEYED)) <= DATAGRAM_SIZE_MAX
     assert len(encode(host.box.says(Recall(nonce=5, before=0)), Seal())) == DATAGRAM_SIZE_MAX
+
+
+def test_no_more_is_made_of_the_past_than_a_page_holds_and_one() -> None:
+    """A question costs the one who is asked no more than its answer."""
+    host, made = Host(), 0
+
+    def make(_: int) -> Iterator[Told]:
+        nonlocal made
+        for made in range(1, 257):
+            yield past(1000 - made)
+
+    host.past = make
+    (say,) = host.ask(host.box) or []
+    assert isinstance(say.datagram.body, Events)
+    assert (len(say.datagram.body.told), made) == (18, 19)
 
 
 def test_older_ones_are_told_from_where_it_was_asked() -> None:
