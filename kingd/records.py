@@ -6,13 +6,15 @@ more than a few of them are made: most are made once or never. To a type checker
 `dataclasses.fields`, `replace` and `asdict` work on its objects (what they need is made when they ask).
 
 What is left out: inheritance from another dataclass, `ClassVar`, `InitVar`, and a watch at run time over what is `frozen`,
-which means here that it can be hashed, and that the type checker refuses to assign."""
+which means here that it can be hashed, and that the type checker refuses to assign. Refused where the class is made: what
+would be replaced or shared without a word."""
 
 from collections.abc import Callable, Mapping
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 _MADE_SLOWLY = 20
+_OURS = frozenset(("__init__", "__repr__", "__eq__", "__hash__"))
 _REQUIRED: Any = object()  # no default
 _LATER: Any = object()  # in the place of a default that a factory makes
 
@@ -57,10 +59,19 @@ def _replace(thing: Any, **changes: Any) -> Any:
 
 def _made(cls: Any, frozen: bool, kw_only: bool) -> Any:
     namespace = dict(cls.__dict__)
+    if not _OURS.isdisjoint(namespace):
+        raise TypeError(
+            f"{cls.__qualname__}: {', '.join(sorted(_OURS & namespace.keys()))} would be replaced; leave it out"
+        )
     found = []
     for name in getattr(cls, "__annotations__", ()):
         default = namespace.pop(name, _REQUIRED)
-        found.append(default._replace(name=name) if type(default) is _Field else _Field(name, default))
+        field = default._replace(name=name) if type(default) is _Field else _Field(name, default)
+        if not field.init and field.default is not _REQUIRED:
+            raise TypeError(f"{cls.__qualname__}.{name}: a default without init is never set; set it in __post_init__")
+        if field.default.__class__.__hash__ is None:
+            raise TypeError(f"{cls.__qualname__}.{name}: all objects would share this default; use default_factory")
+        found.append(field)
     for name in ("__dict__", "__weakref__"):
         namespace.pop(name, None)
     names = [field.name for field in found]

@@ -117,3 +117,21 @@ def test_functions_of_the_standard_library_work_on_them() -> None:
     assert repr(dataclasses.replace(Open(number=1), number=2)) == repr(Open(number=2))
     assert dataclasses.is_dataclass(Empty)
     assert [each.default for each in dataclasses.fields(Frozen)[1:]] == ["x", ""]
+
+
+@pytest.mark.parametrize("name", ["__init__", "__repr__", "__eq__", "__hash__"])
+def test_own_function_that_would_be_replaced_is_refused(name: str) -> None:
+    with pytest.raises(TypeError, match=f"Own: .*{name}.* would be replaced"):
+        dataclass(type("Own", (), {"__annotations__": {"number": int}, name: lambda *_: 1}))
+
+
+def test_default_without_init_is_refused() -> None:
+    number = field(init=False, default=3)
+    with pytest.raises(TypeError, match=r"Never\.number: a default without init is never set"):
+        dataclass(type("Never", (), {"__annotations__": {"number": int}, "number": number}))
+
+
+@pytest.mark.parametrize("default", [[], {}, set(), Open(number=1), field(default=[])])
+def test_default_that_all_would_share_is_refused(default: object) -> None:
+    with pytest.raises(TypeError, match=r"Sharing\.items: all objects would share"):
+        dataclass(type("Sharing", (), {"__annotations__": {"items": object}, "items": default}))
