@@ -17,6 +17,8 @@ from functools import partial
 from threading import Thread
 from typing import Protocol, TypeVar
 
+_PATIENCE_MAX_S = 3600.0  # what epoll takes is 24 days; a turn that finds nothing costs nothing
+
 T = TypeVar("T")
 Work = Callable[[], object]
 
@@ -141,7 +143,8 @@ class Loop:
             return 0
         if not self._timers:
             return None
-        return max(0.0, min([timer.at_s for timer in self._timers]) - time.monotonic())
+        until_first_s = min([timer.at_s for timer in self._timers]) - time.monotonic()
+        return min(max(0.0, until_first_s), _PATIENCE_MAX_S)
 
     def _call_due(self) -> None:
         now_s = time.monotonic()

@@ -166,3 +166,15 @@ def test_bell_that_rings_already_is_rung_no_more(loop: Loop) -> None:
         loop.call_from_thread(lambda number=number: said.append(number))  # type: ignore[misc]
     until(loop, lambda: len(said) == 100_000)
     assert said == list(range(100_000))
+
+
+def test_timer_may_be_as_far_away_as_it_likes(loop: Loop) -> None:
+    """Epoll takes 24 days at most."""
+    loop.call_later(1e10, loop.stop)
+    reader, writer = os.pipe()
+    os.write(writer, b"x")
+    loop.add_reader(reader, loop.stop)
+    loop.run()
+    loop.remove_reader(reader)
+    os.close(reader)
+    os.close(writer)
