@@ -6,6 +6,7 @@ half done and carried on. asyncio does all this and much more, for a fifth of a 
 
 Timers are a set that is looked through each time: a dozen of them, for which a heap would be more code and no faster."""
 
+import errno
 import os
 import select
 import signal
@@ -14,10 +15,14 @@ from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
-from threading import Thread
+from threading import Semaphore, Thread
 from typing import Protocol, TypeVar
 
 _PATIENCE_MAX_S = 3600.0  # what epoll takes is 24 days; a turn that finds nothing costs nothing
+_NO_THREAD = (
+    "no thread can be started: this host, user or container has all the processes that it may have (pids.max, TasksMax=, "
+    "ulimit -u)"
+)
 
 T = TypeVar("T")
 Work = Callable[[], object]
@@ -52,12 +57,16 @@ class Loop:
         self._timers: set[Timer] = set()
         self._soon: deque[Work] = deque()
         self._is_stopped = False
+        self._has_kept = False
+        self._ordered = Semaphore(0)  # of the kept thread
+        self._orders: deque[Work] = deque()
         self._alarm, bell = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)  # rung by threads and signals
         self._bell = open(bell, "wb", buffering=0)  # noqa: PTH123, SIM115 - a pipe, until `close`
         self.add_reader(self._alarm, self._on_alarm)
 
     def close(self) -> None:
         """Of a loop that runs no more."""
+        self._ordered.release()
         self._epoll.close()
         os.close(self._alarm)
         self._bell.close()
@@ -111,10 +120,21 @@ class Loop:
         signal.set_wakeup_fd(self._bell.fileno(), warn_on_full_buffer=False)
 
     def in_thread(self, work: Callable[[], T], then: Callable[[T | OSError], object]) -> None:
-        """`work` may wait as long as it likes; `then` gets on the loop what it returned, or its OSError. Whatever else it
-        raises is raised on the loop. It begins when what is being done is done: a thread that starts takes the interpreter
-        away for up to 5 ms, and what goes to other hosts goes first."""
-        self.call_soon(Thread(target=self._work, args=(work, then), daemon=True).start)
+        """`work` may wait as long as it likes; `then` gets on the loop what it returned, or its OSError; EAGAIN also where no
+        thread can be had: not now. Whatever else it raises is raised on the loop. It begins when what is being done is done: a
+        thread that starts takes the interpreter away for up to 5 ms, and what goes to other hosts goes first."""
+        thread = Thread(target=self._work, args=(work, then), daemon=True)
+        self.call_soon(partial(self._start, thread, then))
+
+    def in_kept_thread(self, work: Callable[[], T], then: Callable[[T | OSError], object]) -> None:
+        """As `in_thread`, in the one thread that is kept, each work after the one before: for what must go on where no more
+        threads can be had."""
+        self.call_soon(partial(self._order, partial(self._work, work, then), then))
+
+    def keep_thread(self) -> bool:
+        """To be done at the start, when there is one to be had. Whether it is there; else `in_kept_thread` tries each time."""
+        self._has_kept = self._has_kept or _has_started(Thread(target=self._work_on, daemon=True))
+        return self._has_kept
 
     # -- the calls -----------------------------------------------------------------------------------------------------
 
@@ -167,12 +187,38 @@ class Loop:
             return
         self.call_from_thread(done)
 
+    def _start(self, thread: Thread, then: Callable[[OSError], object]) -> None:
+        if not _has_started(thread):
+            self._refuse(then)
+
+    def _order(self, work: Work, then: Callable[[OSError], object]) -> None:
+        if self.keep_thread():
+            self._orders.append(work)
+            self._ordered.release()
+        else:
+            self._refuse(then)
+
+    def _work_on(self) -> None:
+        while self._ordered.acquire() and self._orders:  # without an order: `close`
+            self._orders.popleft()()
+
+    def _refuse(self, then: Callable[[OSError], object]) -> None:
+        self.call_soon(partial(then, OSError(errno.EAGAIN, _NO_THREAD)))
+
     def _ring(self) -> None:
-        with suppress(ValueError):  # of a loop that was closed: nobody waits any more
+        with suppress(ValueError, OSError):  # of a loop that was closed, or is just now: nobody waits any more
             self._bell.write(b"\0")  # None if it rings already
 
     def _on_alarm(self) -> None:
         os.read(self._alarm, 4096)
+
+
+def _has_started(thread: Thread) -> bool:
+    try:
+        thread.start()
+    except RuntimeError:
+        return False
+    return True
 
 
 def _raise(error: BaseException) -> None:

@@ -61,7 +61,12 @@ class Authority:
         """Ask for the group again. Returns after `wait_s` at the latest, with or without an answer."""
         if self.group and (self._looking is None or not self._looking.is_alive()):
             self._looking = threading.Thread(target=self._look, name="group", daemon=True)
-            self._looking.start()
+            try:
+                self._looking.start()
+            except RuntimeError:  # no thread can be had: asked again later, and what is known stays
+                if not self.knows_group:
+                    self._why_nobody = f"the group {self.group} was not yet looked up: no thread can be started"
+                return
             self._looking.join(wait_s)
 
     @property

@@ -43,11 +43,12 @@ class Durable:
         self._perform = perform
         self._on_problem = on_problem
         self._unwritable = "" if store.writable else "; ".join(store.warnings)
+        self._unseen = ""
         self._is_unfit = False  # as the core was told
         self._wanted: deque[Persist] = deque()  # the first is being written
 
     def problems(self) -> list[str]:
-        return [*filter(None, (self._unwritable, self._store.problem))]
+        return [*filter(None, (self._unwritable, self._unseen, self._store.problem))]
 
     def begin(self) -> None:
         if self._unwritable:  # not the store's word: something may be on its way to the disk already
@@ -70,7 +71,7 @@ class Durable:
     def _write(self) -> None:
         wanted = self._wanted[0]
         save = partial(self._store.save, wanted.ceiling, wanted.term, wanted.hold_us, wanted.voters)
-        self._loop.in_thread(save, self._on_written)
+        self._loop.in_kept_thread(save, self._on_written)
 
     def _on_written(self, error: OSError | None) -> None:
         if error is not None:
@@ -98,13 +99,14 @@ class Durable:
 
     def _look(self) -> None:
         """The folder may be removed under us. Nothing else would notice before the next term."""
-        self._loop.in_thread(self._store.is_removed, self._on_looked)
+        self._loop.in_kept_thread(self._store.is_removed, self._on_looked)
 
     def _on_looked(self, is_removed: bool | OSError) -> None:
-        if isinstance(is_removed, OSError):
-            raise is_removed
         store = self._store
-        if is_removed and not self._wanted:
+        self._unseen = ""
+        if isinstance(is_removed, OSError):
+            self._unseen = f"whether the state folder is still there cannot be seen ({is_removed}); retrying"
+        elif is_removed and not self._wanted:
             self._queue(Persist(ceiling=Term(store.ceiling), term=Term(store.term), hold_us=store.hold_us))
         self._loop.call_later(_CHECK_EVERY_S, self._look)
 

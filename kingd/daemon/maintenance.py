@@ -19,10 +19,11 @@ from kingd.core.wire.message import Ineligible
 from kingd.daemon.clock import boot_id, moment, now_us
 from kingd.daemon.store import Store
 from kingd.log import Logger
-from kingd.loop import Loop
+from kingd.loop import Loop, Timer
 
 _FILE = "maintenance.json"
 _FORMAT = 1
+_RETRY_S = 5.0
 _TIME_MAX_S = 253402300800  # the year 10000
 _log = Logger("kingd")
 
@@ -62,6 +63,7 @@ class Maintenance:
         self._order = self._read()
         self._until_us = self._end_us()
         self._waiting: deque[Callable[[bool], None]] = deque()  # until it is kept; for the first it is being written
+        self._again: Timer | None = None
         if self._order is not None:
             _log.warning("this host is in maintenance%s: it does not lead", _words(self._order))
 
@@ -116,25 +118,36 @@ class Maintenance:
 
     def _write(self) -> None:
         """The newest order, whichever was asked for first."""
+        if self._again is not None:
+            self._again.cancel()
         order = self._order
-        self._loop.in_thread(partial(self._store.keep, _FILE, _encode(order)), partial(self._on_written, order))
+        self._loop.in_kept_thread(partial(self._store.keep, _FILE, _encode(order)), partial(self._on_written, order))
 
     def _on_written(self, order: Order | None, error: OSError | None) -> None:
         if error is None:
             self._problem = ""
         else:
             self._note_not_kept(order, error)
+            self._again = self._loop.call_later(_RETRY_S, self._retry)
         then = self._waiting.popleft()
         if self._waiting:
             self._write()
         then(error is None)
 
+    def _retry(self) -> None:
+        if not self._waiting:
+            self._keep(lambda _: None)
+
     def _note_not_kept(self, order: Order | None, error: OSError) -> None:
-        self._problem = (
-            f"maintenance is {'off' if order is None else 'on'}, and that is not kept over a restart of kingd: "
-            f"{_FILE} cannot be written ({error})"
+        former, self._problem = (
+            self._problem,
+            (
+                f"maintenance is {'off' if order is None else 'on'}, and that is not kept over a restart of kingd: "
+                f"{_FILE} cannot be written ({error}); retrying"
+            ),
         )
-        _log.warning("%s", self._problem)
+        if self._problem != former:
+            _log.warning("%s", self._problem)
 
     def _read(self) -> Order | None:
         """Blocking (fsync): before the loop runs."""

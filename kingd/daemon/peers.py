@@ -44,4 +44,4 @@ class Peers:
         members = core.endpoints()
         if members and members != self._remembered:
             self._remembered = members
-            self._loop.in_thread(partial(self._store.save_peers, members), lambda _: None)
+            self._loop.in_kept_thread(partial(self._store.save_peers, members), lambda _: None)

@@ -132,6 +132,7 @@ class Runtime:
         self._transport.start(self._loop)
         self._durable.begin()
         self._on_due(0)  # what is due now is said before all that can wait: a name service may take its time
+        self._loop.keep_thread()  # for the disk
         self._server.look_up_group(wait_s=FIRST_LOOK_S)
         self._handle_signals()
         self._begin_chores()

@@ -91,6 +91,7 @@ _CAUSES = {
 
 # Where the same errno means something else.
 _SPECIAL_CAUSES = {
+    (Operation.SCAN, errno.EAGAIN): "no thread can be started; see pids.max, TasksMax= and `ulimit -u`",
     (Operation.OPEN, errno.EACCES): "port {port} needs a privilege; use a network.port above 1023",
     (Operation.OPEN, errno.ENOBUFS): "the kernel has no memory left for sockets; check `free`",
     (Operation.JOIN, errno.EINVAL): "the group is not a multicast address; check network.group4 and network.group6",

@@ -142,6 +142,24 @@ def test_privileged_call_waits_for_no_name_service(monkeypatch: pytest.MonkeyPat
     eventually(lambda: authority.rank(member) is Rank.GROUP)
 
 
+def test_where_no_thread_can_be_had_the_group_is_looked_up_later(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(_thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    authority = Authority(A_GROUP.gr_name)
+    member = Peer(1, SOMEBODY, frozenset({A_GROUP.gr_gid}))
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", fail)
+        authority.look_up(wait_s=PATIENCE_S)
+        assert authority.rank(member) is Rank.ANYBODY
+        assert "no thread can be started" in authority.advice()
+    authority.look_up(wait_s=PATIENCE_S)
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", fail)
+        authority.look_up(wait_s=PATIENCE_S)
+    assert authority.rank(member) is Rank.GROUP
+
+
 def test_own_user_may_change_things_but_not_the_unknown_one(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "geteuid", lambda: SOMEBODY)
     assert Authority("no-such-group").rank(Peer(1, SOMEBODY, frozenset())) is Rank.OWNER

@@ -1,15 +1,17 @@
 """The loop that drives the daemon: docs/loop.md, sentence by sentence."""
 
+import errno
 import os
 import signal
 import threading
 import time
 from collections.abc import Iterator
+from functools import partial
 
 import pytest
 
 from kingd.loop import Loop
-from tests.daemon.loops import until
+from tests.daemon.loops import LIMIT_S, until
 
 
 @pytest.fixture
@@ -166,6 +168,57 @@ def test_bell_that_rings_already_is_rung_no_more(loop: Loop) -> None:
         loop.call_from_thread(lambda number=number: said.append(number))  # type: ignore[misc]
     until(loop, lambda: len(said) == 100_000)
     assert said == list(range(100_000))
+
+
+def fail_to_start(_thread: threading.Thread) -> None:
+    raise RuntimeError("can't start new thread")
+
+
+def test_where_no_thread_can_be_had_that_is_what_came_of_it(loop: Loop, monkeypatch: pytest.MonkeyPatch) -> None:
+    came: list[str | OSError] = []
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", fail_to_start)
+        loop.in_thread(lambda: "done", came.append)
+        loop.in_kept_thread(lambda: "done", came.append)
+        assert came == []
+        until(loop, lambda: len(came) == 2)
+    assert [each.errno for each in came if isinstance(each, OSError)] == [errno.EAGAIN] * 2
+    loop.in_thread(lambda: "later", came.append)
+    loop.in_kept_thread(lambda: "later", came.append)
+    until(loop, lambda: len(came) == 4)
+    assert came[2:] == ["later", "later"]
+
+
+def test_kept_thread_needs_no_other_one_and_works_in_order(loop: Loop, monkeypatch: pytest.MonkeyPatch) -> None:
+    came: list[int | OSError] = []
+    where: set[int] = set()
+
+    def work(number: int) -> int:
+        where.add(threading.get_ident())
+        if number == 2:
+            raise OSError(number, "")
+        return number
+
+    assert loop.keep_thread()
+    monkeypatch.setattr(threading.Thread, "start", fail_to_start)
+    for number in range(5):
+        loop.in_kept_thread(partial(work, number), came.append)
+    until(loop, lambda: len(came) == 5)
+    assert [each.errno if isinstance(each, OSError) else each for each in came] == list(range(5))
+    assert len(where) == 1
+    assert threading.get_ident() not in where
+
+
+def test_kept_thread_ends_with_the_loop() -> None:
+    loop = Loop()
+    kept: list[threading.Thread | OSError] = []
+    loop.in_kept_thread(threading.current_thread, kept.append)
+    until(loop, lambda: kept)
+    loop.close()
+    (thread,) = kept
+    assert isinstance(thread, threading.Thread)
+    thread.join(LIMIT_S)
+    assert not thread.is_alive()
 
 
 def test_timer_may_be_as_far_away_as_it_likes(loop: Loop) -> None:

@@ -1,8 +1,10 @@
 """Maintenance is kept in the state folder, and ends when it is to, whatever the calendar does meanwhile."""
 
+import errno
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -33,6 +35,7 @@ def reopened(folder: Path) -> Maintenance:
 
 @pytest.fixture(autouse=True, scope="module")
 def loop_closed() -> Iterator[None]:
+    LOOP.keep_thread()  # of all tests
     yield
     LOOP.close()
 
@@ -218,3 +221,22 @@ def test_what_cannot_be_kept_is_in_force_and_said(tmp_path: Path, monkeypatch: p
     assert order(maintenance, on=True, for_s=None, reason="")["saved"] is False
     assert reason(bench) == "maintenance"
     assert "not kept over a restart" in maintenance.problems()[0]
+
+
+def test_what_could_not_be_kept_is_tried_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    maintenance = reopened(tmp_path)
+    begun(maintenance)
+    monkeypatch.setattr(module, "_RETRY_S", 0.01)
+    refused: list[object] = []
+
+    def no_thread(_work: object, then: Callable[[OSError], object]) -> None:
+        refused.append(then)
+        LOOP.call_soon(partial(then, OSError(errno.EAGAIN, "no thread can be started")))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(LOOP, "in_kept_thread", no_thread)
+        assert order(maintenance, on=True, for_s=None, reason="disk")["saved"] is False
+        assert "no thread can be started" in maintenance.problems()[0]
+        until(LOOP, lambda: len(refused) > 2)
+    until(LOOP, lambda: not maintenance.problems())
+    assert reopened(tmp_path).detail() == "disk"
