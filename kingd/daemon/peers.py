@@ -18,6 +18,7 @@ class Peers:
         self._store = store
         self._seeds = [parse_seed(peer, port) for peer in configured]
         self._remembered: list[Endpoint] = []
+        self._is_saving = False
         self.endpoints: tuple[Endpoint, ...] = (*numeric(self._seeds), *store.load_peers())
 
     @property
@@ -42,6 +43,11 @@ class Peers:
     def remember(self, core: Core) -> None:
         """To be done now and then."""
         members = core.endpoints()
-        if members and members != self._remembered:
+        if members and members != self._remembered and not self._is_saving:
+            self._is_saving = True
+            self._loop.in_kept_thread(partial(self._store.save_peers, members), partial(self._on_saved, members))
+
+    def _on_saved(self, members: list[Endpoint], error: OSError | None) -> None:
+        self._is_saving = False
+        if error is None:
             self._remembered = members
-            self._loop.in_kept_thread(partial(self._store.save_peers, members), lambda _: None)

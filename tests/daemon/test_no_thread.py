@@ -4,17 +4,21 @@ import signal
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import cast
 
 import pytest
 
+from kingd.core.election import Core
 from kingd.core.wire.endpoint import Endpoint
+from kingd.daemon.peers import Peers
+from kingd.daemon.store import Store
 from kingd.loop import Loop
 from kingd.net import links, seeds, watch
 from kingd.net.links import Link
 from kingd.net.problems import Operation
 from kingd.net.watch import Watch
 from tests.cli.raw_client import eventually
-from tests.daemon.loops import until
+from tests.daemon.loops import LIMIT_S, run_for, until
 from tests.daemon.running import Daemon
 
 # As a limit of processes does it: root has none that a test could set for itself alone.
@@ -87,6 +91,63 @@ def test_who_has_no_thread_for_its_disk_does_not_lead_until_it_has(daemons: list
     daemon.until_leader("box1")
     eventually(lambda: "no thread" not in problems(daemon))
     assert daemon.stop()[0] == 0
+
+
+class _Members:
+    """In the place of the core."""
+
+    def __init__(self) -> None:
+        self.known = [Endpoint("10.0.0.1", 1)]
+
+    def endpoints(self) -> list[Endpoint]:
+        return list(self.known)
+
+
+def test_disk_that_hangs_is_asked_for_the_peers_once(
+    loop: Loop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    goes_on, saved = threading.Event(), list[list[Endpoint]]()
+
+    def hang(_self: Store, members: list[Endpoint]) -> None:
+        saved.append(members)
+        goes_on.wait(LIMIT_S)
+
+    store, members = Store.open(tmp_path), _Members()
+    monkeypatch.setattr(Store, "save_peers", hang)
+    peers, core = Peers((), loop, port=1, store=store), cast(Core, members)
+    peers.remember(core)
+    until(loop, lambda: saved)
+    for port in range(2, 10):
+        members.known = [Endpoint("10.0.0.1", port)]
+        peers.remember(core)
+        run_for(loop, 0)
+    goes_on.set()
+
+    def remembered() -> bool:
+        peers.remember(core)
+        return len(saved) > 1
+
+    until(loop, remembered)
+    assert saved == [[Endpoint("10.0.0.1", 1)], [Endpoint("10.0.0.1", 9)]]
+    store.close()
+
+
+def test_peers_that_no_thread_could_save_are_saved_later(
+    loop: Loop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store, core = Store.open(tmp_path), cast(Core, _Members())
+    peers = Peers((), loop, port=1, store=store)
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", fail_to_start)
+        peers.remember(core)
+        run_for(loop, 0.01)
+
+    def remembered() -> bool:
+        peers.remember(core)
+        return bool(store.load_peers())
+
+    until(loop, remembered)
+    store.close()
 
 
 def test_interfaces_that_no_thread_could_list_are_listed_later(loop: Loop, monkeypatch: pytest.MonkeyPatch) -> None:
