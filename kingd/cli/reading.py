@@ -135,6 +135,8 @@ def _history_of_all(ask: Ask, *, as_json: bool) -> int:
         print(listed(story.HEADER, shown, spare=story.SPARE, width=terminal_width()))
     for event in events if as_json else []:
         print(json.dumps(event))
+    if cut := story.cut(answer):
+        say(clean(f"too much to tell at once; the oldest are left out of what is told by {', '.join(cut)}"))
     if silent := story.silent(answer):
         say(clean(f"no answer, so that its part is missing: {', '.join(silent)}"))
     return NO if silent else OK

@@ -74,6 +74,11 @@ def silent(answer: JsonObject) -> list[str]:
     return [text(member, "name") for member in rows(answer, "members") if not flag(member, "ok")]
 
 
+def cut(answer: JsonObject) -> list[str]:
+    """Whose oldest events are left out of the answer. (A daemon of an older version leaves none out.)"""
+    return [text(member, "name") for member in rows(answer, "members") if member.get("more") is True]
+
+
 def _who(event: JsonObject) -> str:
     """Not "this node": there are several."""
     if text(event, "event") in ("started", "stopping", "overlap-resolved"):

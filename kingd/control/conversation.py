@@ -32,7 +32,7 @@ class Conversation:
         self._dispatcher = dispatcher
         self._peer = peer
         self._inbox = bytearray()
-        self._outbox: deque[JsonObject] = deque()
+        self._outbox: deque[JsonObject | bytes] = deque()  # bytes: encoded, and perhaps another's too
         self._is_awaited = False  # the service's answer
         self._leave: Callable[[], None] | None = None  # of who is told on and on
         self.is_watching = False
@@ -76,7 +76,10 @@ class Conversation:
     def next_bytes(self) -> bytes:
         data = bytearray()
         while self._outbox and len(data) < _POST_SIZE:
-            data += encoded(self._outbox.popleft())
+            reply = self._outbox.popleft()
+            if isinstance(reply, bytes) and not data:
+                return reply  # the very bytes
+            data += reply if isinstance(reply, bytes) else encoded(reply)
         return bytes(data)
 
     def end(self) -> None:
@@ -100,14 +103,14 @@ class Conversation:
             self._reply(call, {"parameters": self._dispatcher.reply(call)})
 
     def _answer_later(self, call: Call) -> None:
-        def reply(said: JsonObject | CallError) -> None:
+        def reply(said: JsonObject | bytes | CallError) -> None:
             self._is_awaited = False
             if self._is_over:
                 return
             if isinstance(said, CallError):
                 self._refuse(call, said)
             else:
-                self._reply(call, {"parameters": said})
+                self._reply(call, said if isinstance(said, bytes) else {"parameters": said})
             self._line.is_due()
 
         self._is_awaited = True
@@ -119,7 +122,7 @@ class Conversation:
             self._line.note_refusal()
         self._reply(call, {"error": error.name, "parameters": error.parameters})
 
-    def _reply(self, call: Call, message: JsonObject) -> None:
+    def _reply(self, call: Call, message: JsonObject | bytes) -> None:
         if not call.oneway:
             self._outbox.append(message)
 
@@ -155,6 +158,15 @@ class Conversation:
 
 
 def encoded(message: JsonObject) -> bytes:
+    return as_json(message) + b"\0"
+
+
+def encoded_reply(parameters: bytes) -> bytes:
+    """Of parameters that are JSON already."""
+    return b'{"parameters":' + parameters + b"}\0"
+
+
+def as_json(value: JsonObject) -> bytes:
     import json  # not at the start
 
-    return json.dumps(message, separators=(",", ":")).encode() + b"\0"
+    return json.dumps(value, separators=(",", ":")).encode()

@@ -79,10 +79,10 @@ class Dispatcher:
                 case other:
                     raise AssertionError(other)  # look_up() let it pass, so it must be above
 
-    def reply_later(self, call: Call, reply: Callable[[JsonObject | CallError], None]) -> None:
+    def reply_later(self, call: Call, reply: Callable[[JsonObject | bytes | CallError], None]) -> None:
         """To a method that takes time."""
 
-        def answer(said: JsonObject | ServiceError) -> None:
+        def answer(said: JsonObject | bytes | ServiceError) -> None:
             reply(_refusal(said) if isinstance(said, ServiceError) else said)
 
         with _refusals():

@@ -28,8 +28,9 @@ class ServiceError(Exception):
         self.message = message
 
 
-Answer = Callable[[JsonObject | ServiceError], None]
-"""To be called once, when there is an answer, or why there is none; who asked may have gone meanwhile."""
+Answer = Callable[[JsonObject | bytes | ServiceError], None]
+"""To be called once, when there is an answer, or why there is none; who asked may have gone meanwhile. bytes: the encoded reply
+(`conversation.encoded_reply`), which all who ask for something large share."""
 
 
 class Service(Protocol):

@@ -1,13 +1,20 @@
 """The evidence for a change in words and numbers; what one host told its users, for another one to show. docs/history.md."""
 
-from collections.abc import Iterable
+from collections.abc import Generator, Iterable, Sequence
+from itertools import islice
 
+from kingd.control.conversation import as_json, encoded_reply
 from kingd.control.service import JsonObject
 from kingd.core.effect import KINDS, Event, EventKind
 from kingd.core.wire.message import Reason, Role
 from kingd.core.wire.past import Evidence, Sign, Told
 from kingd.daemon.clock import moment
-from kingd.recall.gathering import Memory
+
+SLICE = 16  # events that are made in one callback: half a millisecond
+ANSWER_MAX = 1 << 20  # bytes, of what all hosts told
+_HEAD_SIZE = 160  # at most, of what an answer says of one host beside its events
+Part = tuple[str, str, Iterable[tuple[int, Told]] | None]
+"""Of one host: its id, its name, and what it told and when, the newest first. None: it did not answer."""
 
 ROLES = {
     Role.JOINING: "joining",
@@ -109,30 +116,37 @@ def told(event: Event, *, number: int, age_us: int) -> Told:
     )
 
 
-def gathered(memories: Iterable[Memory], own: JsonObject, *, now_us: int, wall_s: float) -> JsonObject:
-    """`kingctl history --all`: this host first."""
-    others = [
-        {
-            "id": f"{memory.node:016x}",
-            "name": memory.name,
-            "ok": memory.told is not None,
-            "events": past(memory.told or (), now_us=now_us, wall_s=wall_s),
-        }
-        for memory in memories
-    ]
-    return {"version": 1, "members": [own, *others]}
+def gathered(parts: Sequence[Part], *, now_us: int, wall_s: float) -> Generator[None, None, bytes]:
+    """The encoded reply to `Histories`, for all who ask. It stops after each `SLICE` events, for the election to have its turn.
+
+    Each host has an equal part of what is left of `ANSWER_MAX`, for the newest of its events; told are the oldest first."""
+    found: list[bytes] = []
+    room = ANSWER_MAX - _HEAD_SIZE
+    for at, (node, name, told) in enumerate(parts):
+        events, left = list[bytes](), room // (len(parts) - at) - _HEAD_SIZE
+        past = iter(told or ())
+        has_more = False
+        while not has_more and (some := list(islice(past, SLICE))):
+            for event in _past(some, now_us=now_us, wall_s=wall_s):
+                left -= len(event) + 1
+                if has_more := left < 0:
+                    break
+                events.append(event)
+            yield
+        head = as_json({"id": node, "name": name, "ok": told is not None, "more": has_more})
+        found.append(head[:-1] + b',"events":[' + b",".join(reversed(events)) + b"]}")
+        room -= len(found[-1]) + 1
+    return encoded_reply(b'{"version":1,"members":[' + b",".join(found) + b"]}")
 
 
-def past(found: tuple[tuple[int, Told], ...], *, now_us: int, wall_s: float) -> list[JsonObject]:
-    """The newest first in, the oldest first out. Kinds of a later version are left out."""
-    return [
-        _past(each, at_s=wall_s - (now_us - at_us) / 1e6)
-        for at_us, each in reversed(found)
-        if each.kind < len(KINDS) and each.role < len(Role)
-    ]
+def _past(some: Iterable[tuple[int, Told]], *, now_us: int, wall_s: float) -> Iterable[bytes]:
+    """Kinds of a later version are left out."""
+    for at_us, each in some:
+        if each.kind < len(KINDS) and each.role < len(Role):
+            yield as_json(_event(each, at_s=wall_s - (now_us - at_us) / 1e6))
 
 
-def _past(each: Told, *, at_s: float) -> JsonObject:
+def _event(each: Told, *, at_s: float) -> JsonObject:
     kind = KINDS[each.kind]
     found: JsonObject = {
         "event": str(kind),

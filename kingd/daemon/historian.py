@@ -4,11 +4,12 @@ It drives the two engines of `kingd.recall`. It has a deadline of its own, and n
 
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Generator
+from functools import partial
 
 from kingd.aside.budget import Budget
 from kingd.aside.voice import Say, Voice
-from kingd.control.service import Answer, JsonObject
+from kingd.control.service import Answer
 from kingd.core.election import Core
 from kingd.core.wire.message import Header
 from kingd.core.wire.past import Events, Recall
@@ -20,6 +21,9 @@ from kingd.daemon.shared import Shared
 from kingd.loop import Loop
 from kingd.recall.gathering import Gathering
 from kingd.recall.teller import Teller
+
+KEPT_S = 2.0  # an answer, for who asks the same meanwhile
+_EVERY_S = 1.0  # they are asked at most, where this host has told something since
 
 
 class Historian:
@@ -36,12 +40,15 @@ class Historian:
     ) -> None:
         self._core = core
         self._news = news
+        self._loop = loop
         self._voice = voice
         self._say = say
         self._rng = rng
         self._teller = Teller(core.acquaintance, voice, budget, past=lambda before: news.past(before=before))
         self._gathering: Gathering | None = None
-        self._asked = Shared(loop, self._begin)
+        self._asked = Shared(loop, self._begin, every_s=_EVERY_S)
+        self._since = 0  # how many events this host had told when it began to ask
+        self._last: bytes | None = None
         self._deadline = Deadline(loop, lambda _late_us: self._go_on([]))
 
     def take(self, header: Header, body: Recall | Events) -> bool:
@@ -58,10 +65,14 @@ class Historian:
         return said is not None
 
     def histories(self, answer: Answer) -> None:
-        """Of this host and of all that live, each asked now."""
-        self._asked.ask(answer)
+        """Of this host and of all that live, each asked now, or up to two seconds ago if this host has told nothing since."""
+        if self._last is not None and self._news.count == self._since:
+            answer(self._last)
+        else:
+            self._asked.ask(answer)
 
     def _begin(self) -> None:
+        self._since = self._news.count
         self._gathering = Gathering(self._core.acquaintance, self._voice, self._rng, began_us=now_us())
         self._go_on([])
 
@@ -73,17 +84,28 @@ class Historian:
         if gathering.is_done:
             self._gathering = None
             self._deadline.cancel()
-            self._asked.answered(self._told(gathering))
+            self._write(self._told(gathering))
         else:
             self._deadline.set(gathering.deadline_us)
 
-    def _told(self, gathering: Gathering) -> JsonObject:
-        now, wall_s = now_us(), time.time()
-        own = tuple((now - each.age_ms * 1000, each) for each in self._news.past())
-        me: JsonObject = {
-            "id": views.node_id(self._core.id),
-            "name": self._core.settings.name,
-            "ok": True,
-            "events": evidence.past(own, now_us=now, wall_s=wall_s),
-        }
-        return evidence.gathered(gathering.memories, me, now_us=now, wall_s=wall_s)
+    def _told(self, gathering: Gathering) -> Generator[None, None, bytes]:
+        now = now_us()
+        own = ((now - each.age_ms * 1000, each) for each in self._news.past())
+        me = (views.node_id(self._core.id), self._core.settings.name, own)
+        others = [(views.node_id(each.node), each.name, each.told) for each in gathering.memories]
+        return evidence.gathered([me, *others], now_us=now, wall_s=time.time())
+
+    def _write(self, pieces: Generator[None, None, bytes]) -> None:
+        """A slice, and the next one when the election has had its turn."""
+        try:
+            next(pieces)
+        except StopIteration as end:
+            self._last = said = end.value
+            self._loop.call_later(KEPT_S, partial(self._forget, said))
+            self._asked.answered(said)
+        else:
+            self._loop.call_soon(partial(self._write, pieces))
+
+    def _forget(self, said: bytes) -> None:
+        if self._last is said:
+            self._last = None

@@ -101,6 +101,11 @@ class News:
             repeat=repeat,
         )
 
+    @property
+    def count(self) -> int:
+        """Of all that was told."""
+        return self._journal.seq
+
     def history(self) -> list[JsonObject]:
         return self._journal.history()
 

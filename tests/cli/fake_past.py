@@ -23,7 +23,19 @@ def histories(here: JsonObject, leader: JsonObject) -> JsonObject:
     """Of this host, which follows, and of the leader."""
     name = str(leader["name"])
     members = [
-        {"id": here["id"], "name": here["name"], "ok": True, "events": [told("leader-changed", leader=name)]},
-        {"id": leader["id"], "name": name, "ok": True, "events": [told("elected", leader=name, role="leader")]},
+        {
+            "id": here["id"],
+            "name": here["name"],
+            "ok": True,
+            "more": False,
+            "events": [told("leader-changed", leader=name)],
+        },
+        {
+            "id": leader["id"],
+            "name": name,
+            "ok": True,
+            "more": False,
+            "events": [told("elected", leader=name, role="leader")],
+        },
     ]
     return {"version": 1, "members": members}

@@ -18,7 +18,7 @@ def test_history_of_all_is_one_story(kingd: FakeKingd, capfd: pytest.CaptureFixt
 def test_history_of_all_in_json_is_every_event_of_every_host(
     kingd: FakeKingd, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    silent = {"id": "c" * 16, "name": "box3", "ok": False, "events": []}
+    silent = {"id": "c" * 16, "name": "box3", "ok": False, "more": False, "events": []}
     members = kingd.service.histories_are["members"]
     assert isinstance(members, list)
     members.append(silent)

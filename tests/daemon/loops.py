@@ -31,10 +31,11 @@ def run_for(loop: Loop, duration_s: float) -> None:
 
 def answered(loop: Loop, ask: Callable[[Answer], None]) -> JsonObject:
     """What is answered at last. Raises a ServiceError that is the answer."""
-    answers: list[JsonObject | ServiceError] = []
+    answers: list[JsonObject | bytes | ServiceError] = []
     ask(answers.append)
     until(loop, lambda: answers)
     (answer,) = answers
     if isinstance(answer, ServiceError):
         raise answer
+    assert isinstance(answer, dict)
     return answer

@@ -7,7 +7,7 @@ from typing import Any, cast
 import pytest
 
 from kingd.control.call import Garbage
-from kingd.control.conversation import Conversation
+from kingd.control.conversation import Conversation, encoded_reply
 from kingd.control.dispatch import Dispatcher
 from kingd.control.peer import Authority, Peer
 from kingd.control.service import Answer, JsonObject, Service, ServiceError, Tell
@@ -121,6 +121,16 @@ def test_answer_that_comes_later_is_due_when_it_comes(line: Line) -> None:
     one.answer_next()
     line.answers.pop()(ServiceError("TimedOut", "nobody"))
     assert replies(one) == [{"error": "org.kingd.TimedOut", "parameters": {"message": "nobody"}}]
+
+
+def test_answer_that_is_encoded_already_goes_out_as_the_very_bytes(line: Line) -> None:
+    shared, both = encoded_reply(b'{"version":1}'), [talk(line), talk(line)]
+    for one in both:
+        one.receive(call("Survey"))
+        one.answer_next()
+        line.answers.pop()(shared)
+    assert all(one.next_bytes() is shared for one in both)
+    assert json.loads(shared[:-1]) == {"parameters": {"version": 1}}
 
 
 def test_stream_goes_on_until_the_service_or_the_client_ends_it(line: Line) -> None:
