@@ -134,9 +134,10 @@ def gathered(parts: Sequence[Part], *, now_us: int, wall_s: float) -> Generator[
                 events.append(event)
             yield
         head = as_json({"id": node, "name": name, "ok": told is not None, "more": has_more})
-        found.append(head[:-1] + b',"events":[' + b",".join(reversed(events)) + b"]}")
-        room -= len(found[-1]) + 1
-    return encoded_reply(b'{"version":1,"members":[' + b",".join(found) + b"]}")
+        member = head[:-1] + b',"events":[' + b",".join(reversed(events)) + b"]}"
+        found.append(b"," + member if found else member)
+        room -= len(found[-1])
+    return encoded_reply((b'{"version":1,"members":[', *found, b"]}"))
 
 
 def _past(some: Iterable[tuple[int, Told]], *, now_us: int, wall_s: float) -> Iterable[bytes]:

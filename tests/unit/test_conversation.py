@@ -124,7 +124,7 @@ def test_answer_that_comes_later_is_due_when_it_comes(line: Line) -> None:
 
 
 def test_answer_that_is_encoded_already_goes_out_as_the_very_bytes(line: Line) -> None:
-    shared, both = encoded_reply(b'{"version":1}'), [talk(line), talk(line)]
+    shared, both = encoded_reply((b'{"version":', b"1}")), [talk(line), talk(line)]
     for one in both:
         one.receive(call("Survey"))
         one.answer_next()
