@@ -13,8 +13,9 @@ from kingd.daemon.clock import moment
 SLICE = 16  # events that are made in one callback: half a millisecond
 ANSWER_MAX = 1 << 20  # bytes, of what all hosts told
 _HEAD_SIZE = 160  # at most, of what an answer says of one host beside its events
-Part = tuple[str, str, Iterable[tuple[int, Told]] | None]
-"""Of one host: its id, its name, and what it told and when, the newest first. None: it did not answer."""
+Part = tuple[str, str, Iterable[tuple[int, Told]] | None, bool]
+"""Of one host: its id, its name, what it told and when, the newest first (None: it did not answer), and whether older ones are
+not among them."""
 
 ROLES = {
     Role.JOINING: "joining",
@@ -122,18 +123,18 @@ def gathered(parts: Sequence[Part], *, now_us: int, wall_s: float) -> Generator[
     Each host has an equal part of what is left of `ANSWER_MAX`, for the newest of its events; told are the oldest first."""
     found: list[bytes] = []
     room = ANSWER_MAX - _HEAD_SIZE
-    for at, (node, name, told) in enumerate(parts):
+    for at, (node, name, told, has_more) in enumerate(parts):
         events, left = list[bytes](), room // (len(parts) - at) - _HEAD_SIZE
         past = iter(told or ())
-        has_more = False
-        while not has_more and (some := list(islice(past, SLICE))):
+        is_full = False
+        while not is_full and (some := list(islice(past, SLICE))):
             for event in _past(some, now_us=now_us, wall_s=wall_s):
                 left -= len(event) + 1
-                if has_more := left < 0:
+                if is_full := left < 0:
                     break
                 events.append(event)
             yield
-        head = as_json({"id": node, "name": name, "ok": told is not None, "more": has_more})
+        head = as_json({"id": node, "name": name, "ok": told is not None, "more": has_more or is_full})
         member = head[:-1] + b',"events":[' + b",".join(reversed(events)) + b"]}"
         found.append(b"," + member if found else member)
         room -= len(found[-1])

@@ -91,8 +91,8 @@ class Historian:
     def _told(self, gathering: Gathering) -> Generator[None, None, bytes]:
         now = now_us()
         own = ((now - each.age_ms * 1000, each) for each in self._news.past())
-        me = (views.node_id(self._core.id), self._core.settings.name, own)
-        others = [(views.node_id(each.node), each.name, each.told) for each in gathering.memories]
+        me = (views.node_id(self._core.id), self._core.settings.name, own, False)
+        others = [(views.node_id(each.node), each.name, each.told, each.has_more) for each in gathering.memories]
         return evidence.gathered([me, *others], now_us=now, wall_s=time.time())
 
     def _write(self, pieces: Generator[None, None, bytes]) -> None:

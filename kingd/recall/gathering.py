@@ -14,6 +14,7 @@ from kingd.records import dataclass, field
 
 _ASKED_MAX = 64  # whose answers fit into a socket, one page each
 _TOLD_MAX = 256  # of one member: as many as it keeps
+_ALL_MAX = 4096  # of all together: more of them is no answer (kingd/daemon/evidence.py)
 _OLDEST_MS = 10 * 366 * 24 * 3600 * 1000  # no daemon runs for longer, and a calendar ends before a u64 does
 _AGAIN_US = 150 * MS  # without an answer it is asked again ...
 _TRIES = 3  # ... so often for one page, and then it is silent
@@ -23,11 +24,12 @@ _LONGEST_US = 2 * SECOND
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Memory:
     """What one member told its users and when (by this node's clock), as far as it said, the newest first. None: it did not
-    answer."""
+    answer. `has_more`: it was not asked for the oldest of what it keeps."""
 
     node: NodeId
     name: str
     told: tuple[tuple[int, Told], ...] | None
+    has_more: bool
 
 
 @dataclass(slots=True)
@@ -47,6 +49,7 @@ class Gathering:
         self._end_us = began_us + _LONGEST_US
         alive = [each for each in known.sightings(began_us) if each.verified and each.state is State.ALIVE]
         self._asked = {each.node: _Asked(each, began_us) for each in alive[:_ASKED_MAX]}
+        self._most = min(_TOLD_MAX, _ALL_MAX // max(1, len(self._asked)))  # of one
 
     @property
     def is_done(self) -> bool:
@@ -63,7 +66,8 @@ class Gathering:
             Memory(
                 node=asked.member.node,
                 name=asked.member.name,
-                told=tuple(asked.told[:_TOLD_MAX]) if asked.has_answered else None,
+                told=tuple(asked.told[: self._most]) if asked.has_answered else None,
+                has_more=len(asked.told) >= self._most < _TOLD_MAX and asked.told[self._most - 1][1].number > 1,
             )
             for asked in self._asked.values()
         ]
@@ -89,7 +93,7 @@ class Gathering:
         asked.told += possible
         asked.tries = 0
         has_lied = len(possible) < len(older)
-        asked.is_over = has_lied or not older or older[-1].number <= 1 or len(asked.told) >= _TOLD_MAX
+        asked.is_over = has_lied or not older or older[-1].number <= 1 or len(asked.told) >= self._most
         return [] if asked.is_over else self._ask(asked, now_us)
 
     def _ask(self, asked: _Asked, now_us: int) -> list[Say]:

@@ -55,7 +55,7 @@ def answer_of(parts: list[evidence.Part]) -> tuple[bytes, list[dict[str, Any]]]:
 
 @pytest.mark.parametrize("told", [many(256), many(256, leader="", previous="", member="")])
 def test_answer_of_most_hosts_stays_under_its_size_and_has_the_newest_of_each(told: list[Told]) -> None:
-    raw, members = answer_of([(f"{node:016x}", "n" * 63, [(0, each) for each in told]) for node in range(65)])
+    raw, members = answer_of([(f"{node:016x}", "n" * 63, [(0, each) for each in told], False) for node in range(65)])
     assert 0.97 * evidence.ANSWER_MAX < len(raw) <= evidence.ANSWER_MAX
     for member in members:
         numbers = [event["seq"] for event in member["events"]]
@@ -65,15 +65,15 @@ def test_answer_of_most_hosts_stays_under_its_size_and_has_the_newest_of_each(to
 
 def test_who_has_little_leaves_room_for_the_others() -> None:
     little: list[evidence.Part] = [
-        ("a", "box1", [(0, each) for each in many(3)]),
-        ("b", "box2", None),
-        ("c", "box3", ()),
+        ("a", "box1", [(0, each) for each in many(3)], False),
+        ("b", "box2", None, False),
+        ("c", "box3", (), True),
     ]
-    _, members = answer_of([*little, ("d", "box4", [(0, each) for each in many(256)])])
+    _, members = answer_of([*little, ("d", "box4", [(0, each) for each in many(256)], False)])
     assert [(each["ok"], each["more"], len(each["events"])) for each in members] == [
         (True, False, 3),
         (False, False, 0),
-        (True, False, 0),
+        (True, True, 0),
         (True, False, 256),
     ]
 

@@ -146,6 +146,20 @@ def test_event_of_longer_ago_than_any_daemon_runs_is_left_out_and_ends_it() -> N
     assert [each.number for _, each in memory.told or ()] == [9, 8]
 
 
+def test_many_are_asked_for_less_of_each() -> None:
+    peers = [Peer(node=node) for node in range(60, 124)]
+    asker = Asker(*peers)
+    for peer in peers:
+        for newest in (256, 238, 220, 202):
+            asker.hear(peer, *(past(number) for number in range(newest, newest - 18, -1)))
+    memories = asker.memories or []
+    assert {(len(each.told or ()), each.has_more) for each in memories} == {(64, True)}
+    few = Asker(*peers[:2])
+    few.hear(peers[0], *(past(number) for number in range(20, 0, -1)))
+    few.hear(peers[1])
+    assert [each.has_more for each in few.memories or ()] == [False, False]
+
+
 class Host:
     """It is asked by `box`."""
 
