@@ -13,12 +13,14 @@ from collections import OrderedDict
 from collections.abc import Generator
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from ipaddress import ip_address
 from typing import Any
 
 from kingd.web.answers import Answers, Response, say
 
 CLIENTS_MAX = 32
 PAGES_MAX = 16
+PAGES_EACH = 4  # of one address; this host's own may be a proxy, that speaks for many
 _THREADS_MAX = 2 * CLIENTS_MAX + PAGES_MAX  # those that were cut off end soon
 _CLIENT_S = 5.0  # from its connection to the end of the answer
 _LOOK_EVERY_S = 0.25
@@ -39,7 +41,7 @@ class WebServer(ThreadingHTTPServer):
         self.address_family = socket.AF_INET6 if ":" in address[0] else socket.AF_INET
         self.answers = answers
         self._clients: OrderedDict[socket.socket, float] = OrderedDict()  # since when, the oldest first
-        self._pages: set[socket.socket] = set()
+        self._pages: dict[socket.socket, str] = {}  # and whose
         self._threads_left = threading.BoundedSemaphore(_THREADS_MAX)
         self._lock = threading.Lock()
         super().__init__(address, _Handler)
@@ -94,17 +96,18 @@ class WebServer(ThreadingHTTPServer):
         finally:
             self._threads_left.release()
 
-    def keep(self, page: socket.socket) -> bool:
+    def keep(self, page: socket.socket, address: str) -> bool:
         """It stays, if there is a place for it, and gives back that of a request."""
         with self._lock:
-            if len(self._pages) >= PAGES_MAX or self._clients.pop(page, None) is None:
+            is_full = not is_own(address) and list(self._pages.values()).count(address) >= PAGES_EACH
+            if is_full or len(self._pages) >= PAGES_MAX or self._clients.pop(page, None) is None:
                 return False
-            self._pages.add(page)
+            self._pages[page] = address
             return True
 
     def shutdown_request(self, request: Any) -> None:
         with self._lock:
-            self._pages.discard(request)
+            self._pages.pop(request, None)
             self._clients.pop(request, None)  # before it is closed: its number may be somebody else's then
         super().shutdown_request(request)
 
@@ -118,6 +121,11 @@ class WebServer(ThreadingHTTPServer):
         """Who goes away in the middle is nobody's mistake."""
         if not isinstance(sys.exception(), OSError):
             super().handle_error(request, client_address)
+
+
+def is_own(address: str) -> bool:
+    found = ip_address(address.partition("%")[0])
+    return (getattr(found, "ipv4_mapped", None) or found).is_loopback
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -141,7 +149,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _write(self, response: Response) -> None:
         goes_on = response.pieces if self.command != "HEAD" else None
-        if goes_on is not None and not self.server.keep(self.connection):
+        if goes_on is not None and not self.server.keep(self.connection, self.client_address[0]):
             response = say(HTTPStatus.SERVICE_UNAVAILABLE, "as many pages are open as there may be", retry_after=10)
             goes_on = None
         self.send_response(response.status)

@@ -11,7 +11,7 @@ import pytest
 from kingd.control.service import JsonObject
 from kingd.web import feed
 from kingd.web.answers import Answers
-from kingd.web.server import PAGES_MAX, WebServer
+from kingd.web.server import PAGES_EACH, PAGES_MAX, WebServer, is_own
 from tests.cli.fake_kingd import BOX1, FakeKingd, event
 from tests.cli.runs import LIMIT_S, leads, until
 from tests.cli.web import Address, connect, get
@@ -143,6 +143,23 @@ def test_so_many_pages_and_no_more_and_a_place_comes_back(kingd: FakeKingd, web:
         return opened(pages, web).status == 200
 
     until(has_room)
+
+
+def test_one_address_takes_some_of_the_places_and_this_host_all(
+    monkeypatch: pytest.MonkeyPatch, web: Address, pages: list[Page]
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr("kingd.web.server.is_own", lambda _: False)
+        assert [opened(pages, web).status for _ in range(PAGES_EACH + 1)] == [*[200] * PAGES_EACH, 503]
+        pages.pop(0).close()
+        until(lambda: opened(pages, web).status == 200)
+    assert opened(pages, web).status == 200
+
+
+def test_own_addresses() -> None:
+    own = ("127.0.0.1", "127.0.0.2", "::1", "::ffff:127.0.0.1")
+    assert [is_own(each) for each in own] == [True] * 4
+    assert [is_own(each) for each in ("192.0.2.1", "::ffff:192.0.2.1", "fe80::1%eth0", "2001:db8::1")] == [False] * 4
 
 
 def test_all_pages_cost_the_daemon_what_one_costs(kingd: FakeKingd, web: Address, pages: list[Page]) -> None:
