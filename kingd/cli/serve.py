@@ -49,6 +49,8 @@ def serve(ask: Ask, listen: tuple[str, int], allowed: tuple[str, ...]) -> int:
     from kingd.web.answers import Answers
     from kingd.web.server import WebServer
 
+    # `main` has kingctl end with its reader. Here each client is one, and its going away ends its connection only.
+    signal.signal(signal.SIGPIPE, signal.SIG_IGN)
     answers = Answers(ask.path, timeout_s=min(ask.timeout_s, _ASK_S), hosts={*own_names(), *allowed})
     try:
         server = WebServer(listen, answers)

@@ -120,7 +120,8 @@ class WebServer(ThreadingHTTPServer):
     def handle_error(self, request: Any, client_address: Any) -> None:
         """Who goes away in the middle is nobody's mistake."""
         if not isinstance(sys.exception(), OSError):
-            super().handle_error(request, client_address)
+            with contextlib.suppress(OSError):  # stderr's reader may have gone, too
+                super().handle_error(request, client_address)
 
 
 def is_own(address: str) -> bool:

@@ -4,9 +4,11 @@ import base64
 import hashlib
 import re
 import socket
+import struct
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from http.server import ThreadingHTTPServer
 from typing import Any
 
@@ -297,6 +299,36 @@ def test_command_serves_and_ends_with_sigterm(kingd: FakeKingd) -> None:
         assert get(address, "/leader", host="lb.example").status == 200
         assert get(address, "/leader", host=socket.gethostname()).status == 200
         assert get(address, "/leader", host="other.example").status == 421
+
+
+@contextmanager
+def asking(address: Address, path: str) -> Iterator[socket.socket]:
+    """It goes away by RST in the end: what is written to it then fails."""
+    with connect(address) as client:
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        client.sendall(f"GET {path} HTTP/1.0\r\n\r\n".encode())
+        yield client
+
+
+@pytest.mark.parametrize("path", ["/", "/events", "/metrics"])
+def test_command_outlives_clients_that_close_early(kingd: FakeKingd, path: str) -> None:
+    go_on, asked = threading.Event(), threading.Semaphore(0)
+
+    def hang() -> None:
+        asked.release()
+        go_on.wait(LIMIT_S)
+
+    with serving(kingd.path) as address:  # which sees to it that it ends with 0, when it is told to
+        for _ in range(20):
+            with asking(address, path) as client:
+                if path == "/events":
+                    client.recv(1)  # it is one of the pages, and gets what happens
+        kingd.service.on_status = hang
+        with asking(address, path):
+            assert asked.acquire(timeout=LIMIT_S)  # so it goes before there is an answer
+        go_on.set()
+        assert get(address, "/healthz").status == 200
+        assert get(address, "/leader").status == 200
 
 
 def test_address_that_is_taken_or_none(kingd: FakeKingd, web: Address, capfd: pytest.CaptureFixture[str]) -> None:
