@@ -32,7 +32,7 @@ def pages() -> Iterator[tuple[str, str]]:
     """File name and roff of each page."""
     kingctl = application()
     context = click.Context(kingctl, info_name="kingctl")
-    common = frozenset(record[0] for param in kingctl.params if (record := param.get_help_record(context)))
+    common = frozenset(record for param in kingctl.params if (record := param.get_help_record(context)))
     parts = {
         "VERSION": __version__,
         "KINGD-OPTIONS": options(kingd, click.Context(kingd, info_name="kingd")),
@@ -47,14 +47,14 @@ def pages() -> Iterator[tuple[str, str]]:
         yield file.stem, re.sub(r"@([A-Z-]+)@\n?", lambda found: parts[found[1]], file.read_text())
 
 
-def options(command: click.Command, context: click.Context, *, but: frozenset[str] = frozenset()) -> str:
-    """What `--help` says about the command's options, `but` for those explained elsewhere."""
+def options(command: click.Command, context: click.Context, *, but: frozenset[tuple[str, str]] = frozenset()) -> str:
+    """What `--help` says about the command's options, `but` for those that are explained elsewhere, in the same words."""
     records = (param.get_help_record(context) for param in command.params if isinstance(param, click.Option))
-    rows = [record for record in records if record is not None and record[0] not in but]
+    rows = [record for record in records if record is not None and record not in but]
     return "".join(f".TP\n.B {roff(names)}\n{roff(text)}\n" for names, text in rows)
 
 
-def verbs(group: click.Group, context: click.Context, common: frozenset[str]) -> Iterator[str]:
+def verbs(group: click.Group, context: click.Context, common: frozenset[tuple[str, str]]) -> Iterator[str]:
     """A section for each verb, in alphabetical order as in `--help`; a group's verbs after it."""
     for name in group.list_commands(context):
         command = group.commands[name]
