@@ -102,7 +102,12 @@ def survey(ask: Ask, as_json: bool) -> int:
 
 
 @click.command()
-@click.option("--json", "as_json", is_flag=True, help="One JSON object a line, as watch has them.")
+@click.option(
+    "--json",
+    "as_json",
+    is_flag=True,
+    help="One JSON object a line, as watch has them; with --all they have other keys (JSON in kingctl(1)).",
+)
 @click.option("--all", "of_all", is_flag=True, help="Of all members, asked now: one story.")
 @click.pass_obj
 def history(ask: Ask, as_json: bool, of_all: bool) -> int:

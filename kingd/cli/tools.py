@@ -71,7 +71,7 @@ def sniff(ask: Ask, /, interface: str | None, written: str | None, **options: ob
 @click.argument("file", type=click.Path(dir_okay=False, allow_dash=True))
 @_both
 def decode(file: str, **options: object) -> int:
-    """The same for what was recorded: FILE is a pcap or pcapng file, of `kingctl sniff --write`, tcpdump or Wireshark; - is
+    """What sniff shows, from a file: FILE is a pcap or pcapng file, of `kingctl sniff --write`, tcpdump or Wireshark; - is
     standard input.
 
     Exit code 1: it is none, or it ends too early; what could be read has been printed.

@@ -73,6 +73,13 @@ def test_prose_names_no_verb_or_option_that_does_not_exist() -> None:
         assert not set(re.findall(r"`kingctl ([a-z][a-z-]+)", page.read_text())) - set(VERBS), page
 
 
+def test_quotes_surround_whole_arguments() -> None:
+    """Within a word `man` prints a quote as it is, and the fonts alternate at other places than was meant."""
+    for page, text in PAGES.items():
+        for line in re.findall(r"^\.[BIRST]{1,2} .*", text, re.MULTILINE):
+            assert re.fullmatch(r'\.\w+( +("[^"]*"|[^" ]+))+ *', line), f"{page}: {line}"
+
+
 def test_every_key_is_in_its_page() -> None:
     page = plain(PAGES["kingd.toml.5"])
     assert not [key.path for key in KEYS.values() if key.doc not in page.replace("\\fB", "`").replace("\\fR", "`")]
