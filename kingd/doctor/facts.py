@@ -69,6 +69,11 @@ class Peer:
         return host_of(self.address)
 
     @property
+    def port(self) -> int:
+        """It sends from there, too: this tells apart the daemons of one host."""
+        return int(self.address.rpartition(":")[2])
+
+    @property
     def interfaces(self) -> list[str]:
         return sorted({interface for interface, _, _ in self.cells})
 
@@ -120,9 +125,9 @@ class Interface:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Seen:
-    """What came in on the wire, before any firewall: answers (host, path), and ICMP errors by the host that sent them."""
+    """What came in on the wire, before any firewall: answers (host, port, path), and ICMP errors by the host that sent them."""
 
-    answers: Mapping[tuple[str, str], int] = field(default_factory=dict)
+    answers: Mapping[tuple[str, int, str], int] = field(default_factory=dict)
     prohibited: Mapping[str, int] = field(default_factory=dict)
 
 

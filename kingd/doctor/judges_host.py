@@ -153,7 +153,8 @@ def dropped_paths(facts: Facts, peer: Peer) -> list[tuple[str, int]]:
     """By which paths its answers were seen on the wire, and how many, though none got through."""
     if facts.local.seen is None:
         return []
-    found = [(path, count) for (host, path), count in facts.local.seen.answers.items() if host == peer.host]
+    at = (peer.host, peer.port)
+    found = [(path, count) for (host, port, path), count in facts.local.seen.answers.items() if (host, port) == at]
     got = {path: cell.got for (_, path, direction), cell in peer.cells.items() if direction == BACK}
     return sorted((path, count) for path, count in found if count >= ENOUGH and not got.get(path))
 

@@ -29,7 +29,7 @@ class Tap:
         self._socket.setblocking(False)
         with suppress(OSError):
             self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _BUFFER)
-        self._answers: Counter[tuple[str, str]] = Counter()
+        self._answers: Counter[tuple[str, int, str]] = Counter()
         self._prohibited: Counter[str] = Counter()
 
     def close(self) -> None:
@@ -61,15 +61,15 @@ class Tap:
             return
         body = data[size:]
         if protocol == _UDP:
-            self._note_datagram(source, body[8:])
+            self._note_datagram(source, int.from_bytes(body[:2], "big"), body[8:])
         elif (protocol == _ICMP and body[0] == 3 and body[1] in _PROHIBITED4) or (
             protocol == _ICMP6 and tuple(body[:2]) == (1, _PROHIBITED6)
         ):
             self._prohibited[source] += 1
 
-    def _note_datagram(self, source: str, payload: bytes) -> None:
+    def _note_datagram(self, host: str, port: int, payload: bytes) -> None:
         if payload[:2] == b"Kg" and payload[_TYPE_AT] == _ECHO and len(payload) > _HEADER_SIZE:
-            self._answers[source, Way(payload[_BY_AT]).word] += 1
+            self._answers[host, port, Way(payload[_BY_AT]).word] += 1
 
     @property
     def seen(self) -> Seen:

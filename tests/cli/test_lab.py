@@ -141,6 +141,23 @@ def test_kill_and_start_one(lab: Cluster, folder: Path) -> None:
     assert (again.returncode, "runs already" in again.stderr) == (1, True)
 
 
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGKILL, "port-closed"), (signal.SIGSTOP, "peer-gone")])
+def test_doctor_takes_no_other_daemon_of_this_address_for_a_dead_one(
+    lab: Cluster, folder: Path, number: signal.Signals, code: str
+) -> None:
+    process = lab.node("box3").process
+    assert process is not None
+    process.signal(number)
+    try:
+        done = kingctl("--socket", lab.node("box1").socket, "doctor", "--json", folder=folder)
+    finally:
+        process.signal(signal.SIGKILL)
+    until(lambda: lab.node("box3").process is None)
+    assert kingctl("lab", "start-one", "box3", folder=folder).returncode == 0
+    found = {each["code"]: each["peers"] for each in json.loads(done.stdout)["findings"]}
+    assert (done.returncode, found.get(code), "fw-local-in" in found) == (1, ["box3"], False), found
+
+
 @pytest.mark.parametrize("user", ["root", "kingd"])
 def test_it_takes_nothing_from_the_host(tmp_path: Path, user: str) -> None:
     """Not the production key, be it readable or not, and no configuration."""

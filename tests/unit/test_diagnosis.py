@@ -87,12 +87,12 @@ CASES: dict[str, tuple[Facts, str]] = {
         facts(
             peer("box2", 2, cells=cells({"uc4 back": 0, "large4 back": 0})),
             BOX3,
-            local=here(seen=Seen(answers={("10.0.0.2", "uc4"): 20})),
+            local=here(seen=Seen(answers={("10.0.0.2", 5466, "uc4"): 20})),
         ),
         "fw-local-in",
     ),
     "dropped here, all of it": (
-        facts(silent("box2", 2), BOX3, local=here(seen=Seen(answers={("10.0.0.2", "uc4"): 5}))),
+        facts(silent("box2", 2), BOX3, local=here(seen=Seen(answers={("10.0.0.2", 5466, "uc4"): 5}))),
         "fw-local-in",
     ),
     "wrong way back": (
@@ -184,6 +184,19 @@ def test_own_firewall_that_stops_multicast_does_not_hide_a_dead_peer() -> None:
         troubles=(Trouble(kind="multicast-EPERM", text="x", interface=NET),),
     )
     assert set(codes(of)) == {"fw-local-out", "peer-gone"}
+
+
+def test_another_daemon_of_the_same_host_does_not_answer_for_a_dead_one() -> None:
+    """As in a lab, where all have one address, and only the port tells who sent what came in."""
+    lab = {n: f"127.0.0.1:{5465 + n}" for n in (2, 3)}
+    of = facts(
+        peer("box2", 2, address=lab[2]),
+        silent("box3", 3, address=lab[3], refused=3),
+        local=here(seen=Seen(answers={("127.0.0.1", 5467, "uc4"): 20})),
+    )
+    assert codes(of) == ["port-closed"]
+    its_own = here(seen=Seen(answers={("127.0.0.1", 5468, "uc4"): 20}))
+    assert codes(replace(of, local=its_own)) == ["fw-local-in"]
 
 
 def test_what_was_hardly_tried_proves_nothing() -> None:
