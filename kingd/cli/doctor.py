@@ -1,6 +1,7 @@
 """doctor: what is wrong between the hosts of the cluster, where, and what to do. docs/doctor.md."""
 
 import contextlib
+import dataclasses
 import json
 import math
 from collections.abc import Sequence
@@ -11,7 +12,7 @@ import click
 from kingd.cli.ask import Ask, duration
 from kingd.cli.exits import NO, NOT_RUNNING, OK, UNKNOWN, attempt, say
 from kingd.control.answer import flag, number, rows, text
-from kingd.control.client import CallFailed, DaemonNotRunning, JsonObject, call
+from kingd.control.client import CallFailed, CallTimedOut, DaemonNotRunning, JsonObject, call
 
 if TYPE_CHECKING:
     from kingd.doctor.facts import Facts
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
 _LOOK_EVERY_S = 0.1
 _HOUR_S = 3600
+_SILENT_S = 1.0  # a daemon that answers nobody for so long is not only slow: it answers between two heartbeats
 
 
 @click.command()
@@ -45,27 +47,54 @@ def doctor(ask: Ask, for_s: float, as_json: bool) -> int:
 
 
 def _examine(ask: Ask, *, for_ms: int, as_json: bool) -> int:
-    from kingd.doctor import facts, local
+    from kingd.doctor import local
     from kingd.doctor.diagnosis import diagnose
 
     before = local.rp_drops()
+    asking = _Asking(ask.path, ask.timeout_s)
+    try:
+        facts = _facts(asking, for_ms, rp_drops_before=before)
+    except DaemonNotRunning as error:
+        say(str(error))
+        return _tell_alone(_not_running(ask), before, as_json=as_json, code=NOT_RUNNING)
+    except CallTimedOut as error:
+        if asking.waits_s < _SILENT_S:  # so short a limit proves nothing
+            raise
+        say(str(error))
+        return _tell_alone(_silent(ask, asking.waits_s), before, as_json=as_json, code=NO)
+    except CallFailed as error:
+        if error.name != "org.kingd.NotAuthorized":
+            raise
+        return _tell_alone(_not_allowed(str(error)), before, as_json=as_json, code=NO)
+    return _tell(facts, diagnose(facts), as_json=as_json)
+
+
+class _Asking:
+    """The calls of one examination. `waits_s`: how long the last one may take."""
+
+    def __init__(self, path: str, timeout_s: float) -> None:
+        self._path = path
+        self._timeout_s = timeout_s
+        self.waits_s = 0.0
+
+    def call(self, method: str, parameters: JsonObject | None = None, *, at_most_s: float = math.inf) -> JsonObject:
+        self.waits_s = min(self._timeout_s, at_most_s)
+        return call(self._path, method, parameters, timeout_s=self.waits_s)
+
+
+def _facts(asking: _Asking, for_ms: int, *, rp_drops_before: int) -> "Facts":
+    from kingd.doctor import facts, local
+
     with contextlib.ExitStack() as stack:
         tap = _tap(stack)
-        try:
-            run = text(call(ask.path, "Examine", {"for_ms": for_ms}, timeout_s=ask.timeout_s), "run")
-        except DaemonNotRunning as error:
-            return _tell(facts.Facts(name=""), [_not_running(ask, str(error))], as_json=as_json, code=NOT_RUNNING)
-        except CallFailed as error:
-            if error.name != "org.kingd.NotAuthorized":
-                raise
-            return _tell(facts.Facts(name=""), [_not_allowed(str(error))], as_json=as_json, code=NO)
-        survey = call(ask.path, "Survey", timeout_s=ask.timeout_s)
-        examined = _wait(ask, run, tap)
+        run = text(asking.call("Examine", {"for_ms": for_ms}, at_most_s=_SILENT_S), "run")
+        survey = asking.call("Survey")
+        examined = _wait(asking, run, tap)
         seen = tap.seen if tap is not None else None
-    status = call(ask.path, "Status", timeout_s=ask.timeout_s)
+    status = asking.call("Status")
     node = status.get("node")
     own = node.get("address") if isinstance(node, dict) else None
-    read = facts.read(
+    return facts.read(
         status,
         survey,
         examined,
@@ -73,11 +102,10 @@ def _examine(ask: Ask, *, for_ms: int, as_json: bool) -> int:
             [facts.host_of(text(peer, "address")) for peer in rows(examined, "peers")],
             port=number(examined, "port"),
             own=str(own) if own else None,
-            rp_drops_before=before,
+            rp_drops_before=rp_drops_before,
             seen=seen,
         ),
     )
-    return _tell(read, diagnose(read), as_json=as_json)
 
 
 def _tap(stack: contextlib.ExitStack) -> "Tap | None":
@@ -89,11 +117,11 @@ def _tap(stack: contextlib.ExitStack) -> "Tap | None":
         return None
 
 
-def _wait(ask: Ask, run: str, tap: "Tap | None") -> JsonObject:
+def _wait(asking: _Asking, run: str, tap: "Tap | None") -> JsonObject:
     import time
 
     while True:
-        examined = call(ask.path, "Examined", {"run": run}, timeout_s=ask.timeout_s)
+        examined = asking.call("Examined", {"run": run})
         if flag(examined, "done"):
             return examined
         if tap is None:
@@ -113,16 +141,38 @@ def _tell(facts: "Facts", found: "Sequence[Finding]", *, as_json: bool, code: in
     return NO if Severity.FINDING in severities else UNKNOWN if Severity.UNKNOWN in severities else OK
 
 
-def _not_running(ask: Ask, why: str) -> "Finding":
+def _tell_alone(finding: "Finding", rp_drops_before: int, *, as_json: bool, code: int) -> int:
+    """That the daemon tells nothing, and what is seen of this host without it."""
+    from kingd.doctor import judges_host, local
+    from kingd.doctor.facts import Facts
+
+    facts = Facts(name="")
+    here = local.gather([], port=facts.port, own=None, rp_drops_before=rp_drops_before, seen=None)
+    facts = dataclasses.replace(facts, local=here)
+    return _tell(facts, [finding, *judges_host.judge(facts)], as_json=as_json, code=code)
+
+
+def _not_running(ask: Ask) -> "Finding":
     from kingd.control.target import unit
     from kingd.doctor.finding import Finding
 
-    say(why)
     return Finding(
         code="not-running",
         what="no daemon runs here",
         evidence=f"nobody answers at {ask.path}",
         remedy=f"systemctl start {unit(ask.path)}",
+    )
+
+
+def _silent(ask: Ask, waited_s: float) -> "Finding":
+    from kingd.control.target import unit
+    from kingd.doctor.finding import Finding
+
+    return Finding(
+        code="loop-stall",
+        what="kingd runs and does not answer",
+        evidence=f"{ask.path} can be called, and no answer came within {waited_s:.1f} s",
+        remedy=f"systemctl restart {unit(ask.path)}",
     )
 
 

@@ -1,6 +1,7 @@
 """`kingctl doctor` against a daemon whose answers the test chooses: exit codes, what is printed, and what is JSON."""
 
 import json
+import socket
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,8 @@ import pytest
 
 from kingd.cli.main import run
 from kingd.control.service import ServiceError
+from kingd.doctor import local
+from kingd.doctor.facts import Interface
 from tests.cli.fake_doctor import examined, examinee
 from tests.cli.fake_kingd import BOX1, FakeKingd, running, status
 
@@ -77,6 +80,39 @@ def test_no_daemon_is_3(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: 
     said = capfd.readouterr()
     assert json.loads(said.out)["findings"][0]["code"] == "not-running"
     assert said.err != ""
+
+
+@pytest.fixture
+def hung(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A daemon that is stopped (SIGSTOP): the kernel takes the connection, nobody reads it."""
+    monkeypatch.setenv("KINGCTL_SOCKET", str(tmp_path / "s"))
+    with socket.socket(socket.AF_UNIX) as stopped:
+        stopped.bind(str(tmp_path / "s"))
+        stopped.listen()
+        yield
+
+
+@pytest.mark.usefixtures("hung")
+def test_daemon_that_hangs_is_a_finding(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> None:
+    """And what is seen of this host without it is told as well."""
+    drops = iter([0, 40])
+    monkeypatch.setattr(local, "rp_drops", lambda: next(drops))
+    monkeypatch.setattr(local, "_interfaces", lambda: iter([Interface(name="eth0", rp_filter=1)]))
+    assert run(["doctor", "--json"]) == 1
+    said = capfd.readouterr()
+    found = json.loads(said.out)
+    stall, beside = found["findings"]
+    assert (found["healthy"], stall["code"], stall["what"]) == (False, "loop-stall", "kingd runs and does not answer")
+    assert "no answer came within 1.0 s" in stall["evidence"]
+    assert beside["code"] == "rp-filter"
+    assert "did not answer in time" in said.err
+
+
+@pytest.mark.usefixtures("hung")
+def test_daemon_that_was_hardly_waited_for_is_not_accused(capfd: pytest.CaptureFixture[str]) -> None:
+    assert run(["doctor", "--json", "--timeout", "50ms"]) == 1
+    said = capfd.readouterr()
+    assert (said.out, "did not answer in time" in said.err) == ("", True)
 
 
 @pytest.mark.parametrize("wrong", ["2h", "none", "x"])
