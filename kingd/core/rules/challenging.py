@@ -64,10 +64,10 @@ def is_in_vain(node: Node, member: Member, *, by_us: int) -> bool:
     )
 
 
-def has_room(node: Node) -> bool:
-    """Whether one more is to be verified that neither leads nor comes next, nor votes: who is made up answers no probe, so he
+def others_left(node: Node) -> int:
+    """How many more are to be verified though they neither lead nor come next, nor vote: who is made up answers no probe, so he
     takes no place in this budget."""
-    return len(node.members.alive()) < node.settings.mesh_max
+    return node.settings.mesh_max - len(node.members.alive())
 
 
 def _may_probe_stranger(node: Node) -> bool:

@@ -150,7 +150,7 @@ def must_verify(node: Node, header: Header, body: Announce) -> bool:
     """Whether it takes a round trip to list this one: with who leads or comes next, and for these, and with voters; with others
     as far as the budget goes."""
     return (
-        challenging.has_room(node)
+        challenging.others_left(node) > 0
         or node.role in (Role.LEADER, Role.CANDIDATE)
         or header.role in (Role.LEADER, Role.CANDIDATE)
         or node.members.get(header.source) is not None  # its old session is to be replaced
