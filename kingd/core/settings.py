@@ -49,7 +49,7 @@ class Settings:
         0  # of the key that signs (seal.py); 0 = none. It tells why others may not listen, and decides nothing
     )
     voters: tuple[str, ...] = ()  # names, sorted, as they are wanted (in force: voters.py); empty: availability mode
-    mesh_max: int = 32  # of so many others everybody verifies each, whoever they are; tests make it small
+    mesh_max: int = 32  # up to so many members everybody verifies everybody; tests make it small
 
 
 @lru_cache(maxsize=64)

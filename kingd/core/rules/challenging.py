@@ -64,12 +64,6 @@ def is_in_vain(node: Node, member: Member, *, by_us: int) -> bool:
     )
 
 
-def others_left(node: Node) -> int:
-    """How many more are to be verified though they neither lead nor come next, nor vote: who is made up answers no probe, so he
-    takes no place in this budget."""
-    return node.settings.mesh_max - len(node.members.alive())
-
-
 def _may_probe_stranger(node: Node) -> bool:
     """Who makes up hosts by the thousand must not make us send by the thousand; an honest newcomer among them, who announces
     itself again and again, gets its turn."""

@@ -147,10 +147,9 @@ def _on_heard_of(node: Node, header: Header, body: Report | Survey | Resign, sou
 
 
 def must_verify(node: Node, header: Header, body: Announce) -> bool:
-    """Whether it takes a round trip to list this one: with who leads or comes next, and for these, and with voters; with others
-    as far as the budget goes."""
+    """Whether it takes a round trip to list this one. In a large cluster only with who leads or comes next, and for these."""
     return (
-        challenging.others_left(node) > 0
+        not node.is_large
         or node.role in (Role.LEADER, Role.CANDIDATE)
         or header.role in (Role.LEADER, Role.CANDIDATE)
         or node.members.get(header.source) is not None  # its old session is to be replaced

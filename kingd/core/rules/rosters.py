@@ -42,12 +42,10 @@ def on_roster(node: Node, member: Member, roster: Roster, source: Endpoint) -> N
     member.alive = roster.alive
     if member is node.followed():
         node.last.count(roster.alive)
-    left = challenging.others_left(node)
     for entry in roster.entries:
         if entry.node == node.id or node.members.find(entry.node, entry.session) is not None:
             continue
-        left -= 1
-        if left < 0:  # verified in its turn, if it matters
+        if node.is_large:  # verified in its turn, if it matters
             interval_us = node.scale.announce_us
             node.members.note_entry(entry, source.interface, interval_us=interval_us, now_us=node.now_us)
         else:
