@@ -13,6 +13,7 @@ from kingd.doctor.remedies import allow, watch
 
 _AGED = 10  # trials in a row, a second apart in a long examination
 _LOST_SHARE = 0.1
+_CHANCE = 1e-4  # a doctor who is asked daily is wrong once in decades
 
 
 def judge(facts: Facts) -> Iterator[Finding]:
@@ -160,6 +161,7 @@ class _Matrix:
     def _large(self, family: int) -> Iterator[Finding]:
         single, _, _, large = WAYS[family]
         lost = [d for d in (THERE, BACK) if self._cell(large, d).is_dead and self._cell(single, d).works]
+        lost = [d for d in lost if not _may_be_chance(self._cell(large, d), self._cell(single, d))]
         if lost:
             yield self._finding(
                 "mtu",
@@ -184,6 +186,11 @@ class _Matrix:
 def _is_lossy(cell: Cell) -> bool:
     lost = cell.sent - cell.got
     return cell.works and lost >= ENOUGH and lost > _LOST_SHARE * cell.sent and cell.missed < _AGED
+
+
+def _may_be_chance(dead: Cell, other: Cell) -> bool:
+    """If as many of these were lost as of the others, might none be left?"""
+    return (1 - other.got / other.sent) ** dead.sent > _CHANCE
 
 
 def _passes_not(directions: list[str]) -> str:

@@ -85,7 +85,8 @@ def tell_everything(lan: Lan, sniffer: Sniffer) -> None:
     a, b, c = lan.ranked(3, config=voters("a", "b", "c") + lan.with_key(SECRET))
     lan.start(a, b, c)
     lan.until_led_by("a")
-    c.kingctl("survey")
+    for verb in (["survey"], ["doctor"], ["history", "--all"]):
+        c.kingctl(*verb)
     lan.cut([a], [c], MULTICAST)
     sniffer.until_heard("roster", "report")
     lan.heal()

@@ -256,3 +256,11 @@ def test_every_code_is_found_by_a_case() -> None:
     notes = {"no-key", "two-voters", "clock-step", "suspend", "bc-filtered", "single-path"}
     others = {"not-running", "no-permission", "mc-ages-out"}
     assert {code for _, code in CASES.values()} | notes | others == set(MEANINGS)
+
+
+def test_few_large_ones_that_are_lost_among_many_others_prove_nothing() -> None:
+    """A third is lost: of five large ones that none comes is no wonder."""
+    lossy = cells({"uc4 back": (9, 14), "large4 back": (0, 5)})
+    assert {each.code for each in diagnose(facts(peer("box2", 2, cells=lossy)))} & {"loss", "mtu"} == {"loss"}
+    lost = cells({"large4 back": (0, 5)})
+    assert "mtu" in {each.code for each in diagnose(facts(peer("box2", 2, cells=lost)))}
