@@ -8,7 +8,9 @@ The standard library's logging does this and much more, for a tenth of the daemo
 handlers, filters, locks. What we need of it is one writer, and a level."""
 
 import os
+import select
 import sys
+import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Mapping
@@ -79,8 +81,7 @@ def set_up(level: str, format: str, stream: TextIO | None = None) -> None:
     if format != "json" and _is_journal(where):
         write_to(_to_the_journal(where), level=_LEVELS[level])
         return
-    shape = _json if format == "json" else _plain
-    write_to(lambda record: _print(shape(record), where), level=_LEVELS[level])
+    write_to(_Lines(_json if format == "json" else _plain, where).write, level=_LEVELS[level])
 
 
 def write_to(write: Write, *, level: int) -> None:
@@ -105,15 +106,53 @@ def _print(text: str, stream: TextIO) -> None:
         stream.flush()
 
 
+class _Lines:
+    """Whoever reads them is not waited for: `kingd 2>&1 | less`, left alone, must not stop an election. What finds no room is
+    counted, and the count is told when there is room again."""
+
+    def __init__(self, shape: Callable[[Record], str], stream: TextIO) -> None:
+        self._shape = shape
+        self._stream = stream
+        self._unsent = b""  # one line at most, with the count before it: a line is whole or is not there
+        self._left_out = 0
+        self._lock = threading.RLock()  # held while nothing waits
+
+    def write(self, record: Record) -> None:
+        with self._lock, suppress(OSError, ValueError):  # there is no reader any more: no reason either
+            self._send()
+            if self._unsent:
+                self._left_out += 1
+                return
+            if self._left_out:
+                words = f"lines left out here, because nobody read them: {self._left_out}"
+                self._add(Record(record.at_s, WARNING, "kingd.log", words))
+                self._left_out = 0
+            self._add(record)
+            self._send()
+
+    def _add(self, record: Record) -> None:
+        self._unsent += f"{self._shape(record)}\n".encode(errors="backslashreplace")
+
+    def _send(self) -> None:
+        """As much as there is room for. A pipe with room takes PIPE_BUF bytes without waiting, pipe(7)."""
+        number = self._stream.fileno()
+        room = select.poll()
+        room.register(number, select.POLLOUT)
+        while self._unsent and room.poll(0):
+            self._unsent = self._unsent[os.write(number, self._unsent[: select.PIPE_BUF]) :]
+
+
 def _to_the_journal(stream: TextIO) -> Write:
     """What has fields by its socket, and by stderr like all others where nobody takes it."""
     from kingd import journald  # not for the many others who write a line
+
+    lines = _Lines(_for_the_journal, stream)
 
     def write(record: Record) -> None:
         if not record.fields or not journald.takes(
             "\n".join(_lines(record)), _SYSLOG_PRIORITIES[record.level], record.fields
         ):
-            _print(_for_the_journal(record), stream)
+            lines.write(record)
 
     return write
 

@@ -1,10 +1,12 @@
 """The three shapes of a line, and what keeps strangers from filling the disk."""
 
-import io
+import fcntl
 import json
 import os
 import re
+from collections.abc import Iterator
 from pathlib import Path
+from typing import TextIO
 
 import pytest
 
@@ -14,8 +16,13 @@ LOGGER = Logger("kingd.test")
 
 
 @pytest.fixture
-def stream() -> io.StringIO:
-    return io.StringIO()
+def stream(tmp_path: Path) -> Iterator[TextIO]:
+    with (tmp_path / "said").open("w") as found:
+        yield found
+
+
+def said_to(stream: TextIO) -> str:
+    return Path(stream.name).read_text()
 
 
 def log_failure() -> None:
@@ -25,10 +32,10 @@ def log_failure() -> None:
         LOGGER.critical("it %s", "failed", error=error)
 
 
-def test_line_for_people_has_time_level_and_logger(stream: io.StringIO) -> None:
+def test_line_for_people_has_time_level_and_logger(stream: TextIO) -> None:
     set_up("info", "auto", stream)
     LOGGER.info("hello %s", "box1")
-    assert re.fullmatch(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3} INFO kingd\.test: hello box1\n", stream.getvalue())
+    assert re.fullmatch(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3} INFO kingd\.test: hello box1\n", said_to(stream))
 
 
 @pytest.mark.parametrize(
@@ -40,19 +47,19 @@ def test_line_for_people_has_time_level_and_logger(stream: io.StringIO) -> None:
         ("error", ["error"]),
     ],
 )
-def test_level_leaves_out_what_is_less_important(stream: io.StringIO, level: str, said: list[str]) -> None:
+def test_level_leaves_out_what_is_less_important(stream: TextIO, level: str, said: list[str]) -> None:
     set_up(level, "json", stream)
     for number in (DEBUG, INFO, WARNING, ERROR):
         LOGGER.log(number, "x")
-    assert [json.loads(line)["level"] for line in stream.getvalue().splitlines()] == said
+    assert [json.loads(line)["level"] for line in said_to(stream).splitlines()] == said
 
 
-def test_reload_replaces_the_handler(stream: io.StringIO) -> None:
+def test_reload_replaces_the_handler(stream: TextIO) -> None:
     set_up("info", "auto", stream)
     set_up("error", "json", stream)
     LOGGER.info("unheard")
     LOGGER.error("heard")
-    assert [json.loads(line)["message"] for line in stream.getvalue().splitlines()] == ["heard"]
+    assert [json.loads(line)["message"] for line in said_to(stream).splitlines()] == ["heard"]
 
 
 def journal_lines(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, inode_off_by: int = 0) -> list[str]:
@@ -82,40 +89,62 @@ def test_inherited_journal_variable_is_not_believed(tmp_path: Path, monkeypatch:
 @pytest.mark.parametrize(
     ("text", "shown"), [("a\nb", r"a\nb"), ("\x1b[2J", r"\x1b[2J"), ("\x9b\u2028", r"\x9b\u2028"), ("bäx", "bäx")]
 )
-def test_line_is_one_line_whatever_a_peer_is_called(stream: io.StringIO, text: str, shown: str) -> None:
+def test_line_is_one_line_whatever_a_peer_is_called(stream: TextIO, text: str, shown: str) -> None:
     set_up("info", "auto", stream)
     LOGGER.info("peer %s", text)
-    assert stream.getvalue().endswith(f"kingd.test: peer {shown}\n")
-    assert stream.getvalue().count("\n") == 1
+    assert said_to(stream).endswith(f"kingd.test: peer {shown}\n")
+    assert said_to(stream).count("\n") == 1
 
 
-def test_traceback_keeps_its_lines_but_drives_no_terminal(stream: io.StringIO) -> None:
+def test_traceback_keeps_its_lines_but_drives_no_terminal(stream: TextIO) -> None:
     set_up("info", "auto", stream)
     log_failure()
-    lines = stream.getvalue().splitlines()
+    lines = said_to(stream).splitlines()
     assert lines[1] == "Traceback (most recent call last):"
     assert lines[-2:] == ["ValueError: bad", r"news\x1b[31m"]
 
 
-def test_json_line_is_one_object(stream: io.StringIO) -> None:
+def test_json_line_is_one_object(stream: TextIO) -> None:
     set_up("info", "json", stream)
     LOGGER.warning("lost\n%d", 1)
-    (line,) = stream.getvalue().splitlines()
+    (line,) = said_to(stream).splitlines()
     record = json.loads(line)
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", record.pop("time"))
     assert record == {"level": "warning", "logger": "kingd.test", "message": "lost\n1"}
 
 
-def test_json_line_carries_the_traceback(stream: io.StringIO) -> None:
+def test_json_line_carries_the_traceback(stream: TextIO) -> None:
     set_up("info", "json", stream)
     log_failure()
-    assert json.loads(stream.getvalue())["exception"].endswith("ValueError: bad\nnews\x1b[31m")
+    assert json.loads(said_to(stream))["exception"].endswith("ValueError: bad\nnews\x1b[31m")
 
 
-def test_stream_that_is_gone_is_no_reason_to_stop(stream: io.StringIO) -> None:
+def test_stream_that_is_gone_is_no_reason_to_stop(stream: TextIO) -> None:
     set_up("info", "auto", stream)
     stream.close()
     LOGGER.error("unheard")
+
+
+def test_reader_who_does_not_read_is_not_waited_for_and_told_what_is_missing() -> None:
+    reader, writer = os.pipe()
+    with os.fdopen(reader, "rb", 0) as pipe, os.fdopen(writer, "w") as stream:
+        fcntl.fcntl(writer, fcntl.F_SETPIPE_SZ, 4096)
+        set_up("info", "auto", stream)
+        for number in range(200):
+            LOGGER.info("%d %s", number, "x" * 100)
+        LOGGER.info("long %s", "y" * 10_000)  # more than there can ever be room for at once
+        found = pipe.read(65536)
+        LOGGER.info("long %s", "y" * 10_000)
+        while b"end" not in found:
+            found += pipe.read(65536)
+            LOGGER.info("end")
+    lines = [line.partition(" kingd.")[2] for line in found.decode().splitlines()]
+    first = [line for line in lines if " xx" in line]
+    assert first == [f"test: {number} {'x' * 100}" for number in range(len(first))]  # whole, and none twice
+    assert lines[len(first) :][:2] == [
+        f"log: lines left out here, because nobody read them: {201 - len(first)}",
+        f"test: long {'y' * 10_000}",
+    ]
 
 
 SECOND = 1_000_000
