@@ -2,7 +2,7 @@
 
 `kinds` says how a value is read, `keys` is the table of all keys, `reading` goes through the files, `toml_file` reads
 one. All mistakes are found in one go and raised as one `ConfigError`, a sentence each. Nothing here knows whether an
-interface exists or a port is free."""
+interface exists or a port is free; only `remarks`, for who checks a configuration, looks at the host."""
 
 from kingd.config.keys import KEYS, PROFILES, Config, Key, Security, Timing, host_name
 from kingd.config.kinds import Preempt, duration_text, duration_us
