@@ -4,6 +4,7 @@ import contextlib
 import dataclasses
 import json
 import math
+import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -28,22 +29,24 @@ _SILENT_S = 1.0  # a daemon that answers nobody for so long is not only slow: it
 @click.option(
     "--for",
     "for_s",
-    default="0",
     callback=duration,
     metavar="T",
-    help="Go on for so long: a switch may forget a group after minutes (6m shows it). An hour at most.",
+    help="Go on for so long: a switch may forget a group after minutes (6m shows it). An hour at most; the time "
+    "limit comes on top of it.",
 )
 @click.option("--json", "as_json", is_flag=True, help="One JSON object.")
 @click.pass_obj
-def doctor(ask: Ask, for_s: float, as_json: bool) -> int:
+def doctor(ask: Ask, for_s: float | None, as_json: bool) -> int:
     """Try each path to and from each member, and say what is wrong and what to do.
 
     For root and the group kingd. Exit code 0: healthy; 1: something was found; 3: the daemon is not running; 4: nothing was
     found, but something could not be examined.
     """
-    if math.isinf(for_s) or for_s > _HOUR_S:
-        raise click.UsageError("--for is an hour at most")
-    return attempt(lambda: _examine(ask, for_ms=round(for_s * 1000), as_json=as_json))
+    if for_s is not None and not 0.001 <= for_s <= _HOUR_S:
+        raise click.UsageError(
+            "--for is an hour at most, and more than 0: without it the examination is as short as can be"
+        )
+    return attempt(lambda: _examine(ask, for_ms=round((for_s or 0) * 1000), as_json=as_json), otherwise=UNKNOWN)
 
 
 def _examine(ask: Ask, *, for_ms: int, as_json: bool) -> int:
@@ -70,15 +73,22 @@ def _examine(ask: Ask, *, for_ms: int, as_json: bool) -> int:
 
 
 class _Asking:
-    """The calls of one examination. `waits_s`: how long the last one may take."""
+    """The calls of one examination, all together within one limit. `waits_s`: how long the last one may take."""
 
     def __init__(self, path: str, timeout_s: float) -> None:
         self._path = path
-        self._timeout_s = timeout_s
+        self._end_s = time.monotonic() + timeout_s
         self.waits_s = 0.0
 
+    def goes_on(self, for_s: float) -> None:
+        """The examination lasts so long because that is wished, by whoever began it."""
+        self._end_s += for_s
+
     def call(self, method: str, parameters: JsonObject | None = None, *, at_most_s: float = math.inf) -> JsonObject:
-        self.waits_s = min(self._timeout_s, at_most_s)
+        """All that `call` of the client raises."""
+        self.waits_s = min(self._end_s - time.monotonic(), at_most_s)
+        if self.waits_s <= 0:
+            raise CallTimedOut("the examination was not over in time: give it more with --timeout (it takes some 2 s)")
         return call(self._path, method, parameters, timeout_s=self.waits_s)
 
 
@@ -87,9 +97,10 @@ def _facts(asking: _Asking, for_ms: int, *, rp_drops_before: int) -> "Facts":
 
     with contextlib.ExitStack() as stack:
         tap = _tap(stack)
-        run = text(asking.call("Examine", {"for_ms": for_ms}, at_most_s=_SILENT_S), "run")
+        begun = asking.call("Examine", {"for_ms": for_ms}, at_most_s=_SILENT_S)
+        asking.goes_on(number(begun, "for_ms") / 1000)
         survey = asking.call("Survey")
-        examined = _wait(asking, run, tap)
+        examined = _wait(asking, text(begun, "run"), tap)
         seen = tap.seen if tap is not None else None
     status = asking.call("Status")
     node = status.get("node")
@@ -118,8 +129,6 @@ def _tap(stack: contextlib.ExitStack) -> "Tap | None":
 
 
 def _wait(asking: _Asking, run: str, tap: "Tap | None") -> JsonObject:
-    import time
-
     while True:
         examined = asking.call("Examined", {"run": run})
         if flag(examined, "done"):

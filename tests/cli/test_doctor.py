@@ -110,12 +110,21 @@ def test_daemon_that_hangs_is_a_finding(monkeypatch: pytest.MonkeyPatch, capfd: 
 
 @pytest.mark.usefixtures("hung")
 def test_daemon_that_was_hardly_waited_for_is_not_accused(capfd: pytest.CaptureFixture[str]) -> None:
-    assert run(["doctor", "--json", "--timeout", "50ms"]) == 1
+    assert run(["doctor", "--json", "--timeout", "50ms"]) == 4
     said = capfd.readouterr()
     assert (said.out, "did not answer in time" in said.err) == ("", True)
 
 
-@pytest.mark.parametrize("wrong", ["2h", "none", "x"])
+def test_time_limit_is_one_for_all_calls(kingd: FakeKingd, capfd: pytest.CaptureFixture[str]) -> None:
+    """Each is answered at once, and the examination comes to no end. The daemon is not accused of it."""
+    kingd.service.examined_is = examined(BOX1, done=False)
+    assert run(["doctor", "--for", "100ms", "--timeout", "500ms"]) == 4
+    said = capfd.readouterr()
+    assert said.out == ""
+    assert "was not over in time" in said.err
+
+
+@pytest.mark.parametrize("wrong", ["2h", "none", "x", "0", "0s"])
 def test_examination_lasts_an_hour_at_most(wrong: str, kingd: FakeKingd) -> None:
     assert run(["doctor", "--for", wrong]) == 2
 
