@@ -138,7 +138,9 @@ REPORTS: dict[str, tuple[str, Facts, str]] = {
         "The ports are open in firewalld, and the hosts do not find each other: its rules do not let multicast in.",
         facts(
             *everybody({"mc4 back": 0}),
-            local=here(firewall="firewalld", seen=Seen(answers={("10.0.0.2", "mc4"): 19, ("10.0.0.3", "mc4"): 20})),
+            local=here(
+                firewall="firewalld", seen=Seen(answers={("10.0.0.2", 5466, "mc4"): 19, ("10.0.0.3", 5466, "mc4"): 20})
+            ),
         ),
         "fw-local-in",
     ),
