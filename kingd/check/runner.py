@@ -18,6 +18,7 @@ from kingd.check.memory import Kept, Memory
 from kingd.check.teller import Teller
 from kingd.check.verdict import Verdict
 from kingd.config import Config, ConfigError
+from kingd.config.commands import COMMAND_PATH
 from kingd.daemon import systemd
 from kingd.hooks import descendants
 from kingd.hooks.hook import Ended, Run, carry_out
@@ -25,7 +26,6 @@ from kingd.hooks.output import Output
 from kingd.hooks.trust import why_untrusted
 from kingd.log import INFO, WARNING, Logger
 
-PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _KEPT = ("PATH", "LANG", "TZ", "HOME", "USER", "LOGNAME", "SHELL")  # of our own environment
 _UNHEARD_S = 10.0  # beside the check's own time: so long a word counts that nobody renews
 
@@ -115,7 +115,7 @@ class Runner:
 
     def _run_once(self, began_s: float) -> tuple[Ended, str]:
         program, *arguments = self.check.command
-        file = shutil.which(program, path=PATH)
+        file = shutil.which(program, path=COMMAND_PATH)
         if file is None:
             return Ended(why_not="there is no such program, or it is not executable"), ""
         try:
@@ -212,4 +212,4 @@ def failure(ended: Ended, *, timeout_s: float, said: str) -> str:
 
 
 def environment(ours: Mapping[str, str]) -> dict[str, str]:
-    return {"PATH": PATH} | {name: ours[name] for name in ours if name in _KEPT or name.startswith("LC_")}
+    return {"PATH": COMMAND_PATH} | {name: ours[name] for name in ours if name in _KEPT or name.startswith("LC_")}

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from kingd.config.commands import COMMAND_PATH
 from kingd.config.keys import Config, Control
 
 
@@ -28,9 +29,7 @@ def remarks(config: Config) -> list[str]:
 
 def _is_missing(program: str) -> bool:
     """Where kingd-check looks for it. It does so as root: what this user may not look at may be there."""
-    from kingd.check.runner import PATH
-
-    for folder in ["/"] if "/" in program else PATH.split(":"):
+    for folder in ["/"] if "/" in program else COMMAND_PATH.split(":"):
         try:
             Path(folder, program).stat()
         except (FileNotFoundError, NotADirectoryError):

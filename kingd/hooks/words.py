@@ -6,6 +6,7 @@ changed: INSTANCE name MASTER|BACKUP|FAULT|STOP priority."""
 import json
 from collections.abc import Mapping
 
+from kingd.config.commands import COMMAND_PATH
 from kingd.control.answer import flag, number, section, text
 from kingd.control.client import JsonObject
 from kingd.records import dataclass
@@ -13,7 +14,6 @@ from kingd.records import dataclass
 _KEEPALIVED = ".keepalived"
 # Of our own environment; all else there is of systemd, or of whoever started us.
 _KEPT = ("PATH", "LANG", "TZ", "HOME", "USER", "LOGNAME", "SHELL")
-_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _FAULTS = ("maintenance", "check-failed", "state-not-writable", "duplicate-id")
 
 
@@ -63,7 +63,7 @@ def environment(event: JsonObject, facts: Facts, ours: Mapping[str, str]) -> dic
         "TIME": event.get("time"),
     }
     named = {f"KINGD_{name}": "" if value is None else str(value) for name, value in told.items()}
-    return {"PATH": _PATH} | own | named
+    return {"PATH": COMMAND_PATH} | own | named
 
 
 def _of_peer(event: JsonObject, peer: str, key: str) -> object:

@@ -6,7 +6,7 @@ import socket
 import subprocess
 import threading
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -34,7 +34,8 @@ def backend(name: str) -> Iterator[int]:
                 except OSError:
                     return
                 stack.enter_context(client)
-                client.sendall(name.encode())
+                with suppress(OSError):  # haproxy has looked, and has gone
+                    client.sendall(name.encode())
 
         thread = threading.Thread(target=answer)
         thread.start()
