@@ -150,7 +150,7 @@ class Runtime:
 
     def _on_started(self) -> None:
         """What can wait for the first datagram, and a client should not have to wait for."""
-        import json  # noqa: F401
+        import json  # noqa: F401 - for the first answer to a client
 
         gc.freeze()  # what has been made so far stays
         gc.enable()
