@@ -83,6 +83,10 @@ class Page:
 
     def open(self, url: str) -> None:
         self._call("Page.navigate", url=url)
+        # Until then the page before it answers, and its document is complete, too.
+        until(
+            lambda: self.run(f"location.href.startsWith({url!r}) && document.readyState === 'complete'"), f"{url} loads"
+        )
 
     def run(self, expression: str) -> Any:
         """Its value, of a promise too."""

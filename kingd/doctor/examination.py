@@ -133,7 +133,7 @@ class Examination:
         patient.count(self._group_sent)
         patient.take(echo, now_us=now_us)
         if echo.about == self.known.id or echo.about in self.patients:
-            patient.sees(echo)
+            patient.sees(echo, now_us=now_us)
 
     def _learn(self, patient: Patient, endpoint: Endpoint) -> None:
         """No round trip has proven that it is there: only what is on that network is asked, for anybody may be named."""

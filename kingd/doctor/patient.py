@@ -12,8 +12,9 @@ Place = tuple[int, Way]
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """What a peer says of another node. Times are how long ago, UNHEARD is never."""
+    """What a peer says of another node. Times are how long before `at_us` (when it said so), UNHEARD is never."""
 
+    at_us: int
     state: int
     heard_ms: int
     multicast_ms: int
@@ -86,9 +87,9 @@ class Patient:
         if self._heard.setdefault(place, Heard()).take(echo.number) and is_counted:
             self.back.setdefault(place, Cell()).arrived_one(now_us=now_us)
 
-    def sees(self, echo: Echo) -> None:
+    def sees(self, echo: Echo, *, now_us: int) -> None:
         """Of whom it says something."""
-        self.views[echo.about] = View(echo.state, echo.heard_ms, echo.multicast_ms, echo.contact_ms)
+        self.views[echo.about] = View(now_us, echo.state, echo.heard_ms, echo.multicast_ms, echo.contact_ms)
 
     def _learn(self, lane: int, count: Count, *, now_us: int) -> None:
         """What it got is of `there`, what it sent of `back`."""

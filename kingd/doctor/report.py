@@ -36,7 +36,7 @@ def _peer(examination: Examination, patient: Patient, now_us: int) -> JsonObject
         "wanted": f"{sighting.wanted:08x}",
         "signed": sighting.key_id != 0,
         "paths": list(_paths(examination, patient, now_us)),
-        "views": list(_views(examination, patient)),
+        "views": list(_views(examination, patient, now_us)),
     }
 
 
@@ -59,17 +59,19 @@ def _paths(examination: Examination, patient: Patient, now_us: int) -> Iterator[
             }
 
 
-def _views(examination: Examination, patient: Patient) -> Iterator[JsonObject]:
-    """What it says of this node, and of those whom it hears no more or not by multicast."""
+def _views(examination: Examination, patient: Patient, now_us: int) -> Iterator[JsonObject]:
+    """What it says of this node, and of those whom it hears no more or not by multicast. Ages are as of now: what was 0.3 s old
+    when it was told at the beginning is older than the examination."""
     for node, view in patient.views.items():
+        since_ms = (now_us - view.at_us) // 1000
         silent = node in examination.patients and examination.patients[NodeId(node)].via is None
         if node == examination.known.id or silent or _is_worth_telling(view):
             yield {
                 "of": f"{node:016x}",
                 "state": STATES[view.state] if view.state < len(STATES) else STATES[0],
-                "heard_ms": _ms(view.heard_ms),
-                "multicast_ms": _ms(view.multicast_ms),
-                "contact_ms": _ms(view.contact_ms),
+                "heard_ms": _ms(view.heard_ms, since_ms),
+                "multicast_ms": _ms(view.multicast_ms, since_ms),
+                "contact_ms": _ms(view.contact_ms, since_ms),
             }
 
 
@@ -77,5 +79,5 @@ def _is_worth_telling(view: View) -> bool:
     return view.state != STATES.index("alive") or view.multicast_ms > _STALE_MS
 
 
-def _ms(value: int) -> int | None:
-    return None if value == UNHEARD else value
+def _ms(value: int, since_ms: int) -> int | None:
+    return None if value == UNHEARD else value + since_ms

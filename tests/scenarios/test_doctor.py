@@ -11,6 +11,7 @@ from kingd.core.wire.endpoint import Endpoint
 from kingd.core.wire.message import Datagram, Header
 from kingd.core.wire.seal import Seal
 from kingd.core.wire.trial import UNHEARD, WAYS, Count, Echo, Trial, Way
+from kingd.doctor import report
 from kingd.doctor.examination import Examination
 from kingd.doctor.patient import Patient
 from tests.scenarios.ward import Ward, core
@@ -241,3 +242,15 @@ def test_random_losses_never_make_more_arrive_than_was_sent() -> None:
         for cell in (*each.there.values(), *each.back.values()):
             assert 0 <= cell.got <= max(cell.sent, cell.got)
             assert cell.missed <= cell.sent
+
+
+def test_who_died_as_it_began_is_reached_by_nobody_since() -> None:
+    """Others tell of it as they saw it; where their last answers are lost, that was when it was heard a moment ago."""
+    ward = Ward(
+        settled(3, 2, 1), lambda source, target, _, at_us: 2 not in {source, target} and (source == 0 or at_us < SECOND)
+    )
+    found = ward.examine(for_us=4 * SECOND)
+    told = next(each["views"] for each in report.peers(found, now_us=ward.now_us) if each["answered"])
+    assert isinstance(told, list)
+    (view,) = [view for view in told if view["of"] == f"{ward.cluster.hosts[2].node_id:016x}"]
+    assert view["contact_ms"] > (ward.now_us - ward.began_us) // 1000

@@ -33,7 +33,7 @@ def agree(hosts: list[Host]) -> Host:
 
 def test_check_comes_and_goes_by_reload(trio: list[Host]) -> None:
     leader = agree(trio)
-    assert leader.show("kingd-check.service", "ActiveState") == "inactive"
+    until(lambda: leader.show("kingd-check.service", "ActiveState") == "inactive", "without a command it has ended")
     leader.write("/etc/kingd/conf.d/check.toml", CHECK)
     leader.run("systemctl reload kingd")
     until(lambda: leader.show("kingd-check.service", "ActiveState") == "active", "the unit runs")
