@@ -15,6 +15,7 @@ from kingd.core.problems import Obstacle
 from kingd.core.rules import (
     claiming,
     commands,
+    contact,
     dispatch,
     following,
     leading,
@@ -314,7 +315,7 @@ class Core:
     def _on_late(self, late_us: int) -> None:
         """The process did not run when it should have: what it missed is not the others' silence."""
         node = self.node
-        node.members.excuse(late_us)
+        contact.excuse(node, late_us)
         node.detector.excuse(late_us)
         if node.role is Role.FOLLOWER:
             node.promise.excuse(late_us)

@@ -199,16 +199,16 @@ def _unanswering(node: Node, now_us: int) -> list[Unanswering]:
     members = {m.node for m in node.members.alive()}
     own_key_id = node.settings.key_id
     strangers = {
-        Unanswering(None, endpoint, key_id, own_key_id)
-        for target, (since_us, endpoint, key_id) in node.strangers.unanswered.items()
-        if now_us - since_us > SECOND and target not in members
+        Unanswering(None, found.endpoint, found.key_id, own_key_id)
+        for target, found in node.strangers.unanswered.items()
+        if now_us - found.since_us > SECOND and target not in members
     }
     contact_us = node.timing.contact_us
     verified = {
         Unanswering(m.name, m.endpoint, m.key_id, own_key_id)
         for m in node.members.alive()
         if now_us - m.multicast_us < 3 * m.interval_us
-        and now_us - max(m.contact_us, m.heard_since_us, node.strangers.key_since_us)
+        and now_us - max(m.contact_us, m.heard_since_us, node.strangers.asking_since_us)
         > max(contact_us, 3 * m.interval_us)
         and (_proves_contact(node, m) or _was_asked(node, m, now_us))
     }
@@ -223,7 +223,7 @@ def _proves_contact(node: Node, member: Member) -> bool:
 def _was_asked(node: Node, member: Member, now_us: int) -> bool:
     """Of late: a question that nobody has repeated since says nothing about today."""
     last = node.challenges.get(member.node, member.session)
-    since_us = max(member.contact_us, node.strangers.key_since_us, now_us - _ASKED_OF_LATE_US)
+    since_us = max(member.contact_us, node.strangers.asking_since_us, now_us - _ASKED_OF_LATE_US)
     return last is not None and last.request.is_in_vain(heard_us=since_us, now_us=now_us, wait_us=0)
 
 

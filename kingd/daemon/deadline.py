@@ -26,12 +26,17 @@ class Lag:
 
 
 class Deadline:
-    def __init__(self, loop: Loop, on_due: Callable[[int], None]) -> None:
-        """`on_due`: with how late it is, in us."""
+    def __init__(
+        self, loop: Loop, on_due: Callable[[int], None], *, on_late: Callable[[int], None] = lambda _late_us: None
+    ) -> None:
+        """`on_due`: with how late it is, in us. `on_late`: the same, after what was due is done, be it by `on_due` or by what
+        came in meanwhile, which the loop does before its timers."""
         self._loop = loop
         self._on_due = on_due
+        self._on_late = on_late
         self.lag = Lag()
         self._at_us: int | None = None
+        self._set_us = 0
         self._timer: Timer | None = None
 
     def set(self, at_us: int) -> None:
@@ -39,8 +44,11 @@ class Deadline:
         if at_us == self._at_us:
             return
         self.cancel()
-        self._at_us = at_us
-        self._timer = self._loop.call_later(max(0, at_us - now_us()) / 1e6, self._fire)
+        now, was_at_us, was_set_us = now_us(), self._at_us, self._set_us
+        self._at_us, self._set_us = at_us, now
+        self._timer = self._loop.call_later(max(0, at_us - now) / 1e6, self._fire)
+        if was_at_us is not None and was_at_us < now:
+            self._note(now - max(was_at_us, was_set_us), now)
 
     def cancel(self) -> None:
         if self._timer is not None:
@@ -49,7 +57,11 @@ class Deadline:
     def _fire(self) -> None:
         assert self._at_us is not None
         now = now_us()
-        late_us = now - self._at_us
+        late_us = now - max(self._at_us, self._set_us)  # it may have been due when it was set
         self._at_us = None
-        self.lag.note(late_us, now_us=now)
         self._on_due(late_us)
+        self._note(late_us, now)
+
+    def _note(self, late_us: int, now: int) -> None:
+        self.lag.note(late_us, now_us=now)
+        self._on_late(late_us)

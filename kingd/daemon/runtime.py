@@ -32,7 +32,7 @@ from kingd.core.effect import (
 from kingd.core.election import Core
 from kingd.core.wire.codec import decode, encode
 from kingd.core.wire.endpoint import Endpoint
-from kingd.core.wire.message import SessionId, Term
+from kingd.core.wire.message import Reason, Role, SessionId, Term
 from kingd.core.wire.reader import DecodeError
 from kingd.core.wire.repeats import Repeats
 from kingd.core.wire.seal import Seal
@@ -114,7 +114,7 @@ class Runtime:
         self._troubles = Troubles()
         self._late = ""  # why this process may run late on a busy host
         self._exit = 0
-        self._deadline = Deadline(loop, self._on_due)
+        self._deadline = Deadline(loop, self._on_due, on_late=self._on_late)
         self.lag = self._deadline.lag
         self.asides = Asides(self, loop, rng=rng)
         self._service = ControlService(self, loop)
@@ -261,6 +261,15 @@ class Runtime:
         if late_us > _LATE_US:
             self._transport.drain()
         self.perform(self.core.tick(now_us=now_us()))
+
+    def _on_late(self, late_us: int) -> None:
+        """A leader that stops leading for it says so by its event."""
+        if late_us <= self.config.timing.leader_timeout_us:
+            return
+        if self.core.role is not Role.SEEKING or self.core.status(now_us()).reason is not Reason.STALLED:
+            _log.warning(
+                "the process did not run for %.1f s (was it stopped, or is the machine overloaded?)", late_us / 1e6
+            )
 
     def _on_links_changed(self, links: int) -> None:
         self.perform(self.core.links_changed(links, now_us=now_us()))

@@ -369,6 +369,28 @@ def test_copied_state_folder_is_told_in_the_log_of_who_stays_out(daemons: list[D
     assert any("problem: node id" in line and "a copied state folder" in line for line in copy.process.stderr)
 
 
+# -- a gap
+
+
+def test_follower_that_did_not_run_says_so_once_and_accuses_nobody(daemons: list[Daemon]) -> None:
+    first, second = daemons
+    first.options = ("--priority", "200")
+    for daemon in daemons:
+        daemon.start()
+    second.until_leader("box1")
+    problems(second)  # it has answered, and so it waits again when it is stopped
+    second.signal(signal.SIGSTOP)
+    time.sleep(4)  # the gap: longer than three announcements, after which who does not answer is told
+    second.signal(signal.SIGCONT)
+    until_contact = time.monotonic() + 1
+    while time.monotonic() < until_contact:
+        assert not [each for each in problems(second) if "does not answer" in each]
+    second.until_leader("box1")
+    code, said = second.stop()
+    assert (code, said.count("the process did not run for")) == (0, 1), said
+    assert "does not answer" not in said
+
+
 # -- detached
 
 

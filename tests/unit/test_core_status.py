@@ -6,7 +6,7 @@ import pytest
 
 from kingd.core.effect import EventKind
 from kingd.core.timing import MS, SECOND
-from kingd.core.wire.message import Announce, Claim, Heartbeat, Ineligible, Reason, Role
+from kingd.core.wire.message import NO_BALLOT, Announce, Claim, Heartbeat, Ineligible, Obituary, Reason, Resign, Role
 from tests.unit.scripted import Bench, Peer
 
 # -- honesty after a stall: asked before any timer has fired
@@ -128,6 +128,46 @@ def test_neighbour_that_may_refuse_this_host_for_its_key_is_not_said_to_be_cut_o
     assert all(why in p for p in found), found
     bench.perform(bench.core.configure(replace(bench.node.settings, key_id=8), now_us=bench.now_us))
     assert [p for p in bench.problems() if "does not answer" in p] == []
+
+
+def says(bench: Bench, *peers: Peer, for_ms: int) -> None:
+    for _ in range(for_ms // 100):
+        for peer in peers:
+            bench.hear(peer, Announce(name=peer.name, version="0", interval_ms=1000), multicast=True)
+        bench.advance_ms(100)
+
+
+def unanswering(bench: Bench) -> list[str]:
+    return [p for p in bench.problems() if "heard by multicast but does not answer" in p]
+
+
+def test_who_was_not_asked_while_this_node_did_not_run_is_not_said_to_be_cut_off() -> None:
+    """SIGSTOP, SIGCONT: the leader is heard at once, and its answers are older than those of anybody else."""
+    bench, leader, stranger = Bench(), Peer(node=60).leads(3), Peer(node=70)
+    bench.meet(leader)
+    bench.beat(leader)
+    bench.hear(stranger, Announce(name="box70", version="0", interval_ms=1000), multicast=True)
+    bench.now_us += 7 * SECOND
+    bench.beat(leader)
+    assert bench.leader_name() == "box60"
+    assert unanswering(bench) == []
+    says(bench, stranger, for_ms=3000)  # and then it is told all the same
+    assert ["10.0.0.70" in p for p in unanswering(bench)] == [True]
+
+
+@pytest.mark.parametrize(
+    "last_word", [Resign(ballot=NO_BALLOT, reason=Reason.LEADER_LEFT, leaving=True), Obituary(), None], ids=str
+)
+def test_who_has_ended_is_not_heard_any_more(last_word: Resign | Obituary | None) -> None:
+    bench, stranger = Bench(), Peer(node=70)
+    says(bench, stranger, for_ms=2000)
+    assert len(unanswering(bench)) == 1
+    if last_word is None:  # it died, and nobody says so
+        bench.advance_ms(9000)
+    else:
+        bench.hear(stranger, last_word, multicast=True)
+        bench.advance_ms(1500)
+    assert unanswering(bench) == []
 
 
 # -- names that two hosts have

@@ -23,7 +23,7 @@ def configure(node: Node, settings: Settings) -> None:
     before, node.settings = node.settings, replace(settings, cluster=node.settings.cluster)
     node.detector.configure(settings.timing)
     if before.key_id != settings.key_id:
-        node.strangers.sign_anew(node.now_us)
+        node.strangers.ask_anew(node.now_us)
     if before.timing != settings.timing:
         voters.restart_votes(node)
     voters.step(node)

@@ -111,6 +111,8 @@ def on_stranger(node: Node, datagram: Datagram, source: Endpoint) -> Member | No
     """A session that is not verified. Returns the member that it has just become, if it has."""
     header, body = datagram.header, datagram.body
     node.strangers.hear(node.now_us)
+    if isinstance(body, Obituary) or (isinstance(body, Resign) and body.leaving):
+        node.strangers.left(header.source)
     if isinstance(body, Obituary):  # of a session that nobody here knows, or of one that was replaced
         node.out.drop("obituary")
         return None
@@ -128,7 +130,7 @@ def on_stranger(node: Node, datagram: Datagram, source: Endpoint) -> Member | No
         interval_us = min(max(body.interval_ms * MS, node.scale.announce_us), announce_us(MEMBERS_MAX))
         node.members.note(header, body, source, interval_us=interval_us, now_us=node.now_us)
         return None
-    if header.multicast:
+    if header.multicast and not isinstance(body, Resign):
         node.strangers.note_unanswered(header.source, source, header.key_id, node.now_us)
     if challenging.earns_probe(node, body, source):
         challenging.probe(node, header.source, header.session, source)
@@ -296,7 +298,7 @@ def sweep(node: Node) -> None:
     for member in node.members.bury(node.now_us, interval_us=node.scale.announce_us):
         evidence = proof.of_member(node, member)
         tell_of(node, EventKind.MEMBER_DEAD, member.node, Reason.LEADER_TIMEOUT, evidence=evidence)
-    node.strangers.forget(node.now_us)
+    node.strangers.forget(node.now_us, silent_us=node.scale.missed_us)
     node.succession.forget(node.now_us)
     heard_of = node.members.heard_of()
     if heard_of and (node.role is Role.LEADER or (node.role is Role.FOLLOWER and line.is_next(node, node.rank))):
@@ -304,6 +306,13 @@ def sweep(node: Node) -> None:
     # As often as a silence matters: in a large cluster it lasts minutes.
     longest_us = SECOND // 2 if node.role is Role.SEEKING or not heard_of else _SWEEP_US_MAX
     node.rounds.sweep_at(node.now_us + min(longest_us, node.scale.sweep_us))
+
+
+def excuse(node: Node, late_us: int) -> None:
+    """This node did not run for so long. After more than a hiccup, too, who was asked before it may not have been heard."""
+    node.members.excuse(late_us)
+    if late_us > node.timing.leader_timeout_us:
+        node.strangers.ask_anew(node.now_us)
 
 
 def declare_gone(node: Node, member: Member, kind: EventKind, reason: Reason, evidence: Evidence = NO_EVIDENCE) -> None:

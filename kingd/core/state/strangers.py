@@ -15,6 +15,16 @@ _NOTED_US = 30 * SECOND
 
 
 @dataclass(slots=True)
+class Unanswered:
+    """Heard by multicast, silent to probes: since when, where, which key signs what it says, and when it was heard last."""
+
+    since_us: int
+    endpoint: Endpoint
+    key_id: int
+    heard_us: int
+
+
+@dataclass(slots=True)
 class Strangers:
     """All of them together."""
 
@@ -22,9 +32,9 @@ class Strangers:
     since_us: int = 0  # the second in which so many of them were probed
     probed: int = 0
     earning: dict[Endpoint, int] = field(default_factory=dict)  # their addresses: datagrams towards a probe
-    # Heard by multicast, silent to probes: since when, where, and which key signs what it says.
-    unanswered: dict[NodeId, tuple[int, Endpoint, int]] = field(default_factory=dict)
-    key_since_us: int = 0  # since when this node signs with its key: who did not answer before may do so now
+    unanswered: dict[NodeId, Unanswered] = field(default_factory=dict)
+    # Since when this node signs with its key, and has run all the time: who did not answer before may do so now.
+    asking_since_us: int = 0
 
     def hear(self, now_us: int) -> None:
         self.heard_us = now_us
@@ -47,21 +57,27 @@ class Strangers:
         return False
 
     def note_unanswered(self, node: NodeId, source: Endpoint, key_id: int, now_us: int) -> None:
-        if node not in self.unanswered and len(self.unanswered) < _UNANSWERED_MAX:
-            self.unanswered[node] = (now_us, source, key_id)
+        if node in self.unanswered:
+            self.unanswered[node].heard_us = now_us
+        elif len(self.unanswered) < _UNANSWERED_MAX:
+            self.unanswered[node] = Unanswered(now_us, source, key_id, now_us)
 
     def answered(self, node: NodeId) -> int | None:
         """Since when it was heard in vain, or None."""
         found = self.unanswered.pop(node, None)
-        return None if found is None else found[0]
+        return None if found is None else found.since_us
 
-    def forget(self, now_us: int) -> None:
-        """Whoever is still heard is noted again."""
-        for target, (since_us, _, _) in list(self.unanswered.items()):
-            if now_us - since_us > _NOTED_US:
+    def left(self, node: NodeId) -> None:
+        """It says that it ends, or somebody says so: nobody waits for its answer."""
+        self.unanswered.pop(node, None)
+
+    def forget(self, now_us: int, *, silent_us: int) -> None:
+        """Who was silent for so long is not heard any more. Whoever is still heard is noted again."""
+        for target, found in list(self.unanswered.items()):
+            if now_us - found.heard_us > silent_us or now_us - found.since_us > _NOTED_US:
                 del self.unanswered[target]
 
-    def sign_anew(self, now_us: int) -> None:
-        """What was said under another key, and not answered, tells nothing about this one."""
-        self.key_since_us = now_us
+    def ask_anew(self, now_us: int) -> None:
+        """What was not answered under another key, or while this node did not run, tells nothing about now."""
+        self.asking_since_us = now_us
         self.unanswered.clear()
