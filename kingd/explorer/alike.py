@@ -54,6 +54,7 @@ def tidy(node: Node, scope: Scope, now_us: int) -> None:
     node.rounds.announced, node.strangers.since_us, node.strangers.probed = 3, 0, 0
     node.out.dropped.clear()
     node.strangers.unanswered.clear()
+    node.strangers.asking_since_us = 0
     node.strangers.earning.clear()
     node.foreign.sequences.clear()
     if not node.is_recovering:
