@@ -4,8 +4,8 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from pathlib import Path
 
 import kingd
@@ -24,32 +24,30 @@ def start(folder: Path, nodes: Sequence[Node], progress: Callable[[int], None] =
     wanted = json.dumps([(node.name, node.argv) for node in nodes]).encode()
     # -P: the current folder is not searched for modules, whatever it holds.
     command = [sys.executable, "-P", "-m", "kingd.lab.nursery", str(folder)]
-    with (
-        (folder / "nursery.log").open("wb") as log,
-        subprocess.Popen(
+    # The names are in a file: where the nursery failed before it has read a pipe, SIGPIPE would end kingctl before it says why.
+    with (folder / "nursery.log").open("wb") as log, tempfile.TemporaryFile() as names:
+        names.write(wanted)
+        names.seek(0)
+        with subprocess.Popen(
             command,
             env=environment(),
-            stdin=subprocess.PIPE,
+            stdin=names,
             stdout=subprocess.PIPE,
             stderr=log,
             start_new_session=True,
-        ) as nursery,
-    ):
-        try:
-            of_child(nursery.pid).save(folder / NURSERY_PID)  # for who cleans up after us, should we not get to it
-            _hand_over(nursery, wanted, progress)
-        finally:
-            nursery.terminate()
+        ) as nursery:
+            try:
+                of_child(nursery.pid).save(folder / NURSERY_PID)  # for who cleans up after us, should we not get to it
+                _wait_for(nursery, progress)
+            finally:
+                nursery.terminate()
     if nursery.returncode != 0:
         words = (folder / "nursery.log").read_text(errors="replace").splitlines()
         raise LabError("\n".join(["the daemons could not be started:", *words[-5:]]))
 
 
-def _hand_over(nursery: "subprocess.Popen[bytes]", wanted: bytes, progress: Callable[[int], None]) -> None:
-    assert nursery.stdin is not None
+def _wait_for(nursery: "subprocess.Popen[bytes]", progress: Callable[[int], None]) -> None:
     assert nursery.stdout is not None
-    with suppress(BrokenPipeError), nursery.stdin:  # what went wrong is in its log
-        nursery.stdin.write(wanted)
     for line in nursery.stdout:
         progress(int(line))
     nursery.wait()

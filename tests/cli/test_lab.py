@@ -82,6 +82,20 @@ def wait_for(socket: str, leader: str) -> None:
         return
 
 
+def test_nursery_that_fails_at_once_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where a pipe would not hold the names of all daemons."""
+    fails = 'import sys\nif "kingd.lab.nursery" in sys.orig_argv: raise SystemExit("there is no room")\n'
+    (tmp_path / "sitecustomize.py").write_text(fails)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    labs = tmp_path / "labs"
+    labs.mkdir(mode=0o700)
+    started = kingctl("lab", "start", "--nodes", "450", folder=labs)
+    assert (started.returncode, started.stdout) == (1, "")
+    assert started.stderr.startswith("kingctl: the daemons could not be started:\n")
+    assert "there is no room" in started.stderr
+    assert list(labs.iterdir()) == []
+
+
 def test_every_node_names_the_same_leader(lab: Cluster, capfd: pytest.CaptureFixture[str]) -> None:
     for node in lab.nodes:
         assert run(["--socket", node.socket, "leader"]) == 0
