@@ -16,7 +16,7 @@ LINES_MAX = 350
 LONGER = {
     "kingd/sim/cluster.py": 572,
     "tests/cli/test_kingctl.py": 454,
-    "tests/daemon/test_runtime.py": 520,
+    "tests/daemon/test_runtime.py": 469,
     "tests/lan/test_quorum.py": 433,
     "tests/unit/test_core_contact.py": 492,
     "tests/unit/test_core_following.py": 454,

@@ -25,6 +25,11 @@ def daemons(tmp_path: Path) -> Iterator[list[Daemon]]:
 
 
 @pytest.fixture
+def daemon(daemons: list[Daemon]) -> Daemon:
+    return daemons[0]
+
+
+@pytest.fixture
 def pair(daemons: list[Daemon]) -> Daemon:
     """A follower, of a leader that has tags and could hand over to it."""
     leader, follower = daemons
