@@ -71,7 +71,7 @@ def tidy(node: Node, scope: Scope, now_us: int) -> None:
         member.roster_us = _ALWAYS
         member.starts = ()
         if not node.is_recovering:
-            member.contact_us = _ALWAYS
+            member.contact_us = member.met_us = member.new_us = _ALWAYS
         if Ping not in scope.carries:
             member.heard_sequence = 0
         if not scope.repeats:

@@ -118,8 +118,7 @@ def is_electable(survivors: list[Host]) -> bool:
     knowing = sum(h.core is not None and h.core.node.quorum.recovered for h in here)
     need = majority(len(voters))
     tells = min(need, len(voters) - need + 1)
-    begins = knowing == 0 and not any(_counts_on_the_dead(h, survivors) for h in here)
-    enough = knowing >= tells or begins or len(here) == len(voters)
+    enough = knowing >= tells or knowing == 0 or len(here) == len(voters)
     return has_majority(survivors) and enough and _may_be_led(survivors)
 
 
@@ -129,13 +128,6 @@ def _may_be_led(survivors: list[Host]) -> bool:
     nodes = [h.core.node for h in survivors if h.core is not None]
     lists = {node.voters.names for node in nodes if node.is_voter and node.quorum.recovered}
     return not lists or any(node.priority > 0 and node.voters.names in lists for node in nodes)
-
-
-def _counts_on_the_dead(host: Host, survivors: list[Host]) -> bool:
-    """A voter without history that has met a session which is over by now may begin with it; others, which have not, and that
-    host's next session, may not."""
-    sessions = {h.core.node.session for h in survivors if h.core is not None}
-    return host.core is not None and any(session not in sessions for _, session in host.core.node.quorum.new_sessions)
 
 
 LEADERSHIP = (EventKind.ELECTED, EventKind.DEPOSED, EventKind.LEADER_CHANGED, EventKind.LEADER_LOST)

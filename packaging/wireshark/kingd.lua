@@ -91,7 +91,7 @@ local TYPES = {
 }
 local BITS = {
     flags = { "multicast" },
-    mode = { "eligible", "recovering" },
+    mode = { "eligible", "recovering", "begun" },
 }
 local MEANINGS = {
     ["oversized"] = "it is longer than any datagram of kingd",

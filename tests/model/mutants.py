@@ -179,6 +179,15 @@ def voter_waits_for_its_own_promise_only() -> AbstractContextManager[object]:
     return patch.object(quorum, "recover", recover_at_once)
 
 
+def who_was_new_once_is_new() -> AbstractContextManager[object]:
+    """A voter may have learned since that it promised nothing, where all that elected have forgotten it."""
+
+    def begins(node: Node, voters: list[Member]) -> bool:
+        return len(voters) + 1 >= majority(len(node.voters.names)) and all(m.new_us >= 0 for m in voters)
+
+    return patch.object(quorum, "_begins", begins)
+
+
 def answers_are_bound_to_no_session() -> AbstractContextManager[object]:
     """What was said to an earlier session counts for this one."""
     return patch.object(dispatch, "is_for_this_session", lambda node, header: True)

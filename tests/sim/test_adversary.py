@@ -16,6 +16,7 @@ pytestmark = [pytest.mark.sim, pytest.mark.timeout(600)]
 FOUND = {
     "answers bound to no session": (mutants.answers_are_bound_to_no_session, "adversary", (700712, 700925, 702901)),
     "another's longer promise forgotten": (mutants.voter_waits_for_its_own_promise_only, "timings_ms", (720420,)),
+    "who was new once is new": (mutants.who_was_new_once_is_new, "timings_ms", (74446993,)),
 }
 
 

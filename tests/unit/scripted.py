@@ -88,6 +88,7 @@ class Peer:
     voters: VoterList = NO_VOTERS
     wanted: int = 0  # digest of its configuration's list; 0: that of `voters`
     recovering: bool = False
+    begun: bool = False
     key_id: int = 0
     sequence: int = 0
     name: str = ""
@@ -127,6 +128,7 @@ class Peer:
             voters=self.voters,
             wanted=self.wanted or self.voters.digest,
             recovering=self.recovering,
+            begun=self.begun,
             multicast=multicast,
             key_id=self.key_id,
         )

@@ -260,6 +260,9 @@ def test_flags_and_mode_bits() -> None:
     data = encode(Datagram(header, Pong(echo=1)), SEAL)
     assert (data[4:6].hex(), data[104:108].hex()) == ("0001", "04000000")
     assert read(data).header == header
+    begun = replace(HEADER, recovering=False, begun=True)
+    data = encode(Datagram(begun, Pong(echo=1)), SEAL)
+    assert (data[104:108].hex(), read(data).header) == ("01000500", begun)
 
 
 @pytest.mark.parametrize("why", Ineligible)

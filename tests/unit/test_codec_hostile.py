@@ -164,6 +164,7 @@ headers = st.builds(
     role=st.sampled_from(Role),
     eligible=st.booleans(),
     recovering=st.booleans(),
+    begun=st.booleans(),
     multicast=st.booleans(),
 )
 headers |= st.builds(replace, headers, eligible=st.just(False), ineligible=st.sampled_from(Ineligible))

@@ -8,13 +8,11 @@ from kingd.core.effect import EventKind, Persist
 from kingd.core.rules.majority import majority
 from kingd.core.settings import Voters
 from kingd.core.timing import MS, Timing, promise_us
-from kingd.core.wire.endpoint import Endpoint
 from kingd.core.wire.message import (
     NO_BALLOT,
     NO_VOTERS,
     NOBODY,
     Ack,
-    Announce,
     Claim,
     Grant,
     Heartbeat,
@@ -279,159 +277,6 @@ def test_without_voters_no_promise_is_written_to_disk() -> None:
     bench.beat(leader)
     assert bench.leader_name() == "box60"
     assert {e.hold_us for e in bench.effects if isinstance(e, Persist)} == {0}
-
-
-# -- a start
-
-
-@pytest.mark.parametrize(("hold_ms", "wait_ms"), [(0, PROMISE_MS), (500, PROMISE_MS), (3000, 3000)])
-def test_084_restarted_voter_promises_nothing_while_an_older_promise_may_run(
-    one: Peer, hold_ms: int, wait_ms: int
-) -> None:
-    bench = Bench(voters=VOTERS, ceiling=4, hold_us=hold_ms * MS, priority=0)
-    bench.meet(one)
-    bench.advance_ms(wait_ms - 1)
-    refused = claims(bench, one, 5)
-    assert isinstance(refused, Refuse)
-    assert refused.holder.node == NOBODY
-    bench.advance_ms(1)
-    assert isinstance(claims(bench, one, 5), Grant)
-
-
-def test_restarted_voter_grants_no_term_that_it_may_have_granted(one: Peer) -> None:
-    bench = Bench(voters=VOTERS, ceiling=4, priority=0)
-    bench.meet(one)
-    bench.advance_ms(PROMISE_MS)
-    refused = claims(bench, one, 4)
-    assert isinstance(refused, Refuse)
-    assert refused.holder.term == 4
-    assert isinstance(claims(bench, one, 5, attempt=2), Grant)
-
-
-def test_restarted_voter_follows_nobody_before_its_start_is_over(one: Peer) -> None:
-    bench = Bench(voters=VOTERS, ceiling=4, priority=0)
-    one.leads(5)
-    bench.meet(one)
-    for _ in range(10):
-        bench.advance_ms(100)
-        bench.beat(one, lease_ms=LEASE_MS)
-    assert bench.role() is not Role.FOLLOWER
-    assert not bench.sent(Ack)
-    for _ in range(4):
-        bench.advance_ms(100)
-        bench.beat(one, lease_ms=LEASE_MS)
-        bench.acknowledge_from(one)
-    assert bench.leader_name() == "box60"
-    assert bench.sent(Ack)
-
-
-def histories(*recovering: bool | str) -> list[Peer]:
-    peers = [voter(60 + 10 * i) for i in range(len(recovering))]
-    for peer, is_recovering in zip(peers, recovering, strict=True):
-        peer.recovering, peer.floor = is_recovering is True, NO_BALLOT if is_recovering else ballot(7, 60)
-    return peers
-
-
-@pytest.mark.parametrize(
-    ("others", "floor"),
-    [
-        ([], None),  # alone: of three a majority is needed
-        ([True], 0),  # the first start: a majority is new
-        ([False], None),  # it may have voted for what this one does not know
-        ([False, False], 7),
-        ([True, False], 7),  # all are here: there is nobody else to ask
-        (["learned"], None),  # it has begun: perhaps with a vote of this one
-        ([True, True], 0),
-    ],
-)
-def test_053_voter_without_history_votes_when_enough_others_tell(others: list[bool | str], floor: int | None) -> None:
-    peers = histories(*others)
-    bench = Bench(voters=VOTERS, priority=0)
-    bench.meet(*peers)
-    bench.advance_ms(PROMISE_MS)
-    assert all(d.header.recovering for d in bench.datagrams())
-    assert not [e for e in bench.effects if isinstance(e, Persist)]
-    for _ in range(3):
-        for peer in peers:
-            bench.acknowledge_from(peer)
-        bench.advance_ms(200)
-    assert (bench.role() is Role.JOINING) == (floor is None)
-    if floor is not None:
-        assert bench.node.promise.floor.term == floor
-        assert bench.node.durable.ceiling > floor
-
-
-def test_last_of_the_first_voters_finds_that_the_others_have_elected_meanwhile() -> None:
-    """Of five, three are there; two were waiting for the third, whose own start takes longer."""
-    names = ("box60", "box70", "box80", "box90", "me")
-    peers = histories(True, True)
-    for peer in peers:
-        peer.voters = Voters(names).id
-    bench = Bench(voters=names, priority=0)
-    bench.meet(*peers)
-    for peer in peers:
-        peer.recovering, peer.floor = False, ballot(1, 60)
-    bench.advance_ms(PROMISE_MS)
-    for _ in range(3):
-        for peer in peers:
-            bench.acknowledge_from(peer)
-        bench.advance_ms(200)
-    assert bench.node.quorum.recovered
-    assert bench.node.promise.floor.term == 1
-
-
-def test_what_was_heard_before_the_start_was_over_teaches_nothing() -> None:
-    """A claim that this voter granted before it lost its state may still be on its way to the others."""
-    peers = histories(False, False)
-    bench = Bench(voters=VOTERS, priority=0)
-    bench.meet(*peers)
-    bench.advance_ms(PROMISE_MS + 500)  # nobody answers the probes after that
-    assert not bench.node.quorum.recovered
-
-
-@pytest.mark.parametrize("phase_ms", range(1, 401, 50))
-def test_blank_voter_asks_a_voter_that_has_moved_where_it_is(phase_ms: int) -> None:
-    """It went on asking at the old address, and a session is asked once in 200 ms (simulator, seed 4014261: for 6 s)."""
-    one, two = histories(False, False)
-    bench = Bench(voters=VOTERS, priority=0)
-    bench.meet(one, two)
-    bench.advance_ms(PROMISE_MS + phase_ms)
-    two.endpoint = Endpoint("10.0.0.99", 5466, "eth0")
-    for _ in range(4):
-        bench.acknowledge_from(one)
-        bench.hear(two, Announce(name="box70", version="0", interval_ms=1000), multicast=True)
-        bench.acknowledge_from(two)
-        bench.advance_ms(1200)  # three times as long as it waits before it asks again
-    assert bench.node.quorum.recovered
-
-
-def test_blank_voter_grants_and_follows_nothing(one: Peer, two: Peer) -> None:
-    bench = Bench(voters=VOTERS, priority=0)
-    one.leads(5)
-    bench.meet(one)
-    bench.advance_ms(PROMISE_MS + 1)
-    bench.beat(one, lease_ms=LEASE_MS)
-    bench.acknowledge_from(one)
-    assert claims(bench, two, 9) is None
-    assert (bench.role(), bench.sent(Ack)) == (Role.JOINING, [])
-    assert any("no record of what it promised" in problem for problem in bench.problems())
-
-
-def test_blank_voter_that_is_no_voter_any_more_follows(one: Peer, two: Peer) -> None:
-    """It learned the others' floor while it followed, and broke down over a promise to nobody (simulator, seed 321860)."""
-    bench = Bench(voters=VOTERS, priority=0)
-    bench.meet(one, two)
-    without = ("box60", "box70")
-    bench.perform(bench.core.configure(replace(bench.node.settings, voters=without), now_us=bench.now_us))
-    one.voters = two.voters = Voters(without, 1).id
-    bench.advance_ms(PROMISE_MS)
-    bench.hear(one, Claim(term=Term(5), attempt=1, lease_ms=LEASE_MS))
-    one.leads(5)
-    bench.beat(one, lease_ms=LEASE_MS)
-    two.floor = ballot(8, 70)
-    bench.acknowledge_from(two)
-    bench.beat(one, lease_ms=LEASE_MS)
-    assert (bench.leader_name(), bench.node.promise.floor.term) == ("box60", 5)
 
 
 # -- the leader

@@ -13,7 +13,6 @@ from kingd.core.rules import (
     namesakes,
     pre_voting,
     proof,
-    quorum,
     rosters,
     seeking,
     survey,
@@ -85,7 +84,7 @@ def is_for_this_session(node: Node, header: Header) -> bool:
 
 def _receive_from_other(node: Node, datagram: Datagram, source: Endpoint) -> None:
     header = datagram.header
-    quorum.note_recovering(node, header)
+    node.quorum.note_begun(header, node.session)
     member = node.members.find(header.source, header.session)
     if member is None:
         member = contact.on_stranger(node, datagram, source)
@@ -201,6 +200,8 @@ def _on_probe_ack(node: Node, member: Member, header: Header, ack: ProbeAck, sou
         return
     node.note_contact(member, challenge.request.sent_us)
     member.hold_us = ack.hold_ms * MS
+    if header.recovering:
+        member.new_us = max(member.new_us, challenge.request.sent_us)
     if member.would_move(source, node.now_us):
         member.move(source, node.now_us)
     contact.note_returns(node, ack)

@@ -14,7 +14,7 @@ from kingd.core.state.members import Member, State
 from kingd.core.state.node import Node
 from kingd.core.state.pending import Campaign
 from kingd.core.timing import MS, promise_us
-from kingd.core.wire.message import NOBODY, Ballot, Claim, Header, NodeId, Reason, Role, Term
+from kingd.core.wire.message import NOBODY, Ballot, Claim, NodeId, Reason, Role, Term
 
 
 class QuorumMode:
@@ -132,19 +132,16 @@ def _promised_us(node: Node) -> Iterator[tuple[str, int]]:
 def recover(node: Node) -> bool:
     """A voter without history has lost it, or never had one: it may have promised what it does not know. It votes when
     enough others have told, after those promises are over: of any majority that elected a leader with its vote, one is
-    among so many. Where this session met a majority of new ones, itself included, and nobody else, the cluster begins.
-    Whether it has recovered."""
+    among so many. Where nobody can have voted yet, a majority with itself is enough. Whether it has recovered."""
     count = len(node.voters.names)
     voters = [m for m in node.members.alive() if _is_voter(node, m)]
-    new = node.quorum.new_sessions
-    begins = len(voters) + 1 >= majority(count) and all((m.node, m.session) in new for m in voters)
+    begins = _begins(node, voters)
+    if node.now_us < node.quorum.recover_from_us:
+        return False
     others = [m for m in voters if m.contact_us >= node.quorum.recover_from_us]
     knowing = [m for m in others if not m.recovering]
-    if not (
-        len(knowing) >= count - majority(count) + 1
-        or len(others) + 1 >= count
-        or (begins and len(others) + 1 >= majority(count))
-    ):
+    enough = (majority(count) if begins else count) - 1
+    if len(others) < enough and len(knowing) <= count - majority(count):
         return False
     # Of a majority that elects with its vote one is among these, and has told for how long it may have promised.
     if node.now_us < node.quorum.recovering_since_us + max((m.hold_us for m in others), default=0):
@@ -159,15 +156,18 @@ def recover(node: Node) -> bool:
     return True
 
 
+def _begins(node: Node, voters: list[Member]) -> bool:
+    """Nobody voted before this session: there was an instant at which a majority was recovering, itself included, and of a
+    majority one knows what it promised (guarantees.md). It is when the last of them was met: to what it asked after that each
+    answered as a recovering voter. Or another one says so (`Header.begun`). Whose history is not of this start stops it."""
+    met_us = max((m.met_us for m in voters), default=0)
+    if len(voters) + 1 >= majority(len(node.voters.names)) and all(m.new_us > met_us for m in voters):
+        node.quorum.begin(m.session for m in voters)
+    return node.quorum.told_begun or (bool(node.quorum.begun_with) and all(m.new_us >= 0 for m in voters))
+
+
 def _is_free(node: Node) -> bool:
     return node.role in (Role.JOINING, Role.SEEKING) and not node.promise.is_live(node.now_us)
-
-
-def note_recovering(node: Node, header: Header) -> None:
-    """That session has promised nothing before this moment, and none before it has: it may elect before this node's own start
-    is over. It counts only if it was said to this session: what was said to everybody may be of long ago."""
-    if header.recovering and header.receiver == node.session and node.is_recovering:
-        node.quorum.note_new(header.source, header.session)
 
 
 # -- what users are told ----------------------------------------------------------------------------------------------

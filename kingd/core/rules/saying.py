@@ -54,5 +54,6 @@ def header(
         voters=node.voters.id,
         wanted=digest_of(node.settings.voters),
         recovering=node.is_recovering,
+        begun=receiver in node.quorum.begun_with,
         multicast=multicast,
     )

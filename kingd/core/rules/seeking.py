@@ -4,28 +4,28 @@ from kingd.core.rules import becoming, claiming, contact, following, line, mode,
 from kingd.core.rules.eligibility import is_eligible, must_not_lead
 from kingd.core.state.node import Node
 from kingd.core.state.roles import Joining, Seeking
-from kingd.core.wire.message import NO_BALLOT, Reason, Role
+from kingd.core.timing import NEVER
+from kingd.core.wire.message import NO_BALLOT, Reason
 
 
 def on_join_time(node: Node) -> None:
     state = node.state
     assert isinstance(state, Joining)
-    if node.now_us < node.quorum.recover_from_us and node.is_recovering:
-        state.put_off(node.quorum.recover_from_us)
-        return
+    state.put_off(NEVER)
     recover(node)
     if node.is_recovering:
         contact.probe_voters(node)
-        # In between it may ask who moved, at the new address.
-        state.put_off(node.now_us + 2 * node.timing.challenge_us)
-        return
-    becoming.seek(node, None, delay_us=line.turn_us(node))
+    elif node.state is state:
+        becoming.seek(node, None, delay_us=line.turn_us(node))
 
 
 def recover(node: Node) -> None:
-    """A voter without history was told something: perhaps it knows enough now."""
-    if node.is_recovering and quorum.recover(node) and node.role is Role.JOINING:
+    """A voter without history was told something, or it is time: perhaps it knows enough now. If not, it asks again."""
+    state, recovered = node.state, node.is_recovering and quorum.recover(node)
+    if recovered and isinstance(state, Joining):
         becoming.seek(node, None, delay_us=line.turn_us(node))
+    elif node.is_recovering and isinstance(state, Joining):  # in between it may ask who moved, at the new address
+        state.put_off(min(state.join_at_us, node.quorum.asks_us(node.now_us, 2 * node.timing.challenge_us)))
 
 
 def on_seek_time(node: Node) -> None:

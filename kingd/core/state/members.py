@@ -96,6 +96,8 @@ class Member:
     voters_us: int = 0  # since when it has that list, as far as this node has heard
     recovering: bool = False  # a voter that does not know what it has promised before
     hold_us: int = 0  # the longest promise that it may have given as a voter, when it was last asked
+    met_us: int = 0  # when its session answered first
+    new_us: int = -1  # when it was asked last what it answered as a recovering voter; -1 = never
     key_id: int = 0  # which key signs what it says; 0 = none
     lease_ms: int = 0  # of a leader or candidate: how long it counts on a promise
     leader: Ballot = NO_BALLOT

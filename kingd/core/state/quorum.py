@@ -1,10 +1,10 @@
 """The list of voters in force, and what a voter knows of its own past. docs/quorum.md 8."""
 
-from kingd.core.settings import Voters
-from kingd.core.wire.message import NodeId, SessionId
-from kingd.records import dataclass, field, replace
+from collections.abc import Iterable
 
-_NEW_SESSIONS_MAX = 1024
+from kingd.core.settings import Voters
+from kingd.core.wire.message import Header, SessionId
+from kingd.records import dataclass, replace
 
 
 @dataclass(slots=True, kw_only=True)
@@ -14,15 +14,15 @@ class Quorum:
     voters: Voters  # the one that is wanted is in the settings (rules/voters.py)
     listed_us: int  # since when this node has it, and its timing
     recovered: bool  # a voter: knows what its earlier sessions may have promised (rules/quorum.recover)
-    new_sessions: set[tuple[NodeId, SessionId]] = field(
-        default_factory=set
-    )  # heard to be recovering, while this node is
     recovering_since_us: int  # since when it does not ...
     recover_from_us: int  # ... and hears it from others not before this
+    begun_with: frozenset[SessionId] = frozenset()  # voters that were as new as this one: the cluster began with them
+    told_begun: bool = False  # one of those says so of this session
 
     def take(self, voters: Voters, *, may_return: bool) -> None:
         """`may_return`: there is a way back to the one before."""
         self.voters = replace(voters, before=replace(self.voters, before=None)) if may_return else voters
+        self.begun_with, self.told_begun = frozenset(), False
 
     def settle(self) -> None:
         """There is no way back any more."""
@@ -37,10 +37,17 @@ class Quorum:
         """It votes from now on, and does not know what it has promised before."""
         self.recovering_since_us, self.recover_from_us = now_us, recover_from_us
 
-    def note_new(self, node: NodeId, session: SessionId) -> None:
-        if len(self.new_sessions) < _NEW_SESSIONS_MAX:
-            self.new_sessions.add((node, session))
+    def asks_us(self, now_us: int, each_us: int) -> int:
+        """When it asks next what it may have promised."""
+        return min(now_us + each_us, self.recover_from_us) if now_us < self.recover_from_us else now_us + each_us
+
+    def begin(self, sessions: Iterable[SessionId]) -> None:
+        self.begun_with |= frozenset(sessions)
+
+    def note_begun(self, header: Header, session: SessionId) -> None:
+        """It counts only if it is said to this session, and by the same list."""
+        if header.begun and header.receiver == session and header.voters == self.voters.id:
+            self.told_begun = True
 
     def recover(self) -> None:
         self.recovered = True
-        self.new_sessions.clear()

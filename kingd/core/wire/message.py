@@ -137,6 +137,7 @@ class Header:
     voters: VoterList = NO_VOTERS
     wanted: int = 0  # u32 digest of the list of voters in its configuration, which may not be in force yet
     recovering: bool = False  # a voter that does not know what it has promised before (quorum.py)
+    begun: bool = False  # the receiver's session was new when the cluster began with it
     multicast: bool = False  # this copy went to a group (or by broadcast)
     key_id: int = 0  # which key signed the copy that came; 0 = none, or it was not sent yet
 
