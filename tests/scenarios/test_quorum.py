@@ -187,35 +187,6 @@ def test_084_all_voters_start_again_at_once(seed: int) -> None:
     assert term(cluster) > led
 
 
-@pytest.mark.parametrize("seed", SEEDS)
-def test_053_voter_that_lost_its_state_is_told_by_the_others(seed: int) -> None:
-    cluster = settled(30, 20, 10, seed=seed, voters=THREE)
-    led = term(cluster)
-    box3 = cluster.hosts[2]
-    cluster.crash(box3)
-    cluster.forget(box3)
-    cluster.start(box3)
-    agrees_on(cluster, "box1", within_s=5)
-    cluster.crash(cluster.hosts[0])
-    agrees_on(cluster, "box2", within_s=3, among=cluster.hosts[1:])
-    assert term(cluster) > led
-
-
-@pytest.mark.parametrize("seed", SEEDS)
-def test_053_voter_that_lost_its_state_waits_while_one_that_knows_is_missing(seed: int) -> None:
-    """Of three voters the third may have been elected by the one that has forgotten."""
-    cluster = settled(30, 20, 10, seed=seed, voters=THREE)
-    box1, _, box3 = cluster.hosts
-    cluster.crash(box1)
-    cluster.crash(box3)
-    cluster.forget(box3)
-    cluster.start(box3)
-    cluster.run(30 * SECOND)
-    assert say_that_they_lead(cluster) == []
-    cluster.start(box1)
-    agrees_on(cluster, "box1", within_s=6)
-
-
 def takes_list(cluster: Cluster, host: Host, voters: tuple[str, ...]) -> None:
     """As `kingctl reload` does."""
     assert host.core is not None

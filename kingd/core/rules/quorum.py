@@ -135,16 +135,15 @@ def recover(node: Node) -> bool:
     among so many. Where nobody can have voted yet, a majority with itself is enough. Whether it has recovered."""
     count = len(node.voters.names)
     voters = [m for m in node.members.alive() if _is_voter(node, m)]
-    begins = _begins(node, voters)
-    if node.now_us < node.quorum.recover_from_us:
-        return False
-    others = [m for m in voters if m.contact_us >= node.quorum.recover_from_us]
+    hosts = _hosts(node)  # a voter that lost its state again is there twice for a while
+    others = [m for m in voters if m.contact_us >= node.quorum.recover_from_us and hosts[m.name] == 1]
     knowing = [m for m in others if not m.recovering]
-    enough = (majority(count) if begins else count) - 1
+    enough = (majority(count) if _begins(node, voters) else count) - 1
     if len(others) < enough and len(knowing) <= count - majority(count):
         return False
     # Of a majority that elects with its vote one is among these, and has told for how long it may have promised.
-    if node.now_us < node.quorum.recovering_since_us + max((m.hold_us for m in others), default=0):
+    held_until_us = node.quorum.recovering_since_us + max((m.hold_us for m in others), default=0)
+    if node.now_us < max(held_until_us, node.quorum.recover_from_us):
         return False
     term = max((m.floor.term for m in others), default=Term(0))
     if term > node.promise.floor.term and not _is_free(node):
@@ -161,7 +160,8 @@ def _begins(node: Node, voters: list[Member]) -> bool:
     majority one knows what it promised (guarantees.md). It is when the last of them was met: to what it asked after that each
     answered as a recovering voter. Or another one says so (`Header.begun`). Whose history is not of this start stops it."""
     met_us = max((m.met_us for m in voters), default=0)
-    if len(voters) + 1 >= majority(len(node.voters.names)) and all(m.new_us > met_us for m in voters):
+    names = {node.settings.name, *(m.name for m in voters)}
+    if len(names) >= majority(len(node.voters.names)) and all(m.new_us > met_us for m in voters):
         node.quorum.begin(m.session for m in voters)
     return node.quorum.told_begun or (bool(node.quorum.begun_with) and all(m.new_us >= 0 for m in voters))
 
