@@ -169,12 +169,11 @@ class Core:
 
     @property
     def lasting(self) -> Persist:
-        """What a session that ends leaves on the disk. A recovering voter leaves nothing that would say that it knows what it
-        promised."""
+        """What a session that ends leaves on the disk. Who does not know what it promised leaves nothing that would say that it
+        does."""
         node = self.node
-        if node.is_recovering:
-            return Persist(Term(0), node.promise.floor.term, node.durable.hold_us)
-        return Persist(node.term_seen, node.promise.floor.term, node.durable.hold_wanted_us)
+        hold_us = node.durable.hold_wanted_us if node.quorum.recovered else node.durable.hold_us
+        return Persist(Term(0) if node.is_recovering else node.term_seen, node.promise.floor.term, hold_us)
 
     def status(self, now_us: int) -> Status:
         return status(self.node, now_us)

@@ -28,6 +28,7 @@ def tables() -> str:
         "VERSION_MAJOR": VERSION >> 4,
         "TEXT_SIZE_MAX": layout.TEXT_SIZE_MAX,
         "LEASE_MS_MAX": layout.LEASE_MS_MAX,
+        "HOLD_MS_MAX": layout.HOLD_MS_MAX,
     }
     lines = [f'local MAGIC = "{magic}"', *(f"local {name} = {number}" for name, number in numbers.items())]
     lines += _table("LEAST", {f"[{kind}]": str(size) for kind, size in SIZE_MIN.items()})

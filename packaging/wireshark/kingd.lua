@@ -14,6 +14,7 @@ local SIZE_MAX = 1232
 local VERSION_MAJOR = 1
 local TEXT_SIZE_MAX = 64
 local LEASE_MS_MAX = 120000
+local HOLD_MS_MAX = 122430
 local LEAST = {
     [1] = 304,
     [3] = 296,
@@ -498,7 +499,7 @@ local function read(tvb, at, stop, prefix, fields, tree)
                 wrong = wrong or "reason"
             elseif kind == "way" and WAYS[found[name]] == nil then
                 wrong = wrong or "way"
-            elseif name == "lease_ms" and found[name] > LEASE_MS_MAX then
+            elseif (name == "lease_ms" and found[name] > LEASE_MS_MAX) or (name == "hold_ms" and found[name] > HOLD_MS_MAX) then
                 wrong = wrong or "lease"
             end
             at = at + size

@@ -161,7 +161,7 @@ def everybody_votes() -> AbstractContextManager[object]:
     def extend_lease(mode: QuorumMode, node: Node) -> None:
         if node.votes is not None:
             untils = sorted([0, *node.votes.until_us.values(), node.now_us + node.timing.lease_us], reverse=True)
-            node.votes.extend(untils[min(majority(len(node.voters.names)), len(untils)) - 1])
+            node.votes.extend(untils[min(majority(len(node.voters.names)), len(untils)) - 1], node.now_us)
 
     return _all(
         patch.object(quorum, "_is_majority", is_majority), patch.object(QuorumMode, "extend_lease", extend_lease)

@@ -1,10 +1,17 @@
 """A voter that has lost its state votes when enough others have told it what it may have promised. docs/quorum.md 5."""
 
+import itertools
+from dataclasses import replace
+
 import pytest
 
+from kingd.core.effect import EventKind
+from kingd.core.settings import Voters
 from kingd.core.timing import MS, SECOND, Timing
-from tests.scenarios.test_quorum import FOUR, THREE, say_that_they_lead
-from tests.scenarios.world import SEEDS, agrees_on, settled, term
+from kingd.sim.cluster import Cluster
+from kingd.sim.host import Host
+from tests.scenarios.test_quorum import FIVE, FOUR, THREE, run_with_one_leader, say_that_they_lead
+from tests.scenarios.world import SEEDS, agrees_on, settled, term, told
 
 
 @pytest.mark.parametrize("seed", SEEDS)
@@ -65,3 +72,104 @@ def test_voter_that_loses_its_state_twice_is_one_voter(timing: Timing, moves: bo
     assert say_that_they_lead(cluster) == []
     cluster.network.cuts.clear()
     agrees_on(cluster, "box1", within_s=20)
+
+
+def led_by_an_observer() -> Cluster:
+    """box4 leads three that only vote."""
+    cluster = settled(0, 0, 0, 40, voters=THREE)
+    assert say_that_they_lead(cluster) == ["box4"]
+    return cluster
+
+
+def test_longer_lease_counts_when_a_majority_tells_of_it() -> None:
+    """box4's timing is reloaded while only box1 hears it, which then loses its state, and asks the others; box2 promises
+    for longer only after that. The lease was of two votes, and box1 elected box3 meanwhile."""
+    cluster = led_by_an_observer()
+    box1, box2, box3, box4 = cluster.hosts
+    cluster.partition([box4, box1], [box2, box3])
+    cluster.set_timing(box4, replace(Timing(), leader_timeout_us=5 * SECOND))
+    cluster.run(350 * MS)
+    cluster.crash(box1)
+    cluster.forget(box1)
+    cluster.network.cuts.clear()
+    cluster.partition([box4], [box1, box2, box3])
+    cluster.start(box1)
+    cluster.run(1200 * MS)  # it has asked
+    cluster.network.cuts.clear()
+    cluster.partition([box4, box2], [box1, box3])
+    cluster.set_priority(box3, 30)
+    run_with_one_leader(cluster, 15 * SECOND)
+    cluster.network.cuts.clear()
+    agrees_on(cluster, "box4", within_s=20)
+
+
+def test_voter_that_recovers_tells_on_what_it_was_told() -> None:
+    """box6 leads by box1 to box3, with a lease of 10 s. box2 loses its state, and asks box3; box1 loses its own later, and asks
+    box2, box4 and box5: of those three only box2 knows of a promise of 10 s. box5 renews after it was asked."""
+    cluster = settled(0, 0, 0, 0, 0, 40, voters=FIVE)
+    box1, box2, box3, box4, box5, box6 = cluster.hosts
+    cluster.partition([box4, box5], [box1, box2, box3, box6])
+    cluster.crash(box6)
+    box6.settings = replace(box6.settings, timing=Timing(leader_timeout_us=5 * SECOND))
+    cluster.start(box6)
+    agrees_on(cluster, "box6", within_s=20, among=[box1, box2, box3, box6])
+
+    def link(*pairs: tuple[Host, Host]) -> None:
+        cluster.network.cuts.clear()
+        linked = [{a.index, b.index} for a, b in pairs]
+        for a, b in itertools.combinations(cluster.hosts, 2):
+            if {a.index, b.index} not in linked:
+                cluster.cut(a, b)
+
+    link(*[(box6, box1), (box6, box3), *itertools.combinations([box2, box3, box4, box5], 2), (box1, box3)])
+    cluster.crash(box2)
+    cluster.forget(box2)
+    cluster.start(box2)
+    cluster.run(8 * SECOND)
+    cluster.crash(box1)
+    cluster.forget(box1)
+    link(
+        *[(box6, box3), *itertools.combinations([box2, box3, box4, box5], 2), (box1, box2), (box1, box4), (box1, box5)]
+    )
+    cluster.start(box1)
+    cluster.run(1300 * MS)
+    link((box6, box3), (box6, box5), (box3, box5), (box1, box2), (box1, box4), (box2, box4))
+    cluster.run(3 * SECOND)
+    assert box2.core is not None
+    assert box2.core.node.quorum.recovered
+    assert box2.hold_us > 10 * SECOND
+    cluster.set_priority(box4, 30)
+    run_with_one_leader(cluster, 20 * SECOND)
+
+
+def test_leader_keeps_its_lease_when_it_gets_longer() -> None:
+    """Each vote counts for as long as before until a majority has given a longer one; it asks for the next ones at once."""
+    cluster = led_by_an_observer()
+    box4 = cluster.hosts[3]
+    for heartbeat_ms, timeout_ms in ((10, 30), (100, 500), (1000, 5000), (100, 500)):
+        since_us = cluster.now_us
+        cluster.set_timing(box4, Timing(heartbeat_us=heartbeat_ms * MS, leader_timeout_us=timeout_ms * MS))
+        cluster.run(12 * SECOND)
+        assert [event for event in told(box4, since_us) if event.kind is EventKind.DEPOSED] == []
+        assert say_that_they_lead(cluster) == ["box4"]
+        assert box4.core is not None
+        left_us = box4.core.node.lease_end_us - cluster.now_us
+        assert left_us > box4.core.node.timing.lease_us // 2
+
+
+def test_voter_that_recovers_knows_nothing_after_it_was_none_for_a_moment() -> None:
+    """It wrote what it would promise, as who knows its past does, and knew it after its next start."""
+    cluster = led_by_an_observer()
+    box3 = cluster.hosts[2]
+    cluster.partition([box3], cluster.hosts[:2] + cluster.hosts[3:])
+    cluster.crash(box3)
+    cluster.forget(box3)
+    cluster.start(box3)
+    assert box3.core is not None
+    box3.core.node.quorum.take(Voters(("box1", "box2"), 1), may_return=False)
+    cluster.run(3 * SECOND)
+    assert box3.hold_us == 0  # which is how its next start knows
+    box3.core.node.quorum.take(Voters(THREE, 2), may_return=False)
+    assert box3.core.node.is_recovering
+    cluster.network.cuts.clear()
+    agrees_on(cluster, "box4", within_s=10)

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from kingd.core.wire import grammar
 from kingd.core.wire.codec import DATAGRAM_SIZE_MAX, DATAGRAM_SIZE_MIN, SIZE_MIN, encode
-from kingd.core.wire.layout import LEASE_MS_MAX, ROSTER_ENTRIES_MAX, TAGS_MAX, TEXT_SIZE_MAX
+from kingd.core.wire.layout import HOLD_MS_MAX, LEASE_MS_MAX, ROSTER_ENTRIES_MAX, TAGS_MAX, TEXT_SIZE_MAX
 from kingd.core.wire.message import (
     Ack,
     Announce,
@@ -54,6 +54,7 @@ id64 = st.integers(1, (1 << 64) - 1)
 ballots = st.builds(Ballot, u64, u64)
 reasons = st.sampled_from(Reason)
 leases = st.integers(0, LEASE_MS_MAX)
+holds = st.integers(0, HOLD_MS_MAX)
 texts = st.text(st.characters(codec="utf-8", exclude_categories=["C", "Z"]), max_size=TEXT_SIZE_MAX)
 names = st.from_regex(grammar.NAME, fullmatch=True)
 versions = st.from_regex(grammar.VERSION, fullmatch=True)
@@ -95,7 +96,7 @@ bodies: st.SearchStrategy[Body] = st.one_of(
     st.builds(Announce, name=names, version=versions, interval_ms=u32, tags=tags),
     st.builds(Heartbeat, interval_ms=u32, lonely=st.booleans(), alive=u16, lease_ms=leases),
     st.builds(Probe, nonce=u64),
-    st.builds(ProbeAck, echo=u64, name=names, version=versions, returns=u8, hold_ms=u32, nonce=u64),
+    st.builds(ProbeAck, echo=u64, name=names, version=versions, returns=u8, hold_ms=holds, nonce=u64),
     st.builds(
         Claim,
         term=u64,

@@ -110,6 +110,7 @@ REFUSED: list[tuple[str, Body, Callable[[bytes], bytes], str]] = [
     ("no body", Pong(echo=1), lambda d: d[:HEADER_SIZE], "truncated"),
     ("ticket missing", Claim(term=Term(1), attempt=1), changed(HEADER_SIZE + 18, 1), "truncated"),
     ("lease of a claim", Claim(term=Term(1), attempt=1), changed(HEADER_SIZE + 14, 1), "lease"),
+    ("hold of a voter", ProbeAck(echo=1, name="a", version="0", returns=0), changed(HEADER_SIZE + 17, 1), "lease"),
     ("lease of a heartbeat", Heartbeat(interval_ms=1, lonely=False, alive=1), changed(HEADER_SIZE + 7, 1), "lease"),
     ("shorter than a probe", Announce(name="", version="", interval_ms=1), lambda d: d[:-1], "truncated"),
     ("probe shorter than its answer", Probe(nonce=1), lambda d: d[:-1], "truncated"),

@@ -41,8 +41,8 @@ class AvailabilityMode:
     def extend_lease(self, node: Node) -> None:
         """Nothing is counted."""
 
-    def note_vote(self, node: Node, voter: Member, *, sent_us: int, lease_us: int) -> None:
-        """Nothing is counted."""
+    def note_vote(self, node: Node, voter: Member, *, sent_us: int, lease_us: int) -> bool:
+        return True
 
     def may_promise(self, node: Node, claim: Claim) -> bool:
         return True

@@ -33,12 +33,10 @@ def _is_durable(node: Node, term: Term) -> bool:
 
 
 def keep_ceiling_ahead(node: Node) -> None:
-    is_recovering = node.is_recovering
-    if is_recovering and node.role is Role.JOINING:
+    if node.is_recovering and node.role is Role.JOINING:
         return  # it claims nothing before it knows what it promised
-    wish = node.durable.ask(
-        node.term_seen, led=node.leader.term, voters=node.voters, is_recovering=is_recovering, now_us=node.now_us
-    )
+    knows = node.quorum.recovered
+    wish = node.durable.ask(node.term_seen, led=node.leader.term, voters=node.voters, knows=knows, now_us=node.now_us)
     if wish is not None:
         no_claim_waits = wish.ceiling <= node.durable.ceiling
         spread_us = SPREAD_US if node.is_large and not node.is_exclusive and no_claim_waits else 0
@@ -93,12 +91,12 @@ def on_grant(node: Node, member: Member, grant: Grant) -> None:
     campaign = campaigns.answered(node, _claim(node), member, grant)
     if campaign is None:
         return
-    campaign.granted.add(member.node)
     campaign.refused.discard(member.node)
     campaign.answered.add(member.node)
     assert campaign.request is not None
     lease_us = campaign.claim.lease_ms * MS
-    mode.of(node).note_vote(node, member, sent_us=campaign.request.sent_us, lease_us=lease_us)
+    if mode.of(node).note_vote(node, member, sent_us=campaign.request.sent_us, lease_us=lease_us):
+        campaign.granted.add(member.node)
     _look(node, campaign)
 
 

@@ -25,7 +25,7 @@ def configure(node: Node, settings: Settings) -> None:
     if before.key_id != settings.key_id:
         node.strangers.ask_anew(node.now_us)
     if before.timing != settings.timing:
-        voters.restart_votes(node)
+        voters.restart_votes(node, before.timing.lease_us)
     voters.step(node)
     if node.role is not Role.JOINING:
         node.rounds.announce_by(node.now_us)

@@ -13,6 +13,7 @@ from kingd.core.rules.majority import has_lost, has_won, majority, proven_until_
 from kingd.core.state.members import Member, State
 from kingd.core.state.node import Node
 from kingd.core.state.pending import Campaign
+from kingd.core.state.roles import Leader
 from kingd.core.timing import MS, promise_us
 from kingd.core.wire.message import NOBODY, Ballot, Claim, NodeId, Reason, Role, Term
 
@@ -44,15 +45,17 @@ class QuorumMode:
 
     def extend_lease(self, node: Node) -> None:
         """It lasts as long as a majority has promised."""
-        if node.votes is not None:
-            node.votes.extend(proven_until_us(node.voters.names, dict(_promised_us(node))))
+        until_us = proven_until_us(node.voters.names, dict(_promised_us(node))) if node.votes is not None else 0
+        if node.votes is not None and node.votes.extend(until_us, node.now_us) and isinstance(node.state, Leader):
+            node.state.beat_at_once(node.now_us)
 
-    def note_vote(self, node: Node, voter: Member, *, sent_us: int, lease_us: int) -> None:
-        """What took too long counts for nothing: so that nobody gains a lease by the promise of a voter that has lost its state
-        since, and has asked what the others promised (`recover`)."""
-        if node.now_us - sent_us <= node.timing.vote_us and voter.voters == node.voters.id and node.votes is not None:
-            node.votes.note(voter.node, sent_us + lease_us)
-            self.extend_lease(node)
+    def note_vote(self, node: Node, voter: Member, *, sent_us: int, lease_us: int) -> bool:
+        """What took too long counts for nothing: its voter may have lost its state, and asked others (`recover`)."""
+        if node.now_us - sent_us > node.timing.vote_us or voter.voters != node.voters.id or node.votes is None:
+            return False
+        node.votes.note(voter.node, sent_us=sent_us, lease_us=lease_us)
+        self.extend_lease(node)
+        return True
 
     def may_promise(self, node: Node, claim: Claim) -> bool:
         """What is missing is asked for, and the claimant asks again."""
@@ -130,44 +133,43 @@ def _promised_us(node: Node) -> Iterator[tuple[str, int]]:
 
 
 def recover(node: Node) -> bool:
-    """A voter without history has lost it, or never had one: it may have promised what it does not know. It votes when
-    enough others have told, after those promises are over: of any majority that elected a leader with its vote, one is
-    among so many. Where nobody can have voted yet, a majority with itself is enough. Whether it has recovered."""
+    """A voter without history may have promised what it does not know. It votes when enough others have told, after those
+    promises are over: of any majority that elected a leader with its vote, one is among so many. Whether it has recovered."""
     count = len(node.voters.names)
     voters = [m for m in node.members.alive() if _is_voter(node, m)]
     hosts = _hosts(node)  # a voter that lost its state again is there twice for a while
     others = [m for m in voters if m.contact_us >= node.quorum.recover_from_us and hosts[m.name] == 1]
-    knowing = [m for m in others if not m.recovering]
+    knowing = [m for m in others if not m.recovering and m.contact_us > m.new_us]
+    at_once = [m for m in others if m.contact_us > _met_us(node, voters)]
     enough = (majority(count) if _begins(node, voters) else count) - 1
-    if len(others) < enough and len(knowing) <= count - majority(count):
+    if len(at_once) < enough and len(knowing) <= count - majority(count):
         return False
-    # Of a majority that elects with its vote one is among these, and has told for how long it may have promised.
-    held_until_us = node.quorum.recovering_since_us + max((m.hold_us for m in others), default=0)
-    if node.now_us < max(held_until_us, node.quorum.recover_from_us):
+    hold_us = max((m.hold_us for m in others), default=0)
+    if node.now_us < max(node.quorum.recovering_since_us + hold_us, node.quorum.recover_from_us):
         return False
     term = max((m.floor.term for m in others), default=Term(0))
-    if term > node.promise.floor.term and not _is_free(node):
+    is_bound = node.promise.is_live(node.now_us) or node.role not in (Role.JOINING, Role.SEEKING)
+    if term > node.promise.floor.term and is_bound:
         return False  # a host that became a voter while it follows or leads: its leader raises its term, or it is free one day
     node.quorum.recover()
+    node.durable.inherit(hold_us)
     node.see_term(term)
-    if term > node.promise.floor.term:
-        node.promise.raise_floor(Ballot(term, NOBODY))
+    node.promise.raise_floor(max(node.promise.floor, Ballot(term, NOBODY)))
     return True
 
 
 def _begins(node: Node, voters: list[Member]) -> bool:
-    """Nobody voted before this session: there was an instant at which a majority was recovering, itself included, and of a
-    majority one knows what it promised (guarantees.md). It is when the last of them was met: to what it asked after that each
-    answered as a recovering voter. Or another one says so (`Header.begun`). Whose history is not of this start stops it."""
-    met_us = max((m.met_us for m in voters), default=0)
-    names = {node.settings.name, *(m.name for m in voters)}
-    if len(names) >= majority(len(node.voters.names)) and all(m.new_us > met_us for m in voters):
-        node.quorum.begin(m.session for m in voters)
+    """Nobody voted before this session if there was an instant at which a majority recovered, itself included (quorum.md 5):
+    when the last of them was met, for to what it asked after that each answered as a recovering voter. Or one says so."""
+    new = [m for m in voters if m.new_us > _met_us(node, voters)]
+    if len({node.settings.name, *(m.name for m in new)}) >= majority(len(node.voters.names)):
+        node.quorum.begin(m.session for m in new)
     return node.quorum.told_begun or (bool(node.quorum.begun_with) and all(m.new_us >= 0 for m in voters))
 
 
-def _is_free(node: Node) -> bool:
-    return node.role in (Role.JOINING, Role.SEEKING) and not node.promise.is_live(node.now_us)
+def _met_us(node: Node, voters: list[Member]) -> int:
+    """When the last of them was met by the present list."""
+    return max([node.quorum.listed_us, *(m.met_us for m in voters)])
 
 
 # -- what users are told ----------------------------------------------------------------------------------------------

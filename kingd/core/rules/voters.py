@@ -152,7 +152,7 @@ def _take(node: Node, voters: Voters) -> None:
     former, was_voter = node.voters, node.is_voter
     may_return = was_voter and voters.names != former.names and voters.generation > former.generation
     node.quorum.take(voters, may_return=may_return)
-    restart_votes(node)
+    restart_votes(node, node.timing.lease_us)
     if node.is_voter and not was_voter and not node.quorum.recovered:
         hold_us = max(node.durable.hold_us, promise_us(node.timing.lease_us), promise_us(node.timing.vote_us))
         node.quorum.forget(node.now_us, recover_from_us=node.now_us + hold_us)
@@ -161,10 +161,10 @@ def _take(node: Node, voters: Voters) -> None:
         node.rounds.announce_by(node.now_us)
 
 
-def restart_votes(node: Node) -> None:
-    """Another list, or another lease."""
+def restart_votes(node: Node, lease_us: int) -> None:
+    """Another list, or another lease than this one."""
     if node.votes is not None:
-        node.votes.restart()
+        node.votes.restart(lease_us)
     if isinstance(node.state, Leader):
         node.state.echoes.clear()
     node.quorum.restart(node.now_us)

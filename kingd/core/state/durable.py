@@ -53,6 +53,10 @@ class Durable:
         self.hold_wanted_us = max(self.hold_wanted_us, promise_us(lease_us))
         return self.hold_wanted_us <= self.hold_us
 
+    def inherit(self, hold_us: int) -> None:
+        """Others may have promised for so long to the leader for whom this node voted, and it says so as they did."""
+        self.hold_wanted_us = max(self.hold_wanted_us, hold_us)
+
     def claim(self, term: Term) -> None:
         self.claimed = max(self.claimed, term)
 
@@ -65,13 +69,13 @@ class Durable:
         """The terms that were asked for are on the way to the disk for too long."""
         return now_us - self.ceiling_asked_us > timeout_us and self.ceiling_asked > self.ceiling
 
-    def ask(self, seen: Term, led: Term, voters: Voters, is_recovering: bool, now_us: int) -> Persist | None:
+    def ask(self, seen: Term, led: Term, voters: Voters, knows: bool, now_us: int) -> Persist | None:
         """What is to be written now. `seen`: the highest term that is known; `led`: that of the leader, 0 = none. On the disk
-        the longest promise says that this node knows what it promised: a recovering voter wants none."""
+        the longest promise says that this node knows what it promised: who does not, be it no voter now, wants none."""
         low = seen + _CEILING_AHEAD > self.ceiling_asked
         if low:
             self.ceiling_asked, self.ceiling_asked_us = Term(seen + _CEILING_BLOCK), now_us
-        hold_us = self.hold_us if is_recovering else self.hold_wanted_us
+        hold_us = self.hold_wanted_us if knows else self.hold_us
         listed = voters is not self.voters_asked and voters != (self.voters_asked or Voters())
         if not (low or listed or led > self.term_asked or hold_us > self.hold_asked_us):
             return None

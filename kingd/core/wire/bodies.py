@@ -68,8 +68,8 @@ def _reason(value: int) -> Reason:
         raise DecodeError("reason") from None
 
 
-def _lease(value_ms: int) -> int:
-    if value_ms > layout.LEASE_MS_MAX:
+def _lease(value_ms: int, most_ms: int = layout.LEASE_MS_MAX) -> int:
+    if value_ms > most_ms:
         raise DecodeError("lease")  # a voter would be bound to it for as long
     return value_ms
 
@@ -96,6 +96,7 @@ def _pull_heartbeat(r: Reader) -> Heartbeat:
 def _pull_probe_ack(r: Reader) -> ProbeAck:
     echo, nonce, returns, hold_ms = r.take(_PROBE_ACK)
     name, version = r.text(NAME.fullmatch), r.text(VERSION.fullmatch)
+    hold_ms = _lease(hold_ms, layout.HOLD_MS_MAX)
     return ProbeAck(echo=echo, nonce=nonce, returns=returns, hold_ms=hold_ms, name=name, version=version)
 
 

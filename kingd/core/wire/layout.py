@@ -89,6 +89,7 @@ TOLD_MAX = 24
 ROSTER_ENTRIES_MAX = 16  # 16 x 63 bytes stay below the limit of a datagram
 TEXT_SIZE_MAX = 64
 LEASE_MS_MAX = 120_000  # twice the longest leader_timeout that the configuration takes
+HOLD_MS_MAX = 122_430  # the promise that outlasts that lease: promise_us
 
 # By the type's number. A field is called `node_name` and not `name`, for in scapy that is the name of the layer.
 BODIES = {
