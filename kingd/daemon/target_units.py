@@ -25,7 +25,8 @@ _log = Logger("kingd.leader-target")
 
 
 def start() -> None:
-    systemctl("start", "--no-block", TARGET)
+    """It fails where kingd is being stopped: the target needs kingd, and its start would cancel the stop."""
+    systemctl("start", "--no-block", "--job-mode=fail", TARGET)
 
 
 def stop(*, wait: bool = False) -> list[str]:

@@ -123,8 +123,8 @@ def lease_counts_from_the_answer() -> AbstractContextManager[object]:
     """Not from when the question was sent."""
     note_vote = QuorumMode.note_vote
 
-    def late(mode: QuorumMode, node: Node, voter: Member, *, sent_us: int, lease_us: int) -> None:
-        note_vote(mode, node, voter, sent_us=node.now_us, lease_us=lease_us)
+    def late(mode: QuorumMode, node: Node, voter: Member, *, sent_us: int, lease_us: int) -> bool:
+        return note_vote(mode, node, voter, sent_us=node.now_us, lease_us=lease_us)
 
     return patch.object(QuorumMode, "note_vote", late)
 
@@ -177,15 +177,6 @@ def voter_waits_for_its_own_promise_only() -> AbstractContextManager[object]:
         return recover(node)
 
     return patch.object(quorum, "recover", recover_at_once)
-
-
-def who_was_new_once_is_new() -> AbstractContextManager[object]:
-    """A voter may have learned since that it promised nothing, where all that elected have forgotten it."""
-
-    def begins(node: Node, voters: list[Member]) -> bool:
-        return len(voters) + 1 >= majority(len(node.voters.names)) and all(m.new_us >= 0 for m in voters)
-
-    return patch.object(quorum, "_begins", begins)
 
 
 def answers_are_bound_to_no_session() -> AbstractContextManager[object]:

@@ -51,3 +51,19 @@ def test_a07_systemd_may_be_executed_anew_while_it_leads(host: Host) -> None:
     until_state(host, "well.service", "inactive")
     lead(host, leads=True)
     until_state(host, "well.service", "active")
+
+
+def test_start_of_the_target_cancels_no_stop_of_kingd(host: Host) -> None:
+    """Leadership came while kingd was being stopped: "Job for kingd.service canceled", and it ran on."""
+    lead(host, leads=False)
+    host.write(
+        "/etc/systemd/system/kingd.service.d/slow.conf",
+        "[Service]\nExecStopPost=sh -c 'until test -e /run/goes-on; do sleep 0.1; done'\n",
+    )
+    host.run("systemctl daemon-reload; systemctl stop --no-block kingd")
+    until_state(host, "kingd.service", "deactivating")
+    done = host.attempt("python3 -P -c 'from kingd.daemon import target_units; target_units.start()'")
+    assert "kingd.service has 'stop' job queued" in done.stderr
+    host.run("touch /run/goes-on; systemctl stop kingd")
+    assert host.show("kingd.service", "ActiveState") == "inactive"
+    host.run("rm -r /etc/systemd/system/kingd.service.d /run/goes-on; systemctl daemon-reload; systemctl start kingd")

@@ -1,9 +1,11 @@
 """The units of an installed host: what they may, and that systemd has nothing to say against them."""
 
+import json
 import re
 
 import pytest
 
+from kingd.journald import MESSAGE_ID
 from tests.system import images
 from tests.system.lab import Host
 
@@ -27,3 +29,20 @@ def test_they_are_well_formed(trio: list[Host]) -> None:
     for file in files:
         done = trio[0].attempt(f"systemd-analyze verify --man=no {file.name.replace('@', '@office')}")
         assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+def test_change_of_leadership_is_in_the_journal_with_its_fields(trio: list[Host]) -> None:
+    found = trio[0].run(
+        f"journalctl --unit kingd --output json --lines 1 MESSAGE_ID={MESSAGE_ID} KINGD_REASON=joined KINGD_ROLE=follower"
+    )
+    event = json.loads(found)
+    assert event["KINGD_EVENT"] in {"started", "leader-changed", "member-joined"}
+    assert event["MESSAGE"].startswith(event["KINGD_EVENT"])
+    assert event["_SYSTEMD_UNIT"] == "kingd.service"
+    told = json.loads(trio[0].run("kingctl history --json"))["events"]
+    same = [
+        each
+        for each in told
+        if (each["event"], each["reason"], str(each["term"])) == (event["KINGD_EVENT"], "joined", event["KINGD_TERM"])
+    ]
+    assert [each["leader"]["name"] if each["leader"] else "" for each in same][-1] == event.get("KINGD_LEADER", "")
