@@ -40,7 +40,7 @@ class Acquaintance:
         return self._node.id
 
     def header(self, sequence: int, *, to: NodeId, session: SessionId, by_group: bool) -> Header:
-        """`sequence` is the doctor's own: these datagrams are numbered apart."""
+        """`sequence` is one of those beside the election, which are numbered apart."""
         return saying.header(self._node, sequence, destination=to, receiver=session, multicast=by_group)
 
     def is_members(self, header: Header) -> bool:

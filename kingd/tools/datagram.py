@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from kingd.core.wire import layout
+from kingd.core.wire.aside import Aside
 from kingd.core.wire.codec import decode
 from kingd.core.wire.message import Datagram
 from kingd.core.wire.reader import DecodeError
 from kingd.core.wire.seal import Seal
-from kingd.core.wire.trial import Echo, Trial
 from kingd.daemon.refusals import MEANINGS
 from kingd.tools.frames import Udp
 from kingd.tools.layer import HEADER_SIZE, Kingd, values
@@ -61,8 +61,8 @@ class Eyes:
 
     def _remember(self, time_s: float, datagram: Datagram, data: bytes) -> tuple[float | None, bool]:
         """How long ago its number was used in its session (None: never), and whether for the same words."""
-        is_doctors = isinstance(datagram.body, Trial | Echo)  # they are numbered apart
-        key = datagram.header.session, datagram.header.sequence, is_doctors
+        is_aside = isinstance(datagram.body, Aside)  # these are numbered apart
+        key = datagram.header.session, datagram.header.sequence, is_aside
         digest = hashlib.blake2b(data, digest_size=8).digest()
         before = self._seen.get(key)
         if before is None:

@@ -106,7 +106,7 @@ def test_every_type_of_a_real_capture(
     said = sniffer.end()
     live = sniffer.objects()
     assert f"kingctl: {len(live)} datagrams" in said
-    assert not [each for each in live if each["rejected"]]
+    assert [(each["type"], each["rejected"]) for each in live if each["rejected"]] == []
     show(str(sniffer.pcap), Options(as_json=True))
     recorded = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert len(recorded) - len(live) in (
