@@ -186,7 +186,7 @@ class Ping(Packet):  # type: ignore[misc]
 
 
 class Pong(Packet):  # type: ignore[misc]
-    fields_desc = [IntField("echo", 0)]
+    fields_desc = [IntField("echo", 0), IntField("lease_ms", 0)]
 
 
 class Ack(Packet):  # type: ignore[misc]

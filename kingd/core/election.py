@@ -20,6 +20,7 @@ from kingd.core.rules import (
     following,
     leading,
     pre_voting,
+    seeking,
     survey,
     timers,
     voters,
@@ -93,6 +94,7 @@ class Core:
             quorum=Quorum(
                 voters=listed,
                 listed_us=now_us,
+                learned=knows,
                 recovered=knows,
                 recovering_since_us=now_us,
                 recover_from_us=now_us + max(own_us, promise_us(settings.timing.vote_us)),
@@ -172,8 +174,9 @@ class Core:
         """What a session that ends leaves on the disk. Who does not know what it promised leaves nothing that would say that it
         does."""
         node = self.node
-        hold_us = node.durable.hold_wanted_us if node.quorum.recovered else node.durable.hold_us
-        return Persist(Term(0) if node.is_recovering else node.term_seen, node.promise.floor.term, hold_us)
+        knows = node.quorum.learned
+        hold_us = node.durable.hold_wanted_us if knows else node.durable.hold_us
+        return Persist(node.term_seen if knows or not node.is_voter else Term(0), node.promise.floor.term, hold_us)
 
     def status(self, now_us: int) -> Status:
         return status(self.node, now_us)
@@ -224,6 +227,7 @@ class Core:
         """These are durable now, as `Persist` asked for."""
         self._begin(now_us)
         self.node.durable.persisted(ceiling, hold_us=hold_us, voters=in_force)
+        seeking.recover(self.node)
         claiming.on_persisted(self.node)
         return self._end()
 

@@ -37,6 +37,13 @@ class AnotherIsNewer:
 
 
 @dataclass(frozen=True, slots=True)
+class AnotherRecovers:
+    """These voters of the present list do not know yet what they promised by it."""
+
+    names: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class TooFewWant:
     """A majority must want it, or the leader: whose configuration says something else."""
 
@@ -55,7 +62,16 @@ class LeadsTooShortly:
     left_us: int
 
 
-Obstacle = ModeWouldChange | TooFar | AnotherIsFirst | AnotherIsNewer | TooFewWant | NobodyLeads | LeadsTooShortly
+Obstacle = (
+    ModeWouldChange
+    | TooFar
+    | AnotherIsFirst
+    | AnotherIsNewer
+    | AnotherRecovers
+    | TooFewWant
+    | NobodyLeads
+    | LeadsTooShortly
+)
 
 
 # -- why nobody is handed over to (rules/commands.py)

@@ -7,6 +7,7 @@ from kingd.core.problems import (
     Ambiguous,
     AnotherIsFirst,
     AnotherIsNewer,
+    AnotherRecovers,
     DeafLeader,
     FalselyDead,
     HandoverWaits,
@@ -163,6 +164,11 @@ def obstacle(found: Obstacle) -> str:
         case AnotherIsNewer(names):
             return (
                 f"{', '.join(names)} has a newer list already, which is another one: make the lists equal on all hosts"
+            )
+        case AnotherRecovers(names):
+            return (
+                f"{', '.join(names)} has no record of what it promised before: it waits until enough other voters have told "
+                "(see `kingctl status` there)"
             )
         case TooFewWant(unwilling):
             return (

@@ -6,7 +6,7 @@ from kingd.core.state.detector import Detector
 from kingd.core.state.members import ReplayWindow, State
 from kingd.core.state.node import Node
 from kingd.core.state.roles import Follower, Leader
-from kingd.core.timing import NEVER
+from kingd.core.timing import MS, NEVER
 from kingd.core.wire.message import Datagram, Ping, Probe, Role
 from kingd.explorer.frozen import freeze, thaw
 from kingd.explorer.host import ORIGIN_US
@@ -85,7 +85,7 @@ def _tidy_role(node: Node, *, keeps_pings: bool, now_us: int) -> None:
     if not isinstance(state, Leader):
         return
     if not keeps_pings:
-        fresh_us = now_us - node.timing.lease_us if node.in_quorum_mode else NEVER
+        fresh_us = now_us - node.lease_ms * MS if node.in_quorum_mode else NEVER
         state.echoes = {q: us for q, us in state.echoes.items() if us > fresh_us}
     state.proven_us = _ALWAYS if state.proven_us >= 0 else -1
     if state.raised_us < now_us:

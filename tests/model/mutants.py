@@ -25,9 +25,9 @@ from kingd.core.rules.majority import majority
 from kingd.core.rules.quorum import QuorumMode
 from kingd.core.state.members import Member
 from kingd.core.state.node import Node
-from kingd.core.state.pending import Campaign, Yielded
+from kingd.core.state.pending import Campaign, Votes, Yielded
 from kingd.core.state.promise import Promise
-from kingd.core.state.roles import Leader, Votes
+from kingd.core.state.roles import Leader
 from kingd.core.state.succession import Succession
 from kingd.core.timing import NEVER
 from kingd.core.wire.endpoint import Endpoint
@@ -123,8 +123,8 @@ def lease_counts_from_the_answer() -> AbstractContextManager[object]:
     """Not from when the question was sent."""
     note_vote = QuorumMode.note_vote
 
-    def late(mode: QuorumMode, node: Node, voter: Member, *, sent_us: int, lease_us: int) -> bool:
-        return note_vote(mode, node, voter, sent_us=node.now_us, lease_us=lease_us)
+    def late(mode: QuorumMode, node: Node, votes: Votes, voter: Member, *, sent_us: int) -> bool:
+        return note_vote(mode, node, votes, voter, sent_us=node.now_us)
 
     return patch.object(QuorumMode, "note_vote", late)
 
@@ -158,25 +158,22 @@ def everybody_votes() -> AbstractContextManager[object]:
     def is_majority(node: Node, members: Iterable[NodeId]) -> bool:
         return len(set(members)) + 1 >= majority(len(node.voters.names))
 
-    def extend_lease(mode: QuorumMode, node: Node) -> None:
-        if node.votes is not None:
-            untils = sorted([0, *node.votes.until_us.values(), node.now_us + node.timing.lease_us], reverse=True)
-            node.votes.extend(untils[min(majority(len(node.voters.names)), len(untils)) - 1], node.now_us)
+    def extend(node: Node, votes: Votes) -> None:
+        untils = sorted([0, *votes.until_us.values(), node.now_us + node.timing.lease_us], reverse=True)
+        votes.extend(untils[min(majority(len(node.voters.names)), len(untils)) - 1])
 
-    return _all(
-        patch.object(quorum, "_is_majority", is_majority), patch.object(QuorumMode, "extend_lease", extend_lease)
-    )
+    return _all(patch.object(quorum, "_is_majority", is_majority), patch.object(quorum, "_extend", extend))
 
 
 def voter_waits_for_its_own_promise_only() -> AbstractContextManager[object]:
     """It may have promised to a leader with a longer lease, before it lost its state."""
-    recover = quorum.recover
+    learns = quorum.learns
 
-    def recover_at_once(node: Node) -> bool:
+    def learns_at_once(node: Node) -> bool:
         node.quorum.recovering_since_us = -NEVER
-        return recover(node)
+        return learns(node)
 
-    return patch.object(quorum, "recover", recover_at_once)
+    return patch.object(quorum, "learns", learns_at_once)
 
 
 def answers_are_bound_to_no_session() -> AbstractContextManager[object]:

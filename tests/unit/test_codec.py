@@ -167,7 +167,13 @@ CASES: list[tuple[str, Body, str, str, str]] = [
         "00000063 0000000000000064 01",
         "4fe9aee532811bfed638c10fb9c9a5f3",
     ),
-    ("pong", Pong(echo=0x63), "4b67 10 0a 0000 0080", "00000063", "e9f7bb82150283abfd67fab0ce8d8cd1"),
+    (
+        "pong",
+        Pong(echo=0x63, lease_ms=0x64),
+        "4b67 10 0a 0000 0084",
+        "00000063 00000064",
+        "a63a2f3e73dc6b8b32392c279a81da0b",
+    ),
     ("ack", Ack(sequence=0x6A), "4b67 10 11 0000 0084", "000000000000006a", "8215c71edd4bb97809ec76ac32c49faf"),
     ("obituary", Obituary(), "4b67 10 0f 0000 007c", "", "76ee2ace934e02d354e207e251f53b17"),
     (

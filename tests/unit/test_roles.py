@@ -2,7 +2,8 @@
 
 import pytest
 
-from kingd.core.state.roles import CHANGES, Follower, Joining, Leader, Seeking, Votes
+from kingd.core.state.pending import Votes
+from kingd.core.state.roles import CHANGES, Follower, Joining, Leader, Seeking
 from kingd.core.wire.message import NO_BALLOT, Role
 from tests.unit.roles_page import MESSAGES, PAGE, in_role, kinds, page
 from tests.unit.scripted import ballot

@@ -5,7 +5,7 @@ meet, one of them stands down. What a leader knows of the end of its leadership 
 
 from kingd.core.state.members import Member
 from kingd.core.state.node import Node
-from kingd.core.state.pending import Campaign
+from kingd.core.state.pending import Campaign, Votes
 from kingd.core.state.roles import Leader
 from kingd.core.wire.message import Claim, Reason
 
@@ -38,10 +38,10 @@ class AvailabilityMode:
         assert isinstance(node.state, Leader)
         return node.state.stalls_at_us(node.timing)
 
-    def extend_lease(self, node: Node) -> None:
+    def extend_lease(self, node: Node, votes: Votes) -> None:
         """Nothing is counted."""
 
-    def note_vote(self, node: Node, voter: Member, *, sent_us: int, lease_us: int) -> bool:
+    def note_vote(self, node: Node, votes: Votes, voter: Member, *, sent_us: int) -> bool:
         return True
 
     def may_promise(self, node: Node, claim: Claim) -> bool:

@@ -60,7 +60,7 @@ def lead(node: Node, ballot: Ballot, reason: Reason, *, contact_us: int = -1) ->
     else:
         assert isinstance(former, Candidate)
         node.out.found(proof.of_victory(node, former.campaign))
-        leader = Leader(ballot=ballot, raised_us=node.now_us, votes=former.votes)
+        leader = Leader(ballot=ballot, raised_us=node.now_us, votes=former.campaign.votes)
         node.become(leader, reason)
         node.backoff.lead()
     leader.note_contact(contact_us)

@@ -5,8 +5,9 @@ from kingd.core.rules import saying
 from kingd.core.scale import claim_us
 from kingd.core.state.members import Member, State
 from kingd.core.state.node import Node
-from kingd.core.state.pending import Campaign
+from kingd.core.state.pending import Campaign, Votes
 from kingd.core.state.request import Request
+from kingd.core.timing import MS
 from kingd.core.wire.message import NOBODY, Claim, Grant, NodeId, Reason, Refuse, Term, Ticket
 
 
@@ -19,7 +20,7 @@ def new(node: Node, reason: Reason, *, ticket: Ticket | None = None, target: Nod
         pre_vote=target != NOBODY,
         reason=reason,
         ticket=ticket,
-        lease_ms=node.lease_ms,
+        lease_ms=node.timing.lease_us // MS if node.is_exclusive else 0,
     )
     # The dead too: they may refuse, and are not waited for.
     asked = [m for m in node.members.verified() if m.state is not State.LEFT and m.node != target]
@@ -28,6 +29,7 @@ def new(node: Node, reason: Reason, *, ticket: Ticket | None = None, target: Nod
         claim=claim,
         asked={m.node: m.session for m in asked},
         required={m.node for m in asked if m.state is State.ALIVE and m.node not in silent},
+        votes=Votes(lease_ms=claim.lease_ms),
     )
 
 

@@ -33,9 +33,9 @@ def _is_durable(node: Node, term: Term) -> bool:
 
 
 def keep_ceiling_ahead(node: Node) -> None:
-    if node.is_recovering and node.role is Role.JOINING:
+    knows = node.quorum.learned
+    if node.is_recovering and not knows and node.role is Role.JOINING:
         return  # it claims nothing before it knows what it promised
-    knows = node.quorum.recovered
     wish = node.durable.ask(node.term_seen, led=node.leader.term, voters=node.voters, knows=knows, now_us=node.now_us)
     if wish is not None:
         no_claim_waits = wish.ceiling <= node.durable.ceiling
@@ -94,8 +94,7 @@ def on_grant(node: Node, member: Member, grant: Grant) -> None:
     campaign.refused.discard(member.node)
     campaign.answered.add(member.node)
     assert campaign.request is not None
-    lease_us = campaign.claim.lease_ms * MS
-    if mode.of(node).note_vote(node, member, sent_us=campaign.request.sent_us, lease_us=lease_us):
+    if mode.of(node).note_vote(node, campaign.votes, member, sent_us=campaign.request.sent_us):
         campaign.granted.add(member.node)
     _look(node, campaign)
 

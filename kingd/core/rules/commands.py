@@ -11,7 +11,7 @@ from kingd.core.rules.publishing import event, peer, tell_of_eligibility
 from kingd.core.settings import Settings
 from kingd.core.state.members import Member
 from kingd.core.state.node import Node
-from kingd.core.state.roles import Leader
+from kingd.core.state.roles import Candidate, Leader
 from kingd.core.timing import DRAIN_US_MAX, NEVER
 from kingd.core.wire.message import NOBODY, Ineligible, Reason, Role
 from kingd.records import replace
@@ -24,13 +24,22 @@ def configure(node: Node, settings: Settings) -> None:
     node.detector.configure(settings.timing)
     if before.key_id != settings.key_id:
         node.strangers.ask_anew(node.now_us)
-    if before.timing != settings.timing:
-        voters.restart_votes(node, before.timing.lease_us)
     voters.step(node)
+    if before.timing.lease_us != settings.timing.lease_us:
+        _on_lease_changed(node)
     if node.role is not Role.JOINING:
         node.rounds.announce_by(node.now_us)
     if before.priority != settings.priority:
         _on_priority_changed(node)
+
+
+def _on_lease_changed(node: Node) -> None:
+    """A ballot has one lease, which all who promised to it know: the new one comes with a new ballot."""
+    voters.want_hold(node)
+    if isinstance(node.state, Candidate):
+        claiming.withdraw(node, None)
+    elif isinstance(node.state, Leader) and node.is_exclusive:
+        claiming.start(node, node.news.why)
 
 
 def _on_priority_changed(node: Node) -> None:

@@ -12,7 +12,7 @@ _RAISE_EVERY_US = 200 * MS
 
 def on_heartbeat_time(node: Node) -> None:
     assert isinstance(node.state, Leader)
-    mode.of(node).extend_lease(node)
+    mode.of(node).extend_lease(node, node.state.votes)
     if becoming.is_lonely(node) and node.hears_foreign_leader() and _had_time_to_meet(node):
         stand_down(node)
         return
@@ -52,7 +52,7 @@ def note_rival(node: Node, member: Member, header: Header) -> None:
 
 def on_ping(node: Node, member: Member, ping: Ping) -> None:
     """Anybody's question is answered; a follower's carries the proof that it hears me."""
-    sequence = saying.send(node, Pong(echo=ping.nonce), member)
+    sequence = saying.send(node, Pong(echo=ping.nonce, lease_ms=node.lease_ms), member)
     state = node.state
     if not isinstance(state, Leader):
         return
@@ -67,11 +67,10 @@ def on_ping(node: Node, member: Member, ping: Ping) -> None:
 
 def on_ack(node: Node, voter: Member, ack: Ack) -> None:
     """A voter renewed its promise to this leadership: the lease counts from when that was asked."""
-    sent_us = node.state.echoes.get(ack.sequence) if isinstance(node.state, Leader) else None
-    if sent_us is None:
-        return
-    node.note_contact(voter, sent_us)
-    mode.of(node).note_vote(node, voter, sent_us=sent_us, lease_us=node.timing.lease_us)
+    state = node.state
+    if isinstance(state, Leader) and (sent_us := state.echoes.get(ack.sequence)) is not None:
+        node.note_contact(voter, sent_us)
+        mode.of(node).note_vote(node, state.votes, voter, sent_us=sent_us)
 
 
 def on_lease_over(node: Node) -> None:

@@ -11,7 +11,7 @@ from kingd.core.rules.availability import AvailabilityMode
 from kingd.core.rules.quorum import QuorumMode
 from kingd.core.state.members import Member
 from kingd.core.state.node import Node
-from kingd.core.state.pending import Campaign
+from kingd.core.state.pending import Campaign, Votes
 from kingd.core.wire.message import Claim, Reason
 
 
@@ -41,12 +41,12 @@ class Mode(Protocol):
     def leads_until_us(self, node: Node) -> int:
         """When a leader, without a further word from anybody, says so no more."""
 
-    def extend_lease(self, node: Node) -> None:
+    def extend_lease(self, node: Node, votes: Votes) -> None:
         """What has been promised to this node counts from now."""
 
     # -- who says so?
 
-    def note_vote(self, node: Node, voter: Member, *, sent_us: int, lease_us: int) -> bool:
+    def note_vote(self, node: Node, votes: Votes, voter: Member, *, sent_us: int) -> bool:
         """`voter` promised, in answer to what was sent then. Whether that counts."""
 
     def may_promise(self, node: Node, claim: Claim) -> bool:

@@ -12,8 +12,7 @@ from kingd.core.rules import voters
 from kingd.core.rules.majority import has_lost, has_won, majority, proven_until_us
 from kingd.core.state.members import Member, State
 from kingd.core.state.node import Node
-from kingd.core.state.pending import Campaign
-from kingd.core.state.roles import Leader
+from kingd.core.state.pending import Campaign, Votes
 from kingd.core.timing import MS, promise_us
 from kingd.core.wire.message import NOBODY, Ballot, Claim, NodeId, Reason, Role, Term
 
@@ -32,10 +31,10 @@ class QuorumMode:
         return self.is_won(node, campaign)
 
     def is_won(self, node: Node, campaign: Campaign) -> bool:
-        self.extend_lease(node)
         if campaign.claim.pre_vote:
             return _is_majority(node, campaign.answered)
-        return _is_majority(node, campaign.granted) and node.now_us < node.lease_end_us
+        self.extend_lease(node, campaign.votes)
+        return _is_majority(node, campaign.granted) and node.now_us < campaign.votes.end_us
 
     def is_lost(self, node: Node, campaign: Campaign) -> bool:
         return has_lost(node.voters.names, set(_names(node, campaign.refused)))
@@ -43,18 +42,16 @@ class QuorumMode:
     def leads_until_us(self, node: Node) -> int:
         return node.lease_end_us
 
-    def extend_lease(self, node: Node) -> None:
+    def extend_lease(self, node: Node, votes: Votes) -> None:
         """It lasts as long as a majority has promised."""
-        until_us = proven_until_us(node.voters.names, dict(_promised_us(node))) if node.votes is not None else 0
-        if node.votes is not None and node.votes.extend(until_us, node.now_us) and isinstance(node.state, Leader):
-            node.state.beat_at_once(node.now_us)
+        votes.extend(proven_until_us(node.voters.names, dict(_promised_us(node, votes))))
 
-    def note_vote(self, node: Node, voter: Member, *, sent_us: int, lease_us: int) -> bool:
-        """What took too long counts for nothing: its voter may have lost its state, and asked others (`recover`)."""
-        if node.now_us - sent_us > node.timing.vote_us or voter.voters != node.voters.id or node.votes is None:
+    def note_vote(self, node: Node, votes: Votes, voter: Member, *, sent_us: int) -> bool:
+        """What took too long counts for nothing: its voter may have lost its state, and asked others (`learns`)."""
+        if node.now_us - sent_us > node.timing.vote_us or voter.voters != node.voters.id:
             return False
-        node.votes.note(voter.node, sent_us=sent_us, lease_us=lease_us)
-        self.extend_lease(node)
+        votes.note(voter.node, sent_us=sent_us)
+        self.extend_lease(node, votes)
         return True
 
     def may_promise(self, node: Node, claim: Claim) -> bool:
@@ -116,25 +113,24 @@ def _is_majority(node: Node, members: Iterable[NodeId]) -> bool:
     return has_won(node.voters.names, {name for name in names if hosts[name] == 1})
 
 
-def _promised_us(node: Node) -> Iterator[tuple[str, int]]:
+def _promised_us(node: Node, votes: Votes) -> Iterator[tuple[str, int]]:
     """Each voter's name, and until when it has promised to this node. A name that two hosts have is nobody's."""
-    assert node.votes is not None
     hosts = _hosts(node)
-    for voter, until_us in node.votes.until_us.items():
+    for voter, until_us in votes.until_us.items():
         member = node.members.get(voter)
         if member is not None and hosts[member.name] == 1 and (member.state is State.ALIVE or until_us > node.now_us):
             yield member.name, until_us
     own = not node.promise.is_live(node.now_us) or node.promise.is_held_by(node.session)
     if node.is_voter and not node.is_recovering and own and hosts[node.settings.name] == 1 and voters.may_vote(node):
-        yield node.settings.name, node.now_us + node.timing.lease_us
+        yield node.settings.name, node.now_us + votes.lease_ms * MS
 
 
 # -- a voter's start ------------------------------------------------------------------------------------------------------
 
 
-def recover(node: Node) -> bool:
-    """A voter without history may have promised what it does not know. It votes when enough others have told, after those
-    promises are over: of any majority that elected a leader with its vote, one is among so many. Whether it has recovered."""
+def learns(node: Node) -> bool:
+    """A voter without history may have promised what it does not know. It learns that when enough others have told, after those
+    promises are over: of any majority that elected a leader with its vote, one is among so many."""
     count = len(node.voters.names)
     voters = [m for m in node.members.alive() if _is_voter(node, m)]
     hosts = _hosts(node)  # a voter that lost its state again is there twice for a while
@@ -151,7 +147,7 @@ def recover(node: Node) -> bool:
     is_bound = node.promise.is_live(node.now_us) or node.role not in (Role.JOINING, Role.SEEKING)
     if term > node.promise.floor.term and is_bound:
         return False  # a host that became a voter while it follows or leads: its leader raises its term, or it is free one day
-    node.quorum.recover()
+    node.quorum.learn()
     node.durable.inherit(hold_us)
     node.see_term(term)
     node.promise.raise_floor(max(node.promise.floor, Ballot(term, NOBODY)))

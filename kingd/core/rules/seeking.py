@@ -20,11 +20,15 @@ def on_join_time(node: Node) -> None:
 
 
 def recover(node: Node) -> None:
-    """A voter without history was told something, or it is time: perhaps it knows enough now. If not, it asks again."""
-    state, recovered = node.state, node.is_recovering and quorum.recover(node)
-    if recovered and isinstance(state, Joining):
-        becoming.seek(node, None, delay_us=line.turn_us(node))
-    elif node.is_recovering and isinstance(state, Joining):  # in between it may ask who moved, at the new address
+    """A voter without history was told something, or it is time: perhaps it knows enough now, and its next session will."""
+    if not node.is_recovering:
+        return
+    state = node.state
+    if (node.quorum.learned or quorum.learns(node)) and node.durable.holds(node.promise.floor.term):
+        node.quorum.recover()
+        if isinstance(state, Joining):
+            becoming.seek(node, None, delay_us=line.turn_us(node))
+    elif isinstance(state, Joining):  # in between it may ask who moved, at the new address
         state.put_off(min(state.join_at_us, node.quorum.asks_us(node.now_us, 2 * node.timing.challenge_us)))
 
 

@@ -7,6 +7,7 @@ reason why not yet. A list that few want never comes into force, so that there i
 from kingd.core.problems import (
     AnotherIsFirst,
     AnotherIsNewer,
+    AnotherRecovers,
     LeadsTooShortly,
     ModeWouldChange,
     NobodyLeads,
@@ -115,6 +116,9 @@ def _why_not_open(node: Node) -> Obstacle | None:
     )
     if newer:
         return AnotherIsNewer(tuple(newer))
+    recovering = sorted(m.name for m in node.members.alive() if m.name in present and m.recovering)
+    if recovering:
+        return AnotherRecovers(tuple(recovering))
     unwilling = _unwilling(node)
     return TooFewWant(unwilling) if unwilling else _why_not_elected(node)
 
@@ -137,13 +141,13 @@ def _why_not_elected(node: Node) -> NobodyLeads | LeadsTooShortly | None:
     with any majority that has. A leader that was elected by the list before leads for a lease at most."""
     leader = node.followed()
     if node.role is Role.LEADER:
-        since_us, lease_us, proven_us = node.quorum.listed_us, node.timing.lease_us, node.now_us
-    elif leader is not None and leader.voters == node.voters.id:
-        since_us, lease_us = leader.voters_us, max(node.timing.lease_us, leader.lease_ms * MS)
+        since_us, proven_us, lease_ms = node.quorum.listed_us, node.now_us, node.lease_ms
+    elif leader is not None and leader.voters == node.voters.id and leader.lease_ms:
+        since_us, lease_ms = leader.voters_us, leader.lease_ms
         proven_us = node.detector.evidence_us  # not the clock: this node may have been stopped
     else:
         return NobodyLeads()
-    left_us = since_us + 2 * lease_us - proven_us
+    left_us = since_us + 2 * max(node.timing.lease_us, lease_ms * MS) - proven_us
     return None if left_us < 0 else LeadsTooShortly(left_us)
 
 
@@ -152,7 +156,7 @@ def _take(node: Node, voters: Voters) -> None:
     former, was_voter = node.voters, node.is_voter
     may_return = was_voter and voters.names != former.names and voters.generation > former.generation
     node.quorum.take(voters, may_return=may_return)
-    restart_votes(node, node.timing.lease_us)
+    _restart_votes(node)
     if node.is_voter and not was_voter and not node.quorum.recovered:
         hold_us = max(node.durable.hold_us, promise_us(node.timing.lease_us), promise_us(node.timing.vote_us))
         node.quorum.forget(node.now_us, recover_from_us=node.now_us + hold_us)
@@ -161,13 +165,19 @@ def _take(node: Node, voters: Voters) -> None:
         node.rounds.announce_by(node.now_us)
 
 
-def restart_votes(node: Node, lease_us: int) -> None:
-    """Another list, or another lease than this one."""
+def _restart_votes(node: Node) -> None:
     if node.votes is not None:
-        node.votes.restart(lease_us)
+        node.votes.restart()
+    if node.campaign is not None:
+        node.campaign.votes.restart()
     if isinstance(node.state, Leader):
         node.state.echoes.clear()
     node.quorum.restart(node.now_us)
+    want_hold(node)
+
+
+def want_hold(node: Node) -> None:
+    """Of the length that a promise of its own timing has: to itself, above all."""
     if node.is_voter:
         node.durable.want_hold(node.timing.lease_us)
 

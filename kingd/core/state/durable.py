@@ -53,6 +53,10 @@ class Durable:
         self.hold_wanted_us = max(self.hold_wanted_us, promise_us(lease_us))
         return self.hold_wanted_us <= self.hold_us
 
+    def holds(self, floor: Term) -> bool:
+        """Whether a later session will know that it may have promised up to there, and for how long."""
+        return 0 < self.ceiling >= floor and self.hold_wanted_us <= self.hold_us
+
     def inherit(self, hold_us: int) -> None:
         """Others may have promised for so long to the leader for whom this node voted, and it says so as they did."""
         self.hold_wanted_us = max(self.hold_wanted_us, hold_us)

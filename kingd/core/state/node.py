@@ -20,18 +20,17 @@ from kingd.core.state.namesake import Namesake
 from kingd.core.state.news import News
 from kingd.core.state.orders import Orders
 from kingd.core.state.outbox import Outbox
-from kingd.core.state.pending import Campaign, Drain, PreVote, Transfer
+from kingd.core.state.pending import Campaign, Drain, PreVote, Transfer, Votes
 from kingd.core.state.promise import Promise
 from kingd.core.state.quorum import Quorum
-from kingd.core.state.roles import CHANGES, Candidate, Follower, Joining, Leader, State, Votes
+from kingd.core.state.roles import CHANGES, Candidate, Follower, Joining, Leader, State
 from kingd.core.state.rounds import Rounds
 from kingd.core.state.strangers import Strangers
 from kingd.core.state.succession import Succession
-from kingd.core.timing import MS, NEVER, Timing
+from kingd.core.timing import NEVER, Timing
 from kingd.core.wire.message import NO_BALLOT, Ballot, NodeId, Reason, Role, SessionId, Term, Ticket
 from kingd.records import dataclass, field
 
-_LEASE_GUARD = 50  # so small a part of the lease is its last: what a leader says takes time to arrive
 TERM_JUMP_MAX = 1 << 32  # a term that far above all known ones is a mistake or an attack, never a history
 TERM_MAX = 1 << 63  # nobody is led up to where terms end, however patiently
 
@@ -105,7 +104,11 @@ class Node:
 
     @property
     def votes(self) -> Votes | None:
-        return self.state.votes if isinstance(self.state, (Candidate, Leader)) else None
+        match self.state:
+            case Candidate(campaign=Campaign(votes=votes)) | Leader(votes=votes):
+                return votes
+            case _:
+                return None
 
     # -- facts ---------------------------------------------------------------------------------------------------------
 
@@ -201,12 +204,12 @@ class Node:
         if not self.is_exclusive:
             return NEVER
         votes = self.votes
-        return 0 if votes is None else votes.lease_until_us - self.timing.lease_us // _LEASE_GUARD
+        return 0 if votes is None else votes.end_us
 
     @property
     def lease_ms(self) -> int:
-        """What a promise to this node is counted on for; 0 where there is no lease."""
-        return self.timing.lease_us // MS if self.is_exclusive else 0
+        """What a promise to this leader is counted on for; 0 where there is none, or no lease."""
+        return self.state.votes.said_ms(self.now_us) if isinstance(self.state, Leader) else 0
 
     def ticket(self, ballot: Ballot, session: SessionId) -> Ticket:
         """With it this node claims the promises to that ballot: who held it gave it to this node, or is dead."""

@@ -4,9 +4,49 @@ do with it."""
 from kingd.core.effect import SurveyRow
 from kingd.core.state.members import Member
 from kingd.core.state.request import Request
-from kingd.core.timing import NEVER
+from kingd.core.timing import MS, NEVER
 from kingd.core.wire.message import Ballot, Claim, NodeId, Reason, Resign, SessionId
 from kingd.records import dataclass, field
+
+_LEASE_GUARD = 50  # so small a part of the lease is its last: what a leader says takes time to arrive
+
+
+@dataclass(slots=True)
+class Votes:
+    """For one claim, and then for the leadership that it won. Empty, in availability mode."""
+
+    lease_ms: int = 0  # what the claim said: how long each is counted on, from when it was asked for
+    until_us: dict[NodeId, int] = field(default_factory=dict)  # voter -> until when it has promised to this node
+    lease_until_us: int = 0  # a majority's promises last so long
+    former_ms: int = 0  # the lease of this node's ballot before ...
+    former_until_us: int = 0  # ... and until when it goes on
+
+    def note(self, voter: NodeId, *, sent_us: int) -> None:
+        self.until_us[voter] = max(self.until_us.get(voter, 0), sent_us + self.lease_ms * MS)
+
+    def extend(self, until_us: int) -> None:
+        """It never shrinks: what was proven stays proven."""
+        self.lease_until_us = max(self.lease_until_us, until_us)
+
+    @property
+    def end_us(self) -> int:
+        """When this node, if it leads by them, stops saying so: a little before the lease is over."""
+        return self.lease_until_us - self.lease_ms * MS // _LEASE_GUARD
+
+    def said_ms(self, now_us: int) -> int:
+        """What heartbeats say: the longest lease that goes on."""
+        return max(self.lease_ms, self.former_ms) if now_us < self.former_until_us else self.lease_ms
+
+    def inherit(self, former: "Votes", now_us: int) -> None:
+        """Those for this node's ballot before, each as long as it was given: what users were told may not shrink."""
+        self.extend(former.lease_until_us)
+        self.former_ms, self.former_until_us = former.said_ms(now_us), former.lease_until_us
+        for voter, until_us in former.until_us.items():
+            self.until_us[voter] = max(self.until_us.get(voter, 0), until_us)
+
+    def restart(self) -> None:
+        """By another list: only new ones count for more."""
+        self.until_us.clear()
 
 
 @dataclass(slots=True)
@@ -16,6 +56,7 @@ class Campaign:
     claim: Claim
     asked: dict[NodeId, SessionId]
     required: set[NodeId]  # who counts as alive: waited for until the timeout
+    votes: Votes = field(default_factory=Votes)
     request: Request | None = None  # None: waits for the ceiling to be durable
     granted: set[NodeId] = field(default_factory=set)
     answered: set[NodeId] = field(default_factory=set)

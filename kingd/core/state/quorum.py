@@ -13,7 +13,8 @@ class Quorum:
 
     voters: Voters  # the one that is wanted is in the settings (rules/voters.py)
     listed_us: int  # since when this node has it, and its timing
-    recovered: bool  # a voter: knows what its earlier sessions may have promised (rules/quorum.recover)
+    learned: bool  # a voter: others told what its earlier sessions may have promised (rules/quorum.learns) ...
+    recovered: bool  # ... and its disk holds it: it may vote, and say so
     recovering_since_us: int  # since when it does not ...
     recover_from_us: int  # ... and hears it from others not before this
     begun_with: frozenset[SessionId] = frozenset()  # voters that were as new as this one: the cluster began with them
@@ -48,6 +49,9 @@ class Quorum:
         """It counts only if it is said to this session, and by the same list."""
         if header.begun and header.receiver == session and header.voters == self.voters.id:
             self.told_begun = True
+
+    def learn(self) -> None:
+        self.learned = True
 
     def recover(self) -> None:
         self.recovered = True

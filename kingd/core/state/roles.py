@@ -3,40 +3,12 @@
 What belonged to the old role is gone with it: nothing has to be reset, and nothing stale can be read. The role on the
 wire is `message.Role`."""
 
-from kingd.core.state.pending import Campaign, Drain, PreVote, Transfer
+from kingd.core.state.pending import Campaign, Drain, PreVote, Transfer, Votes
 from kingd.core.timing import NEVER, Timing
-from kingd.core.wire.message import Ballot, NodeId, Role, Ticket
+from kingd.core.wire.message import Ballot, Role, Ticket
 from kingd.records import dataclass, field
 
 _ECHOES_MAX = 1024
-
-
-@dataclass(slots=True)
-class Votes:
-    """Of a candidate, and then of the leader that it has become. Empty, in availability mode."""
-
-    until_us: dict[NodeId, int] = field(default_factory=dict)  # voter -> until when it has promised to this node
-    lease_until_us: int = 0  # a majority's promises last so long
-    full_from_us: int = 0  # what was asked for before this counts no longer ...
-    short_us: int = NEVER  # ... than this
-
-    def note(self, voter: NodeId, *, sent_us: int, lease_us: int) -> None:
-        counts_us = lease_us if sent_us >= self.full_from_us else min(lease_us, self.short_us)
-        self.until_us[voter] = max(self.until_us.get(voter, 0), sent_us + counts_us)
-
-    def extend(self, until_us: int, now_us: int) -> bool:
-        """It never shrinks: what was proven stays proven. Whether what is asked for from now on counts for longer."""
-        self.lease_until_us = max(self.lease_until_us, until_us)
-        grows = until_us > 0 and self.full_from_us == NEVER
-        self.full_from_us = now_us if grows else self.full_from_us
-        return grows and self.short_us != NEVER
-
-    def restart(self, lease_us: int) -> None:
-        """By another list, or for another lease than this one: only new ones count for more. And no longer than the one before
-        until a majority has promised the new one once, for each of these says so to a voter that has forgotten its own."""
-        self.until_us.clear()
-        self.short_us = self.short_us if self.full_from_us == NEVER else lease_us
-        self.full_from_us = NEVER
 
 
 @dataclass(slots=True)
@@ -104,7 +76,6 @@ class Candidate:
     role = Role.CANDIDATE
     campaign: Campaign
     inherited: Ticket | None = None
-    votes: Votes = field(default_factory=Votes)
 
     @property
     def claim_at_us(self) -> int:
@@ -146,7 +117,12 @@ class Leader:
         self.raising = raising
 
     def rise(self, ballot: Ballot, now_us: int) -> None:
-        """The higher term that it asked for is granted."""
+        """The higher term that it asked for is granted, and the lease that it asked for with it."""
+        assert self.raising is not None
+        former, self.votes = self.votes, self.raising.votes
+        self.votes.inherit(former, now_us)
+        if former.lease_ms != self.votes.lease_ms:
+            self.echoes.clear()  # an answer to these is a promise for the former lease
         self.ballot, self.raised_us, self.raising = ballot, now_us, None
 
     def note_raise(self, now_us: int) -> None:
@@ -154,9 +130,6 @@ class Leader:
 
     def note_contact(self, sent_us: int) -> None:
         self.proven_us = max(self.proven_us, sent_us)
-
-    def beat_at_once(self, now_us: int) -> None:
-        self.heartbeat_at_us = now_us
 
     def note_beat(self, sequence: int, *, every_us: int, now_us: int) -> None:
         self.remember_echo(sequence, now_us)

@@ -164,6 +164,11 @@ def _pull_ping(r: Reader) -> Ping:
     return Ping(nonce=nonce, heard=heard, polling=bool(polling))
 
 
+def _pull_pong(r: Reader) -> Pong:
+    echo, lease_ms = r.take(_PONG)
+    return Pong(echo=echo, lease_ms=_lease(lease_ms))
+
+
 def _pull_offer(r: Reader) -> Offer:
     term, node, reason, keep_ms = r.take(_OFFER)
     return Offer(ballot=_ballot(term, node), reason=_reason(reason), keep_ms=keep_ms)
@@ -219,7 +224,7 @@ PULL: dict[int, Callable[[Reader], Body]] = {
     7: _pull_refuse,
     8: _pull_resign,
     9: _pull_ping,
-    10: lambda r: Pong(echo=r.number(_PONG)),
+    10: _pull_pong,
     11: _pull_offer,
     12: _pull_ready,
     13: lambda r: Survey(nonce=r.number(_U64)),
@@ -255,8 +260,8 @@ def pack(body: Body) -> tuple[int, bytes]:  # noqa: C901 - a table that mypy che
             return 8, _RESIGN.pack(*m.ballot, m.successor, m.successor_session, m.reason, m.leaving)
         case Ping(nonce=nonce, heard=heard, polling=polling):
             return 9, _PING.pack(nonce, heard, polling)
-        case Pong(echo=echo):
-            return 10, _PONG.pack(echo)
+        case Pong(echo=echo, lease_ms=lease_ms):
+            return 10, _PONG.pack(echo, lease_ms)
         case Offer(ballot=ballot, reason=reason, keep_ms=keep_ms):
             return 11, _OFFER.pack(*ballot, reason, keep_ms)
         case Ready():

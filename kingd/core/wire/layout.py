@@ -115,7 +115,7 @@ BODIES = {
     ),
     8: Layout("RESIGN", fields(_BALLOT + "successor:id successor_session:id reason:reason leaving:flag")),
     9: Layout("PING", fields("nonce:u32 heard:u64 polling:flag")),
-    10: Layout("PONG", fields("echo:u32")),
+    10: Layout("PONG", fields("echo:u32 lease_ms:u32")),
     11: Layout("OFFER", fields(_BALLOT + "reason:reason keep_ms:u32")),
     12: Layout(
         "READY",

@@ -252,6 +252,7 @@ class Pong:
     """The answer is in the header (role, leader); the echo proves when it was given."""
 
     echo: int
+    lease_ms: int = 0  # as in Heartbeat
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
