@@ -2,16 +2,24 @@
 
 import itertools
 from dataclasses import replace
+from unittest.mock import patch
 
 import pytest
 
 from kingd.core.effect import EventKind
+from kingd.core.rules import quorum
+from kingd.core.rules.majority import majority
 from kingd.core.settings import Voters
+from kingd.core.state.members import Member
+from kingd.core.state.node import Node
 from kingd.core.timing import MS, SECOND, Timing
 from kingd.sim.cluster import Cluster
 from kingd.sim.host import Host
+from kingd.sim.outcome import SafetyError
 from tests.scenarios.test_quorum import FIVE, FOUR, THREE, run_with_one_leader, say_that_they_lead
 from tests.scenarios.world import SEEDS, agrees_on, settled, term, told
+
+WIFI = Timing(heartbeat_us=SECOND, leader_timeout_us=5 * SECOND)
 
 
 @pytest.mark.parametrize("seed", SEEDS)
@@ -44,7 +52,7 @@ def test_053_voter_that_lost_its_state_waits_while_one_that_knows_is_missing(see
 
 
 @pytest.mark.parametrize("moves", [True, False])
-@pytest.mark.parametrize("timing", [Timing(), Timing(heartbeat_us=SECOND, leader_timeout_us=5 * SECOND)])
+@pytest.mark.parametrize("timing", [Timing(), WIFI])
 def test_voter_that_loses_its_state_twice_is_one_voter(timing: Timing, moves: bool) -> None:
     """box1 leads by box3 and box4. Both lose their state, and box4 once more, before it has recovered, at another address: box3
     knows two of that name, and has not heard all others while it does not hear box1."""
@@ -72,6 +80,15 @@ def test_voter_that_loses_its_state_twice_is_one_voter(timing: Timing, moves: bo
     assert say_that_they_lead(cluster) == []
     cluster.network.cuts.clear()
     agrees_on(cluster, "box1", within_s=20)
+
+
+def linked(cluster: Cluster, *pairs: tuple[Host, Host]) -> None:
+    """Only these hear each other."""
+    cluster.network.cuts.clear()
+    links = [{a.index, b.index} for a, b in pairs]
+    for a, b in itertools.combinations(cluster.hosts, 2):
+        if {a.index, b.index} not in links:
+            cluster.cut(a, b)
 
 
 def led_by_an_observer() -> Cluster:
@@ -114,26 +131,20 @@ def test_voter_that_recovers_tells_on_what_it_was_told() -> None:
     cluster.start(box6)
     agrees_on(cluster, "box6", within_s=20, among=[box1, box2, box3, box6])
 
-    def link(*pairs: tuple[Host, Host]) -> None:
-        cluster.network.cuts.clear()
-        linked = [{a.index, b.index} for a, b in pairs]
-        for a, b in itertools.combinations(cluster.hosts, 2):
-            if {a.index, b.index} not in linked:
-                cluster.cut(a, b)
-
-    link(*[(box6, box1), (box6, box3), *itertools.combinations([box2, box3, box4, box5], 2), (box1, box3)])
+    linked(cluster, *[(box6, box1), (box6, box3), *itertools.combinations([box2, box3, box4, box5], 2), (box1, box3)])
     cluster.crash(box2)
     cluster.forget(box2)
     cluster.start(box2)
     cluster.run(8 * SECOND)
     cluster.crash(box1)
     cluster.forget(box1)
-    link(
-        *[(box6, box3), *itertools.combinations([box2, box3, box4, box5], 2), (box1, box2), (box1, box4), (box1, box5)]
+    linked(
+        cluster,
+        *[(box6, box3), *itertools.combinations([box2, box3, box4, box5], 2), (box1, box2), (box1, box4), (box1, box5)],
     )
     cluster.start(box1)
     cluster.run(1300 * MS)
-    link((box6, box3), (box6, box5), (box3, box5), (box1, box2), (box1, box4), (box2, box4))
+    linked(cluster, (box6, box3), (box6, box5), (box3, box5), (box1, box2), (box1, box4), (box2, box4))
     cluster.run(3 * SECOND)
     assert box2.core is not None
     assert box2.core.node.quorum.recovered
@@ -173,3 +184,59 @@ def test_voter_that_recovers_knows_nothing_after_it_was_none_for_a_moment() -> N
     assert box3.core.node.is_recovering
     cluster.network.cuts.clear()
     agrees_on(cluster, "box4", within_s=10)
+
+
+def forget_by_turns(timing: Timing) -> None:
+    """Never are more than two of five without state. box4 and box5 lose it; box5 recovers, and box4 hears only that. box1 leads
+    anew, by box2 and box3. box3 loses its state, and hears only box4, which hears box5, too: both have said to it once that
+    they recover. box2 loses its state as soon as it may, when box4 has recovered; box3 hears box4 and box2, and so on."""
+    cluster = settled(40, 0, 0, 0, 0, voters=FIVE)
+    box1, box2, box3, box4, box5 = cluster.hosts
+    elected = list(itertools.combinations((box1, box2, box3), 2))
+
+    def lose(*hosts: Host) -> None:
+        for host in hosts:
+            cluster.crash(host)
+            cluster.forget(host)
+            cluster.start(host)
+
+    def recovers(host: Host) -> bool:
+        return cluster.run_until(lambda: host.core is not None and not host.core.node.is_recovering, 5 * SECOND)
+
+    linked(cluster, *elected, *[(box5, host) for host in (box1, box2, box3, box4)])
+    lose(box4, box5)
+    assert recovers(box5)
+    linked(cluster, *elected, (box4, box5))
+    for _ in range(2):
+        cluster.crash(box1)
+        cluster.set_timing(box1, timing)
+        cluster.start(box1)
+        agrees_on(cluster, "box1", within_s=20, among=[box1, box2, box3])
+    linked(cluster, (box1, box2), (box4, box5), (box3, box4))
+    lose(box3)
+    if recovers(box4):
+        linked(cluster, (box4, box5), (box3, box4), (box2, box3))
+        lose(box2)
+        recovers(box3)
+    linked(cluster, *itertools.combinations((box2, box3, box4, box5), 2))
+    cluster.set_priority(box5, 20)
+    run_with_one_leader(cluster, 10 * SECOND)
+    cluster.network.cuts.clear()
+    agrees_on(cluster, "box1", within_s=20)
+
+
+@pytest.mark.parametrize("timing", [Timing(), WIFI])
+def test_voters_that_forget_by_turns_are_no_first_start(timing: Timing) -> None:
+    forget_by_turns(timing)
+
+
+@pytest.mark.parametrize(("timing", "broken"), [(Timing(), "Q2"), (WIFI, "Q1")])
+def test_who_said_once_that_it_recovers_need_not_be_new(timing: Timing, broken: str) -> None:
+    """A simpler rule for a first start, if it were enough: with fresh answers of all after the last was met (`recover`)."""
+
+    def begins(node: Node, voters: list[Member]) -> bool:
+        names = {node.settings.name, *(m.name for m in voters)}
+        return len(names) >= majority(len(node.voters.names)) and all(m.new_us >= 0 for m in voters)
+
+    with patch.object(quorum, "_begins", begins), pytest.raises(SafetyError, match=broken):
+        forget_by_turns(timing)
