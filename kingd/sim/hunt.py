@@ -8,7 +8,7 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 from itertools import islice
 
-from kingd.sim.options import Mode, draw
+from kingd.sim.options import Mode, draw, may_be_of
 from kingd.sim.outcome import Outcome
 from kingd.sim.swarm import Result, run
 
@@ -24,6 +24,8 @@ def _chunk(seeds: range, mode: Mode | None, keeps_going: bool) -> list[Result]:
     """Up to the first that fails, where nobody wants to wait for the rest."""
     found = []
     for seed in seeds:
+        if mode is not None and not may_be_of(mode, seed):
+            continue
         options = draw(seed)
         if mode is None or options.is_of(mode):
             found.append(run(options))

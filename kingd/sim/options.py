@@ -151,10 +151,25 @@ def draw(seed: int) -> Options:
     return options
 
 
+def may_be_of(mode: Mode, seed: int) -> bool:
+    """False: what `draw` makes of this seed is not of that mode. It takes a tenth of the time, and most seeds are not."""
+    match mode:
+        case Mode.ADVERSARY:
+            return _luck_of(mode, seed).random() < _EAVESDROPPED
+        case Mode.MIXED:
+            return _luck_of(mode, seed).random() < _MIXED
+        case _:
+            return True
+
+
+def _luck_of(mode: Mode, seed: int) -> random.Random:
+    return random.Random(f"{'timing' if mode is Mode.MIXED else mode} {seed}")
+
+
 def _eavesdropped(options: Options) -> Options:
     """Some runs have an adversary. It needs leaders that come and go, and come back: fewer faults, and more time. Drawn from
     luck of its own, so that all other seeds stay what they were."""
-    rng = random.Random(f"adversary {options.seed}")
+    rng = _luck_of(Mode.ADVERSARY, options.seed)
     if rng.random() >= _EAVESDROPPED:
         return options
     scale = max(options.leader_timeout_ms / _USUAL_MS, 0.3)
@@ -177,7 +192,7 @@ def timing(heartbeat_ms: int, leader_timeout_ms: int) -> Timing:
 def _mixed(options: Options) -> Options:
     """In some runs in quorum mode hosts have different timing, and change it; some lose their state. The first of them has a
     long lease more often than not."""
-    rng = random.Random(f"timing {options.seed}")
+    rng = _luck_of(Mode.MIXED, options.seed)
     if not options.voters or rng.random() >= _MIXED:
         return options
     timings = tuple(rng.choice(_TIMINGS_MIXED) for _ in options.priorities)
