@@ -29,7 +29,7 @@ class Voters:
     @property
     def id(self) -> VoterList:
         """As datagrams name it."""
-        return VoterList(digest_of(self.names), self.generation)
+        return _id_of(self.names, self.generation)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,3 +59,8 @@ def digest_of(voters: tuple[str, ...]) -> int:
         return 0
     raw = blake2b("\0".join(voters).encode(), digest_size=4, person=b"kingd-voters").digest()
     return int.from_bytes(raw, "big") or 1
+
+
+@lru_cache(maxsize=64)
+def _id_of(voters: tuple[str, ...], generation: int) -> VoterList:
+    return VoterList(digest_of(voters), generation)

@@ -4,8 +4,7 @@ With voters, to lead is to hold the promises of a majority of the named hosts, e
 timed: a *lease*. A voter's promise lasts longer than the leader counts on it, whatever their clocks do within RHO, so
 no two sessions lead at one instant (leases: Gray and Cheriton, SOSP 1989). What some votes prove is in majority.py."""
 
-from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 
 from kingd.core.problems import OtherLists, Problem, Recovering
 from kingd.core.rules import voters
@@ -37,14 +36,14 @@ class QuorumMode:
         return _is_majority(node, campaign.granted) and node.now_us < campaign.votes.end_us
 
     def is_lost(self, node: Node, campaign: Campaign) -> bool:
-        return has_lost(node.voters.names, set(_names(node, campaign.refused)))
+        return has_lost(node.voters.names, _names(node, campaign.refused))
 
     def leads_until_us(self, node: Node) -> int:
         return node.lease_end_us
 
     def extend_lease(self, node: Node, votes: Votes) -> None:
         """It lasts as long as a majority has promised."""
-        votes.extend(proven_until_us(node.voters.names, dict(_promised_us(node, votes))))
+        votes.extend(proven_until_us(node.voters.names, _promised_us(node, votes)))
 
     def note_vote(self, node: Node, votes: Votes, voter: Member, *, sent_us: int) -> bool:
         """What took too long counts for nothing: its voter may have lost its state, and asked others (`learns`)."""
@@ -86,43 +85,42 @@ def _is_voter(node: Node, member: Member) -> bool:
     return member.name in node.voters.names and member.voters == node.voters.id
 
 
-def _names(node: Node, members: Iterable[NodeId]) -> Iterator[str]:
+def _names(node: Node, members: Iterable[NodeId]) -> set[str]:
     """Of those of them that vote by this node's list."""
-    for each in members:
-        member = node.members.get(each)
-        if member is not None and _is_voter(node, member):
-            yield member.name
+    found = (node.members.get(each) for each in members)
+    return {member.name for member in found if member is not None and _is_voter(node, member)}
 
 
-def _hosts(node: Node) -> Counter[str]:
+def _hosts(node: Node) -> dict[str, int]:
     """How many hosts there are of each name, this one and those whose vote still runs among them: a voter that lost its
     state has another id, and is one host again when the vote of its former one is over."""
     until_us = node.votes.until_us if node.votes is not None else {}
-    names = Counter(
-        m.name for m in node.members.verified() if m.state is State.ALIVE or until_us.get(m.node, 0) > node.now_us
-    )
-    names[node.settings.name] += 1
-    return names
+    hosts = {node.settings.name: 1}
+    for m in node.members.verified():
+        if m.state is State.ALIVE or until_us.get(m.node, 0) > node.now_us:
+            hosts[m.name] = hosts.get(m.name, 0) + 1
+    return hosts
 
 
 def _is_majority(node: Node, members: Iterable[NodeId]) -> bool:
     """Whether these, and this node if it votes, are one. A name that two hosts have is nobody's."""
-    hosts, names = _hosts(node), set(_names(node, members))
+    hosts, names = _hosts(node), _names(node, members)
     if node.is_voter and not node.is_recovering:
         names.add(node.settings.name)
-    return has_won(node.voters.names, {name for name in names if hosts[name] == 1})
+    return has_won(node.voters.names, {name for name in names if hosts.get(name) == 1})
 
 
-def _promised_us(node: Node, votes: Votes) -> Iterator[tuple[str, int]]:
+def _promised_us(node: Node, votes: Votes) -> dict[str, int]:
     """Each voter's name, and until when it has promised to this node. A name that two hosts have is nobody's."""
-    hosts = _hosts(node)
+    hosts, promised_us = _hosts(node), {}
     for voter, until_us in votes.until_us.items():
         member = node.members.get(voter)
-        if member is not None and hosts[member.name] == 1 and (member.state is State.ALIVE or until_us > node.now_us):
-            yield member.name, until_us
+        if member is not None and (member.state is State.ALIVE or until_us > node.now_us) and hosts[member.name] == 1:
+            promised_us[member.name] = until_us
     own = not node.promise.is_live(node.now_us) or node.promise.is_held_by(node.session)
     if node.is_voter and not node.is_recovering and own and hosts[node.settings.name] == 1 and voters.may_vote(node):
-        yield node.settings.name, node.now_us + votes.lease_ms * MS
+        promised_us[node.settings.name] = node.now_us + votes.lease_ms * MS
+    return promised_us
 
 
 # -- a voter's start ------------------------------------------------------------------------------------------------------
@@ -174,7 +172,7 @@ def _met_us(node: Node, voters: list[Member]) -> int:
 def missing(node: Node, now_us: int) -> tuple[str, ...]:
     """Voters that do not count as this node sees it: not heard of late, with another list, or two of one name."""
     hosts = _hosts(node)
-    heard = {name for name in _heard(node, now_us) if hosts[name] == 1}
+    heard = {name for name in _heard(node, now_us) if hosts.get(name) == 1}
     return tuple(name for name in node.voters.names if name not in heard)
 
 
