@@ -168,4 +168,4 @@ def in_order(effects: list[Effect]) -> list[Effect]:
 
 
 def _is_done_here(effect: Effect) -> bool:
-    return not isinstance(effect, Send | Multicast)
+    return not isinstance(effect, (Send, Multicast))

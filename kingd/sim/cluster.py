@@ -410,7 +410,7 @@ class Cluster:
         self.checker.after(core.node, effects, cause, host.ceiling)
         self.exclusion.after(host, self.now_us)
         for effect in effects:
-            if isinstance(effect, Send | Multicast):
+            if isinstance(effect, (Send, Multicast)):
                 if self.adversary is not None:
                     target = self._index.get(effect.to.host) if isinstance(effect, Send) else None
                     self.adversary.hear(host.index, target, effect.datagram)

@@ -106,7 +106,7 @@ def _receive_from_other(node: Node, datagram: Datagram, source: Endpoint) -> Non
         return
     if header.sequence == member.window.newest:
         _note(node, member, datagram, source)
-    elif isinstance(datagram.body, Announce | Heartbeat | Roster):
+    elif isinstance(datagram.body, (Announce, Heartbeat, Roster)):
         node.out.drop("late")  # what it was has been superseded by what it is; a question or an answer still counts
         return
     _dispatch(node, member, datagram, source)
