@@ -63,7 +63,8 @@ def _next(node: Node) -> Voters | Obstacle:
         newest = _shown(node, wanted, recovering_too=True)
         if not node.is_voter:
             return present if newest is None else replace(present, generation=newest)
-        return replace(present, generation=max(present.generation, newest or 0, _past_who_went_ahead(node)))
+        newer = max(newest or 0, _past_who_went_ahead(node))
+        return present if newer <= present.generation else replace(present, generation=newer)
     if present.before is not None and present.before.names == wanted:
         return present.before
     if node.settings.name not in {*wanted, *present.names}:
@@ -186,4 +187,4 @@ def may_vote(node: Node) -> bool:
     """Whether the disk holds the list in force, and that there is no way back from it any more: somebody may be elected by it
     with this node's vote. If not, it is told so."""
     node.quorum.settle()
-    return node.durable.voters == node.voters
+    return node.durable.voters is node.voters or node.durable.voters == node.voters
