@@ -1,7 +1,8 @@
 """Links that fail in a run: which ones a fault is about, what passes meanwhile, and that they are mended."""
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from itertools import product
 
 from kingd.sim.cluster import Cluster
 from kingd.sim.host import Host
@@ -21,7 +22,9 @@ class Cuts:
         self._broken: dict[int, tuple[str, set[Link]]] = {}  # fault -> which kind of traffic, over which links
 
     def cut(self, kind: str, host: Host, rng: random.Random, *, lasts_us: int) -> None:
-        links = self._links(kind, host, rng)
+        self.cut_links(kind, self._links(kind, host, rng), lasts_us=lasts_us)
+
+    def cut_links(self, kind: str, links: set[Link], *, lasts_us: int) -> None:
         self._count += 1
         number = self._count
         self._broken[number] = (kind if kind in _OF_SOME_TRAFFIC else "all", links)
@@ -59,7 +62,7 @@ class Cuts:
         if not others:
             return set()
         if kind == "cut_leader":
-            return {link for h in others for link in ((h.index, host.index), (host.index, h.index))}
+            return between([host], others)
         if kind == "deaf":
             return {(h.index, host.index) for h in others}
         if kind == "mute":
@@ -80,6 +83,10 @@ class Cuts:
             set().union(*(links for traffic, links in self._broken.values() if traffic == wanted))
             for wanted in ("all", *_OF_SOME_TRAFFIC)
         )
+
+
+def between(some: Iterable[Host], others: Iterable[Host]) -> set[Link]:
+    return {link for a, b in product(some, others) for link in ((a.index, b.index), (b.index, a.index))}
 
 
 def _shown(links: set[Link]) -> str:

@@ -11,8 +11,9 @@ from kingd.sim.cluster import WILL_AT_US, Cluster
 from kingd.sim.cuts import CLOG, ON_LINKS, Cuts
 from kingd.sim.host import DISK_US, Host
 from kingd.sim.lists import in_force, is_remembered, may_begin_with
+from kingd.sim.losses import Losses
 from kingd.sim.options import Options, clock, timing
-from kingd.sim.schedule import LOSS, ON_LEADER, TIMING, Fault
+from kingd.sim.schedule import AGAIN, LATE, LOSS, ON_LEADER, RELOAD, TIMING, TWO, Fault
 
 _RELOAD_AGAIN_US = 100 * MS
 _TYPED_WRONG, _TAKEN_BACK = 0.25, 0.5  # so many edits of lists are, or less than so many
@@ -31,11 +32,14 @@ class Faults:
         self._edits: Counter[int] = Counter()  # of each host's list of voters
         self.rumours_us = 0  # when the last false obituary has arrived
         self._cuts = Cuts(cluster, self.later)
+        losses = Losses(cluster, self._cuts, self.later, self._may_forget)
         self._on_host: dict[str, Callable[[Host, Fault, random.Random], object]] = {
             "crash": self._crash,
             "crash_leader": self._crash,
             TIMING: self._timing,
             LOSS: self._loss,
+            **dict.fromkeys((RELOAD, TWO, AGAIN), losses.begin),
+            LATE: losses.begin_late,
             "kill": self._kill,
             "false_obituary": self._false_obituary,
             "power": self._power,

@@ -13,7 +13,7 @@ from kingd.core.timing import MS, SECOND, Timing
 from kingd.sim.cluster import hosts
 from kingd.sim.host import Clock
 from kingd.sim.network import Weather
-from kingd.sim.schedule import KINDS, LOSS, ON_LEADER, TIMING, Fault, plan
+from kingd.sim.schedule import AGAIN, KINDS, LATE, LOSS, ON_LEADER, RELOAD, TIMING, TWO, Fault, plan
 
 _T = TypeVar("_T")
 _SIZES = {1: 1, 2: 7, 3: 50, 4: 14, 5: 20, 6: 2, 7: 4, 8: 1, 9: 1}
@@ -34,7 +34,10 @@ _WITH_ADVERSARY = (
     "stop",
 )
 _MIXED = 0.1
-_TIMINGS_MIXED = ((100, 500), (10, 30), (200, 1500), (1000, 5000))
+_LED_BY_VOTERS = 0.5
+_WITHOUT_LOSSES = 0.5  # so many of these are what they were before there were such faults
+TIMINGS_MIXED = ((100, 500), (10, 30), (200, 1500), (1000, 5000))
+SHORT_MS = ((10, 30), (100, 500), (200, 1500))
 _WITH_MIXED = (TIMING, *ON_LEADER, "crash", "deaf", "mute", "voters")
 _USUAL_MS = 500
 _WAITS_US = (200 * MS, SECOND, 3 * SECOND)
@@ -195,7 +198,10 @@ def _mixed(options: Options) -> Options:
     rng = _luck_of(Mode.MIXED, options.seed)
     if not options.voters or rng.random() >= _MIXED:
         return options
-    timings = tuple(rng.choice(_TIMINGS_MIXED) for _ in options.priorities)
+    losses = random.Random(f"losses {options.seed}")
+    if losses.random() >= _WITHOUT_LOSSES:
+        return _losing(options, losses)
+    timings = tuple(rng.choice(TIMINGS_MIXED) for _ in options.priorities)
     faults = plan(
         rng,
         kinds=(LOSS, *(kind for kind in _WITH_MIXED if rng.random() < 0.4)),
@@ -205,6 +211,35 @@ def _mixed(options: Options) -> Options:
         lasts_us=int(rng.uniform(0.2, 8) * SECOND),
     )
     return replace(options, timings_ms=timings, safety_us=safety_us, faults=faults)
+
+
+def _losing(options: Options, rng: random.Random) -> Options:
+    """Voters lose their state one after the other. They start with short leases, and are enough for two of them to lose it.
+    Where who does not vote leads, all votes are those of others."""
+    count = rng.choice((4, 5, 5, 5, 6))
+    names = [f"box{i}" for i in range(1, count + 1)]
+    voters = sorted(rng.sample(names, rng.choice((3, min(5, count), min(5, count)))))
+    best = names if rng.random() < _LED_BY_VOTERS else voters
+    ranks = zip(names, _priorities(rng, count), strict=True)
+    faults = plan(
+        rng,
+        kinds=(RELOAD, TWO, AGAIN, LATE, *(kind for kind in (TIMING, "crash") if rng.random() < 0.2)),
+        hosts=count,
+        until_us=(safety_us := int(rng.uniform(8, 20) * SECOND)),
+        every_us=4 * SECOND,
+        lasts_us=2 * SECOND,
+    )
+    return replace(
+        options,
+        priorities=tuple(rank if name in best else 200 for name, rank in ranks),
+        preempts=_preempts(rng, count),
+        clocks=_clocks(rng, count),
+        survivors=tuple(range(count)),
+        voters=tuple(voters),
+        timings_ms=tuple(rng.choice(SHORT_MS[1:]) for _ in range(count)),
+        safety_us=safety_us,
+        faults=faults,
+    )
 
 
 def _weighted(rng: random.Random, weights: dict[_T, int]) -> _T:

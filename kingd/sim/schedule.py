@@ -36,6 +36,10 @@ KINDS = (
 )
 TIMING = "timing"  # an operator changes a host's timing; only where they differ
 LOSS = "loss"  # the leader is cut off, and another host has lost its state a moment before; there, too
+RELOAD = "reload"  # the leader's timing changes while some do not hear it, and a voter loses its state
+TWO = "two"  # the same, and two voters lose it within one lease
+AGAIN = "again"  # the same, and one of these once more, before it has recovered
+LATE = "late"  # the leader stops as it raises its term, and a voter forgets that it has granted that
 ON_LEADER = ("crash_leader", "cut_leader")  # whoever leads then; only where there is an adversary
 
 

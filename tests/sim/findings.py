@@ -1,4 +1,4 @@
-"""`python -m tests.sim.findings`: how often the simulator finds each broken core of tests/model/mutants.py, by processor time.
+"""`python -m tests.sim.findings`: how often the simulator finds each broken core of tests/model, by processor time.
 
 That is what a mixture of schedules (`kingd/sim/options.py`) is to be judged by: one that is cheaper must not find less."""
 
@@ -7,12 +7,13 @@ import time
 from collections import Counter
 
 from kingd.sim.hunt import one
-from tests.model import mutants
+from tests.model import forgetful, mutants
 
 MUTANTS = {
     name: made
-    for name, made in vars(mutants).items()
-    if getattr(made, "__module__", "") == mutants.__name__ and name[0] != "_"
+    for module in (mutants, forgetful)
+    for name, made in vars(module).items()
+    if getattr(made, "__module__", "") == module.__name__ and name[0] != "_"
 }
 
 
