@@ -5,18 +5,21 @@ from collections import defaultdict
 from contextlib import AbstractContextManager
 from unittest.mock import patch
 
-from kingd.core.rules import claiming, quorum
+from kingd.core.rules import claiming, commands, following, quorum
 from kingd.core.rules.quorum import QuorumMode
 from kingd.core.state.durable import Durable
 from kingd.core.state.members import Member
 from kingd.core.state.node import Node
-from kingd.core.state.roles import Votes
-from kingd.core.wire.message import NodeId
+from kingd.core.state.pending import Votes
+from kingd.core.state.roles import Leader
+from kingd.core.timing import MS
+from kingd.core.wire.message import Pong
+from kingd.records import replace
 
 
 def two_hosts_of_a_name_are_two_voters() -> AbstractContextManager[object]:
     """Where a recovering voter counts who has told it, at whatever time: one that lost its state twice is there twice."""
-    recover, begins, met_us = quorum.recover, quorum._begins, quorum._met_us  # noqa: SLF001 - a mutant
+    learns, begins, met_us = quorum.learns, quorum._begins, quorum._met_us  # noqa: SLF001 - a mutant
 
     def really_begins(node: Node, voters: list[Member]) -> bool:
         with patch.object(quorum, "_met_us", met_us):
@@ -28,18 +31,38 @@ def two_hosts_of_a_name_are_two_voters() -> AbstractContextManager[object]:
             patch.object(quorum, "_met_us", lambda node, voters: -1),
             patch.object(quorum, "_begins", really_begins),
         ):
-            return recover(node)
+            return learns(node)
 
-    return patch.object(quorum, "recover", counted)
+    return patch.object(quorum, "learns", counted)
 
 
 def longer_lease_counts_at_once() -> AbstractContextManager[object]:
-    """After a reload: a majority of which each has promised the new one need not be there."""
+    """After a reload: those who elected the leader need not know it."""
+    on_lease_changed = commands._on_lease_changed  # noqa: SLF001 - a mutant
 
-    def note(self: Votes, voter: NodeId, *, sent_us: int, lease_us: int) -> None:
-        self.until_us[voter] = max(self.until_us.get(voter, 0), sent_us + lease_us)
+    def counts(node: Node) -> None:
+        lease_ms = node.timing.lease_us // MS
+        if isinstance(node.state, Leader) and lease_ms > node.state.votes.lease_ms:
+            node.state.votes.lease_ms = lease_ms
+        else:
+            on_lease_changed(node)
 
-    return patch.object(Votes, "note", note)
+    return patch.object(commands, "_on_lease_changed", counts)
+
+
+def pong_names_no_lease() -> AbstractContextManager[object]:
+    """Who polls renews for the lease that it was told last."""
+    on_pong = following.on_pong
+
+    def on_pong_of_former(node: Node, leader: Member, pong: Pong, *, sequence: int) -> None:
+        on_pong(node, leader, replace(pong, lease_ms=leader.lease_ms), sequence=sequence)
+
+    return patch.object(following, "on_pong", on_pong_of_former)
+
+
+def recovered_before_the_disk_knows() -> AbstractContextManager[object]:
+    """A voter says so, and votes, when others have told it enough."""
+    return patch.object(Durable, "holds", lambda self, floor: True)
 
 
 def told_promise_is_not_told_on() -> AbstractContextManager[object]:
@@ -52,9 +75,9 @@ def who_does_not_vote_knows() -> AbstractContextManager[object]:
     keep_ceiling_ahead = claiming.keep_ceiling_ahead
 
     def keep(node: Node) -> None:
-        recovered, node.quorum.recovered = node.quorum.recovered, node.quorum.recovered or not node.is_voter
+        learned, node.quorum.learned = node.quorum.learned, node.quorum.learned or not node.is_voter
         keep_ceiling_ahead(node)
-        node.quorum.recovered = recovered
+        node.quorum.learned = learned
 
     return patch.object(claiming, "keep_ceiling_ahead", keep)
 
@@ -63,8 +86,8 @@ def late_grants_count() -> AbstractContextManager[object]:
     """For a claim or a raise, though not for the lease."""
     note_vote = QuorumMode.note_vote
 
-    def noted(mode: QuorumMode, node: Node, voter: Member, *, sent_us: int, lease_us: int) -> bool:
-        note_vote(mode, node, voter, sent_us=sent_us, lease_us=lease_us)
+    def noted(mode: QuorumMode, node: Node, votes: Votes, voter: Member, *, sent_us: int) -> bool:
+        note_vote(mode, node, votes, voter, sent_us=sent_us)
         return True
 
     return patch.object(QuorumMode, "note_vote", noted)
