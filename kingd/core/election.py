@@ -94,7 +94,6 @@ class Core:
             quorum=Quorum(
                 voters=listed,
                 listed_us=now_us,
-                learned=knows,
                 recovered=knows,
                 recovering_since_us=now_us,
                 recover_from_us=now_us + max(own_us, promise_us(settings.timing.vote_us)),
@@ -171,12 +170,10 @@ class Core:
 
     @property
     def lasting(self) -> Persist:
-        """What a session that ends leaves on the disk. Who does not know what it promised leaves nothing that would say that it
-        does."""
+        """What a session that ends leaves on the disk: no word of a knowledge of its promises that it does not have."""
         node = self.node
-        knows = node.quorum.learned
-        hold_us = node.durable.hold_wanted_us if knows else node.durable.hold_us
-        return Persist(node.term_seen if knows or not node.is_voter else Term(0), node.promise.floor.term, hold_us)
+        term = node.term_seen if node.quorum.knows or not node.is_voter else Term(0)
+        return Persist(term, node.promise.floor.term, node.hold_us)
 
     def status(self, now_us: int) -> Status:
         return status(self.node, now_us)

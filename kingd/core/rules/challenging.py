@@ -107,7 +107,7 @@ def _acknowledge(node: Node, header: Header, endpoint: Endpoint, *, echo: int, n
         name=node.settings.name,
         version=node.settings.version,
         returns=returns,
-        hold_ms=-(-(node.durable.hold_wanted_us if node.quorum.learned else node.durable.hold_us) // MS),
+        hold_ms=-(-node.hold_us // MS),
     )
     saying.send_to(node, body, target=header.source, session=header.session, endpoint=endpoint)
 

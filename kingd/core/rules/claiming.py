@@ -33,7 +33,7 @@ def _is_durable(node: Node, term: Term) -> bool:
 
 
 def keep_ceiling_ahead(node: Node) -> None:
-    knows = node.quorum.learned
+    knows = node.quorum.knows
     if node.is_recovering and not knows and node.role is Role.JOINING:
         return  # it claims nothing before it knows what it promised
     wish = node.durable.ask(node.term_seen, led=node.leader.term, voters=node.voters, knows=knows, now_us=node.now_us)

@@ -24,7 +24,7 @@ def recover(node: Node) -> None:
     if not node.is_recovering:
         return
     state = node.state
-    if (node.quorum.learned or quorum.learns(node)) and node.durable.holds(node.promise.floor.term):
+    if (node.quorum.knows or quorum.learns(node)) and node.durable.holds(node.promise.floor.term):
         node.quorum.recover()
         if isinstance(state, Joining):
             becoming.seek(node, None, delay_us=line.turn_us(node))

@@ -151,6 +151,11 @@ class Node:
         return not self.quorum.recovered and self.is_voter
 
     @property
+    def hold_us(self) -> int:
+        """The longest promise that it may have given as a voter, as far as it knows."""
+        return self.durable.hold_wanted_us if self.quorum.knows else self.durable.hold_us
+
+    @property
     def rank(self) -> tuple[int, int]:
         return (-self.priority, self.id)
 

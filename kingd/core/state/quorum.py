@@ -13,10 +13,10 @@ class Quorum:
 
     voters: Voters  # the one that is wanted is in the settings (rules/voters.py)
     listed_us: int  # since when this node has it, and its timing
-    learned: bool  # a voter: others told what its earlier sessions may have promised (rules/quorum.learns) ...
-    recovered: bool  # ... and its disk holds it: it may vote, and say so
+    recovered: bool  # a voter: what its earlier sessions may have promised is known, and on the disk
     recovering_since_us: int  # since when it does not ...
     recover_from_us: int  # ... and hears it from others not before this
+    learned: bool = False  # others have told it that (rules/quorum.learns), and the disk does not hold it yet
     begun_with: frozenset[SessionId] = frozenset()  # voters that were as new as this one: the cluster began with them
     told_begun: bool = False  # one of those says so of this session
 
@@ -49,6 +49,10 @@ class Quorum:
         """It counts only if it is said to this session, and by the same list."""
         if header.begun and header.receiver == session and header.voters == self.voters.id:
             self.told_begun = True
+
+    @property
+    def knows(self) -> bool:
+        return self.recovered or self.learned
 
     def learn(self) -> None:
         self.learned = True

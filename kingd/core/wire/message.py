@@ -1,8 +1,7 @@
 """What nodes say to each other: one frozen dataclass per datagram kind.
 
 A `Datagram` is a `Header` (the same for all: who speaks, from which session, and what it believes right now) and
-one `Body`. Only `codec.py` knows the bytes; `dispatch.py` says who knows what to do about them.
-docs/protocol.md 3."""
+one `Body`. Only `codec.py` knows the bytes; `dispatch.py` says who knows what to do about them. docs/protocol.md 3."""
 
 from enum import IntEnum
 from typing import NamedTuple, NewType
