@@ -14,7 +14,7 @@ from tests.daemon.running import TOP, Daemon, free_port
 NEEDLESS = (
     *("click", "gettext", "uuid", "platform"),
     *("_ssl", "_hashopenssl", "ssl"),
-    *("ipaddress", "fnmatch", "ntpath"),
+    *("ipaddress", "fnmatch", "ntpath", "selectors", "urllib.parse"),
     *("asyncio", "concurrent", "concurrent.futures", "subprocess"),
     *("dataclasses", "inspect", "logging", "traceback", "tokenize", "string", "textwrap", "tomllib", "copy", "locale"),
     *("ast", "dis", "opcode", "difflib"),
@@ -71,6 +71,8 @@ def test_running_daemon_holds_nothing_needless(tmp_path: Path) -> None:
     [
         "import ntpath, ntpath as again; assert ntpath.sep == again.sep",
         "from fnmatch import fnmatch; assert fnmatch('ab', 'a*')",
+        "import selectors; assert selectors.DefaultSelector().get_map() == {}",
+        "import urllib.parse; assert urllib.parse.quote('a b') == urllib.parse.quote_from_bytes(b'a b') == 'a%20b'",
         "from pathlib import Path; assert Path('/a b').as_uri() == Path('/a b').as_uri() == 'file:///a%20b'",
         "from urllib.parse import urlsplit; assert urlsplit('http://[::1]/').hostname == '::1'",
     ],
