@@ -10,8 +10,9 @@ from contextlib import suppress
 from typing import Protocol
 
 from kingd.control.call import MESSAGE_SIZE_MAX, Garbage
-from kingd.control.conversation import Conversation, encoded
+from kingd.control.conversation import Conversation
 from kingd.control.dispatch import Dispatcher
+from kingd.control.encoding import encoded
 from kingd.control.peer import Peer
 from kingd.control.places import Rank, Use
 from kingd.control.service import JsonObject
@@ -24,8 +25,8 @@ STREAM_BACKLOG_MAX = 128  # events beyond what the kernel buffers (200 KiB, some
 class Hub(Protocol):
     """What a connection needs of the server that it belongs to."""
 
-    dispatcher: Dispatcher
-
+    @property
+    def dispatcher(self) -> Dispatcher: ...
     def now_s(self) -> float: ...
     def is_served(self, connection: "Connection") -> None: ...
     def is_due(self, connection: "Connection") -> None: ...

@@ -4,11 +4,12 @@ In: what was received, and from the service the answers that come later and the 
 step at a time. A client's mistake is a reply, or `Garbage`, after which there is nothing more to say to it."""
 
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Protocol
 
 from kingd.control.call import Call, CallError, look_up, parse
 from kingd.control.dispatch import Dispatcher
+from kingd.control.encoding import encoded
 from kingd.control.peer import Peer
 from kingd.control.service import JsonObject
 
@@ -155,18 +156,3 @@ class Conversation:
         self.is_watching = False
         if leave is not None:
             leave()
-
-
-def encoded(message: JsonObject) -> bytes:
-    return as_json(message) + b"\0"
-
-
-def encoded_reply(parameters: Iterable[bytes]) -> bytes:
-    """Of parameters that are JSON already, in pieces: a megabyte is copied once."""
-    return b"".join((b'{"parameters":', *parameters, b"}\0"))
-
-
-def as_json(value: JsonObject) -> bytes:
-    import json  # not at the start
-
-    return json.dumps(value, separators=(",", ":")).encode()

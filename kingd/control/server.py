@@ -14,17 +14,19 @@ When these are full the hungriest user gives one up, and it is told so. What was
 reason and then at every power of ten.
 """
 
+from __future__ import annotations  # Connection comes with the first client
+
 import select
 import socket
 import time
 from collections import Counter
 from collections.abc import Collection
 from contextlib import suppress
+from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from kingd.control.connection import Connection
-from kingd.control.conversation import encoded
-from kingd.control.dispatch import Dispatcher
+from kingd.control.encoding import encoded
 from kingd.control.listener import Listener, SocketUnusable
 from kingd.control.peer import Authority, Peer, identify
 from kingd.control.places import Places, Use
@@ -32,6 +34,10 @@ from kingd.control.service import JsonObject, Service
 from kingd.control.turnstile import Turnstile
 from kingd.log import Logger
 from kingd.loop import Loop, Timer
+
+if TYPE_CHECKING:
+    from kingd.control.connection import Connection
+    from kingd.control.dispatch import Dispatcher
 
 # Descriptors: a process has 1,024 where nobody has said otherwise. Only root and the daemon's own user come so far.
 CONNECTIONS_MAX = 640
@@ -50,8 +56,9 @@ _log = Logger(__name__)
 
 class ControlServer:
     def __init__(self, service: Service, loop: Loop, *, path: Path, group: str) -> None:
+        self._service = service
         self._loop = loop
-        self.dispatcher = Dispatcher(service, Authority(group))
+        self._authority = Authority(group)
         self.refused: Counter[str] = Counter()
         self._listener = Listener(path)
         self._door: socket.socket | None = None
@@ -96,7 +103,7 @@ class ControlServer:
     def look_up_group(self, *, wait_s: float) -> None:
         """At the start, and when the configuration is read again. Only the start may wait."""
         self._group_s = time.monotonic()
-        self.dispatcher.authority.look_up(wait_s=wait_s)
+        self._authority.look_up(wait_s=wait_s)
 
     # -- turns of the loop ---------------------------------------------------------------------------------------------
 
@@ -139,8 +146,10 @@ class ControlServer:
             self._welcome(sock)
 
     def _welcome(self, sock: socket.socket) -> None:
+        from kingd.control.connection import Connection  # see daemon/after_start.py
+
         peer = identify(sock)
-        rank = self.dispatcher.authority.rank(peer)
+        rank = self._authority.rank(peer)
         if CONNECTIONS.is_full_for(rank, self._held[peer.uid]):  # as `make_room` says, at a quarter of the price
             self.note("too many clients of one user", peer)
             with suppress(OSError):
@@ -158,6 +167,12 @@ class ControlServer:
             leaver.turn_away(_full("clients", leaver))
 
     # -- the hub of connection.py --------------------------------------------------------------------------------------
+
+    @cached_property
+    def dispatcher(self) -> Dispatcher:
+        from kingd.control.dispatch import Dispatcher
+
+        return Dispatcher(self._service, self._authority)
 
     def now_s(self) -> float:
         return self._loop.now_s()
@@ -210,7 +225,7 @@ class ControlServer:
         for connection in list(self.connections):
             connection.check(now_s)
         self._make_room_at_quotas(now_s)
-        if not self.dispatcher.authority.knows_group and time.monotonic() - self._group_s > _GROUP_EVERY_S:
+        if not self._authority.knows_group and time.monotonic() - self._group_s > _GROUP_EVERY_S:
             self.look_up_group(wait_s=0)
         self._keep_socket()
 

@@ -16,6 +16,7 @@ from kingd.core.wire.message import Datagram, Header
 from kingd.core.wire.past import Events, Recall
 from kingd.core.wire.seal import Seal
 from kingd.core.wire.trial import Echo, Trial, Way
+from kingd.daemon.clock_steps import ClockSteps
 from kingd.daemon.deadline import Lag
 from kingd.daemon.doctor import Doctor, Failure
 from kingd.daemon.historian import Historian
@@ -36,6 +37,7 @@ class Daemon(Protocol):
     refusals: Refusals
     lag: Lag
     config: Config
+    clock_steps: ClockSteps
 
     @property
     def seal(self) -> Seal: ...

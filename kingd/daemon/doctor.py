@@ -44,6 +44,7 @@ class Daemon(Protocol):
     core: Core
     lag: Lag
     config: Config
+    clock_steps: ClockSteps
 
 
 class Doctor:
@@ -68,7 +69,6 @@ class Doctor:
         self._looked_us = 0
         self._deadline = Deadline(loop, lambda _late_us: self._go_on())
         self._transport: Transport | None = None
-        self._steps = ClockSteps()
         self._failed: set[Failure] = set()  # what could not be sent in the last examination
 
     def begin(self, transport: Transport) -> None:
@@ -92,10 +92,6 @@ class Doctor:
         """That host said that nobody listens there."""
         if self._examination is not None:
             self._examination.on_refused(endpoint)
-
-    def sample(self) -> None:
-        """To be called every few seconds."""
-        self._steps.look()
 
     # -- what the control socket asks
 
@@ -138,7 +134,7 @@ class Doctor:
             "heartbeat_ms": self._daemon.config.timing.heartbeat_us // 1000,
             "voters": f"{digest_of(facts.voters):08x}",
             "loop_lag_us": self._daemon.lag.worst_us,
-            "clock_steps": self._steps.told(now),
+            "clock_steps": self._daemon.clock_steps.told(now),
         }
 
     def _network_problems(self) -> list[JsonObject]:

@@ -3,7 +3,7 @@
 from collections.abc import Generator, Iterable, Sequence
 from itertools import islice
 
-from kingd.control.conversation import as_json, encoded_reply
+from kingd.control.encoding import as_json, encoded_reply
 from kingd.control.service import JsonObject
 from kingd.core.effect import KINDS, Event, EventKind
 from kingd.core.wire.message import Reason, Role

@@ -6,7 +6,7 @@ less left of it. While this host does not lead nobody is told anything, and noth
 
 from collections.abc import Callable
 
-from kingd.control.conversation import encoded
+from kingd.control.encoding import encoded
 from kingd.control.service import JsonObject, Push
 from kingd.loop import Loop, Timer
 

@@ -6,12 +6,13 @@ so that a process that was stopped sees what happened meanwhile before it judges
 disk, DNS or a client. An exception in any callback ends the process: a half-dead leader is worse than none, and
 systemd starts a new one."""
 
-import gc
 import os
 import random
 import signal
 from collections.abc import Callable, Sequence
+from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from kingd.config import Config
 from kingd.control.server import FIRST_LOOK_S, ControlServer
@@ -30,15 +31,16 @@ from kingd.core.effect import (
     Will,
 )
 from kingd.core.election import Core
+from kingd.core.wire.aside import Aside
 from kingd.core.wire.codec import decode, encode
 from kingd.core.wire.endpoint import Endpoint
 from kingd.core.wire.message import Reason, Role, SessionId, Term
 from kingd.core.wire.reader import DecodeError
 from kingd.core.wire.repeats import Repeats
 from kingd.core.wire.seal import Seal
-from kingd.daemon import scheduling, sentences, systemd
-from kingd.daemon.asides import Asides
+from kingd.daemon import after_start, scheduling, sentences, systemd
 from kingd.daemon.clock import now_us
+from kingd.daemon.clock_steps import ClockSteps
 from kingd.daemon.deadline import Deadline
 from kingd.daemon.durable import Durable
 from kingd.daemon.election_settings import election_settings
@@ -57,10 +59,12 @@ from kingd.log import Logger, set_up
 from kingd.loop import Loop
 from kingd.net.transport import Transport
 
+if TYPE_CHECKING:
+    from kingd.daemon.asides import Asides
+
 _log = Logger("kingd")
 
 EX_SOFTWARE = 70  # sysexits(3): our own mistake
-_STARTED_AFTER_S = 0.05
 _RESOLVE_EVERY_S = 60.0
 _REMEMBER_EVERY_S = 30.0
 _FLOOD_CHECK_EVERY_S = 5.0
@@ -88,7 +92,7 @@ class Runtime:
         self.reread = reread
         self.seal = seal
         self._repeats = Repeats()
-        rng = random.Random(os.urandom(16))  # not the core's
+        self._rng = rng = random.Random(os.urandom(16))  # not the core's
         # A thread that holds the interpreter and waits for a processor holds up the loop: it runs before others as well.
         self._loop = loop = Loop(in_each_thread=self._prefer)
         self._last_will = LastWill(guardian, seal, rng=rng)
@@ -116,7 +120,7 @@ class Runtime:
         self._exit = 0
         self._deadline = Deadline(loop, self._on_due, on_late=self._on_late)
         self.lag = self._deadline.lag
-        self.asides = Asides(self, loop, rng=rng)
+        self.clock_steps = ClockSteps()
         self._service = ControlService(self, loop)
         self._server = ControlServer(self._service, loop, path=config.control.socket, group=config.control.group)
         self._is_ending = False
@@ -127,7 +131,6 @@ class Runtime:
         self._server.start()
         self._transport = self._open_transport()
         self._last_will.watch(self._loop, self._transport)
-        self.asides.begin(self._transport)
         self._gate.guard(self._transport, self._loop)
         self._transport.start(self._loop)
         self._durable.begin()
@@ -138,7 +141,7 @@ class Runtime:
         self._begin_chores()
         self._feed_watchdog()
         systemd.ready(self.news.sentence())
-        self._loop.call_later(_STARTED_AFTER_S, self._on_started)
+        after_start.load(self._loop)
         try:
             self._loop.run()
         except Exception as error:
@@ -148,12 +151,13 @@ class Runtime:
         self._close()
         return self._exit
 
-    def _on_started(self) -> None:
-        """What can wait for the first datagram, and a client should not have to wait for."""
-        import json  # noqa: F401 - for the first answer to a client
+    @cached_property
+    def asides(self) -> "Asides":
+        from kingd.daemon.asides import Asides  # see after_start.py
 
-        gc.freeze()  # what has been made so far stays
-        gc.enable()
+        asides = Asides(self, self._loop, rng=self._rng)
+        asides.begin(self._transport)
+        return asides
 
     def _begin_chores(self) -> None:
         loop, peers = self._loop, self._peers
@@ -251,7 +255,7 @@ class Runtime:
             self.refusals.note(error.reason, source, data, now_us=now)
             self._gate.refused(now)
             return
-        if self.asides.takes(datagram, source):
+        if isinstance(datagram.body, Aside) and self.asides.takes(datagram, source):
             return
         self.traffic.received(datagram.body)
         self._repeats.remember(data, datagram)
@@ -281,7 +285,7 @@ class Runtime:
 
     def _take_stock(self) -> None:
         self.traffic.sample(now_us=now_us())
-        self.asides.doctor.sample()
+        self.clock_steps.look()
         self._note_problems()
 
     def _note_problems(self) -> None:

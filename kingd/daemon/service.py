@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from kingd.config import Config, ConfigError, apply_live, changed_keys, needs_restart
 from kingd.control.service import Answer, JsonObject, Push, ServiceError, Tell
@@ -13,7 +13,6 @@ from kingd.core.timing import DRAIN_US_MAX, SECOND
 from kingd.core.wire.message import Role
 from kingd.core.wire.seal import Seal
 from kingd.daemon import sentences, views
-from kingd.daemon.asides import Asides
 from kingd.daemon.clock import now_us
 from kingd.daemon.deadline import Lag
 from kingd.daemon.drains import Drains
@@ -26,6 +25,9 @@ from kingd.daemon.traffic import Traffic
 from kingd.log import Logger
 from kingd.loop import Loop, Timer
 from kingd.records import replace
+
+if TYPE_CHECKING:
+    from kingd.daemon.asides import Asides
 
 _log = Logger("kingd")
 
@@ -51,10 +53,11 @@ class Daemon(Protocol):
     refusals: Refusals
     eligibility: Eligibility
     traffic: Traffic
-    asides: Asides
     lag: Lag
     reread: Callable[[], Settled]
 
+    @property
+    def asides(self) -> "Asides": ...
     @property
     def seal(self) -> Seal: ...
     def perform(self, effects: list[Effect]) -> None: ...

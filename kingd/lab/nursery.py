@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from kingd.control.client import KingdError, call
+from kingd.daemon import after_start
 from kingd.daemon.lean import be_lean
 from kingd.lab.mother import Mother
 from kingd.lab.pace import Pace
@@ -38,7 +39,7 @@ _WARM = (
     "kingd.daemon.runtime",
     "kingd.daemon.store",
     "encodings.idna",
-    "json",
+    *after_start.MODULES,
 )
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from kingd.daemon import after_start
 from tests.daemon.running import TOP, Daemon, free_port
 
 # What was there once, with the MiB that it costs: click 1.3, OpenSSL 5, asyncio 6, logging 1.5, what dataclasses import 1.2 ...
@@ -62,7 +63,7 @@ def test_running_daemon_holds_nothing_needless(tmp_path: Path) -> None:
         held = daemon.process.stdout.readline().split()
     finally:
         daemon.close()
-    assert "kingd.daemon.runtime" in held
+    assert {"kingd.daemon.runtime", *after_start.MODULES} <= set(held)
     assert [name for name in NEEDLESS if name in held] == []
 
 
@@ -90,6 +91,15 @@ def test_start_without_files_does_not_pay_for_a_parser() -> None:
     )
     run = subprocess.run([sys.executable, "-c", script], cwd=TOP, capture_output=True, text=True, check=False)
     assert (run.stdout, run.stderr) == ("[]\n", "")
+
+
+def test_first_datagram_does_not_wait_for_what_comes_after_the_start() -> None:
+    program = (
+        "import sys, kingd.daemon.main, kingd.daemon.keys, kingd.daemon.runtime, kingd.daemon.checker\n"
+        "from kingd.daemon.after_start import MODULES; print([name for name in MODULES if name in sys.modules])"
+    )
+    run = subprocess.run([sys.executable, "-c", program], cwd=TOP, capture_output=True, text=True, check=True)
+    assert run.stdout == "[]\n"
 
 
 def test_import_of_the_network_is_cheap() -> None:

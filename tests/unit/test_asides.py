@@ -18,6 +18,7 @@ from kingd.core.wire.seal import Seal
 from kingd.core.wire.trial import Echo, Trial, Way
 from kingd.daemon.asides import Asides
 from kingd.daemon.asides import Daemon as AsidesDaemon
+from kingd.daemon.clock_steps import ClockSteps
 from kingd.daemon.deadline import Lag
 from kingd.daemon.news import News
 from kingd.daemon.refusals import Refusals
@@ -51,6 +52,7 @@ class Host:
             traffic=Traffic(core, self.refusals),
             refusals=self.refusals,
             lag=Lag(),
+            clock_steps=ClockSteps(),
             config=Config(),
             seal=SEAL,
         )

@@ -7,8 +7,9 @@ from typing import Any, cast
 import pytest
 
 from kingd.control.call import Garbage
-from kingd.control.conversation import Conversation, encoded_reply
+from kingd.control.conversation import Conversation
 from kingd.control.dispatch import Dispatcher
+from kingd.control.encoding import encoded_reply
 from kingd.control.peer import Authority, Peer
 from kingd.control.service import Answer, JsonObject, Service, ServiceError, Tell
 
