@@ -51,6 +51,7 @@ class Timer:
 class Loop:
     def __init__(self, *, in_each_thread: Work = lambda: None) -> None:
         """`in_each_thread`: what a thread does before its work."""
+        self._made_ns = time.monotonic_ns()
         self._in_each_thread = in_each_thread
         self._epoll = select.epoll()
         self._readers: dict[int, Work] = {}
@@ -100,10 +101,17 @@ class Loop:
     def call_later(self, delay_s: float, work: Work) -> Timer:
         return Timer(time.monotonic() + delay_s, work, self._timers)
 
+    def next_s(self, interval_s: float) -> float:
+        """When a whole number of these will have passed since the loop was made: what comes every second or every five comes
+        in the same turns, and costs one wake-up. Each process has moments of its own."""
+        interval_ns = round(interval_s * 1e9)
+        passed = (time.monotonic_ns() - self._made_ns) // interval_ns
+        return (self._made_ns + (passed + 1) * interval_ns) / 1e9
+
     def every(self, interval_s: float, work: Work) -> None:
-        """Now, and again and again."""
+        """Now, and again and again, at `next_s`."""
         work()
-        self.call_later(interval_s, partial(self.every, interval_s, work))
+        self.call_at(self.next_s(interval_s), partial(self.every, interval_s, work))
 
     def call_soon(self, work: Work) -> None:
         """When what is being done is done; at the end of this turn, or, if asked for then, of the next."""

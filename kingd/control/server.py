@@ -220,7 +220,8 @@ class ControlServer:
     # -- now and then --------------------------------------------------------------------------------------------------
 
     def _beat(self) -> None:
-        self._beat_timer = self._loop.call_later(BEAT_S if self._connections else REST_S, self._beat)
+        every_s = BEAT_S if self._connections else REST_S
+        self._beat_timer = self._loop.call_at(self._loop.next_s(every_s), self._beat)
         now_s = self._loop.now_s()
         for connection in list(self.connections):
             connection.check(now_s)

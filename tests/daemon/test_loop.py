@@ -92,6 +92,13 @@ def test_timer_is_never_early(loop: Loop) -> None:
     assert min(late_s) >= 0
 
 
+def test_what_comes_regularly_comes_in_the_same_turns(loop: Loop) -> None:
+    often_s, seldom_s = loop.next_s(0.25), loop.next_s(5.0)
+    assert often_s > loop.now_s() - 0.25
+    between = (seldom_s - often_s) / 0.25
+    assert between == pytest.approx(round(between), abs=1e-6)
+
+
 def test_every_is_now_and_again(loop: Loop) -> None:
     said: list[int] = []
     loop.every(0.001, lambda: said.append(1))
