@@ -6,20 +6,25 @@ no key, knows no protocol, and believes no closed pipe: a daemon that lost all i
 before anything else is imported, so that it stays small. docs/protocol.md 4.7.
 
 systemd sends SIGTERM to both: the guardian takes no signal, and ends when the daemon has. Only SIGKILL to both silences
-it; then the others notice by the leader timeout."""
+it; then the others notice by the leader timeout.
 
+`_signal` and `_socket` are what `signal` and `socket` are made of, in C: what these add (enum above all) is a quarter of this
+process's memory. For the same reason there is no `struct` and no `contextlib` here."""
+
+# ruff: noqa: SIM105
+
+import _signal  # type: ignore[import-not-found]  # mypy's own list of the standard library leaves it out
+import _socket
 import gc
 import marshal
 import os
 import select
-import signal
-import socket
-import struct
+import sys
 import time
-from contextlib import suppress
 
 _PAUSES_S = (0.0, 0.010, 0.040)  # before each copy: one may be lost, three in a row hardly
 _MESSAGE_SIZE_MAX = 128 << 10
+_INT_SIZE = 4  # C's
 _NAME = b"kingd: guardian"  # the kernel keeps 15 characters
 
 Address = tuple[str, int] | tuple[str, int, int, int]
@@ -30,7 +35,7 @@ Route = tuple[bool, Address, int, tuple[Address, ...]]
 class Guardian:
     """The daemon's end. Use `Guardian.fork`."""
 
-    def __init__(self, pid: int, pipe: socket.socket) -> None:
+    def __init__(self, pid: int, pipe: _socket.socket) -> None:
         self._pid = pid
         self.pipe = pipe  # readable: the guardian has ended
         self._introduced = False
@@ -38,12 +43,12 @@ class Guardian:
     @classmethod
     def fork(cls) -> "Guardian":
         """OSError: the system has no room for another process."""
-        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        before = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())  # from its first moment on
+        ours, theirs = _socket.socketpair(_socket.AF_UNIX, _socket.SOCK_SEQPACKET)
+        before = _signal.pthread_sigmask(_signal.SIG_BLOCK, _signal.valid_signals())  # from its first moment on
         try:
             pid = os.fork()
         except OSError:
-            signal.pthread_sigmask(signal.SIG_SETMASK, before)
+            _signal.pthread_sigmask(_signal.SIG_SETMASK, before)
             ours.close()
             theirs.close()
             raise
@@ -54,7 +59,7 @@ class Guardian:
                 _wait(theirs)
             finally:
                 os._exit(0)  # whatever came of it: never back into what the daemon does
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        _signal.pthread_sigmask(_signal.SIG_SETMASK, before)
         theirs.close()
         ours.setblocking(False)
         return cls(pid, ours)
@@ -67,21 +72,24 @@ class Guardian:
             return
         own = os.pidfd_open(os.getpid())  # here and not in `fork`: a detached daemon is a later process
         try:
-            socket.send_fds(self.pipe, [message], [own])
+            handle = own.to_bytes(_INT_SIZE, sys.byteorder)
+            self.pipe.sendmsg([message], [(_socket.SOL_SOCKET, _socket.SCM_RIGHTS, handle)])
         finally:
             os.close(own)
         self._introduced = True
 
     def reap(self) -> None:
         """After it has ended."""
-        with suppress(ChildProcessError):  # a detached daemon is not its parent
+        try:
             os.waitpid(self._pid, os.WNOHANG)
+        except ChildProcessError:
+            pass  # a detached daemon is not its parent
 
 
 # -- the other process -----------------------------------------------------------------------------------------------
 
 
-def _become_small(pipe: socket.socket) -> None:
+def _become_small(pipe: _socket.socket) -> None:
     """Of what it was born with it keeps the pipe: else whoever reads our output, say, would wait for it to end."""
     gc.disable()  # it would write to pages that are shared with the daemon, and there is nothing to collect
     os.setsid()
@@ -90,11 +98,14 @@ def _become_small(pipe: socket.socket) -> None:
         os.dup2(nothing, standard)
     os.closerange(3, pipe.fileno())
     os.closerange(pipe.fileno() + 1, os.sysconf("SC_OPEN_MAX"))
-    with suppress(OSError), open("/proc/self/comm", "wb") as comm:  # noqa: PTH123 - pathlib is megabytes
-        comm.write(_NAME)
+    try:
+        with open("/proc/self/comm", "wb") as comm:  # noqa: PTH123 - pathlib is megabytes
+            comm.write(_NAME)
+    except OSError:
+        pass
 
 
-def _wait(pipe: socket.socket) -> None:
+def _wait(pipe: _socket.socket) -> None:
     will = _Will()
     daemon = None
     poll = select.poll()
@@ -102,7 +113,7 @@ def _wait(pipe: socket.socket) -> None:
     while True:
         ready = {fd for fd, _ in poll.poll()}
         if pipe.fileno() in ready:
-            message, handles, _, _ = socket.recv_fds(pipe, _MESSAGE_SIZE_MAX, 1)
+            message, handles, _, _ = pipe.recvmsg(_MESSAGE_SIZE_MAX, _socket.CMSG_LEN(_INT_SIZE))
             if message:  # before the death is looked at: it may be the last will, or that there is none
                 will.replace(message)
             else:
@@ -110,7 +121,7 @@ def _wait(pipe: socket.socket) -> None:
                 if daemon is None:
                     return  # it never began
             if handles:
-                daemon = handles[0]
+                daemon = int.from_bytes(handles[0][2], sys.byteorder)
                 poll.register(daemon, select.POLLIN)
         elif daemon in ready:
             will.execute()
@@ -122,7 +133,7 @@ class _Will:
 
     def __init__(self) -> None:
         self._obituary = b""
-        self._routes: list[tuple[socket.socket, tuple[Address, ...]]] = []
+        self._routes: list[tuple[_socket.socket, tuple[Address, ...]]] = []
 
     def replace(self, message: bytes) -> None:
         for sock, _ in self._routes:
@@ -130,8 +141,10 @@ class _Will:
         self._obituary, routes = marshal.loads(message)  # noqa: S302 - from the daemon that forked us
         self._routes = []
         for route in routes:
-            with suppress(OSError):  # its address has just gone; a newer will is on its way
+            try:
                 self._routes.append((_open(route), route[3]))
+            except OSError:
+                pass  # its address has just gone; a newer will is on its way
 
     def execute(self) -> None:
         if not self._obituary:
@@ -140,23 +153,27 @@ class _Will:
             time.sleep(pause_s)
             for sock, targets in self._routes:
                 for target in targets:
-                    with suppress(OSError):
+                    try:
                         sock.sendto(self._obituary, target)
+                    except OSError:
+                        pass
 
 
-def _open(route: Route) -> socket.socket:
+def _open(route: Route) -> _socket.socket:
     ipv6, source, ifindex, _ = route
-    sock = socket.socket(socket.AF_INET6 if ipv6 else socket.AF_INET, socket.SOCK_DGRAM)
+    sock = _socket.socket(_socket.AF_INET6 if ipv6 else _socket.AF_INET, _socket.SOCK_DGRAM)
     try:
         sock.setblocking(False)
         sock.bind(source)
         if ipv6:
-            sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_MULTICAST_IF, ifindex)
-            sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_MULTICAST_HOPS, 1)
+            sock.setsockopt(_socket.IPPROTO_IPV6, _socket.IPV6_MULTICAST_IF, ifindex)
+            sock.setsockopt(_socket.IPPROTO_IPV6, _socket.IPV6_MULTICAST_HOPS, 1)
         else:
-            interface = struct.pack("@4s4si", bytes(4), bytes(4), ifindex)  # struct ip_mreqn
-            sock.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_IF, interface)
-            sock.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_TTL, 1)
+            interface = bytes(8) + ifindex.to_bytes(
+                _INT_SIZE, sys.byteorder
+            )  # struct ip_mreqn: two addresses, and this
+            sock.setsockopt(_socket.IPPROTO_IP, _socket.IP_MULTICAST_IF, interface)
+            sock.setsockopt(_socket.IPPROTO_IP, _socket.IP_MULTICAST_TTL, 1)
     except OSError:
         sock.close()
         raise

@@ -93,6 +93,17 @@ def test_start_without_files_does_not_pay_for_a_parser() -> None:
     assert (run.stdout, run.stderr) == ("[]\n", "")
 
 
+def test_guardian_is_forked_before_what_is_written_in_python_is_there() -> None:
+    program = (
+        "import sys; before = set(sys.modules); import kingd.__main__; kingd.__main__.be_lean(); import kingd.daemon.guardian\n"
+        "new = {name: getattr(sys.modules[name], '__spec__', None) for name in set(sys.modules) - before}\n"
+        "print(*(name for name, spec in new.items() if spec and (spec.origin or '').endswith('.py')))"
+    )
+    run = subprocess.run([sys.executable, "-I", "-c", program], capture_output=True, text=True, check=True)
+    theirs = {name for name in run.stdout.split() if not name.startswith("kingd")}
+    assert theirs <= {"__future__", "types", "urllib"}
+
+
 def test_first_datagram_does_not_wait_for_what_comes_after_the_start() -> None:
     program = (
         "import sys, kingd.daemon.main, kingd.daemon.keys, kingd.daemon.runtime, kingd.daemon.checker\n"
