@@ -58,7 +58,7 @@ class Host:
         usual += [f"--name={self.name}", *([] if self.priority is None else [f"--priority={self.priority}"])]
         with (self.folder / "kingd.log").open("ab") as log:
             self.process = subprocess.Popen(
-                self.namespace.command(*self.wrapper, sys.executable, "-m", "kingd", *usual, *flags),
+                self.namespace.command(*self.wrapper, str(_BIN / "kingd"), *usual, *flags),
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=_environment(),
                 start_new_session=True,  # as a service has: the kernel shares the processors among sessions (sched(7))
             )  # fmt: skip
