@@ -6,6 +6,8 @@ from kingd.core.state.roles import Candidate, Joining, Leader, Seeking
 from kingd.core.timing import MS, NEVER, SECOND
 from kingd.core.wire.message import NOBODY, Ballot, Heartbeat, Reason
 
+_BEATS_MIN = 6  # in a lease, by any timing that may be configured
+
 
 def join(node: Node, reason: Reason) -> None:
     """Listen, and claim nothing before `join_wait` is over."""
@@ -70,8 +72,9 @@ def lead(node: Node, ballot: Ballot, reason: Reason, *, contact_us: int = -1) ->
 def beat(node: Node, leader: Leader) -> None:
     """The leader's heartbeat, and when the next one is due."""
     alive = len(node.members.alive()) + 1
-    # A lease hangs on each of them, so where there is one none is left out.
-    every_us = node.timing.heartbeat_us if node.is_exclusive else node.scale.beat_us(alive)
+    every_us = node.scale.beat_us(alive)
+    if node.is_exclusive:  # a lease hangs on each, so none is left out; it may be that of former timing
+        every_us = min(node.timing.heartbeat_us, leader.votes.lease_ms * MS // _BEATS_MIN)
     body = Heartbeat(interval_ms=every_us // MS, lonely=is_lonely(node), alive=alive, lease_ms=node.lease_ms)
     leader.note_beat(saying.multicast(node, body), every_us=every_us, now_us=node.now_us)
 

@@ -51,7 +51,7 @@ class Durable:
     def want_hold(self, lease_us: int) -> bool:
         """A promise that outlasts this lease. Whether it may be given."""
         self.hold_wanted_us = max(self.hold_wanted_us, promise_us(lease_us))
-        return self.hold_wanted_us <= self.hold_us
+        return promise_us(lease_us) <= self.hold_us
 
     def holds(self, floor: Term) -> bool:
         """Whether a later session will know that it may have promised up to there, and for how long."""
