@@ -4,21 +4,25 @@ What excludes a second daemon is the lock of the state folder, which ends with i
 a killed daemon left is replaced. Both files are opened for what they are, never through a link that somebody put there;
 folders in which others could do worse are refused before (foreign.py)."""
 
+import contextlib
 import os
 import stat
 from pathlib import Path
 from typing import TextIO
 
+from kingd.daemon.folder_lock import FolderLock
 from kingd.daemon.guardian import Guardian
 from kingd.daemon.options import Options
-from kingd.daemon.store import Store
 
 
 def leave_terminal(options: Options, guardian: Guardian | None) -> None:
     """StateBusy, OSError: it cannot, and this is still the foreground, where somebody can be told."""
     import daemon
 
-    Store.open(options.state_dir).close()
+    lock = FolderLock(options.state_dir)
+    with contextlib.suppress(OSError):  # the daemon says what is wrong with it
+        lock.take()
+    lock.release()
     log = _open_log(options.state_dir / "kingd.log")
     pid_file = None if options.pid_file is None else _make_pid_file(options.pid_file)
     kept = [*(() if guardian is None else (guardian.pipe,)), *(() if pid_file is None else (pid_file,))]

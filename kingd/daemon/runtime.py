@@ -52,7 +52,7 @@ from kingd.daemon.news import News
 from kingd.daemon.peers import Peers
 from kingd.daemon.refusals import Refusals
 from kingd.daemon.service import ControlService, Settled
-from kingd.daemon.store import Store
+from kingd.daemon.store import Owner, Store
 from kingd.daemon.traffic import Traffic
 from kingd.daemon.troubles import Troubles
 from kingd.log import Logger, set_up
@@ -340,7 +340,7 @@ def run(
     config: Config, seal: Seal, state_folder: Path, *, reread: Callable[[], Settled], guardian: Guardian | None = None
 ) -> int:
     """Open the state, run the loop, return the exit code. StateBusy, SocketBusy, SocketUnusable: not started."""
-    store = Store.open(state_folder)
+    store = Store.open(state_folder, Owner(config.name, config.cluster))
     for warning in store.warnings:
         _log.warning("%s", warning)
     try:

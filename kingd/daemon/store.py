@@ -6,8 +6,8 @@ the kernel drops when the process ends, however it ends.
 
 The invariant: what was saved is read back whole, or is not believed. A file that fails its checksum is put aside
 and the daemon takes a new identity: a newcomer harms nobody, but an old friend that forgot its ceiling could claim
-a term twice. A file that somebody else may have written is not believed either, and left as it is. Nothing here
-knows what a term is for."""
+a term twice. A file that somebody else may have written is not believed either, and left as it is. And what was promised
+under another name, or in another cluster, is no history of this voter. Nothing here knows what a term is for."""
 
 import contextlib
 import errno
@@ -21,23 +21,27 @@ from typing import NamedTuple, TypeGuard
 
 from kingd.core.settings import Voters
 from kingd.core.wire.endpoint import Endpoint
-from kingd.core.wire.grammar import NAME
 from kingd.core.wire.message import NodeId
+from kingd.daemon import voters_file
 from kingd.daemon.folder_lock import FolderLock, StateBusy
 from kingd.daemon.state_files import Foreign, remove
 from kingd.daemon.state_files import read as read_file
 from kingd.daemon.state_files import replace as replace_file
 from kingd.log import Logger
-from kingd.records import replace
 
 PEERS_MAX = 64  # enough to find any cluster again; the rest is learned from the first that answers
 _FORMAT = 1
-_VOTERS = "voters.json"
-_GENERATION_MAX = 1 << 31  # on the wire it has 32 bits; nobody gets there step by step
 _CORRUPT_KEPT = 3  # evidence for a person; more of it would only fill the disk
 _U64 = 1 << 64
 
 _log = Logger("kingd")
+
+
+class Owner(NamedTuple):
+    """Who votes here, as the configuration says: promises are a voter's, and a voter is a name in a cluster."""
+
+    name: str
+    cluster: str
 
 
 class _State(NamedTuple):
@@ -45,19 +49,22 @@ class _State(NamedTuple):
     ceiling: int
     term: int
     hold_us: int
+    owner: Owner | None  # who promised so, in the same file: no crash parts them. None: written before that was kept
 
 
 class Store:
     """Use `Store.open`. `node_id` is durable only while `writable`; `ceiling` and `term` are the highest that are surely
     on disk."""
 
-    def __init__(self, folder: Path, lock: FolderLock, state: _State, *, readable: bool, warnings: list[str]) -> None:
+    def __init__(
+        self, folder: Path, lock: FolderLock, state: _State, owner: Owner, *, readable: bool, warnings: list[str]
+    ) -> None:
         self.node_id = state.node_id
         self.ceiling = state.ceiling
         self.term = state.term
         self.hold_us = state.hold_us
         known = len(warnings)
-        self.voters = _read_voters(folder, warnings)
+        self.voters, self._voters_data = voters_file.read(folder, owner.cluster, warnings)
         if len(warnings) > known:  # by which list it voted last is not known: as if it had lost its state
             self.hold_us = 0
         self.writable = False
@@ -65,16 +72,20 @@ class Store:
         self.problem = ""  # what happened to the folder since
         self._folder = folder
         self._lock = lock
+        self._owner = owner
         self._readable = readable
         self._writing = threading.Lock()
 
     @classmethod
-    def open(cls, folder: Path) -> "Store":
+    def open(cls, folder: Path, owner: Owner) -> "Store":
         """Blocking. StateBusy if another daemon has the folder; all else that fails is a sentence in `warnings`."""
         warnings: list[str] = []
         lock = _lock(folder, warnings)
         state, readable = _read_state(folder, warnings)
-        store = cls(folder, lock, state, readable=readable, warnings=warnings)
+        if state.hold_us and state.owner is not None and state.owner != owner:
+            warnings.append(_not_the_same(folder / "state.json", state.owner, owner))
+            state = state._replace(hold_us=0)
+        store = cls(folder, lock, state, owner, readable=readable, warnings=warnings)
         if not readable:
             return store
         try:
@@ -95,15 +106,21 @@ class Store:
             if not self._readable:  # an identity that may be good again tomorrow is not overwritten
                 raise OSError(errno.EACCES, os.strerror(errno.EACCES), str(self._folder / "state.json"))
             self.writable = False
-            state = _State(self.node_id, max(ceiling, self.ceiling), max(term, self.term), max(hold_us, self.hold_us))
+            hold_us = max(hold_us, self.hold_us)
+            state = _State(self.node_id, max(ceiling, self.ceiling), max(term, self.term), hold_us, self._owner)
             self._keep_lock()
             replace_file(self._folder / "state.json", _encode(state), durable=True)
             voters = voters or self.voters
-            if voters is not None and (voters != self.voters or not (self._folder / _VOTERS).exists()):
-                replace_file(self._folder / _VOTERS, _encode_voters(voters), durable=True)
-                self.voters = voters
+            if voters is not None:
+                self._save_voters(voters)
             self.ceiling, self.term, self.hold_us = state.ceiling, state.term, state.hold_us
             self.writable = True
+
+    def _save_voters(self, voters: Voters) -> None:
+        file, data = self._folder / voters_file.FILE, voters_file.encode(voters, self._owner.cluster)
+        if data != self._voters_data or not file.exists():
+            replace_file(file, data, durable=True)
+            self.voters, self._voters_data = voters, data
 
     def is_removed(self) -> bool:
         """Blocking. Whether the folder, or its lock, is no longer there: `save` makes both again."""
@@ -210,6 +227,15 @@ def _read_state(folder: Path, warnings: list[str]) -> tuple[_State, bool]:
         return _new_state(), True
 
 
+def _not_the_same(file: Path, before: Owner, now: Owner) -> str:
+    by = "" if now.cluster == before.cluster else f" by the list of voters that is configured for {now.cluster}"
+    return (
+        f"{file} tells what {before.name} of the cluster {before.cluster} has promised, and this host is {now.name} of the "
+        f"cluster {now.cluster} now, which that does not bind: as a voter it votes{by} when enough other voters have told "
+        f"what {now.name} may have promised"
+    )
+
+
 def _put_aside(file: Path, why: str) -> str:
     """Rename the file, forget the oldest of such files, and say so."""
     prefix = f"{file.name}.corrupt-"
@@ -231,13 +257,14 @@ def _put_aside(file: Path, why: str) -> str:
 
 def _new_state() -> _State:
     # 0 means nobody.
-    return _State(NodeId(1 + int.from_bytes(os.urandom(8), "big") % (_U64 - 1)), 0, 0, 0)
+    return _State(NodeId(1 + int.from_bytes(os.urandom(8), "big") % (_U64 - 1)), 0, 0, 0, None)
 
 
 def _encode(state: _State) -> bytes:
+    owner = f'"name": "{state.owner.name}", "cluster": "{state.owner.cluster}", ' if state.owner else ""
     words = (
         f'{{"format": {_FORMAT}, "node_id": "{state.node_id:016x}", "ceiling": {state.ceiling}, "term": {state.term}, '
-        f'"hold_us": {state.hold_us}, "crc": "{_checksum(state)}"}}\n'
+        f'"hold_us": {state.hold_us}, {owner}"crc": "{_checksum(state)}"}}\n'
     )
     return words.encode()
 
@@ -246,10 +273,13 @@ def _at_a_glance(data: bytes) -> _State | None:
     """What we have written reads exactly as we write it: no start waits for the import of a parser. None: it does not."""
     words = data.split()
     try:
-        state = _State(NodeId(int(words[3][1:17], 16)), int(words[5][:-1]), int(words[7][:-1]), int(words[9][:-1]))
+        owner = Owner(words[11][1:-2].decode(), words[13][1:-2].decode())
+        node_id, ceiling, term, hold_us = int(words[3][1:17], 16), *(int(words[at][:-1]) for at in (5, 7, 9))
     except (LookupError, ValueError):
         return None
-    return state if all(0 <= value < _U64 for value in state) and state.node_id and _encode(state) == data else None
+    state = _State(NodeId(node_id), ceiling, term, hold_us, owner)
+    is_in_range = node_id and all(0 <= value < _U64 for value in (node_id, ceiling, term, hold_us))
+    return state if is_in_range and _encode(state) == data else None
 
 
 def _decode(data: bytes) -> _State:
@@ -269,8 +299,10 @@ def _decode(data: bytes) -> _State:
     ceiling, term, hold_us = (document.get(key) for key in ("ceiling", "term", "hold_us"))
     if not isinstance(node_id, str) or not (_is_u64(ceiling) and _is_u64(term) and _is_u64(hold_us)):
         raise ValueError("a value is missing or wrong")
+    name, cluster = document.get("name"), document.get("cluster")
+    owner = Owner(name, cluster) if isinstance(name, str) and isinstance(cluster, str) else None
     try:
-        state = _State(NodeId(int(node_id, 16)), ceiling, term, hold_us)
+        state = _State(NodeId(int(node_id, 16)), ceiling, term, hold_us, owner)
     except ValueError:
         raise ValueError("its node id is not a number") from None
     # Also refuses what int() takes and we do not write, such as signs and blanks.
@@ -281,55 +313,13 @@ def _decode(data: bytes) -> _State:
     return state
 
 
-def _encode_voters(voters: Voters) -> bytes:
-    import json
-
-    document = {"format": _FORMAT, **_voters_as_json(voters)}
-    if voters.before is not None:
-        document["before"] = _voters_as_json(voters.before)
-    return f"{json.dumps(document)}\n".encode()
-
-
-def _voters_as_json(voters: Voters) -> dict[str, object]:
-    return {"voters": voters.names, "generation": voters.generation}
-
-
-def _voters_of(document: dict[str, object]) -> Voters:
-    names, generation = document["voters"], document["generation"]
-    if not isinstance(names, list) or not all(isinstance(name, str) and NAME.fullmatch(name) for name in names):
-        raise ValueError("a name is missing or wrong")
-    if not _is_u64(generation) or generation > _GENERATION_MAX:
-        raise ValueError("its generation is out of range")
-    return Voters(tuple(sorted(names)), generation)
-
-
-def _read_voters(folder: Path, warnings: list[str]) -> Voters | None:
-    """The list that was in force. None: there was none, or it was removed to begin with that of the configuration."""
-    try:
-        data = read_file(folder / _VOTERS)
-        import json  # of a start only if there is such a file
-
-        document = json.loads(data)
-        if document["format"] != _FORMAT:
-            raise ValueError(f"its format is not {_FORMAT}")
-        before = _voters_of(document["before"]) if "before" in document else None
-        return replace(_voters_of(document), before=before)
-    except (FileNotFoundError, NotADirectoryError):
-        return None
-    except (OSError, ValueError, LookupError, TypeError, RecursionError) as error:
-        warnings.append(
-            f"{folder / _VOTERS} is not believed ({error}): the list of voters is that of the configuration, and this host "
-            "votes when enough other voters have told what it may have promised"
-        )
-        return None
-
-
 def _is_u64(value: object) -> TypeGuard[int]:
     return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < _U64
 
 
 def _checksum(state: _State) -> str:
-    return f"{crc32(f'{_FORMAT} {state.node_id} {state.ceiling} {state.term} {state.hold_us}'.encode()):08x}"
+    *numbers, owner = state
+    return f"{crc32(' '.join(map(str, (_FORMAT, *numbers, *(owner or ())))).encode()):08x}"
 
 
 def _endpoint(row: object) -> Endpoint | None:

@@ -115,7 +115,7 @@ class Cluster:
             now_us=self.local_us(host),
             ceiling=host.ceiling,
             term=host.term,
-            hold_us=host.hold_us,
+            hold_us=host.open_hold(),
             in_force=host.voters,
             unfit=host.unfit_at(self.now_us),
         )

@@ -55,6 +55,7 @@ class Host:
     ceiling: Term = Term(0)  # what its disk holds
     term: Term = Term(0)
     hold_us: int = 0
+    named: str = ""  # as whom it promised for so long
     voters: Voters | None = None
     maintenance_until_us: int = 0  # in real time; 0: never
     port: int = PORT
@@ -102,6 +103,13 @@ class Host:
         if self.maintenance_until_us <= real_us:
             return {}
         return {Ineligible.MAINTENANCE: self.clock.read(self.maintenance_until_us)}
+
+    def open_hold(self) -> int:
+        """For how long earlier sessions may have promised. As `daemon/store.py`: none if they had another name."""
+        if self.named not in ("", self.name):
+            self.hold_us = 0
+        self.named = self.name
+        return self.hold_us
 
     def write(self, state: Persist) -> None:
         """Durable from now on. As `daemon/store.py`: nothing is ever lowered."""

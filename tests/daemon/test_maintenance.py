@@ -16,11 +16,12 @@ from kingd.core.wire.message import Ineligible
 from kingd.daemon import maintenance as module
 from kingd.daemon.clock import boot_id, now_us
 from kingd.daemon.maintenance import Maintenance
-from kingd.daemon.store import Store
+from kingd.daemon.store import Owner, Store
 from kingd.loop import Loop
 from tests.daemon.loops import answered, until
 from tests.unit.scripted import Bench
 
+BOX1 = Owner("box1", "lan")
 OPEN: list[Store] = []
 LOOP = Loop()
 
@@ -29,7 +30,7 @@ def reopened(folder: Path) -> Maintenance:
     """As the next start finds it; the lock of the folder ends with the process."""
     while OPEN:
         OPEN.pop().close()
-    OPEN.append(Store.open(folder))
+    OPEN.append(Store.open(folder, BOX1))
     return Maintenance(OPEN[-1], LOOP)
 
 

@@ -11,7 +11,7 @@ import pytest
 from kingd.core.election import Core
 from kingd.core.wire.endpoint import Endpoint
 from kingd.daemon.peers import Peers
-from kingd.daemon.store import Store
+from kingd.daemon.store import Owner, Store
 from kingd.loop import Loop
 from kingd.net import links, seeds, watch
 from kingd.net.links import Link
@@ -112,7 +112,7 @@ def test_disk_that_hangs_is_asked_for_the_peers_once(
         saved.append(members)
         goes_on.wait(LIMIT_S)
 
-    store, members = Store.open(tmp_path), _Members()
+    store, members = Store.open(tmp_path, Owner("box1", "lan")), _Members()
     monkeypatch.setattr(Store, "save_peers", hang)
     peers, core = Peers((), loop, port=1, store=store), cast(Core, members)
     peers.remember(core)
@@ -135,7 +135,7 @@ def test_disk_that_hangs_is_asked_for_the_peers_once(
 def test_peers_that_no_thread_could_save_are_saved_later(
     loop: Loop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    store, core = Store.open(tmp_path), cast(Core, _Members())
+    store, core = Store.open(tmp_path, Owner("box1", "lan")), cast(Core, _Members())
     peers = Peers((), loop, port=1, store=store)
     with monkeypatch.context() as patch:
         patch.setattr(threading.Thread, "start", fail_to_start)

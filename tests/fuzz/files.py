@@ -8,7 +8,7 @@ from typing import ClassVar
 from kingd.config import Config, ConfigError, load
 from kingd.core.wire.endpoint import Endpoint
 from kingd.daemon.keys import parse_keys
-from kingd.daemon.store import Store
+from kingd.daemon.store import Owner, Store
 from tests.fuzz.mutations import mutate
 from tests.fuzz.target import Target
 
@@ -89,7 +89,7 @@ class State(Target):
         self._valid = (self._state.read_bytes(), self._peers.read_bytes())
 
     def _open(self) -> Store:
-        return Store.open(Path(self._folder.name))
+        return Store.open(Path(self._folder.name), Owner("box1", "lan"))
 
     def step(self) -> str:
         self.data = mutate(self._valid[0], self.rng, self._valid)

@@ -51,6 +51,37 @@ def test_053_voter_that_lost_its_state_waits_while_one_that_knows_is_missing(see
     agrees_on(cluster, "box1", within_s=6)
 
 
+@pytest.mark.parametrize("timing", [Timing(), Timing(leader_timeout_us=5 * SECOND)])
+def test_host_that_voted_under_another_name_recovers(timing: Timing) -> None:
+    """box1 leads by box3, which dies. The spare box4, which voted before it left the list, gets box3's name with its own state:
+    it knew what box4 promised, and elected box2 beside box1."""
+    cluster = settled(40, 0, 0, 0, voters=FOUR)
+    box1, box2, box3, box4 = cluster.hosts
+    for host in cluster.hosts:
+        cluster.set_voters(host, THREE)
+    cluster.run(4 * SECOND)
+    cluster.stop(box4)
+    cluster.partition([box1, box3], [box2])
+    for _ in range(2):  # to a term above what box4 has seen
+        cluster.crash(box1)
+        box1.settings = replace(box1.settings, timing=timing)
+        cluster.start(box1)
+        agrees_on(cluster, "box1", within_s=40, among=[box1, box3])
+    cluster.crash(box3)
+    assert box4.hold_us > 0
+    box4.settings = replace(box4.settings, name="box3")
+    cluster.network.cuts.clear()
+    cluster.partition([box1], [box2, box4])
+    cluster.set_priority(box2, 20)
+    cluster.start(box4)
+    run_with_one_leader(cluster, 15 * SECOND)
+    assert box4.core is not None
+    assert box4.core.node.is_recovering
+    cluster.network.cuts.clear()
+    agrees_on(cluster, "box1", within_s=20, among=[box1, box2, box4])
+    assert not box4.core.node.is_recovering
+
+
 @pytest.mark.parametrize("moves", [True, False])
 @pytest.mark.parametrize("timing", [Timing(), WIFI])
 def test_voter_that_loses_its_state_twice_is_one_voter(timing: Timing, moves: bool) -> None:

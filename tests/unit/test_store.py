@@ -11,9 +11,10 @@ import pytest
 from kingd.core.settings import Voters
 from kingd.core.wire.endpoint import Endpoint
 from kingd.daemon.folder_lock import StateBusy
-from kingd.daemon.store import PEERS_MAX, Store
+from kingd.daemon.store import PEERS_MAX, Owner, Store
 from tests.conftest import require
 
+BOX1 = Owner("box1", "lan")
 TOP = Path(__file__).parents[2]
 
 
@@ -25,7 +26,7 @@ def folder(tmp_path: Path) -> Path:
 @pytest.fixture
 def filled(folder: Path) -> Path:
     """The folder of a daemon that has run."""
-    store = Store.open(folder)
+    store = Store.open(folder, BOX1)
     store.save(1024, 17, 9)
     store.save_peers([Endpoint("10.0.0.2", 5466, "eth0")])
     store.close()
@@ -33,7 +34,7 @@ def filled(folder: Path) -> Path:
 
 
 def reopen(folder: Path) -> Store:
-    store = Store.open(folder)
+    store = Store.open(folder, BOX1)
     store.close()
     return store
 
@@ -54,7 +55,7 @@ def test_folder_and_files_are_private(filled: Path) -> None:
 
 
 def test_identity_and_ceiling_come_back(folder: Path) -> None:
-    first = Store.open(folder)
+    first = Store.open(folder, BOX1)
     first.save(1024, 17, 9)
     first.save(2**64 - 1, 0, 0)
     first.close()
@@ -67,7 +68,7 @@ def test_two_folders_have_two_identities(tmp_path: Path) -> None:
 
 
 def test_ceiling_never_goes_back(filled: Path) -> None:
-    store = Store.open(filled)
+    store = Store.open(filled, BOX1)
     store.save(5, 0, 0)
     store.close()
     assert store.ceiling == reopen(filled).ceiling == 1024
@@ -75,7 +76,7 @@ def test_ceiling_never_goes_back(filled: Path) -> None:
 
 
 def test_many_writers_leave_the_highest_ceiling_whole(folder: Path) -> None:
-    store = Store.open(folder)
+    store = Store.open(folder, BOX1)
     writers = [threading.Thread(target=store.save, args=(number, 0, 0)) for number in range(20)]
     for writer in writers:
         writer.start()
@@ -86,9 +87,9 @@ def test_many_writers_leave_the_highest_ceiling_whole(folder: Path) -> None:
 
 
 def test_second_daemon_is_refused_and_told_which_one_is_there(filled: Path) -> None:
-    first = Store.open(filled)
+    first = Store.open(filled, BOX1)
     with pytest.raises(StateBusy) as caught:
-        Store.open(filled)
+        Store.open(filled, BOX1)
     assert str(filled) in str(caught.value)
     assert f"(pid {os.getpid()})" in str(caught.value)
     assert "--state-dir" in str(caught.value)
@@ -99,19 +100,19 @@ def test_second_daemon_is_refused_and_told_which_one_is_there(filled: Path) -> N
 
 @pytest.mark.parametrize("content", [b"", b"\xff\xfe", b"not a number"])
 def test_busy_is_told_without_the_pid_when_it_is_not_known(filled: Path, content: bytes) -> None:
-    first = Store.open(filled)
+    first = Store.open(filled, BOX1)
     (filled / "lock").write_bytes(content)
     with pytest.raises(StateBusy, match="in use by another kingd:"):
-        Store.open(filled)
+        Store.open(filled, BOX1)
     first.close()
 
 
 def test_lock_works_where_its_file_cannot_be_opened_for_writing(filled: Path) -> None:
     (filled / "lock").unlink()
     (filled / "lock").mkdir()
-    first = Store.open(filled)
+    first = Store.open(filled, BOX1)
     with pytest.raises(StateBusy):
-        Store.open(filled)
+        Store.open(filled, BOX1)
     first.close()
     assert reopen(filled).node_id == first.node_id
 
@@ -189,7 +190,7 @@ def test_stranger_among_the_damaged_files_is_left_alone(filled: Path) -> None:
 def test_folder_that_cannot_be_written_keeps_its_identity_and_says_so(filled: Path) -> None:
     node_id = reopen(filled).node_id
     (filled / "state.json.new").mkdir()
-    store = Store.open(filled)
+    store = Store.open(filled, BOX1)
     assert (store.node_id, store.ceiling, store.writable) == (node_id, 1024, False)
     (warning,) = store.warnings
     assert warning.startswith(f"{filled}: state cannot be written (Is a directory)")
@@ -205,7 +206,7 @@ def test_folder_that_cannot_be_written_keeps_its_identity_and_says_so(filled: Pa
 def test_state_that_cannot_be_read_is_not_overwritten(filled: Path) -> None:
     (filled / "state.json").unlink()
     (filled / "state.json").mkdir()
-    store = Store.open(filled)
+    store = Store.open(filled, BOX1)
     assert (store.writable, store.ceiling) == (False, 0)
     assert store.node_id > 0
     (warning,) = store.warnings
@@ -218,7 +219,7 @@ def test_state_that_cannot_be_read_is_not_overwritten(filled: Path) -> None:
 
 def test_folder_that_cannot_be_made_gives_an_identity_for_now(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    store = Store.open(tmp_path / "file" / "state")
+    store = Store.open(tmp_path / "file" / "state", BOX1)
     assert (store.writable, len(store.warnings)) == (False, 1)
     assert store.node_id > 0
     assert store.load_peers() == []
@@ -234,7 +235,7 @@ def test_link_in_place_of_the_new_file_is_not_followed(filled: Path, tmp_path: P
 
 
 def test_peers_come_back_each_once_and_not_too_many(folder: Path) -> None:
-    store = Store.open(folder)
+    store = Store.open(folder, BOX1)
     peers = [Endpoint("10.0.0.1", 5466, "eth0"), Endpoint("fe80::1", 1, "eth0"), Endpoint("10.0.0.1", 5466)]
     store.save_peers([*peers, *peers])
     assert store.load_peers() == peers
@@ -327,13 +328,13 @@ def test_state_of_another_user_is_named_and_never_believed(filled: Path) -> None
 )
 def test_list_of_voters_that_is_not_believed_is_no_list_and_no_history(tmp_path: Path, text: str) -> None:
     """By which list it has voted is not known: a voter that starts so asks the others first."""
-    store = Store.open(tmp_path)
+    store = Store.open(tmp_path, BOX1)
     store.save(7, 5, 1_026_000, Voters(("a", "b"), 3))
     store.close()
-    store = Store.open(tmp_path)
+    store = Store.open(tmp_path, BOX1)
     assert (store.voters, store.hold_us) == (Voters(("a", "b"), 3), 1_026_000)
     store.close()
     (tmp_path / "voters.json").write_text(text)
-    store = Store.open(tmp_path)
+    store = Store.open(tmp_path, BOX1)
     assert (store.voters, store.hold_us, len(store.warnings)) == (None, 0, 1)
     store.close()

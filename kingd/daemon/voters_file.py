@@ -1,0 +1,60 @@
+"""The list of voters in force, in a file of the state folder. It belongs to the cluster that it names.
+
+In: the file. Out: the list, or none and a sentence for the log. Nothing here knows what a list is for."""
+
+from pathlib import Path
+
+from kingd.core.settings import Voters
+from kingd.core.wire.grammar import NAME
+from kingd.daemon.state_files import read as read_file
+from kingd.records import replace
+
+FILE = "voters.json"
+_FORMAT = 1
+_GENERATION_MAX = 1 << 31  # on the wire it has 32 bits; nobody gets there step by step
+
+
+def encode(voters: Voters, cluster: str) -> bytes:
+    import json
+
+    document = {"format": _FORMAT, "cluster": cluster, **_as_json(voters)}
+    if voters.before is not None:
+        document["before"] = _as_json(voters.before)
+    return f"{json.dumps(document)}\n".encode()
+
+
+def read(folder: Path, cluster: str, warnings: list[str]) -> tuple[Voters | None, bytes]:
+    """Blocking. The list that was in force in this cluster, and the bytes of the file. None: there was none, or it was removed
+    to begin with that of the configuration."""
+    try:
+        data = read_file(folder / FILE)
+        import json  # of a start only if there is such a file
+
+        document = json.loads(data)
+        if document["format"] != _FORMAT:
+            raise ValueError(f"its format is not {_FORMAT}")
+        if document.get("cluster", cluster) != cluster:
+            return None, b""
+        before = _voters_of(document["before"]) if "before" in document else None
+        return replace(_voters_of(document), before=before), data
+    except (FileNotFoundError, NotADirectoryError):
+        return None, b""
+    except (OSError, ValueError, LookupError, TypeError, RecursionError) as error:
+        warnings.append(
+            f"{folder / FILE} is not believed ({error}): the list of voters is that of the configuration, and this host "
+            "votes when enough other voters have told what it may have promised"
+        )
+        return None, b""
+
+
+def _as_json(voters: Voters) -> dict[str, object]:
+    return {"voters": voters.names, "generation": voters.generation}
+
+
+def _voters_of(document: dict[str, object]) -> Voters:
+    names, generation = document["voters"], document["generation"]
+    if not isinstance(names, list) or not all(isinstance(name, str) and NAME.fullmatch(name) for name in names):
+        raise ValueError("a name is missing or wrong")
+    if type(generation) is not int or not 0 <= generation <= _GENERATION_MAX:
+        raise ValueError("its generation is out of range")
+    return Voters(tuple(sorted(names)), generation)
