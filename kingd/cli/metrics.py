@@ -15,12 +15,20 @@ from kingd.cli.ask import Ask, duration
 from kingd.cli.exits import OK, UNKNOWN, attempt, say
 
 
+def _path(_ctx: click.Context, _param: click.Parameter, value: str | None) -> Path | None:
+    if value == "":
+        raise click.BadParameter("it is empty, and is to name a file")
+    return None if value is None else Path(value)
+
+
 @click.command()
 @click.option(
     "--textfile",
-    type=click.Path(path_type=Path, dir_okay=False),
+    type=click.Path(dir_okay=False),
+    callback=_path,
     metavar="PATH",
-    help="Into this file instead, at one stroke: for node_exporter, which reads PATH if it ends in .prom.",
+    help="Into this file instead, at one stroke: for node_exporter, which reads PATH if it ends in .prom. A device or a pipe "
+    "is written to.",
 )
 @click.option(
     "--valid",
@@ -52,7 +60,7 @@ def metrics(ask: Ask, textfile: Path | None, valid_s: float, as_json: bool) -> i
         elif textfile is None:
             sys.stdout.buffer.write(found)
         else:
-            _replace(textfile, found)
+            _write(textfile, found)
         if seen.why_not is not None:
             raise seen.why_not
         return OK
@@ -77,6 +85,32 @@ def _families(exposed: bytes) -> list[dict[str, object]]:
 def _number(value: float) -> float | None:
     """JSON has no infinity."""
     return value if math.isfinite(value) else None
+
+
+def _write(path: Path, content: bytes) -> None:
+    """OSError, with the name that was given: it was not written."""
+    try:
+        if path.exists() and not path.is_file():
+            _write_to(path, content)
+        else:
+            _replace(_followed(path), content)
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(path)) from None
+
+
+def _write_to(path: Path, content: bytes) -> None:
+    """A device, or a pipe that somebody reads (ENXIO: nobody does). Never replaced: who has it open would not see that."""
+    handle = os.open(path, os.O_WRONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
+    with open(handle, "wb") as file:  # noqa: PTH123 - a descriptor
+        os.set_blocking(handle, True)
+        file.write(content)
+        file.flush()
+
+
+def _followed(path: Path) -> Path:
+    """What a link points at; one that is neither ours nor root's may be there to have root write elsewhere, and is replaced."""
+    is_trusted = path.is_symlink() and path.lstat().st_uid in (0, os.geteuid())
+    return path.resolve() if is_trusted else path
 
 
 def _replace(path: Path, content: bytes) -> None:

@@ -1,6 +1,8 @@
 """kingctl metrics, against a daemon whose answers a test chooses. What it prints is read by prometheus_client's own parser."""
 
+import errno
 import json
+import os
 import re
 import time
 from pathlib import Path
@@ -12,6 +14,7 @@ from docs.man import generate
 from kingd.cli.main import run
 from tests.cli.fake_kingd import BOX1, FakeKingd, status
 from tests.cli.runs import FOLLOWS, leads
+from tests.conftest import require
 
 # What users' rules and dashboards rely on.
 PROMISED = (
@@ -170,6 +173,56 @@ def test_textfile_that_cannot_be_written_leaves_nothing(metrics: Metrics, tmp_pa
     with pytest.raises(OSError, match=r"missing"):
         metrics("--textfile", str(tmp_path / "missing" / "kingd.prom"))
     assert [each.name for each in tmp_path.glob("*kingd.prom*")] == ["kingd.prom"]
+
+
+def test_textfile_that_is_a_device_is_written_to(metrics: Metrics, tmp_path: Path) -> None:
+    """And stays what it is: as root, a file in the place of /dev/null would be the end of this host."""
+    full = tmp_path / "full"
+    full.symlink_to("/dev/full")
+    with pytest.raises(OSError, match=str(full)) as failed:
+        metrics("--textfile", str(full))
+    assert failed.value.errno == errno.ENOSPC
+    assert full.is_char_device()
+    assert os.stat("/dev/full").st_rdev == os.makedev(1, 7)  # noqa: PTH116
+
+
+def test_textfile_that_is_a_pipe_is_written_to(metrics: Metrics, tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    with pytest.raises(OSError, match=str(pipe)):  # nobody reads it
+        metrics("--textfile", str(pipe))
+    handle = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    with open(handle) as reader:  # noqa: PTH123 - a descriptor
+        assert metrics("--textfile", str(pipe)) == (0, "", "")
+        assert parsed(reader.read())["kingd_up"] == 1
+    assert pipe.is_fifo()
+
+
+def test_textfile_that_is_a_link_is_followed(metrics: Metrics, tmp_path: Path) -> None:
+    target, link = tmp_path / "target.prom", tmp_path / "link.prom"
+    link.symlink_to("target.prom")
+    for _ in range(2):  # it may point at what is not there yet
+        assert metrics("--textfile", str(link)) == (0, "", "")
+        assert link.is_symlink()
+        assert parsed(target.read_text())["kingd_up"] == 1
+
+
+def test_textfile_that_is_a_strangers_link_is_replaced(metrics: Metrics, tmp_path: Path) -> None:
+    """Who may write to the folder of root's textfiles could have root write anywhere."""
+    require(os.geteuid() == 0, "to give a link away takes root")
+    victim, link = tmp_path / "victim.prom", tmp_path / "link.prom"
+    victim.write_text("root's own")
+    link.symlink_to(victim)
+    os.lchown(link, 65534, -1)
+    assert metrics("--textfile", str(link)) == (0, "", "")
+    assert victim.read_text() == "root's own"
+    assert parsed(link.read_text())["kingd_up"] == 1
+
+
+def test_textfile_without_a_name_is_a_mistake(metrics: Metrics) -> None:
+    code, _, why = metrics("--textfile", "")
+    assert code == 2
+    assert "--textfile" in why
 
 
 def test_textfile_that_nobody_will_read_is_remarked(metrics: Metrics, tmp_path: Path) -> None:
