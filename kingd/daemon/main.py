@@ -19,6 +19,7 @@ from kingd.log import Logger, set_up
 from kingd.output import unwritten
 
 if TYPE_CHECKING:
+    from kingd.daemon.background import Background
     from kingd.daemon.checker import Checker
     from kingd.daemon.guardian import Guardian
     from kingd.daemon.service import Settled
@@ -36,13 +37,12 @@ def main(argv: Sequence[str], *, guardian: "Guardian | None" = None) -> NoReturn
     except (OSError, UnicodeEncodeError) as error:
         sys.exit(unwritten(error, program="kingd"))
     _refuse_foreign_folders(settled, options)
-    if options.detach:
-        _leave_terminal(options, guardian)
+    background = _leave_terminal(options, guardian) if options.detach else None
     try:
-        code = _run(settled, options, guardian)
+        code = _run(settled, options, guardian, background)
     finally:
-        if options.pid_file is not None:
-            options.pid_file.unlink(missing_ok=True)
+        if background is not None:
+            background.end()
     os._exit(code)  # not sys.exit: that waits for every thread, and one may hang in DNS where the network has just gone
 
 
@@ -106,17 +106,18 @@ def _refuse_foreign_folders(settled: "Settled", options: Options) -> None:
         _fail(EX_CANTCREAT, str(error))
 
 
-def _leave_terminal(options: Options, guardian: "Guardian | None") -> None:
+def _leave_terminal(options: Options, guardian: "Guardian | None") -> "Background":
     from kingd.daemon.background import leave_terminal
     from kingd.daemon.folder_lock import StateBusy
+    from kingd.daemon.pid_file import PidFileRefused
 
     try:
-        leave_terminal(options, guardian)
-    except (StateBusy, OSError) as error:
+        return leave_terminal(options, guardian)
+    except (StateBusy, PidFileRefused, OSError) as error:
         _fail(EX_CANTCREAT, str(error))
 
 
-def _run(settled: "Settled", options: Options, guardian: "Guardian | None") -> int:
+def _run(settled: "Settled", options: Options, guardian: "Guardian | None", background: "Background | None") -> int:
     from kingd.control.listener import SocketBusy, SocketUnusable
     from kingd.daemon import runtime  # the election and all that: not for --version
     from kingd.daemon.checker import Checker
@@ -131,8 +132,13 @@ def _run(settled: "Settled", options: Options, guardian: "Guardian | None") -> i
     checker = Checker(options)
     checker.configure(loaded)
     try:
-        return runtime.run(loaded, seal, options.state_dir, reread=lambda: _reread(options, checker), guardian=guardian)
+        return runtime.run(
+            loaded, seal, options.state_dir,
+            reread=lambda: _reread(options, checker), guardian=guardian, on_up=None if background is None else background.is_up,
+        )  # fmt: skip
     except (StateBusy, SocketBusy, SocketUnusable) as error:
+        if background is not None:
+            background.failed(EX_CANTCREAT, str(error))
         _fail(EX_CANTCREAT, str(error))
     finally:
         checker.end()

@@ -125,7 +125,7 @@ class Runtime:
         self._server = ControlServer(self._service, loop, path=config.control.socket, group=config.control.group)
         self._is_ending = False
 
-    def run(self) -> int:
+    def run(self, on_up: Callable[[], None] | None) -> int:
         """Exit code: 0 after a planned stop, EX_SOFTWARE after a mistake of ours. SocketBusy, SocketUnusable: not started."""
         self._prefer()
         self._server.start()
@@ -141,6 +141,8 @@ class Runtime:
         self._begin_chores()
         self._feed_watchdog()
         systemd.ready(self.news.sentence())
+        if on_up is not None:
+            on_up()
         after_start.load(self._loop)
         try:
             self._loop.run()
@@ -337,13 +339,14 @@ class Runtime:
 
 
 def run(
-    config: Config, seal: Seal, state_folder: Path, *, reread: Callable[[], Settled], guardian: Guardian | None = None
-) -> int:
+    config: Config, seal: Seal, state_folder: Path, *,
+    reread: Callable[[], Settled], guardian: Guardian | None = None, on_up: Callable[[], None] | None = None,
+) -> int:  # fmt: skip
     """Open the state, run the loop, return the exit code. StateBusy, SocketBusy, SocketUnusable: not started."""
     store = Store.open(state_folder, Owner(config.name, config.cluster))
     for warning in store.warnings:
         _log.warning("%s", warning)
     try:
-        return Runtime(config, seal, store, reread=reread, guardian=guardian).run()
+        return Runtime(config, seal, store, reread=reread, guardian=guardian).run(on_up)
     finally:
         store.close()

@@ -2,18 +2,21 @@
 
 import os
 import signal
+from collections.abc import Iterator
 from pathlib import Path
 
-from tests.daemon.running import TOP, Daemon, until_gone
+import pytest
+
+from tests.daemon.running import PATIENCE_S, TOP, Daemon, until_gone
 
 
 def detached(daemon: Daemon) -> int:
-    """Start it in the background; its pid, once it is ready."""
+    """Start it in the background; its pid. It is up when the command ends."""
     pid_file = daemon.folder / "pid"
     daemon.options = ("--detach", "--pid-file", str(pid_file))
     run = daemon.run()
     assert (run.returncode, run.stderr) == (0, "")
-    daemon.until_ready()
+    assert daemon.ask("Status")["version"] == 1  # nothing is to be waited for
     return int(pid_file.read_text())
 
 
@@ -66,3 +69,74 @@ def test_detach_over_a_running_daemon_is_refused_at_once(daemon: Daemon) -> None
     finally:
         os.kill(pid, signal.SIGTERM)
         until_gone(pid)
+
+
+@pytest.fixture
+def other(daemon: Daemon, tmp_path: Path) -> Iterator[Daemon]:
+    found = Daemon(tmp_path / "other", daemon.cluster, daemon.port, name="box2")
+    yield found
+    found.close()
+
+
+def test_detach_tells_what_keeps_the_daemon_from_starting(daemon: Daemon, other: Daemon) -> None:
+    """As it does in the foreground."""
+    pid = detached(daemon)
+    try:
+        other.socket = daemon.socket
+        for options in ((), ("--detach",)):
+            other.options = options
+            run = other.run()
+            assert run.returncode == 73
+            assert f"another kingd already answers on {daemon.socket}" in run.stderr
+        other.socket = str(daemon.config)
+        run = other.run()
+        assert run.returncode == 73
+        assert "exists and is not a socket" in run.stderr
+    finally:
+        os.kill(pid, signal.SIGTERM)
+        until_gone(pid)
+
+
+def test_detach_tells_of_a_daemon_that_was_not_up_before_it_ended(daemon: Daemon) -> None:
+    """The daemon in the background ends without a word."""
+    daemon.options = ("--detach",)
+    code = (
+        "import os; from kingd.daemon import runtime; runtime.run = lambda *a, **k: os._exit(9); "
+        "from kingd.daemon.main import main; import sys; main(sys.argv[1:])"
+    )
+    process = daemon.spawn("-c", code)
+    _, said = process.communicate(timeout=PATIENCE_S)
+    assert process.returncode == 70
+    assert f"ended before it was up: {daemon.folder / 'state' / 'kingd.log'} says why" in said
+
+
+def test_pid_file_of_a_daemon_that_runs_is_refused(daemon: Daemon, other: Daemon) -> None:
+    pid = detached(daemon)
+    try:
+        other.options = daemon.options
+        run = other.run()
+        assert run.returncode == 73
+        assert f"is the pid file of another kingd, which runs (pid {pid})" in run.stderr
+        assert int((daemon.folder / "pid").read_text()) == pid
+    finally:
+        os.kill(pid, signal.SIGTERM)
+        until_gone(pid)
+
+
+def test_pid_file_that_cannot_be_made_is_told(daemon: Daemon) -> None:
+    pid_file = daemon.folder / "missing" / "pid"
+    daemon.options = ("--detach", "--pid-file", str(pid_file))
+    run = daemon.run()
+    assert run.returncode == 73
+    assert f"{pid_file}: No such file or directory: the pid file cannot be made" in run.stderr
+
+
+def test_pid_file_of_somebody_else_is_left(daemon: Daemon) -> None:
+    """What stands in its place by now is not removed at the end."""
+    pid_file = daemon.folder / "pid"
+    pid = detached(daemon)
+    pid_file.rename(daemon.folder / "moved")
+    pid_file.write_text("another's\n")
+    os.kill(pid, signal.SIGTERM)
+    until_gone(pid)
+    assert pid_file.read_text() == "another's\n"
