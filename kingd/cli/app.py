@@ -7,13 +7,13 @@ import click
 from kingd import __version__
 from kingd.cli import changing, doctor, lab, local, metrics, reading, run, serve, tools, top, watching
 from kingd.cli.ask import Ask, duration
-from kingd.control.target import is_instance
+from kingd.control.target import LOOK_S, is_instance
 
 
 def _remember_timeout(ctx: click.Context, param: click.Parameter, value: str | None) -> None:
     timeout_s = duration(ctx, param, value)
     if timeout_s is not None:
-        ctx.ensure_object(Ask).timeout_s = timeout_s
+        ctx.ensure_object(Ask).timeout_s = timeout_s or LOOK_S
 
 
 def _remember_socket(ctx: click.Context, _param: click.Parameter, value: str | None) -> None:
@@ -47,7 +47,7 @@ def _common_options() -> list[click.Parameter]:
         click.Option(
             ["--timeout"],
             metavar="T",
-            help="How long to wait for the answer: 5s (default), 200ms, 1m, none; seconds without a unit.",
+            help="How long to wait for the answer: 5s (default), 200ms, 1m, none, 0 (look once); seconds without a unit.",
             expose_value=False,
             callback=_remember_timeout,
         ),

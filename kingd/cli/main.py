@@ -12,7 +12,7 @@ import sys
 
 from kingd.cli.exits import INTERRUPTED, SOFTWARE
 from kingd.cli.leader import is_leader, leader
-from kingd.control.target import DEFAULT_TIMEOUT_S, is_instance, seconds, socket_path
+from kingd.control.target import DEFAULT_TIMEOUT_S, LOOK_S, is_instance, seconds, socket_path
 from kingd.output import occupy_closed_streams, unwritten
 
 _COMMON = ("--socket", "--instance", "--timeout")  # before and after the verb, each with a value
@@ -87,7 +87,7 @@ def _answer(verb: str, options: dict[str, str]) -> int | None:
     if len(forms) > 1 or (instance is not None and not is_instance(instance)):
         return None
     try:
-        timeout_s = seconds(options["--timeout"]) if "--timeout" in options else DEFAULT_TIMEOUT_S
+        timeout_s = (seconds(options["--timeout"]) or LOOK_S) if "--timeout" in options else DEFAULT_TIMEOUT_S
     except ValueError:
         return None
     path = socket_path(options.get("--socket"), instance)

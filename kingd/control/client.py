@@ -12,7 +12,7 @@ import os
 import socket
 import time
 
-from kingd.control.target import unit
+from kingd.control.target import LOOK_S, unit
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -115,11 +115,12 @@ def stream(
 ) -> Iterator[JsonObject]:
     """Each reply's parameters, for as long as the daemon sends them.
 
-    `first_s`: how long the first may take; `total_s`: how long all of it may take, None = for ever.
+    `first_s`: how long the first may take; `total_s`: how long all of it may take, None = for ever. The first, which says what
+    is so now, has `LOOK_S` at least.
     `DaemonNotRunning` when the daemon ends the stream, as it does when it stops.
     """
     end_s = None if total_s is None else time.monotonic() + total_s
-    connection = _Connection(path, first_s if total_s is None else min(first_s, total_s))
+    connection = _Connection(path, first_s if total_s is None else min(first_s, max(total_s, LOOK_S)))
     try:
         connection.send({"method": full(method), "parameters": parameters or {}, "more": True})
         while True:

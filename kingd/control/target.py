@@ -4,6 +4,7 @@ import os
 
 DEFAULT_SOCKET = "/run/kingd/control.sock"
 DEFAULT_TIMEOUT_S = 5.0
+LOOK_S = 0.5  # who does not wait asks all the same, and the daemon has that long for what it can say at once
 
 _UNITS_S = {"us": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
 _YEAR_S = 366 * 86400.0

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.fake_kingd import BOX2, FakeKingd, event, status
+from tests.cli.fake_kingd import BOX1, BOX2, FakeKingd, event, status
 from tests.cli.runs import FOLLOWS, LIMIT_S, Start, Witness, leads, shown, until
 
 pytestmark = pytest.mark.timeout(300)
@@ -58,6 +58,17 @@ def test_r01_nothing_runs_where_it_is_not_known_or_kingd_does_not_run(
     assert start("--", "touch", str(tmp_path / "ran")).end()[0] == 3
     assert start().end()[0] == 2
     assert not (tmp_path / "ran").exists()
+
+
+@pytest.mark.parametrize("limit", ["0", "1us"])
+def test_r01_wait_without_time_is_a_look(kingd: FakeKingd, start: Start, limit: str) -> None:
+    kingd.service.present = event("elected", role="leader", leader=BOX2, initial=True)
+    assert start(f"--wait={limit}", "--", "true").end()[0] == 0
+    kingd.service.status_is = FOLLOWS
+    kingd.service.present = event("leader-changed", role="follower", leader=BOX1, initial=True)
+    code, said = start(f"--wait={limit}", "--", "false").end()
+    assert code == 75
+    assert "time ran out: after 0 ms this host does not lead" in said
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT])

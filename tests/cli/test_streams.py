@@ -161,6 +161,15 @@ def test_wait_ends_when_there_is_a_leader(kingd: FakeKingd) -> None:
     assert (child.returncode, out, err) == (0, "box2\n", "")
 
 
+@pytest.mark.parametrize("verb", [["wait"], ["wait", "--me"], ["leader"], ["is-leader"], ["status"]])
+def test_no_time_is_a_look(kingd: FakeKingd, capfd: pytest.CaptureFixture[str], verb: list[str]) -> None:
+    """It was to say that the daemon did not answer, without having been asked."""
+    kingd.service.status_is = status(role="leader", leader=BOX2)
+    kingd.service.present = event("elected", role="leader", leader=BOX2, initial=True)
+    assert run([*verb, "--timeout", "0"]) == 0
+    assert capfd.readouterr().err == ""
+
+
 @pytest.mark.parametrize(("goal", "words"), [([], "there is no leader"), (["--me"], "there is no leader")])
 def test_wait_is_1_when_time_runs_out(
     kingd: FakeKingd, capfd: pytest.CaptureFixture[str], goal: list[str], words: str

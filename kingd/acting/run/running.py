@@ -38,7 +38,7 @@ def run(argv: tuple[str, ...], *, socket: str, timeout_s: float, wait_s: float |
         if wait_s is None:
             code = waiting.look(socket, timeout_s=timeout_s)
         else:
-            code = waiting.wait(socket, timeout_s=timeout_s, total_s=end_s - time.monotonic())
+            code = waiting.wait(socket, timeout_s=timeout_s, end_s=end_s, total_s=wait_s)
         if code != OK:
             return Outcome(code, is_own=False)
         front = Front(_job(argv, socket, timeout_s, ignored))

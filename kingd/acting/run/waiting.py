@@ -1,5 +1,7 @@
 """Until this host leads, before anything is run. No process but the one that waits."""
 
+import time
+
 from kingd.acting.waiting import until_leading
 from kingd.cli.exits import NOT_LEADER, OK, UNKNOWN, say
 from kingd.cli.leader import if_still_good, unknown
@@ -23,9 +25,10 @@ def look(socket: str, *, timeout_s: float) -> int:
     return NOT_LEADER
 
 
-def wait(socket: str, *, timeout_s: float, total_s: float) -> int:
-    """OK, or NOT_LEADER when `total_s` have passed. KingdError: the daemon stopped, or gave no answer in `timeout_s`."""
-    if until_leading(socket, timeout_s=timeout_s, total_s=total_s):
+def wait(socket: str, *, timeout_s: float, end_s: float, total_s: float) -> int:
+    """OK, or NOT_LEADER at `end_s` (CLOCK_MONOTONIC), when `total_s` have passed. KingdError: the daemon stopped, or gave no
+    answer in `timeout_s`."""
+    if until_leading(socket, timeout_s=timeout_s, total_s=end_s - time.monotonic()):
         return OK
     say(f"time ran out: after {age(total_s * 1000)} this host does not lead, and nothing was run")
     return NOT_LEADER
