@@ -12,7 +12,7 @@ from kingd.cli.exits import CONFIG, OK, say
 
 
 @click.command("check-config")
-@click.argument("file", required=False, type=click.Path(path_type=Path))
+@click.argument("file", required=False, type=click.Path(path_type=Path, readable=False))
 @click.option("--json", "as_json", is_flag=True, help="One JSON object.")
 @click.pass_obj
 def check_config(ask: Ask, file: Path | None, as_json: bool) -> int:

@@ -24,7 +24,7 @@ def _path(_ctx: click.Context, _param: click.Parameter, value: str | None) -> Pa
 @click.command()
 @click.option(
     "--textfile",
-    type=click.Path(dir_okay=False),
+    type=click.Path(dir_okay=False, readable=False),
     callback=_path,
     metavar="PATH",
     help="Into this file instead, at one stroke: for node_exporter, which reads PATH if it ends in .prom. A device or a pipe "

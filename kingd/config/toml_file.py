@@ -22,13 +22,18 @@ class ConfigError(Exception):
 def read_toml(file: Path, *, decides: str) -> tuple[str, dict[str, object]]:
     """FileNotFoundError, or ConfigError. `decides`: what who can write it decides."""
     try:
-        with file.open("rb") as stream:
-            _warn_of_writers(file, os.fstat(stream.fileno()), decides)
+        # Not blocking: to open a pipe that nobody writes to would last for ever, in a reload too.
+        with open(file, "rb", opener=lambda path, flags: os.open(path, flags | os.O_NONBLOCK)) as stream:
+            os.set_blocking(stream.fileno(), True)
+            found = os.fstat(stream.fileno())
+            _warn_of_writers(file, found, decides)
             data = stream.read(_FILE_SIZE_MAX + 1)
     except FileNotFoundError:
         raise
     except OSError as error:
         raise ConfigError([unreadable(file, error)]) from None
+    if not data and stat.S_ISFIFO(found.st_mode):
+        raise ConfigError([f"{file}: is a pipe to which nobody writes: put a file there, or name another one"])
     try:
         return _parsed(data)
     except UnicodeDecodeError as error:

@@ -94,3 +94,21 @@ def test_mode_that_needs_a_key_is_named_with_its_place(files: Path, check: str) 
     told = etc.run(check, files)
     assert told.returncode == 78
     assert '/etc/kingd/kingd.toml:4: security.mode = "enforce" needs a key' in told.stderr
+
+
+@pytest.mark.parametrize(
+    "check", ["kingd.cli check-config /etc/kingd/kingd.toml", "kingd --check-config --config /etc/kingd/kingd.toml"]
+)
+def test_file_that_who_asks_may_not_read_is_a_mistake_and_no_wrong_usage(files: Path, check: str) -> None:
+    write(files / "kingd" / "kingd.toml", "", 0o600)
+    told = etc.run(f"runuser -u kingd -- {etc.PYTHON} -m {check}", files)
+    assert (told.returncode, told.stdout) == (78, "")
+    assert "`chmod o+rX /etc/kingd/kingd.toml`" in told.stderr
+
+
+def test_file_that_who_asks_may_not_read_is_an_object(files: Path) -> None:
+    write(files / "kingd" / "kingd.toml", "", 0o600)
+    told = etc.run(f"runuser -u kingd -- {etc.PYTHON} -m kingd.cli check-config --json /etc/kingd/kingd.toml", files)
+    assert told.returncode == 78
+    [problem] = json.loads(told.stdout)["problems"]
+    assert "`chmod o+rX /etc/kingd/kingd.toml`" in problem

@@ -124,6 +124,21 @@ def test_folders_and_dangling_links_where_files_should_be_are_named(main: Path) 
     )
 
 
+def test_pipe_is_read_and_one_that_nobody_writes_to_is_named(main: Path) -> None:
+    """It was waited for, for ever."""
+    os.mkfifo(main)
+    with pytest.raises(ConfigError, match=f"^{main}: is a pipe to which nobody writes: put a file there"):
+        load(main=main, explicit=True, overrides={})
+    reader = os.open(main, os.O_RDONLY | os.O_NONBLOCK)  # keeps what is in it
+    writer = os.open(main, os.O_WRONLY)
+    os.write(writer, b"priority = 7\n")
+    os.close(writer)
+    try:
+        assert load(main=main, explicit=True, overrides={}).priority == 7
+    finally:
+        os.close(reader)
+
+
 def test_drop_in_folder_that_is_a_file_is_named(main: Path) -> None:
     (main.parent / "conf.d").write_text("")
     (problem,) = problems(main, "")
