@@ -32,7 +32,7 @@ _LEADERSHIP = (
     EventKind.STARTED,
     EventKind.OVERLAP_RESOLVED,
 )
-_OF_THE_CHANGE = ("time", "monotonic_ns", "previous_role", "previous_leader")
+_OF_THE_CHANGE = ("time", "monotonic_ns", "previous_role", "previous_leader", "evidence", "repeat")
 _KIND_NOW = {Role.LEADER: EventKind.ELECTED, Role.FOLLOWER: EventKind.LEADER_CHANGED, Role.JOINING: EventKind.STARTED}
 
 
