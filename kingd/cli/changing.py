@@ -11,7 +11,7 @@ from kingd.cli.exits import NO, OK, attempt, say
 from kingd.cli.text import age, clean, clock
 from kingd.control.answer import flag, number, section_or_none, text, texts
 from kingd.control.call import WORDS_MAX
-from kingd.control.client import CallTimedOut, call
+from kingd.control.client import call
 from kingd.control.validity import Answer
 
 _LOOK_EVERY_S = 0.05
@@ -41,13 +41,7 @@ def step_down(ask: Ask, to: str | None, for_s: float, as_json: bool) -> int:
 
     def verb() -> int:
         parameters = {"to": to, "for_ms": round(for_s * 1000)}
-        try:
-            answer = call(ask.path, "StepDown", parameters, timeout_s=ask.timeout_s)
-        except CallTimedOut:
-            say(
-                "leadership may still move: it does when what runs here because this node leads has ended (see kingctl status)"
-            )
-            raise
+        answer = call(ask.path, "StepDown", parameters, timeout_s=ask.timeout_s)
         leader = section_or_none(answer, "leader")
         if as_json:
             print(json.dumps(answer))

@@ -22,6 +22,7 @@ JsonObject = dict[str, object]
 
 ANSWER_SIZE_MAX = 4 << 20  # bytes; a cluster of 450 hosts fills 150 KiB
 _DEPTH_MAX = 32  # of objects and lists; ours have five
+_CHANGES = ("StepDown", "SetMaintenance", "SetPriority", "Reload")
 _LISTENS = "00010000"  # __SO_ACCEPTCON in /proc/net/unix
 
 
@@ -211,7 +212,15 @@ class _Connection:
 
     def ask(self, method: str, parameters: Mapping[str, object] | None) -> JsonObject:
         self.send({"method": full(method), "parameters": parameters or {}})
-        return parameters_of(self.receive())
+        try:
+            return parameters_of(self.receive())
+        except CallTimedOut as error:
+            if method not in _CHANGES:
+                raise
+            raise CallTimedOut(
+                f"{error} What was asked for may still be done: by a kingd that goes on, or when what runs here because this "
+                "node leads has ended (see kingctl status)"
+            ) from None
 
     def send(self, message: JsonObject) -> None:
         raw = json.dumps(message).encode() + b"\0"

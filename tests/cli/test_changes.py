@@ -1,6 +1,7 @@
 """kingctl's verbs that change the daemon, those that need none, and which daemon is asked."""
 
 import json
+import socket
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -102,6 +103,21 @@ def test_refusal_is_told_in_the_daemons_words(
     kingd.service.refusal = ServiceError(name, "no, because")
     assert run(argv) == code
     assert capfd.readouterr() == ("", "kingctl: no, because\n")
+
+
+@pytest.mark.parametrize("argv", [["step-down"], ["maintenance", "on"], ["priority", "7"], ["reload"], ["status"]])
+def test_change_that_was_not_answered_may_still_be_made(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str], argv: list[str]
+) -> None:
+    """A daemon that is stopped reads it when it goes on."""
+    path = str(tmp_path / "hangs.sock")
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as hangs:
+        hangs.bind(path)
+        hangs.listen()
+        assert run([*argv, "--socket", path, "--timeout", "50ms"]) == 1
+    said = capfd.readouterr()
+    assert (said.out, "did not answer in time" in said.err) == ("", True)
+    assert ("may still be done" in said.err) is (argv != ["status"])
 
 
 def test_version(capfd: pytest.CaptureFixture[str]) -> None:
