@@ -134,7 +134,7 @@ def _run(settled: "Settled", options: Options, guardian: "Guardian | None", back
     try:
         return runtime.run(
             loaded, seal, options.state_dir,
-            reread=lambda: _reread(options, checker), guardian=guardian, on_up=None if background is None else background.is_up,
+            reread=lambda: _reread(options, checker), guardian=guardian, on_up=background.is_up if background else lambda: None,
         )  # fmt: skip
     except (StateBusy, SocketBusy, SocketUnusable) as error:
         if background is not None:

@@ -1,10 +1,9 @@
 """The driver: datagrams, time and commands go into the core, and its effects are carried out. docs/architecture.md.
 
 Three entry points of one shape (datagram, timer, control request): call the core with the time, perform, re-arm.
-Datagrams that wait in the sockets are read before a late timer fires,
-so that a process that was stopped sees what happened meanwhile before it judges anybody. Nothing here waits for a
-disk, DNS or a client. An exception in any callback ends the process: a half-dead leader is worse than none, and
-systemd starts a new one."""
+Datagrams that wait in the sockets are read before a late timer fires, so that a process that was stopped sees what happened
+meanwhile before it judges anybody. Nothing here waits for a disk, DNS or a client. An exception in any callback ends the
+process: a half-dead leader is worse than none, and systemd starts a new one."""
 
 import os
 import random
@@ -125,7 +124,7 @@ class Runtime:
         self._server = ControlServer(self._service, loop, path=config.control.socket, group=config.control.group)
         self._is_ending = False
 
-    def run(self, on_up: Callable[[], None] | None) -> int:
+    def run(self, on_up: Callable[[], None]) -> int:
         """Exit code: 0 after a planned stop, EX_SOFTWARE after a mistake of ours. SocketBusy, SocketUnusable: not started."""
         self._prefer()
         self._server.start()
@@ -141,8 +140,7 @@ class Runtime:
         self._begin_chores()
         self._feed_watchdog()
         systemd.ready(self.news.sentence())
-        if on_up is not None:
-            on_up()
+        on_up()
         after_start.load(self._loop)
         try:
             self._loop.run()
@@ -340,7 +338,7 @@ class Runtime:
 
 def run(
     config: Config, seal: Seal, state_folder: Path, *,
-    reread: Callable[[], Settled], guardian: Guardian | None = None, on_up: Callable[[], None] | None = None,
+    reread: Callable[[], Settled], guardian: Guardian | None = None, on_up: Callable[[], None],
 ) -> int:  # fmt: skip
     """Open the state, run the loop, return the exit code. StateBusy, SocketBusy, SocketUnusable: not started."""
     store = Store.open(state_folder, Owner(config.name, config.cluster))
