@@ -275,7 +275,7 @@ class Checker:
             raise SafetyError(f"CEILING: {_name(node)} claims term {claim.term}, its disk holds {ceiling}")
         if Ballot(claim.term, node.id) in seen.resigned:
             raise SafetyError(f"RESIGNED: {_name(node)} claims term {claim.term} again")
-        if seen.claims.setdefault(claim.term, claim.attempt) != claim.attempt:
+        if seen.claims.setdefault(claim.term, claim.attempt) != claim.attempt and header.role is not Role.LEADER:
             raise SafetyError(f"REFUSED: {_name(node)} claims term {claim.term} a second time")
 
     def _is_due(self, ticket: Ticket) -> bool:

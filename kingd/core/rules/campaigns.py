@@ -11,11 +11,13 @@ from kingd.core.timing import MS
 from kingd.core.wire.message import NOBODY, Claim, Grant, NodeId, Reason, Refuse, Term, Ticket
 
 
-def new(node: Node, reason: Reason, *, ticket: Ticket | None = None, target: NodeId = NOBODY) -> Campaign:
-    """For the next term, of everybody. With a target: whether they would follow if that one stepped aside; it is not asked, for
-    its resignation will say so."""
+def new(
+    node: Node, reason: Reason, *, ticket: Ticket | None = None, target: NodeId = NOBODY, term: int = 0
+) -> Campaign:
+    """Of everybody, for this term (0: the next one). With a target: whether they would follow if that one stepped aside; it is
+    not asked, for its resignation will say so."""
     claim = Claim(
-        term=Term(max(node.term_seen, node.promise.floor.term) + 1),
+        term=Term(term or max(node.term_seen, node.promise.floor.term) + 1),
         attempt=node.rng.getrandbits(32),
         pre_vote=target != NOBODY,
         reason=reason,

@@ -1,8 +1,7 @@
 """A candidate's side: claim, count the answers, lead or withdraw; and a leader's, that asks for a higher term.
-docs/protocol.md 4.4.
 
 What makes it a leader is the mode's to say (mode.py). A claim that fails is resigned in one step: later grants for it count
-for nothing."""
+for nothing. docs/protocol.md 4.4."""
 
 from kingd.core.rules import becoming, campaigns, line, mode, saying, voters
 from kingd.core.state.members import Member
@@ -14,9 +13,9 @@ from kingd.core.wire.message import Ballot, Claim, Grant, Reason, Refuse, Resign
 from kingd.records import replace
 
 
-def start(node: Node, reason: Reason, *, ticket: Ticket | None = None) -> None:
-    """Ask everybody: a leader for a higher term, anybody else to lead."""
-    state, campaign = node.state, campaigns.new(node, reason, ticket=ticket)
+def start(node: Node, reason: Reason, *, ticket: Ticket | None = None, term: int = 0) -> None:
+    """Ask everybody: a leader for a higher term, or once more for this one; anybody else to lead."""
+    state, campaign = node.state, campaigns.new(node, reason, ticket=ticket, term=term)
     node.see_term(campaign.claim.term)
     node.news.explain(reason)
     if isinstance(state, Leader):
@@ -186,7 +185,7 @@ def _decide(node: Node, campaign: Campaign) -> None:
     elif campaign.refused and not node.is_exclusive:
         withdraw(node, None)  # a fellow candidate's promise that did not end in time
     elif node.role is Role.LEADER:
-        start(node, campaign.claim.reason)  # a raise that too few have granted: again, as long as the lease lasts
+        start(node, campaign.claim.reason, term=campaign.claim.term)  # too few answered: as long as the lease lasts
     else:
         resign_claim(node)
         becoming.back_off(node)
