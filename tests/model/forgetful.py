@@ -2,10 +2,12 @@
 An adversary found by hand what each is for."""
 
 from collections import defaultdict
-from contextlib import AbstractContextManager
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
 from unittest.mock import patch
 
-from kingd.core.rules import claiming, commands, following, quorum
+from kingd.core.problems import LeadsTooShortly, NobodyLeads, Obstacle
+from kingd.core.rules import claiming, commands, following, quorum, voters
 from kingd.core.rules.quorum import QuorumMode
 from kingd.core.state.durable import Durable
 from kingd.core.state.members import Member
@@ -58,6 +60,52 @@ def pong_names_no_lease() -> AbstractContextManager[object]:
         on_pong(node, leader, replace(pong, lease_ms=leader.lease_ms), sequence=sequence)
 
     return patch.object(following, "on_pong", on_pong_of_former)
+
+
+def untold_lease_is_ones_own() -> AbstractContextManager[object]:
+    """Who has heard of none judges by its own timing when a leader has led for two leases."""
+    why_not_elected = voters._why_not_elected  # noqa: SLF001 - a mutant
+
+    def judged(node: Node) -> NobodyLeads | LeadsTooShortly | None:
+        leader = node.followed()
+        if leader is None or leader.lease_ms:
+            return why_not_elected(node)
+        leader.lease_ms = 1
+        try:
+            return why_not_elected(node)
+        finally:
+            leader.lease_ms = 0
+
+    return patch.object(voters, "_why_not_elected", judged)
+
+
+@contextmanager
+def who_polls_judges_by_its_own_lease() -> Iterator[None]:
+    """Both, as it was once."""
+    with pong_names_no_lease(), untold_lease_is_ones_own():
+        yield
+
+
+def former_lease_is_not_named() -> AbstractContextManager[object]:
+    """It goes on after a reload to a shorter one, and others do not know of it."""
+    return patch.object(Votes, "said_ms", lambda self, now_us: self.lease_ms)
+
+
+def list_waits_for_no_recovery() -> AbstractContextManager[object]:
+    """Who recovers needs to hear fewer by a shorter list, and others than those who may have voted as it did."""
+    why_not_open = voters._why_not_open  # noqa: SLF001 - a mutant
+
+    def opens(node: Node) -> Obstacle | None:
+        recovering = [m for m in node.members.alive() if m.recovering]
+        for member in recovering:
+            member.recovering = False
+        try:
+            return why_not_open(node)
+        finally:
+            for member in recovering:
+                member.recovering = True
+
+    return patch.object(voters, "_why_not_open", opens)
 
 
 def recovered_before_the_disk_knows() -> AbstractContextManager[object]:
