@@ -13,7 +13,7 @@ import click
 from kingd.cli.ask import Ask, duration
 from kingd.cli.exits import NO, NOT_RUNNING, OK, UNKNOWN, attempt, say
 from kingd.control.answer import flag, number, rows, text
-from kingd.control.client import CallFailed, CallTimedOut, DaemonNotRunning, JsonObject, call
+from kingd.control.client import CallFailed, CallTimedOut, DaemonNotRunning, JsonObject, SocketForbidden, call
 
 if TYPE_CHECKING:
     from kingd.doctor.facts import Facts
@@ -59,7 +59,9 @@ def _examine(ask: Ask, *, for_ms: int, as_json: bool) -> int:
         facts = _facts(asking, for_ms, rp_drops_before=before)
     except DaemonNotRunning as error:
         say(str(error))
-        return _tell_alone(_not_running(ask), before, as_json=as_json, code=NOT_RUNNING)
+        is_forbidden = isinstance(error, SocketForbidden)
+        finding = _forbidden(str(error)) if is_forbidden else _not_running(ask)
+        return _tell_alone(finding, before, as_json=as_json, code=NOT_RUNNING)
     except CallTimedOut as error:
         if asking.waits_s < _SILENT_S:  # so short a limit proves nothing
             raise
@@ -68,7 +70,7 @@ def _examine(ask: Ask, *, for_ms: int, as_json: bool) -> int:
     except CallFailed as error:
         if error.name != "org.kingd.NotAuthorized":
             raise
-        return _tell_alone(_not_allowed(str(error)), before, as_json=as_json, code=NO)
+        return _tell_alone(_forbidden(str(error)), before, as_json=as_json, code=NO)
     return _tell(facts, diagnose(facts), as_json=as_json)
 
 
@@ -185,7 +187,7 @@ def _silent(ask: Ask, waited_s: float) -> "Finding":
     )
 
 
-def _not_allowed(why: str) -> "Finding":
+def _forbidden(why: str) -> "Finding":
     from kingd.doctor.finding import Finding
 
     return Finding(

@@ -31,7 +31,11 @@ class KingdError(Exception):
 
 
 class DaemonNotRunning(KingdError):
-    """Nobody answers at the socket, or we may not open it."""
+    """Nobody answers at the socket."""
+
+
+class SocketForbidden(DaemonNotRunning):
+    """We may not open the socket, or a folder above it: whether somebody answers there is not known."""
 
 
 class DaemonUnreachable(KingdError):
@@ -217,10 +221,7 @@ class _Connection:
         except CallTimedOut as error:
             if method not in _CHANGES:
                 raise
-            raise CallTimedOut(
-                f"{error} What was asked for may still be done: by a kingd that goes on, or when what runs here because this "
-                "node leads has ended (see kingctl status)"
-            ) from None
+            raise CallTimedOut(f"{error} It may still do what was asked for, later (see kingctl status)") from None
 
     def send(self, message: JsonObject) -> None:
         raw = json.dumps(message).encode() + b"\0"
@@ -327,7 +328,7 @@ def why_not(path: str, error: OSError) -> KingdError:
             "again within a second; if it does not, its log and `systemctl status kingd` say why"
         )
     if isinstance(error, PermissionError):
-        return DaemonNotRunning(f"may not open {path}: permission denied on the socket or a folder above it")
+        return SocketForbidden(f"may not open {path}: permission denied on the socket or a folder above it")
     if isinstance(error, FileNotFoundError):
         return DaemonNotRunning(f"kingd is not running: there is no {path}; {hint}")
     if isinstance(error, ConnectionRefusedError):

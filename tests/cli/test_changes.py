@@ -117,7 +117,7 @@ def test_change_that_was_not_answered_may_still_be_made(
         assert run([*argv, "--socket", path, "--timeout", "50ms"]) == 1
     said = capfd.readouterr()
     assert (said.out, "did not answer in time" in said.err) == ("", True)
-    assert ("may still be done" in said.err) is (argv != ["status"])
+    assert ("may still do what was asked for" in said.err) is (argv != ["status"])
 
 
 def test_version(capfd: pytest.CaptureFixture[str]) -> None:

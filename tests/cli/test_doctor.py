@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from kingd.cli.main import run
+from kingd.control.client import why_not
 from kingd.control.service import ServiceError
 from kingd.doctor import local
 from kingd.doctor.facts import Interface
@@ -80,6 +81,19 @@ def test_no_daemon_is_3(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: 
     said = capfd.readouterr()
     assert json.loads(said.out)["findings"][0]["code"] == "not-running"
     assert said.err != ""
+
+
+def test_who_may_not_open_the_socket_is_not_told_to_start_a_daemon(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    def call(*_: object, **__: object) -> None:
+        raise why_not("/run/kingd/control.sock", PermissionError())
+
+    monkeypatch.setattr("kingd.cli.doctor.call", call)
+    assert run(["doctor", "--json"]) == 3
+    finding = json.loads(capfd.readouterr().out)["findings"][0]
+    assert (finding["code"], finding["remedy"]) == ("no-permission", "sudo kingctl doctor")
+    assert "permission denied" in finding["evidence"]
 
 
 @pytest.fixture
