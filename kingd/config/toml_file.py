@@ -1,6 +1,7 @@
 """A TOML file, read: its text and what is in it, or a sentence on why not. Who might change it is warned of."""
 
 import os
+import re
 import stat
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,8 +16,8 @@ class ConfigError(Exception):
     """What the operator must correct: one sentence for each mistake. kingd exits 78, a reload changes nothing."""
 
     def __init__(self, problems: Sequence[str]) -> None:
-        super().__init__("\n".join(problems))
-        self.problems = tuple(problems)
+        self.problems = tuple(map(_printable, problems))
+        super().__init__("\n".join(self.problems))
 
 
 def read_toml(file: Path, *, decides: str) -> tuple[str, dict[str, object]]:
@@ -41,6 +42,11 @@ def read_toml(file: Path, *, decides: str) -> tuple[str, dict[str, object]]:
         raise ConfigError([f"{file}: is not UTF-8 text (at line {line})"]) from None
     except (ValueError, RecursionError) as error:  # RecursionError: a thousand brackets
         raise ConfigError([f"{file}: is not TOML: {error}"]) from None
+
+
+def _printable(sentence: str) -> str:
+    """Keys, values and paths may have anything in them: nothing of it moves a cursor, or looks like a sentence of its own."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in sentence)
 
 
 def unreadable(path: Path, error: OSError) -> str:
@@ -82,4 +88,20 @@ def _parsed(data: bytes) -> tuple[str, dict[str, object]]:
         return text, {}
     import tomllib  # 12 ms and 2.6 MB: only who has something in the file pays for it
 
-    return text, tomllib.loads(text)
+    try:
+        return text, tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ValueError(_named(str(error), text)) from None
+
+
+def _named(why: str, text: str) -> str:
+    """Of a key that is there twice tomllib tells neither name nor line, only where its value ends."""
+    if not why.startswith("Cannot overwrite a value"):
+        return why
+    at = re.search(r"line ([0-9]+)", why)
+    lines = text.rstrip().splitlines()[: int(at[1]) if at else None]
+    for number, line in reversed([*enumerate(lines, 1)]):
+        key, equals, _ = line.partition("=")
+        if equals:
+            return f"{key.strip()} is there twice (at line {number})"
+    return why

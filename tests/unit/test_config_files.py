@@ -107,6 +107,33 @@ def test_file_that_is_no_toml_is_named_with_the_line(main: Path, data: bytes, pa
     assert re.fullmatch(f"{re.escape(str(main))}: {pattern}", problem)
 
 
+@pytest.mark.parametrize(
+    ("toml", "key", "line"),
+    [
+        ("priority = 1\npriority = 2", "priority", 2),
+        ("priority = 1\n# a = b\n\npriority = 2 # c = d\n\ncluster = 'a'\n", "priority", 4),
+        ("[timing]\nheartbeat = '1s'\nheartbeat = '2s'\nprofile = 'lan'\n", "heartbeat", 3),
+        ("[quorum]\nvoters = ['a']\nvoters = [\n'b',\n]\n", "voters", 3),
+    ],
+)
+def test_key_that_is_there_twice_is_named(main: Path, toml: str, key: str, line: int) -> None:
+    assert problems(main, toml) == (f"{main}: is not TOML: {key} is there twice (at line {line})",)
+
+
+@pytest.mark.parametrize(
+    ("toml", "shown"),
+    [
+        (r'"\u001b[31m" = 1', r"\x1b[31m = 1"),
+        (r'"a\nkingd: all is well" = 1', r"a\nkingd: all is well = 1"),
+        (r"[tags]" "\n" r'"a\u0085b" = "c"', r"tags.a\x85b"),
+    ],
+)
+def test_key_with_control_characters_is_shown_without_them(main: Path, toml: str, shown: str) -> None:
+    [problem] = problems(main, toml)
+    assert problem.isprintable()
+    assert shown in problem
+
+
 def test_byte_order_mark_that_no_editor_shows_is_skipped(main: Path) -> None:
     main.write_bytes(b"\xef\xbb\xbfpriority = 7\r\n")
     assert load(main=main, explicit=False, overrides={}).priority == 7
