@@ -13,11 +13,31 @@ from kingd import __version__
 from kingd.config import DEFAULT_FILE
 from kingd.daemon.options import DEFAULT_STATE, Options
 
+_LEVELS = ["debug", "info", "warning", "error"]
+
+
+def _number(value: str) -> int | str:
+    """What is none is judged with what the files say, and as that is."""
+    try:
+        return int(value)
+    except ValueError:
+        return value
+
+
+def _path(_ctx: click.Context, _param: click.Parameter, value: str | None) -> Path | None:
+    if value == "":  # it would be the folder that we are in
+        raise click.BadParameter("it is empty, and is to name a file or a folder")
+    return None if value is None else Path(value)
+
+
+_FILE = click.Path(readable=False)  # what is wrong with it is said by who opens it
+
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
 @click.option(
     "--config",
-    type=click.Path(path_type=Path, readable=False),  # what is wrong with it is said with the other mistakes
+    type=_FILE,
+    callback=_path,
     help=f"Configuration file.  [default: {DEFAULT_FILE}, if there is one]",
 )
 @click.option(
@@ -28,21 +48,24 @@ from kingd.daemon.options import DEFAULT_STATE, Options
 )
 @click.option("--cluster", metavar="NAME", help="Name of the cluster to join.")
 @click.option("--name", metavar="NAME", help="Name of this node.  [default: the short host name]")
-@click.option("--priority", type=int, metavar="N", help="0..65535, higher leads; 0 never leads.")
+@click.option("--priority", type=_number, metavar="N", help="0..65535, higher leads; 0 never leads.")
 @click.option(
     "--interface", "interfaces", multiple=True, metavar="NAME", help="Network interface to use; may be repeated."
 )
-@click.option("--port", type=int, metavar="PORT", help="UDP port.  [default: 5466]")
+@click.option("--port", type=_number, metavar="PORT", help="UDP port.  [default: 5466]")
 @click.option(
-    "--state-dir", type=click.Path(path_type=Path), default=DEFAULT_STATE, show_default=True, help="Durable state."
+    "--state-dir", type=_FILE, callback=_path, default=DEFAULT_STATE, show_default=True, help="Durable state."
 )
-@click.option("--socket", type=click.Path(path_type=Path), help="Control socket.  [default: /run/kingd/control.sock]")
+@click.option("--socket", type=_FILE, callback=_path, help="Control socket.  [default: /run/kingd/control.sock]")
 @click.option("--voter", "voters", multiple=True, metavar="NAME", help="A host that votes; may be repeated.")
 @click.option(
-    "--log-level", type=click.Choice(["debug", "info", "warning", "error"]), help="Least important messages to log."
+    "--log-level",
+    metavar=f"[{'|'.join(_LEVELS)}]",
+    shell_complete=lambda _ctx, _param, typed: [each for each in _LEVELS if each.startswith(typed)],
+    help="Least important messages to log.",
 )
 @click.option("--detach", is_flag=True, help="Run in the background (for hosts without systemd).")
-@click.option("--pid-file", type=click.Path(path_type=Path), help="With --detach: where to write the process id.")
+@click.option("--pid-file", type=_FILE, callback=_path, help="With --detach: where to write the process id.")
 @click.option("--check-config", is_flag=True, help="Check the configuration and exit: 0 or 78.")
 @click.version_option(__version__, "--version", message="kingd %(version)s")
 def command(**values: Any) -> Options:  # as click has read them: the fields of Options
@@ -56,8 +79,6 @@ def command(**values: Any) -> Options:  # as click has read them: the fields of 
 def read_by_click(argv: Sequence[str]) -> Options:
     """SystemExit: there is nothing (more) to do, or a mistake, which was told."""
     try:
-        if "" in argv:
-            raise click.UsageError("an option has an empty value")
         found = command.main(list(argv), prog_name="kingd", standalone_mode=False)
     except click.ClickException as error:
         error.show()

@@ -7,15 +7,15 @@ DEFAULT_STATE = Path("/var/lib/kingd")
 
 
 class Options(NamedTuple):
-    """None and () = not given."""
+    """None and () = not given. What should be a number and is none is told with the other mistakes of the configuration."""
 
     config: Path | None = None
     instance: str | None = None
     cluster: str | None = None
     name: str | None = None
-    priority: int | None = None
+    priority: int | str | None = None
     interfaces: tuple[str, ...] = ()
-    port: int | None = None
+    port: int | str | None = None
     state_dir: Path = DEFAULT_STATE
     socket: Path | None = None
     voters: tuple[str, ...] = ()

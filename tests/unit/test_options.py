@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from kingd.config import ConfigError, load
 from kingd.daemon.command import read_by_click
 from kingd.daemon.command_line import read, read_plain
 from kingd.daemon.options import Options
@@ -73,14 +74,32 @@ def test_instance_has_files_of_its_own_where_none_are_named(monkeypatch: pytest.
 
 
 @pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("--priority high", 'priority = "high"'),
+        ("--priority 70000", "priority = 70000"),
+        ("--port=''", 'network.port = ""'),
+        ("--log-level trace", 'log.level = "trace"'),
+        ("--name ''", 'name = ""'),
+        ("--interface=", 'network.interfaces = [""]'),
+    ],
+)
+def test_value_of_a_key_is_judged_as_in_a_file(line: str, said: str) -> None:
+    """With 78, after which systemd does not start it again."""
+    with pytest.raises(ConfigError, match=r"^command line: ") as wrong:
+        load(main=None, explicit=False, overrides=read(shlex.split(line)).overrides)
+    assert said in str(wrong.value)
+
+
+@pytest.mark.parametrize(
     ("line", "code", "said"),
     [
         ("--help", 0, "--priority"),
         ("--version", 0, "kingd "),
         ("--pid-file x", 2, "--pid-file goes with --detach"),
-        ("--name ''", 2, "empty value"),
+        ("--socket ''", 2, "Invalid value for '--socket': it is empty"),
+        ("--state-dir=", 2, "Invalid value for '--state-dir': it is empty"),
         ("--nme a", 2, "--name"),
-        ("--priority high", 2, "high"),
         ("more", 2, "more"),
     ],
 )
