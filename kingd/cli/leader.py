@@ -27,9 +27,9 @@ def leader(path: str, timeout_s: float, *, form: str = "name", tag: str = "") ->
     return attempt(lambda: _leader(path, timeout_s, form, tag))
 
 
-def is_leader(path: str, timeout_s: float, *, verbose: bool = False) -> int:
+def is_leader(path: str, timeout_s: float, *, verbose: bool = False, as_json: bool = False) -> int:
     # Whatever goes wrong, 1 would say that another node leads: nobody has said so.
-    return attempt(lambda: _is_leader(path, timeout_s, verbose), otherwise=UNKNOWN)
+    return attempt(lambda: _is_leader(path, timeout_s, verbose, as_json), otherwise=UNKNOWN)
 
 
 def _leader(path: str, timeout_s: float, form: str, tag: str) -> int:
@@ -38,8 +38,7 @@ def _leader(path: str, timeout_s: float, form: str, tag: str) -> int:
         return if_still_good(answer, OK)
     status, known = answer.status, answer.leader
     if form == "json":
-        keys = ("version", "cluster", "leader", "term", "leader_age_ms", "valid_ms", "since", "reason")
-        print(json.dumps({key: status.get(key) for key in keys}), flush=True)
+        print(json.dumps(_known(status)), flush=True)
     if known is None:
         return explain_unknown(status)
     code = OK
@@ -53,6 +52,11 @@ def _leader(path: str, timeout_s: float, form: str, tag: str) -> int:
         case _:
             code = _print_detail(known, form, tag)
     return if_still_good(answer, code)
+
+
+def _known(status: JsonObject) -> JsonObject:
+    keys = ("version", "cluster", "leader", "term", "leader_age_ms", "valid_ms", "since", "reason")
+    return {key: status.get(key) for key in keys}
 
 
 def if_still_good(answer: Answer, code: int) -> int:
@@ -81,8 +85,10 @@ def _print_detail(known: JsonObject, form: str, tag: str) -> int:
     return OK
 
 
-def _is_leader(path: str, timeout_s: float, verbose: bool) -> int:
+def _is_leader(path: str, timeout_s: float, verbose: bool, as_json: bool) -> int:
     answer = Answer(path, timeout_s=timeout_s)
+    if answer.is_over:
+        return if_still_good(answer, OK)
     node, known = section(answer.status, "node"), answer.leader
     if known is None:
         code, words = unknown(answer.status)
@@ -91,6 +97,9 @@ def _is_leader(path: str, timeout_s: float, verbose: bool) -> int:
         code, words = OK, f"{text(node, 'name')} leads: it is this node"
     else:
         code, words = NO, f"{text(known, 'name')} leads, not this node ({text(node, 'name')})"
+    if as_json:
+        said = _known(answer.status) | {"is_leader": None if known is None else code == OK}
+        print(json.dumps(said), flush=True)
     if verbose:
         say(clean(words))
     return if_still_good(answer, code)

@@ -40,13 +40,14 @@ def leader(ask: Ask, as_json: bool, address: bool, term: bool, tag: str | None) 
 
 @click.command("is-leader")
 @click.option("-v", "--verbose", is_flag=True, help="Say it in words, on stderr.")
+@_json_option
 @click.pass_obj
-def is_leader(ask: Ask, verbose: bool) -> int:
+def is_leader(ask: Ask, verbose: bool, as_json: bool) -> int:
     """Exit 0 if this node leads, 1 if another does, 4 if that is not known.
 
-    Silent, unless nobody can say (codes 3 and 4: why, on stderr). For scripts, `&&` and ExecCondition=.
+    Silent without an option, unless nobody can say (codes 3 and 4: why, on stderr). For scripts, `&&` and ExecCondition=.
     """
-    return answers.is_leader(ask.path, ask.timeout_s, verbose=verbose)
+    return answers.is_leader(ask.path, ask.timeout_s, verbose=verbose, as_json=as_json)
 
 
 @click.command()

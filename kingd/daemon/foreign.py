@@ -20,6 +20,8 @@ def refuse(folder: Path, option: str) -> None:
         return
     place = next(path for path in (folder, *folder.parents) if path.exists())
     found = place.stat()
+    if not stat.S_ISDIR(found.st_mode):  # and nobody is told to change the mode of /dev/null
+        raise ForeignFolder(f"{place} is no folder: choose another place with {option}")
     if found.st_uid != 0:
         user = _name(found.st_uid)
         raise ForeignFolder(

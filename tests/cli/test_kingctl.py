@@ -184,7 +184,6 @@ USAGE = [
     ["leader", "--timeout", "soon"],
     ["leader", "--timeout", "-1s"],
     ["--instance", "../etc", "leader"],
-    ["is-leader", "--json"],
     ["priority"],
     ["priority", "high"],
     ["priority", "65536"],
