@@ -56,10 +56,8 @@ class NobodyLeads:
 
 
 @dataclass(frozen=True, slots=True)
-class LeadsTooShortly:
-    """By the present list: two leases it must be."""
-
-    left_us: int
+class LedByFormer:
+    """The leader's lease still rests on the list before the present one."""
 
 
 Obstacle = (
@@ -70,7 +68,7 @@ Obstacle = (
     | AnotherRecovers
     | TooFewWant
     | NobodyLeads
-    | LeadsTooShortly
+    | LedByFormer
 )
 
 

@@ -13,8 +13,8 @@ from kingd.core.problems import (
     HandoverWaits,
     Hindrance,
     IdentityProblem,
-    LeadsTooShortly,
     LeadsUnfit,
+    LedByFormer,
     LinkProblem,
     ListWaits,
     ModeWouldChange,
@@ -177,14 +177,12 @@ def obstacle(found: Obstacle) -> str:
             )
         case NobodyLeads():
             return (
-                "nobody leads by the present list: it waits until somebody has for two leases (see `kingctl leader`); "
+                "nobody leads by the present list: it waits until somebody does (see `kingctl leader`); "
                 "if nobody comes to, give all hosts the present list again, then this one; if nobody ever has, see "
                 "`To take back a mistake` in kingd(8)"
             )
-        case LeadsTooShortly(left_us):
-            return (
-                f"a leader must have led by the present list for two leases: that takes another {left_us / 1e6:.1f} s"
-            )
+        case LedByFormer():
+            return "the leader still leads by votes of the list before the present one: that ends with its lease"
 
 
 def hindrance(found: Hindrance) -> tuple[str, str]:

@@ -95,7 +95,7 @@ def _states(watch: Watch, spent: Ballot, before: Before, node: Node) -> str | No
         return f"RESIGNED: leads {node.ballot} again"
     if node.role is Role.CANDIDATE and node.promise.is_live(node.now_us):
         return f"PROMISED: claims for itself and holds {node.promise.floor}"
-    leads_on = isinstance(node.state, Leader) and node.ballot == before.ballot
+    leads_on = isinstance(node.state, Leader) and before.role is Role.LEADER
     if leads_on and node.votes and node.votes.lease_until_us < before.lease_us:
         return "LEASE: shrank"
     if None not in (before.ticket_us, _ticket_us(node)) and _ticket_us(node) != before.ticket_us:

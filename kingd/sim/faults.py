@@ -13,7 +13,7 @@ from kingd.sim.host import DISK_US, Host
 from kingd.sim.lists import in_force, is_remembered, may_begin_with
 from kingd.sim.losses import Losses
 from kingd.sim.options import Options, clock, timing
-from kingd.sim.schedule import AGAIN, LATE, LOSS, ON_LEADER, RELOAD, TIMING, TWO, Fault
+from kingd.sim.schedule import AGAIN, LATE, LOSS, ON_LEADER, RELOAD, TIMING, TOLD, TWO, Fault
 
 _RELOAD_AGAIN_US = 100 * MS
 _TYPED_WRONG, _TAKEN_BACK = 0.25, 0.5  # so many edits of lists are, or less than so many
@@ -39,6 +39,7 @@ class Faults:
             TIMING: self._timing,
             LOSS: self._loss,
             **dict.fromkeys((RELOAD, TWO, AGAIN), losses.begin),
+            TOLD: losses.begin_told,
             LATE: losses.begin_late,
             "kill": self._kill,
             "false_obituary": self._false_obituary,
@@ -160,11 +161,10 @@ class Faults:
         return all(is_remembered(self.cluster.hosts, host, voters) for voters in lists if host.name in voters)
 
     def _has_led(self, host: Host) -> bool:
-        """By the present list: a leader that was elected by the list before leads for a lease at most."""
+        """By the present list."""
         assert host.core is not None
         node = host.core.node
-        led_us = self.cluster.local_us(host) - node.quorum.listed_us
-        return node.voters.names == self._wanted and led_us > 2 * node.timing.lease_us
+        return node.voters.names == self._wanted and node.is_by_list
 
     def _start_later(self, host: Host, fault: Fault, rng: random.Random) -> None:
         port = rng.randint(1024, 65535) if rng.random() < 0.3 else host.port

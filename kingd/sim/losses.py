@@ -8,7 +8,7 @@ from collections.abc import Callable
 from functools import partial
 
 from kingd.core.state.roles import Leader
-from kingd.core.timing import MS, SECOND
+from kingd.core.timing import MS, SECOND, promise_us
 from kingd.sim.cluster import Cluster
 from kingd.sim.cuts import Cuts, between
 from kingd.sim.host import Host
@@ -17,6 +17,9 @@ from kingd.sim.schedule import AGAIN, RELOAD, Fault
 
 _LONGEST = 0.5
 _LATE_MIN = 3
+_OF_TOLD = 5
+_ELECTS_US = 4 * SECOND
+_DELAY_US = 20 * MS
 _LOOKS, _LOOKS_US = 200, 2 * MS
 
 
@@ -60,6 +63,33 @@ class Losses:
             self._later(
                 met_us, lambda: self._cuts.cut_links("all", between(met, others), lasts_us=max(1, end_us - met_us))
             )
+        return True
+
+    def begin_told(self, _: Host, fault: Fault, rng: random.Random) -> bool:
+        """Of five voters one hears the leader all the time. The first loser is told by that one; the second one asks a stranger
+        before it meets the leader, and the first loser, which asks for votes when it has recovered."""
+        leader = next(iter(self._cluster.leaders()), None)
+        if leader is None or leader.core is None:
+            return False
+        voters = [h for h in self._cluster.running() if h is not leader and h.name in leader.core.node.voters.names]
+        rng.shuffle(voters)
+        if len(voters) < _OF_TOLD or not self._may_forget(voters[0]):
+            return False
+        first, second, faithful, met, other = voters[:_OF_TOLD]
+        longer = timing(*TIMINGS_MIXED[-1])
+        first_us = rng.randint(300 * MS, 1500 * MS)
+        met_us = first_us + longer.lease_us - rng.randint(1000 * MS, 2500 * MS)
+        second_us = met_us - rng.randint(1200 * MS, 2000 * MS)
+        recovers_us = first_us + promise_us(longer.lease_us)
+        end_us = recovers_us + _ELECTS_US + fault.lasts_us
+        self._cuts.cut_links("all", between([leader], [met, other]), lasts_us=met_us)
+        self._later(_DELAY_US, partial(self._cluster.set_timing, leader, longer))  # what was on its way has come
+        self._later(first_us, partial(self._lose, first, [leader], rng, end_us - first_us))
+        self._later(second_us, partial(self._lose, second, [leader, faithful], rng, end_us - second_us))
+        apart = between([leader, faithful, met], [first, second, other])
+        self._later(met_us, partial(self._cuts.cut_links, "all", apart, lasts_us=end_us - met_us))
+        self._later(recovers_us, partial(self._cluster.set_priority, first, 1))
+        self._later(end_us, partial(self._cluster.set_priority, first, 0))
         return True
 
     def begin_late(self, _: Host, fault: Fault, rng: random.Random) -> bool:

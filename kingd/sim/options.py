@@ -13,7 +13,7 @@ from kingd.core.timing import MS, SECOND, Timing
 from kingd.sim.cluster import hosts
 from kingd.sim.host import Clock
 from kingd.sim.network import Weather
-from kingd.sim.schedule import AGAIN, KINDS, LATE, LOSS, ON_LEADER, RELOAD, TIMING, TWO, Fault, plan
+from kingd.sim.schedule import AGAIN, KINDS, LATE, LOSS, ON_LEADER, RELOAD, TIMING, TOLD, TWO, Fault, plan
 
 _T = TypeVar("_T")
 _SIZES = {1: 1, 2: 7, 3: 50, 4: 14, 5: 20, 6: 2, 7: 4, 8: 1, 9: 1}
@@ -35,6 +35,7 @@ _WITH_ADVERSARY = (
 )
 _MIXED = 0.1
 _LED_BY_VOTERS = 0.5
+_TOLD = 0.1
 _WITHOUT_LOSSES = 0.5  # so many of these are what they were before there were such faults
 TIMINGS_MIXED = ((100, 500), (10, 30), (200, 1500), (1000, 5000))
 SHORT_MS = ((10, 30), (100, 500), (200, 1500))
@@ -200,7 +201,8 @@ def _mixed(options: Options) -> Options:
         return options
     losses = random.Random(f"losses {options.seed}")
     if losses.random() >= _WITHOUT_LOSSES:
-        return _losing(options, losses)
+        told = random.Random(f"told {options.seed}")
+        return _telling(options, told) if told.random() < _TOLD else _losing(options, losses)
     timings = tuple(rng.choice(TIMINGS_MIXED) for _ in options.priorities)
     faults = plan(
         rng,
@@ -239,6 +241,30 @@ def _losing(options: Options, rng: random.Random) -> Options:
         timings_ms=tuple(rng.choice(SHORT_MS[1:]) for _ in range(count)),
         safety_us=safety_us,
         faults=faults,
+    )
+
+
+def _telling(options: Options, rng: random.Random) -> Options:
+    """The same, once, of five voters: who leads is none of them, and they claim nothing, so that no term rises meanwhile."""
+    count = 6
+    names = rng.sample([f"box{i}" for i in range(1, count + 1)], 5)
+    fault = Fault(
+        at_us=rng.randint(5 * SECOND, 7 * SECOND),
+        kind=TOLD,
+        host=0,
+        lasts_us=rng.randint(10 * MS, 2 * SECOND),
+        luck=rng.getrandbits(32),
+    )
+    return replace(
+        options,
+        priorities=tuple(0 if f"box{i}" in names else 200 for i in range(1, count + 1)),
+        preempts=_preempts(rng, count),
+        clocks=_clocks(rng, count),
+        survivors=tuple(range(count)),
+        voters=tuple(sorted(names)),
+        timings_ms=tuple(rng.choice(SHORT_MS[1:]) for _ in range(count)),
+        safety_us=25 * SECOND,
+        faults=(fault,),
     )
 
 

@@ -39,6 +39,7 @@ LOSS = "loss"  # the leader is cut off, and another host has lost its state a mo
 RELOAD = "reload"  # the leader's timing changes while some do not hear it, and a voter loses its state
 TWO = "two"  # the same, and two voters lose it within one lease
 AGAIN = "again"  # the same, and one of these once more, before it has recovered
+TOLD = "told"  # as TWO, where the second one hears of the leader's lease only from the first, which was told
 LATE = "late"  # the leader stops as it raises its term, and a voter forgets that it has granted that
 ON_LEADER = ("crash_leader", "cut_leader")  # whoever leads then; only where there is an adversary
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from kingd.daemon.foreign import ForeignFolder, refuse
 from tests.daemon.running import PATIENCE_S, TOP, Daemon, until_gone
 
 
@@ -129,6 +130,12 @@ def test_pid_file_that_cannot_be_made_is_told(daemon: Daemon) -> None:
     run = daemon.run()
     assert run.returncode == 73
     assert f"{pid_file}: No such file or directory: the pid file cannot be made" in run.stderr
+
+
+def test_what_is_no_folder_is_not_to_be_mended(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    with pytest.raises(ForeignFolder, match=r"^/dev/null is no folder: choose another place with --pid-file$"):
+        refuse(Path("/dev/null/folder"), "--pid-file")
 
 
 def test_pid_file_of_somebody_else_is_left(daemon: Daemon) -> None:

@@ -2,13 +2,11 @@
 An adversary found by hand what each is for."""
 
 from collections import defaultdict
-from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager
 from unittest.mock import patch
 
-from kingd.core.problems import LeadsTooShortly, NobodyLeads, Obstacle
+from kingd.core.problems import Obstacle
 from kingd.core.rules import claiming, commands, following, quorum, voters
-from kingd.core.rules.quorum import QuorumMode
 from kingd.core.state.durable import Durable
 from kingd.core.state.members import Member
 from kingd.core.state.node import Node
@@ -62,33 +60,9 @@ def pong_names_no_lease() -> AbstractContextManager[object]:
     return patch.object(following, "on_pong", on_pong_of_former)
 
 
-def untold_lease_is_ones_own() -> AbstractContextManager[object]:
-    """Who has heard of none judges by its own timing when a leader has led for two leases."""
-    why_not_elected = voters._why_not_elected  # noqa: SLF001 - a mutant
-
-    def judged(node: Node) -> NobodyLeads | LeadsTooShortly | None:
-        leader = node.followed()
-        if leader is None or leader.lease_ms:
-            return why_not_elected(node)
-        leader.lease_ms = 1
-        try:
-            return why_not_elected(node)
-        finally:
-            leader.lease_ms = 0
-
-    return patch.object(voters, "_why_not_elected", judged)
-
-
-@contextmanager
-def who_polls_judges_by_its_own_lease() -> Iterator[None]:
-    """Both, as it was once."""
-    with pong_names_no_lease(), untold_lease_is_ones_own():
-        yield
-
-
-def former_lease_is_not_named() -> AbstractContextManager[object]:
-    """It goes on after a reload to a shorter one, and others do not know of it."""
-    return patch.object(Votes, "said_ms", lambda self, now_us: self.lease_ms)
+def who_leads_leads_by_the_list() -> AbstractContextManager[object]:
+    """Whatever list those had who promised: what they promised goes on."""
+    return patch.object(Votes, "is_by_list", lambda self, now_us: True)
 
 
 def list_waits_for_no_recovery() -> AbstractContextManager[object]:
@@ -128,14 +102,3 @@ def who_does_not_vote_knows() -> AbstractContextManager[object]:
         node.quorum.learned = learned
 
     return patch.object(claiming, "keep_ceiling_ahead", keep)
-
-
-def late_grants_count() -> AbstractContextManager[object]:
-    """For a claim or a raise, though not for the lease."""
-    note_vote = QuorumMode.note_vote
-
-    def noted(mode: QuorumMode, node: Node, votes: Votes, voter: Member, *, sent_us: int) -> bool:
-        note_vote(mode, node, votes, voter, sent_us=sent_us)
-        return True
-
-    return patch.object(QuorumMode, "note_vote", noted)

@@ -123,8 +123,8 @@ def lease_counts_from_the_answer() -> AbstractContextManager[object]:
     """Not from when the question was sent."""
     note_vote = QuorumMode.note_vote
 
-    def late(mode: QuorumMode, node: Node, votes: Votes, voter: Member, *, sent_us: int) -> bool:
-        return note_vote(mode, node, votes, voter, sent_us=node.now_us)
+    def late(mode: QuorumMode, node: Node, votes: Votes, voter: Member, *, sent_us: int) -> None:
+        note_vote(mode, node, votes, voter, sent_us=node.now_us)
 
     return patch.object(QuorumMode, "note_vote", late)
 

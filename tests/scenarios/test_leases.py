@@ -13,6 +13,7 @@ from kingd.sim.host import Host
 from kingd.sim.outcome import SafetyError
 from tests.model import forgetful
 from tests.model.explored import Mutant
+from tests.scenarios import test_recovering
 from tests.scenarios.test_quorum import FIVE, THREE, say_that_they_lead
 from tests.scenarios.test_recovering import WIFI, linked
 from tests.scenarios.world import agrees_on, settled, term
@@ -47,7 +48,7 @@ def set_lists(cluster: Cluster, names: tuple[str, ...]) -> None:
 
 
 def led_by_some(*elected: int, timing: Timing) -> Cluster:
-    """box6 leads five that only vote, with this timing, for longer than two leases. Those who elected it are box1 and others;
+    """box6 leads five that only vote, with this timing, for long. Those who elected it are box1 and others;
     the rest has not heard of it."""
     cluster = settled(0, 0, 0, 0, 0, 40, voters=FIVE)
     box6 = cluster.hosts[5]
@@ -195,23 +196,24 @@ def list_while_a_voter_recovers() -> None:
     assert cluster.run_until(lambda: have_list(names, four), 40 * SECOND)
 
 
+def name_that_is_there_twice() -> None:
+    test_recovering.test_voter_that_loses_its_state_twice_is_one_voter(WIFI, moves=True)
+
+
 History = Callable[[], None]
 
 # what was found -> the history, the rule that is taken out, and what is broken without it
 FOUND: dict[str, tuple[History, Mutant, str]] = {
     "a PONG names no lease": (reload_that_only_pongs_tell, forgetful.pong_names_no_lease, "Q1"),
     "a longer lease at once": (reload_that_two_forget, forgetful.longer_lease_counts_at_once, "Q1"),
-    "a former lease that is not named": (two_lists_within_a_former_lease, forgetful.former_lease_is_not_named, "Q1"),
-    "a lease that is not told is short": (
-        two_lists_of_who_only_polls,
-        forgetful.who_polls_judges_by_its_own_lease,
-        "Q1",
-    ),
+    "a lease by the list before": (two_lists_within_a_former_lease, forgetful.who_leads_leads_by_the_list, "Q1"),
+    "the same, of who only polls": (two_lists_of_who_only_polls, forgetful.who_leads_leads_by_the_list, "Q1"),
     "recovered before the disk knows": (
         recovery_that_the_disk_forgets,
         forgetful.recovered_before_the_disk_knows,
         "Q2",
     ),
+    "a name is counted twice": (name_that_is_there_twice, forgetful.two_hosts_of_a_name_are_two_voters, "Q1"),
     "a list waits for nobody": (list_while_a_voter_recovers, forgetful.list_waits_for_no_recovery, "Q1"),
 }
 

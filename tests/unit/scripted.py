@@ -89,6 +89,7 @@ class Peer:
     wanted: int = 0  # digest of its configuration's list; 0: that of `voters`
     recovering: bool = False
     begun: bool = False
+    by_list: bool = True  # if it leads
     key_id: int = 0
     sequence: int = 0
     name: str = ""
@@ -129,6 +130,7 @@ class Peer:
             wanted=self.wanted or self.voters.digest,
             recovering=self.recovering,
             begun=self.begun,
+            by_list=self.by_list and self.role is Role.LEADER and bool(self.voters.digest),
             multicast=multicast,
             key_id=self.key_id,
         )

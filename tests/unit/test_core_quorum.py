@@ -471,19 +471,6 @@ def test_leader_leads_on_under_the_old_ballot_until_a_majority_grants_the_new_on
     assert bench.node.ballot.term == before.term + 3
 
 
-def test_grant_that_comes_too_late_raises_no_term(one: Peer, two: Peer) -> None:
-    """The leader was stopped, and reads it before its timers fire. Its voter may have lost its state by then."""
-    bench = elected(one, two)
-    before = bench.node.ballot
-    two.role, two.floor = Role.SEEKING, ballot(before.term + 2, 70)
-    bench.advance_ms(200)
-    bench.clear()
-    bench.hear(two, Ping(nonce=1, heard=0, polling=False))
-    bench.now_us += 501 * MS
-    bench.hear(one, Grant(term=bench.claim.term, attempt=bench.claim.attempt))
-    assert bench.node.ballot == before
-
-
 def test_hand_over_is_ready_when_a_majority_would_follow(one: Peer, two: Peer) -> None:
     """025, with voters: the third need not answer."""
     bench = started(one, two)

@@ -241,3 +241,23 @@ def test_blank_voter_that_is_no_voter_any_more_follows(one: Peer, two: Peer) -> 
     bench.acknowledge_from(two)
     bench.beat(one, lease_ms=LEASE_MS)
     assert (bench.leader_name(), bench.node.promise.floor.term) == ("box60", 5)
+
+
+def says_that_it_recovers(bench: Bench, peer: Peer) -> bool:
+    bench.hear(peer, Ping(nonce=1, heard=0, polling=False))
+    return bench.sent_to(peer)[-1].header.recovering
+
+
+def test_voter_that_was_told_enough_recovers_when_its_disk_knows(one: Peer, two: Peer) -> None:
+    """Its next session would know nothing of it, and others lose their state when it says that it has recovered."""
+    one.floor = two.floor = ballot(7, 60)
+    bench = Bench(voters=VOTERS, priority=0, has_disk=False)
+    bench.meet(one, two)
+    wait(bench, one, two, ms=PROMISE_MS + 600)
+    (wanted,) = [e for e in bench.effects if isinstance(e, Persist)]
+    assert wanted.ceiling > 7
+    assert says_that_it_recovers(bench, one)
+    bench.has_disk = True
+    bench.perform([wanted])
+    assert not says_that_it_recovers(bench, one)
+    assert isinstance(claims(bench, one, 8), Grant)

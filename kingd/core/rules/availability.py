@@ -41,8 +41,8 @@ class AvailabilityMode:
     def extend_lease(self, node: Node, votes: Votes) -> None:
         """Nothing is counted."""
 
-    def note_vote(self, node: Node, votes: Votes, voter: Member, *, sent_us: int) -> bool:
-        return True
+    def note_vote(self, node: Node, votes: Votes, voter: Member, *, sent_us: int) -> None:
+        """Nothing is counted."""
 
     def may_promise(self, node: Node, claim: Claim) -> bool:
         return True

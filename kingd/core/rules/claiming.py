@@ -93,8 +93,8 @@ def on_grant(node: Node, member: Member, grant: Grant) -> None:
     campaign.refused.discard(member.node)
     campaign.answered.add(member.node)
     assert campaign.request is not None
-    if mode.of(node).note_vote(node, campaign.votes, member, sent_us=campaign.request.sent_us):
-        campaign.granted.add(member.node)
+    campaign.granted.add(member.node)
+    mode.of(node).note_vote(node, campaign.votes, member, sent_us=campaign.request.sent_us)
     _look(node, campaign)
 
 

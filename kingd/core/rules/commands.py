@@ -36,7 +36,7 @@ def configure(node: Node, settings: Settings) -> None:
 def _on_lease_changed(node: Node) -> None:
     """A ballot has one lease, which all who promised to it know: the new one comes with a new ballot."""
     voters.want_hold(node)
-    if isinstance(node.state, Candidate):
+    if isinstance(node.state, Candidate) and node.is_exclusive:
         claiming.withdraw(node, None)
     elif isinstance(node.state, Leader) and node.is_exclusive:
         claiming.start(node, node.news.why)

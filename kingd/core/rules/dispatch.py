@@ -118,10 +118,10 @@ def _note(node: Node, member: Member, datagram: Datagram, source: Endpoint) -> N
     contact.revive(node, member)
     moved = contact.follow_move(node, member, datagram, source)
     leading.note_rival(node, member, header)
-    lists = (member.voters, member.wanted)
+    lists = (member.voters, member.wanted, member.by_list)
     member.update(header, source=source, now_us=node.now_us)
     member.told_unfit = tell_of_eligibility(node, member.node, member.told_unfit, member.ineligible)
-    if lists != (member.voters, member.wanted):
+    if lists != (member.voters, member.wanted, member.by_list):
         voters.step(node)
     _learn_terms(node, member)
     leading.raise_term(node, member)

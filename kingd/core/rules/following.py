@@ -235,7 +235,7 @@ def on_pong(node: Node, leader: Member, pong: Pong, *, sequence: int) -> None:
         return
     leader.contact_us = max(leader.contact_us, sent_us)
     leader.heard_sequence = max(leader.heard_sequence, sequence)
-    leader.lease_ms = pong.lease_ms if sequence == leader.heard_sequence else leader.lease_ms  # by its newest word
+    leader.lease_ms = pong.lease_ms
     if leader.role is Role.LEADER and is_my_leader(node, leader, leader.leader):
         _renew(node, leader, leader.leader, sequence=sequence)
     elif node.role is not Role.FOLLOWER or leader.session != node.promise.session or node.is_bound:

@@ -46,8 +46,8 @@ class Mode(Protocol):
 
     # -- who says so?
 
-    def note_vote(self, node: Node, votes: Votes, voter: Member, *, sent_us: int) -> bool:
-        """`voter` promised, in answer to what was sent then. Whether that counts."""
+    def note_vote(self, node: Node, votes: Votes, voter: Member, *, sent_us: int) -> None:
+        """`voter` promised, in answer to what was sent then."""
 
     def may_promise(self, node: Node, claim: Claim) -> bool:
         """Whether this node's promise may be given at all: it says nothing about to whom."""

@@ -45,13 +45,11 @@ class QuorumMode:
         """It lasts as long as a majority has promised."""
         votes.extend(proven_until_us(node.voters.names, _promised_us(node, votes)))
 
-    def note_vote(self, node: Node, votes: Votes, voter: Member, *, sent_us: int) -> bool:
+    def note_vote(self, node: Node, votes: Votes, voter: Member, *, sent_us: int) -> None:
         """What took too long counts for nothing: its voter may have lost its state, and asked others (`learns`)."""
-        if node.now_us - sent_us > node.timing.vote_us or voter.voters != node.voters.id:
-            return False
-        votes.note(voter.node, sent_us=sent_us)
-        self.extend_lease(node, votes)
-        return True
+        if node.now_us - sent_us <= node.timing.vote_us and voter.voters == node.voters.id:
+            votes.note(voter.node, sent_us=sent_us)
+            self.extend_lease(node, votes)
 
     def may_promise(self, node: Node, claim: Claim) -> bool:
         """What is missing is asked for, and the claimant asks again."""

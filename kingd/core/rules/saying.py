@@ -55,5 +55,6 @@ def header(
         wanted=digest_of(node.settings.voters),
         recovering=node.is_recovering,
         begun=receiver in node.quorum.begun_with,
+        by_list=node.is_by_list,
         multicast=multicast,
     )

@@ -8,7 +8,7 @@ from kingd.core.problems import (
     AnotherIsFirst,
     AnotherIsNewer,
     AnotherRecovers,
-    LeadsTooShortly,
+    LedByFormer,
     ModeWouldChange,
     NobodyLeads,
     Obstacle,
@@ -19,7 +19,7 @@ from kingd.core.rules.majority import majority
 from kingd.core.settings import Voters, digest_of
 from kingd.core.state.node import Node
 from kingd.core.state.roles import Leader
-from kingd.core.timing import MS, promise_us
+from kingd.core.timing import promise_us
 from kingd.core.wire.message import Role
 from kingd.records import replace
 
@@ -137,19 +137,15 @@ def _unwilling(node: Node) -> tuple[str, ...]:
     return tuple(sorted((set(wanted) | set(present)) - willing))
 
 
-def _why_not_elected(node: Node) -> NobodyLeads | LeadsTooShortly | None:
+def _why_not_elected(node: Node) -> NobodyLeads | LedByFormer | None:
     """Whether a majority of the present list has promised to a leader of its own: else the list after it may share no voter
-    with any majority that has. A leader that was elected by the list before leads for a lease at most."""
+    with any majority that has. The leader knows, and once it is so it remains so."""
     leader = node.followed()
+    if leader is not None and leader.role is Role.LEADER and leader.voters == node.voters.id:
+        return None if leader.by_list else LedByFormer()
     if node.role is Role.LEADER:
-        since_us, proven_us, lease_ms = node.quorum.listed_us, node.now_us, node.lease_ms
-    elif leader is not None and leader.voters == node.voters.id and leader.lease_ms:
-        since_us, lease_ms = leader.voters_us, leader.lease_ms
-        proven_us = node.detector.evidence_us  # not the clock: this node may have been stopped
-    else:
-        return NobodyLeads()
-    left_us = since_us + 2 * max(node.timing.lease_us, lease_ms * MS) - proven_us
-    return None if left_us < 0 else LeadsTooShortly(left_us)
+        return None if node.is_by_list else LedByFormer()
+    return NobodyLeads()
 
 
 def _take(node: Node, voters: Voters) -> None:

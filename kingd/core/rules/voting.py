@@ -90,10 +90,8 @@ def _promise(node: Node, claimant: Member, claim: Claim) -> None:
     ballot = Ballot(claim.term, claimant.node)
     if node.role is Role.CANDIDATE:
         claiming.resign_claim(node)  # it outranks me
-    if node.promise.floor == ballot and node.role is Role.FOLLOWER:
-        return
     keeps_leading = node.role is Role.FOLLOWER and node.promise.is_held_by(claimant.session)
-    claimant.lease_ms = max(claim.lease_ms, claimant.lease_ms if keeps_leading else 0)  # a former lease may go on
+    claimant.lease_ms = claim.lease_ms
     until_us = mode.of(node).promise_until_us(node, claimant, leads=False)
     if keeps_leading:  # a raise: it leads on, under the higher term once that is complete
         node.promise.allow_raise(ballot, until_us=until_us)

@@ -93,7 +93,7 @@ class Member:
     told_unfit: Ineligible | None = None  # what users were told of that last
     voters: VoterList = NO_VOTERS
     wanted: int = 0  # digest of the one in its configuration
-    voters_us: int = 0  # since when it has that list, as far as this node has heard
+    by_list: bool = False  # it leads, and its lease rests on that list alone
     recovering: bool = False  # a voter that does not know what it has promised before
     hold_us: int = 0  # the longest promise that it may have given as a voter, when it was last asked
     met_us: int = 0  # when its session answered first
@@ -154,8 +154,7 @@ class Member:
         if self.role is not header.role:
             self.role, self.role_us = header.role, now_us
         self.eligible, self.ineligible = header.eligible, header.ineligible
-        if self.voters != header.voters:
-            self.voters, self.voters_us = header.voters, now_us
+        self.voters, self.by_list = header.voters, header.by_list
         self.wanted = header.wanted
         self.recovering = header.recovering
         self.key_id = header.key_id

@@ -214,7 +214,12 @@ class Node:
     @property
     def lease_ms(self) -> int:
         """What a promise to this leader is counted on for; 0 where there is none, or no lease."""
-        return self.state.votes.said_ms(self.now_us) if isinstance(self.state, Leader) else 0
+        return self.state.votes.lease_ms if isinstance(self.state, Leader) else 0
+
+    @property
+    def is_by_list(self) -> bool:
+        """It leads, and its lease rests on the present list of voters alone."""
+        return isinstance(self.state, Leader) and self.state.votes.is_by_list(self.now_us)
 
     def ticket(self, ballot: Ballot, session: SessionId) -> Ticket:
         """With it this node claims the promises to that ballot: who held it gave it to this node, or is dead."""

@@ -18,8 +18,7 @@ class Votes:
     lease_ms: int = 0  # what the claim said: how long each is counted on, from when it was asked for
     until_us: dict[NodeId, int] = field(default_factory=dict)  # voter -> until when it has promised to this node
     lease_until_us: int = 0  # a majority's promises last so long
-    former_ms: int = 0  # the lease of this node's ballot before ...
-    former_until_us: int = 0  # ... and until when it goes on
+    former_until_us: int = 0  # and so long by the list of voters before this one
 
     def note(self, voter: NodeId, *, sent_us: int) -> None:
         self.until_us[voter] = max(self.until_us.get(voter, 0), sent_us + self.lease_ms * MS)
@@ -33,20 +32,21 @@ class Votes:
         """When this node, if it leads by them, stops saying so: a little before the lease is over."""
         return self.lease_until_us - self.lease_ms * MS // _LEASE_GUARD
 
-    def said_ms(self, now_us: int) -> int:
-        """What heartbeats say: the longest lease that goes on."""
-        return max(self.lease_ms, self.former_ms) if now_us < self.former_until_us else self.lease_ms
+    def is_by_list(self, now_us: int) -> bool:
+        """Whether a majority of the present list has promised, and nothing goes on by the list before."""
+        return self.former_until_us <= now_us and self.former_until_us < self.lease_until_us
 
-    def inherit(self, former: "Votes", now_us: int) -> None:
+    def inherit(self, former: "Votes") -> None:
         """Those for this node's ballot before, each as long as it was given: what users were told may not shrink."""
         self.extend(former.lease_until_us)
-        self.former_ms, self.former_until_us = former.said_ms(now_us), former.lease_until_us
+        self.former_until_us = former.former_until_us
         for voter, until_us in former.until_us.items():
             self.until_us[voter] = max(self.until_us.get(voter, 0), until_us)
 
     def restart(self) -> None:
         """By another list: only new ones count for more."""
         self.until_us.clear()
+        self.former_until_us = self.lease_until_us
 
 
 @dataclass(slots=True)

@@ -120,7 +120,7 @@ class Leader:
         """The higher term that it asked for is granted, and the lease that it asked for with it."""
         assert self.raising is not None
         former, self.votes = self.votes, self.raising.votes
-        self.votes.inherit(former, now_us)
+        self.votes.inherit(former)
         if former.lease_ms != self.votes.lease_ms:
             self.echoes.clear()  # an answer to these is a promise for the former lease
         self.ballot, self.raised_us, self.raising = ballot, now_us, None

@@ -41,7 +41,7 @@ _CLUSTER = struct.Struct("!8xQ")
 # than its header.
 SIZE_MIN = {1: 304, 3: 296, 13: 296, 18: 304, 20: DATAGRAM_SIZE_MAX}
 _MULTICAST = 1 << 0  # flags
-_ELIGIBLE, _RECOVERING, _BEGUN = 1 << 0, 1 << 1, 1 << 2  # mode bits
+_ELIGIBLE, _RECOVERING, _BEGUN, _BY_LIST = 1 << 0, 1 << 1, 1 << 2, 1 << 3  # mode bits
 _ROLES = tuple(Role)  # by number: they are consecutive
 _INELIGIBLE = tuple(Ineligible)  # as well
 
@@ -77,7 +77,7 @@ def encode(datagram: Datagram, seal: Seal) -> bytes:
         h.wanted,
         h.role,
         seal.key_id,
-        (_ELIGIBLE if h.eligible else 0) | (_RECOVERING if h.recovering else 0) | (_BEGUN if h.begun else 0),
+        _ELIGIBLE * h.eligible | _RECOVERING * h.recovering | _BEGUN * h.begun | _BY_LIST * h.by_list,
         h.ineligible,
     )
     return seal.close(header + body + bytes(size - unpadded_size))
@@ -174,6 +174,7 @@ def _header(fields: tuple[int, ...]) -> Header:
         wanted=wanted,
         recovering=bool(mode & _RECOVERING),
         begun=bool(mode & _BEGUN),
+        by_list=bool(mode & _BY_LIST),
         multicast=bool(flags & _MULTICAST),
         key_id=key_id,
     )

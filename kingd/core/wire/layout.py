@@ -69,7 +69,7 @@ HEADER = fields(
     " sequence:u64 leader_term:u64 leader_node:id floor_term:u64 floor_node:id priority:u16 reserved:u16 voters:digest"
     " generation:u32 wanted:digest role:role key:u8 mode:bits8 ineligible:ineligible"
 )
-BITS = {"flags": ("multicast",), "mode": ("eligible", "recovering", "begun")}  # from the lowest
+BITS = {"flags": ("multicast",), "mode": ("eligible", "recovering", "begun", "by_list")}  # from the lowest
 
 _BALLOT = "ballot_term:u64 ballot_node:id "
 TICKET = fields(_BALLOT + "session:id successor:id successor_session:id")

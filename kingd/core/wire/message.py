@@ -18,8 +18,7 @@ SessionId = NewType("SessionId", int)
 Term = NewType("Term", int)
 """u64: grows with every leadership (the fencing token). 0 = none yet."""
 
-NOBODY = NodeId(0)
-NO_SESSION = SessionId(0)
+NOBODY, NO_SESSION = NodeId(0), SessionId(0)
 
 SEQUENCE_MAX = (1 << 64) - 1
 """Of an obituary: the last word of its session."""
@@ -137,6 +136,7 @@ class Header:
     wanted: int = 0  # u32 digest of the list of voters in its configuration, which may not be in force yet
     recovering: bool = False  # a voter that does not know what it has promised before (quorum.py)
     begun: bool = False  # the receiver's session was new when the cluster began with it
+    by_list: bool = False  # it leads, and its lease rests on that list of voters alone
     multicast: bool = False  # this copy went to a group (or by broadcast)
     key_id: int = 0  # which key signed the copy that came; 0 = none, or it was not sent yet
 
