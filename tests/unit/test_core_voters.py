@@ -286,15 +286,6 @@ def test_blank_voter_that_is_stopped_is_blank_afterwards(one: Peer, two: Peer) -
     assert again.node.is_recovering
 
 
-def test_088_who_went_ahead_with_another_list_and_is_no_voter_any_more_is_fetched(one: Peer, two: Peer) -> None:
-    """Two lists of one generation, taken in one moment (simulator, seed 71118323). It stayed alone with its own."""
-    alone = Peer(node=80, priority=10, voters=Voters(("box60", "box80"), 1).id)
-    bench = led(one, two)
-    bench.meet(alone)
-    shows(bench, alone, wanted=VOTERS)
-    assert bench.node.voters.id == Voters(VOTERS, 2).id
-
-
 def test_list_waits_for_a_voter_that_recovers(one: Peer, two: Peer) -> None:
     """By the next list it needs to hear others than by this one, to learn what it has promised."""
     bench = led(one, two)

@@ -46,8 +46,10 @@ class QuorumMode:
         votes.extend(proven_until_us(node.voters.names, _promised_us(node, votes)))
 
     def note_vote(self, node: Node, votes: Votes, voter: Member, *, sent_us: int) -> None:
-        """What took too long counts for nothing: its voter may have lost its state, and asked others (`learns`)."""
-        if node.now_us - sent_us <= node.timing.vote_us and voter.voters == node.voters.id:
+        """What took too long counts for nothing: its voter may have lost its state, and asked others (`learns`). Nor what was
+        asked by another list."""
+        since_us = max(node.now_us - node.timing.vote_us, node.quorum.listed_us)
+        if sent_us >= since_us and voter.voters == node.voters.id:
             votes.note(voter.node, sent_us=sent_us)
             self.extend_lease(node, votes)
 

@@ -18,7 +18,6 @@ from kingd.core.problems import (
 from kingd.core.rules.majority import majority
 from kingd.core.settings import Voters, digest_of
 from kingd.core.state.node import Node
-from kingd.core.state.roles import Leader
 from kingd.core.timing import promise_us
 from kingd.core.wire.message import Role
 from kingd.records import replace
@@ -61,10 +60,9 @@ def _next(node: Node) -> Voters | Obstacle:
     shown = _shown(node, wanted)
     if wanted == present.names:
         newest = _shown(node, wanted, recovering_too=True)
-        if not node.is_voter:
-            return present if newest is None else replace(present, generation=newest)
-        newer = max(newest or 0, _past_who_went_ahead(node))
-        return present if newer <= present.generation else replace(present, generation=newer)
+        if newest is None or (node.is_voter and newest <= present.generation):
+            return present
+        return replace(present, generation=newest)
     if present.before is not None and present.before.names == wanted:
         return present.before
     if node.settings.name not in {*wanted, *present.names}:
@@ -76,17 +74,6 @@ def _next(node: Node) -> Voters | Obstacle:
         return AnotherIsFirst(in_both=True)
     newest = max((m.voters.generation for m in node.members.alive()), default=0)
     return _why_not_open(node) or Voters(wanted, max(present.generation, newest) + 1)
-
-
-def _past_who_went_ahead(node: Node) -> int:
-    """A host has taken another list, perhaps as a voter of that one only, is alone with it, and wants the present one: it takes
-    only what is newer. The same names in a newer generation are safe for everybody."""
-    digest = digest_of(node.voters.names)
-    ahead = [m.voters.generation for m in node.members.alive() if digest == m.wanted != m.voters.digest]
-    newest = max(ahead, default=-1)
-    if newest < node.voters.generation or not node.quorum.recovered or _unwilling(node) or _why_not_elected(node):
-        return 0
-    return newest + 1
 
 
 def _shown(node: Node, names: tuple[str, ...], *, recovering_too: bool = False) -> int | None:
@@ -167,8 +154,6 @@ def _restart_votes(node: Node) -> None:
         node.votes.restart()
     if node.campaign is not None:
         node.campaign.votes.restart()
-    if isinstance(node.state, Leader):
-        node.state.echoes.clear()
     node.quorum.restart(node.now_us)
     want_hold(node)
 

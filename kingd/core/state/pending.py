@@ -39,7 +39,7 @@ class Votes:
     def inherit(self, former: "Votes") -> None:
         """Those for this node's ballot before, each as long as it was given: what users were told may not shrink."""
         self.extend(former.lease_until_us)
-        self.former_until_us = former.former_until_us
+        self.former_until_us = max(self.former_until_us, former.former_until_us)
         for voter, until_us in former.until_us.items():
             self.until_us[voter] = max(self.until_us.get(voter, 0), until_us)
 
