@@ -29,7 +29,7 @@ from kingd.core.state.pending import Campaign, Votes, Yielded
 from kingd.core.state.promise import Promise
 from kingd.core.state.roles import Leader
 from kingd.core.state.succession import Succession
-from kingd.core.timing import NEVER
+from kingd.core.timing import MS, NEVER
 from kingd.core.wire.endpoint import Endpoint
 from kingd.core.wire.message import Ballot, Claim, Grant, NodeId, Ready, Reason, Refuse, Resign, Role, SessionId, Ticket
 
@@ -45,7 +45,8 @@ def leader_resumes_after_a_hand_over() -> AbstractContextManager[object]:
         yielded, node.succession.yielded = node.succession.yielded, None
         assert yielded is not None
         if node.promise.floor == yielded.ticket.ballot:
-            votes = Votes(lease_until_us=yielded.request.sent_us + node.timing.lease_us)
+            lease_us = node.timing.lease_us
+            votes = Votes(lease_ms=lease_us // MS, lease_until_us=yielded.request.sent_us + lease_us)
             node.state = Leader(ballot=yielded.ticket.ballot, raised_us=node.now_us, votes=votes)
             node.promise.give(node.ballot, node.session, until_us=NEVER, led=True)
             becoming.beat(node, node.state)
@@ -158,11 +159,13 @@ def everybody_votes() -> AbstractContextManager[object]:
     def is_majority(node: Node, members: Iterable[NodeId]) -> bool:
         return len(set(members)) + 1 >= majority(len(node.voters.names))
 
-    def extend(node: Node, votes: Votes) -> None:
+    def extend_lease(mode: QuorumMode, node: Node, votes: Votes) -> None:
         untils = sorted([0, *votes.until_us.values(), node.now_us + node.timing.lease_us], reverse=True)
         votes.extend(untils[min(majority(len(node.voters.names)), len(untils)) - 1])
 
-    return _all(patch.object(quorum, "_is_majority", is_majority), patch.object(quorum, "_extend", extend))
+    return _all(
+        patch.object(quorum, "_is_majority", is_majority), patch.object(QuorumMode, "extend_lease", extend_lease)
+    )
 
 
 def voter_waits_for_its_own_promise_only() -> AbstractContextManager[object]:

@@ -6,8 +6,6 @@ from kingd.core.state.roles import Candidate, Joining, Leader, Seeking
 from kingd.core.timing import MS, NEVER, SECOND
 from kingd.core.wire.message import NOBODY, Ballot, Heartbeat, Reason
 
-_BEATS_MIN = 6  # in a lease, by any timing that may be configured
-
 
 def join(node: Node, reason: Reason) -> None:
     """Listen, and claim nothing before `join_wait` is over."""
@@ -73,8 +71,11 @@ def beat(node: Node, leader: Leader) -> None:
     """The leader's heartbeat, and when the next one is due."""
     alive = len(node.members.alive()) + 1
     every_us = node.scale.beat_us(alive)
-    if node.is_exclusive:  # a lease hangs on each, so none is left out; it may be that of former timing
-        every_us = min(node.timing.heartbeat_us, leader.votes.lease_ms * MS // _BEATS_MIN)
+    if (
+        node.is_exclusive
+    ):  # a lease hangs on each, so none is left out; that of former timing may be shorter, with as many in it
+        lease_us = node.timing.lease_us
+        every_us = node.timing.heartbeat_us * min(leader.votes.lease_ms * MS, lease_us) // lease_us
     body = Heartbeat(interval_ms=every_us // MS, lonely=is_lonely(node), alive=alive, lease_ms=node.lease_ms)
     leader.note_beat(saying.multicast(node, body), every_us=every_us, now_us=node.now_us)
 

@@ -49,7 +49,7 @@ class QuorumMode:
         """What took too long counts for nothing: its voter may have lost its state, and asked others (`learns`). Nor what was
         asked by another list."""
         since_us = max(node.now_us - node.timing.vote_us, node.quorum.listed_us)
-        if sent_us >= since_us and voter.voters == node.voters.id:
+        if sent_us > since_us and voter.voters == node.voters.id:
             votes.note(voter.node, sent_us=sent_us)
             self.extend_lease(node, votes)
 
