@@ -4,10 +4,12 @@ from dataclasses import replace
 
 import pytest
 
-from kingd.core.timing import MS, Timing, promise_us
-from kingd.core.wire.message import Grant, Ping, Pong, Role
+from kingd.core.settings import Voters, digest_of
+from kingd.core.state.pending import Votes
+from kingd.core.timing import MS, SECOND, Timing, promise_us
+from kingd.core.wire.message import Ack, Claim, Grant, Heartbeat, NodeId, Ping, Pong, Role
 from tests.unit.scripted import Bench, Peer, ballot
-from tests.unit.test_core_quorum import LEASE_MS, claims, elected, is_leader, started, voter
+from tests.unit.test_core_quorum import LEASE_MS, VOTERS, claims, elected, is_leader, newest_beat, started, voter
 
 
 @pytest.fixture
@@ -34,12 +36,120 @@ def test_pong_renews_for_the_lease_that_it_names(one: Peer, two: Peer) -> None:
     assert bench.node.promise.until_us - bench.now_us == promise_us(10 * LEASE_MS * MS)
 
 
-def reload_timing(bench: Bench, voter: Peer, leader_timeout_ms: int) -> None:
-    """The voter grants what the leader asks for then."""
-    timing = Timing(leader_timeout_us=leader_timeout_ms * MS)
+# -- a raise for another lease
+
+
+WIFI = Timing(heartbeat_us=SECOND, leader_timeout_us=5 * SECOND)
+
+
+def reload(bench: Bench, timing: Timing) -> None:
+    bench.clear()
     bench.perform(bench.core.configure(replace(bench.node.settings, timing=timing), now_us=bench.now_us))
-    bench.hear(voter, Grant(term=bench.claim.term, attempt=bench.claim.attempt))
-    assert bench.node.ballot.term == bench.claim.term
+
+
+def grants(bench: Bench, *voters: Peer) -> None:
+    for each in voters:
+        bench.hear(each, Grant(term=bench.claim.term, attempt=bench.claim.attempt))
+
+
+def renews(bench: Bench, voter: Peer, for_ms: int) -> None:
+    """The voter goes on with what it has promised, and grants nothing."""
+    for _ in range(for_ms // 100):
+        bench.advance_ms(100)
+        bench.hear(voter, Ack(sequence=newest_beat(bench)))
+
+
+def test_until_the_raise_is_granted_the_former_lease_has_as_many_heartbeats(one: Peer, two: Peer) -> None:
+    """The voters' disks are slow: they do not hold the longer promise yet."""
+    bench = elected(one, two)
+    reload(bench, WIFI)
+    renews(bench, one, 2_000)
+    assert is_leader(bench)
+    beats = bench.sent(Heartbeat)
+    assert {beat.lease_ms for beat in beats} == {LEASE_MS}
+    assert len(beats) >= 20
+    grants(bench, one)
+    assert bench.sent(Heartbeat)[-1] == replace(beats[-1], interval_ms=1000, lease_ms=10_000)
+
+
+def test_raise_that_too_few_answered_is_asked_for_again_under_its_own_term(one: Peer, two: Peer) -> None:
+    """What was answered to the first question does not count for the second."""
+    bench = elected(one, two)
+    reload(bench, WIFI)
+    first = bench.claim
+    renews(bench, one, 5_000)
+    again = bench.claim
+    assert again.term == first.term
+    assert len({claim.attempt for claim in bench.sent(Claim)}) > 5
+    bench.hear(one, Grant(term=first.term, attempt=first.attempt))
+    assert bench.node.ballot.term < first.term
+    grants(bench, one)
+    assert bench.node.ballot.term == first.term
+
+
+def test_voter_that_granted_a_raise_renews_when_it_is_asked_again(one: Peer, two: Peer) -> None:
+    """The leader counts from the question that it answers."""
+    bench = started(one, two, priority=0)
+    bench.advance_ms(1)
+    claims(bench, one, 5)
+    one.leads(5)
+    bench.beat(one, lease_ms=LEASE_MS)
+    assert isinstance(claims(bench, one, 6), Grant)
+    bench.advance_ms(700)
+    assert isinstance(claims(bench, one, 6, attempt=2), Grant)
+    assert bench.node.promise.until_us - bench.now_us == promise_us(LEASE_MS * MS)
+
+
+def test_voter_whose_disk_does_not_hold_a_longer_promise_goes_on_with_the_one_that_it_holds(
+    one: Peer, two: Peer
+) -> None:
+    bench = started(one, two, priority=0)
+    bench.advance_ms(1)
+    claims(bench, one, 5)
+    one.leads(5)
+    bench.beat(one, lease_ms=LEASE_MS)
+    bench.has_disk = False
+    bench.hear(one, Claim(term=one.leader.term, attempt=2, lease_ms=10 * LEASE_MS))
+    bench.clear()
+    bench.beat(one, lease_ms=LEASE_MS)
+    assert len(bench.sent(Ack)) == 1
+    bench.beat(one, lease_ms=10 * LEASE_MS)
+    assert len(bench.sent(Ack)) == 1
+
+
+def test_votes_for_the_list_before_do_not_say_by_list(one: Peer, two: Peer) -> None:
+    """They were asked for, and given, when both had that; they come when both show the next one."""
+    wider = (*VOTERS, "box80")
+    bench = elected(one, two)
+    for peer in (one, two):
+        peer.wanted = digest_of(wider)
+    bench.perform(bench.core.configure(replace(bench.node.settings, voters=wider), now_us=bench.now_us))
+    reload(bench, WIFI)
+    for peer in (one, two):
+        bench.hear(peer, Pong(echo=0))
+    assert bench.node.voters.id == Voters(wider, 1).id
+    for peer in (one, two):
+        peer.voters = bench.node.voters.id
+    grants(bench, one, two)
+    bench.advance_ms(LEASE_MS + 100)
+    assert not bench.node.is_by_list
+
+
+def test_raise_keeps_until_when_the_list_before_counts() -> None:
+    former, now = Votes(lease_ms=1000), Votes(lease_ms=1000)
+    for votes, until_us in ((former, 5_000), (now, 7_000)):
+        votes.extend(until_us)
+        votes.restart()
+    now.inherit(former)
+    now.note(NodeId(60), sent_us=6_000)
+    now.extend(6_900)
+    assert not now.is_by_list(6_900)
+    assert not now.is_by_list(7_000)
+    now.extend(8_000)
+    assert now.is_by_list(7_000)
+
+
+# -- what comes late
 
 
 def test_grant_that_comes_too_late_elects_nobody(one: Peer, two: Peer) -> None:
