@@ -92,7 +92,7 @@ local TYPES = {
 }
 local BITS = {
     flags = { "multicast" },
-    mode = { "eligible", "recovering", "begun" },
+    mode = { "eligible", "recovering", "begun", "by_list" },
 }
 local MEANINGS = {
     ["oversized"] = "it is longer than any datagram of kingd",
@@ -239,6 +239,7 @@ local BODIES = {
         path = "kingd.pong",
         fields = {
             { "echo", "u32" },
+            { "lease_ms", "u32" },
         },
     },
     [11] = {

@@ -25,7 +25,10 @@ def header_of(header: Header) -> dict[str, Any]:
         "generation": header.voters.generation,
         "wanted": f"{header.wanted:08x}",
         "role": header.role.name.lower(),
-        "mode": ["eligible"] * header.eligible + ["recovering"] * header.recovering + ["begun"] * header.begun,
+        "mode": ["eligible"] * header.eligible
+        + ["recovering"] * header.recovering
+        + ["begun"] * header.begun
+        + ["by_list"] * header.by_list,
         "ineligible": header.ineligible.word,
         "key": header.key_id,
     }

@@ -94,10 +94,10 @@ def _names(node: Node, members: Iterable[NodeId]) -> set[str]:
 def _hosts(node: Node) -> dict[str, int]:
     """How many hosts there are of each name, this one and those whose vote still runs among them: a voter that lost its
     state has another id, and is one host again when the vote of its former one is over."""
-    until_us = node.votes.until_us if node.votes is not None else {}
+    votes = [each for each in (node.votes, node.campaign.votes if node.campaign else None) if each is not None]
     hosts = {node.settings.name: 1}
     for m in node.members.verified():
-        if m.state is State.ALIVE or until_us.get(m.node, 0) > node.now_us:
+        if m.state is State.ALIVE or any(each.until_us.get(m.node, 0) > node.now_us for each in votes):
             hosts[m.name] = hosts.get(m.name, 0) + 1
     return hosts
 

@@ -24,9 +24,9 @@ def recover(node: Node) -> None:
     if not node.is_recovering:
         return
     state = node.state
-    if (node.quorum.knows or quorum.learns(node)) and node.durable.holds(node.promise.floor.term):
-        node.quorum.recover()
-        if isinstance(state, Joining):
+    if node.quorum.knows or quorum.learns(node):
+        node.quorum.recover(is_durable=node.durable.holds(node.promise.floor.term))
+        if isinstance(state, Joining):  # it may follow, and does not vote before its disk knows
             becoming.seek(node, None, delay_us=line.turn_us(node))
     elif isinstance(state, Joining):  # in between it may ask who moved, at the new address
         state.put_off(min(state.join_at_us, node.quorum.asks_us(node.now_us, 2 * node.timing.challenge_us)))

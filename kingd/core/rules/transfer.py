@@ -308,7 +308,8 @@ def meet_leader(node: Node, other: Member) -> None:
     if node.followed() is not None and node.promise.is_live(node.now_us):
         return
     if node.is_bound and (
-        node.is_recovering or (node.promise.is_live(node.now_us) and not node.promise.is_held_by(other.session))
+        (node.is_voter and not node.quorum.knows)
+        or (node.promise.is_live(node.now_us) and not node.promise.is_held_by(other.session))
     ):
         return  # the promise is not free
     if ballot < node.promise.floor:

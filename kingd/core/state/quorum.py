@@ -57,5 +57,5 @@ class Quorum:
     def learn(self) -> None:
         self.learned = True
 
-    def recover(self) -> None:
-        self.recovered = True
+    def recover(self, *, is_durable: bool) -> None:
+        self.recovered = is_durable
