@@ -16,7 +16,7 @@ pytestmark = [pytest.mark.sim, pytest.mark.timeout(600)]
 
 FOUND = {
     "answers bound to no session": (mutants.answers_are_bound_to_no_session, "adversary", (700712, 700925, 702901)),
-    "another's longer promise forgotten": (mutants.voter_waits_for_its_own_promise_only, "timings_ms", (720420,)),
+    "another's longer promise forgotten": (mutants.voter_waits_for_its_own_promise_only, "timings_ms", (720638,)),
     "a told promise is not told on": (forgetful.told_promise_is_not_told_on, "timings_ms", (950851,)),
     "a longer lease at once": (forgetful.longer_lease_counts_at_once, "timings_ms", (931899,)),
 }
