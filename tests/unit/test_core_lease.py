@@ -22,13 +22,19 @@ def two() -> Peer:
     return voter(70)
 
 
+def follows(leader: Peer, other: Peer) -> Bench:
+    """A voter, which has granted what the leader claimed."""
+    bench = started(leader, other, priority=0)
+    bench.advance_ms(1)
+    claims(bench, leader, 5)
+    leader.leads(5)
+    bench.beat(leader, lease_ms=LEASE_MS)
+    return bench
+
+
 def test_pong_renews_for_the_lease_that_it_names(one: Peer, two: Peer) -> None:
     """The leader counts on its own lease, and this voter heard neither its claim for a longer one nor a heartbeat."""
-    bench = started(one, two, priority=0)
-    bench.advance_ms(1)
-    claims(bench, one, 5)
-    one.leads(5)
-    bench.beat(one, lease_ms=LEASE_MS)
+    bench = follows(one, two)
     while not bench.sent(Ping):
         bench.advance_ms(10)
     one.leads(6)
@@ -89,11 +95,7 @@ def test_raise_that_too_few_answered_is_asked_for_again_under_its_own_term(one: 
 
 def test_voter_that_granted_a_raise_renews_when_it_is_asked_again(one: Peer, two: Peer) -> None:
     """The leader counts from the question that it answers."""
-    bench = started(one, two, priority=0)
-    bench.advance_ms(1)
-    claims(bench, one, 5)
-    one.leads(5)
-    bench.beat(one, lease_ms=LEASE_MS)
+    bench = follows(one, two)
     assert isinstance(claims(bench, one, 6), Grant)
     bench.advance_ms(700)
     assert isinstance(claims(bench, one, 6, attempt=2), Grant)
@@ -103,11 +105,7 @@ def test_voter_that_granted_a_raise_renews_when_it_is_asked_again(one: Peer, two
 def test_voter_whose_disk_does_not_hold_a_longer_promise_goes_on_with_the_one_that_it_holds(
     one: Peer, two: Peer
 ) -> None:
-    bench = started(one, two, priority=0)
-    bench.advance_ms(1)
-    claims(bench, one, 5)
-    one.leads(5)
-    bench.beat(one, lease_ms=LEASE_MS)
+    bench = follows(one, two)
     bench.has_disk = False
     bench.hear(one, Claim(term=one.leader.term, attempt=2, lease_ms=10 * LEASE_MS))
     bench.clear()

@@ -71,9 +71,7 @@ def beat(node: Node, leader: Leader) -> None:
     """The leader's heartbeat, and when the next one is due."""
     alive = len(node.members.alive()) + 1
     every_us = node.scale.beat_us(alive)
-    if (
-        node.is_exclusive
-    ):  # a lease hangs on each, so none is left out; that of former timing may be shorter, with as many in it
+    if node.is_exclusive:  # a lease hangs on each: none is left out, and one of former timing has as many
         lease_us = node.timing.lease_us
         every_us = node.timing.heartbeat_us * min(leader.votes.lease_ms * MS, lease_us) // lease_us
     body = Heartbeat(interval_ms=every_us // MS, lonely=is_lonely(node), alive=alive, lease_ms=node.lease_ms)

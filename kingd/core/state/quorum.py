@@ -12,7 +12,7 @@ class Quorum:
     """Empty, in availability mode."""
 
     voters: Voters  # the one that is wanted is in the settings (rules/voters.py)
-    listed_us: int  # since when this node has it, and its timing
+    listed_us: int  # since when this node has it
     recovered: bool  # a voter: what its earlier sessions may have promised is known, and on the disk
     recovering_since_us: int  # since when it does not ...
     recover_from_us: int  # ... and hears it from others not before this
