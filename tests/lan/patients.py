@@ -47,10 +47,10 @@ class Diagnosis:
         return f"exit {self.exit_code}\n{self.text}"
 
 
-def doctor(host: Host, *options: str) -> Diagnosis:
+def doctor(host: Host, *options: str, limit_s: float = LIMIT_S) -> Diagnosis:
     command = [str(_KINGCTL), "doctor", f"--socket={host.socket}", "--json", *options]
     done = subprocess.run(
-        host.namespace.command(*command), capture_output=True, text=True, timeout=LIMIT_S, check=False
+        host.namespace.command(*command), capture_output=True, text=True, timeout=limit_s, check=False
     )
     assert done.stdout.startswith("{"), done.stdout + done.stderr
     answer = json.loads(done.stdout)
