@@ -4,10 +4,31 @@ And how a time of the calendar is written, for people."""
 import os
 import time
 from contextlib import suppress
+from functools import lru_cache
+
+from kingd.records import dataclass
 
 
 def now_us() -> int:
     return time.clock_gettime_ns(time.CLOCK_BOOTTIME) // 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Instant:
+    """One moment by three clocks."""
+
+    us: int  # CLOCK_BOOTTIME
+    monotonic_ns: int  # CLOCK_MONOTONIC, for who compares hosts of one machine
+    wall_s: float  # since the epoch
+
+
+@lru_cache(maxsize=1)  # all that one step tells happened at one moment
+def instant(us: int) -> Instant:
+    """A moment of the election's clock, a short while ago. What a step of the core brings about is told after all that the step
+    sends: another host may have answered by then, and the stories of the two would be in the wrong order."""
+    ago_ns = time.clock_gettime_ns(time.CLOCK_BOOTTIME) - us * 1000
+    monotonic_ns = time.clock_gettime_ns(time.CLOCK_MONOTONIC) - ago_ns
+    return Instant(us, monotonic_ns, time.time() - ago_ns / 1e9)
 
 
 def boot_id() -> str:

@@ -12,7 +12,7 @@ from kingd.core.election import Core
 from kingd.core.wire.message import Role
 from kingd.core.wire.past import Evidence, Told
 from kingd.daemon import evidence, systemd, views
-from kingd.daemon.clock import moment, now_us
+from kingd.daemon.clock import Instant, instant, moment, now_us
 from kingd.daemon.journal import HISTORY_MAX, Journal
 from kingd.daemon.tally import Tally
 from kingd.log import Logger
@@ -58,17 +58,17 @@ class News:
         self.since = moment(time.time())  # of that event, or the start
         self.waiting: tuple[str, ...] = ()  # keys whose new values need a restart
 
-    def tell(self, event: Event) -> None:
-        wall_s, now = time.time(), now_us()
-        overlap_us = self.tally.note(event, now_us=now, wall_s=wall_s)
+    def tell(self, event: Event, at: Instant) -> None:
+        """`at`: of the step that brought it about, not of its telling."""
+        overlap_us = self.tally.note(event, now_us=at.us, wall_s=at.wall_s)
         if overlap_us > _LEAST_US:
             event = replace(event, evidence=Evidence(lasted_us=overlap_us))
         seq = self._journal.next_seq()
-        self._past.append((now, seq, event))
-        repeat, detail = self._repeats(event, now), self._detail_of(event)
-        shown = self._shown(event, seq=seq, wall_s=wall_s, detail=detail, repeat=repeat)
+        self._past.append((at.us, seq, event))
+        repeat, detail = self._repeats(event, at.us), self._detail_of(event)
+        shown = self._shown(event, at, seq=seq, detail=detail, repeat=repeat)
         if event.kind in _LEADERSHIP:
-            self.since = moment(wall_s)
+            self.since = moment(at.wall_s)
             self._changed = shown
             self.tell_systemd()
         elif self._telling is None:  # 450 hosts that come together are one change of their number
@@ -87,19 +87,8 @@ class News:
         """How often the same was told within the hour, this time included."""
         return sum(now - at_us <= _HOUR_US and _same(event, each) for at_us, _, each in self._past)
 
-    def _shown(
-        self, event: Event, *, seq: int, wall_s: float, detail: str | None = None, repeat: int = 1
-    ) -> JsonObject:
-        monotonic_ns = time.clock_gettime_ns(time.CLOCK_MONOTONIC)
-        return views.event(
-            event,
-            here=self._here(),
-            seq=seq,
-            wall_s=wall_s,
-            monotonic_ns=monotonic_ns,
-            detail=detail,
-            repeat=repeat,
-        )
+    def _shown(self, event: Event, at: Instant, *, seq: int, detail: str | None = None, repeat: int = 1) -> JsonObject:
+        return views.event(event, at, here=self._here(), seq=seq, detail=detail, repeat=repeat)
 
     @property
     def count(self) -> int:
@@ -127,7 +116,8 @@ class News:
 
     def _present(self) -> JsonObject:
         """The state right now, in the shape of the event that brought it about."""
-        facts = self._core.status(now_us())
+        now = now_us()
+        facts = self._core.status(now)
         event = Event(
             kind=_KIND_NOW.get(facts.role, EventKind.LEADER_LOST),
             role=facts.role,
@@ -137,7 +127,7 @@ class News:
             previous_leader=None,
             reason=facts.reason,
         )
-        shown = self._shown(event, seq=self._journal.seq, wall_s=time.time())
+        shown = self._shown(event, instant(now), seq=self._journal.seq)
         former = {key: self._changed[key] for key in _OF_THE_CHANGE if key in self._changed}
         return shown | former | {"initial": True}
 

@@ -8,7 +8,7 @@ from kingd.core.facts import MemberRow
 from kingd.core.status import Status
 from kingd.core.wire.message import Reason, Role
 from kingd.daemon import evidence, sentences
-from kingd.daemon.clock import moment
+from kingd.daemon.clock import Instant, moment
 
 
 def node_id(value: int) -> str:
@@ -138,11 +138,10 @@ def survey(result: Surveyed) -> JsonObject:
 
 def event(
     value: Event,
+    at: Instant,
     *,
     here: str | None,
     seq: int,
-    wall_s: float,
-    monotonic_ns: int,
     detail: str | None = None,
     repeat: int = 1,
 ) -> JsonObject:
@@ -150,8 +149,8 @@ def event(
     found: JsonObject = {
         "version": 1,
         "event": str(value.kind),
-        "time": moment(wall_s),
-        "monotonic_ns": monotonic_ns,
+        "time": moment(at.wall_s),
+        "monotonic_ns": at.monotonic_ns,
         "role": evidence.ROLES[value.role],
         "previous_role": evidence.ROLES[value.previous_role],
         "term": value.term,

@@ -53,7 +53,7 @@ def begun(maintenance: Maintenance) -> Bench:
     bench.now_us = now_us()
     bench.perform(bench.core.tick(now_us=bench.now_us))
 
-    def perform(effects: list[Effect]) -> None:
+    def perform(_: int, effects: list[Effect]) -> None:
         bench.perform(effects)
 
     maintenance.begin(bench.core, perform)

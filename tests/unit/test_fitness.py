@@ -22,7 +22,8 @@ class Told:
         self.fitness.begin(self.bench.core, self.perform)
         self.fitness.look()
 
-    def perform(self, effects: list[Effect]) -> None:
+    def perform(self, now: int, effects: list[Effect]) -> None:
+        assert now == self.now_us
         self.bench.perform(effects)
         self.seen.append(self.reason)
 

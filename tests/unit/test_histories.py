@@ -17,7 +17,7 @@ from kingd.core.effect import Event, EventKind
 from kingd.core.wire.message import NodeId, Reason, Role, Term
 from kingd.core.wire.past import Events, Evidence, Recall, Told
 from kingd.daemon import evidence
-from kingd.daemon.clock import moment
+from kingd.daemon.clock import Instant, moment
 from kingd.daemon.historian import KEPT_S, Historian
 from kingd.daemon.news import News
 from kingd.loop import Loop
@@ -124,13 +124,17 @@ class Host:
         self.asked = 0
         self._past = many(256)
         as_loop, voice = cast(Loop, self.loop), Voice(bench.core.acquaintance)
+        self._bench = bench
         for module in ("historian", "news", "deadline"):
-            monkeypatch.setattr(f"kingd.daemon.{module}.now_us", lambda: bench.now_us + int(self.loop.now * 1e6))
+            monkeypatch.setattr(f"kingd.daemon.{module}.now_us", self._now_us)
         monkeypatch.setattr(evidence, "moment", self._moment)
         self.news = News(bench.core, as_loop, here=lambda: None)
         self._historian = Historian(
             bench.core, self.news, as_loop, voice=voice, budget=Budget(), say=self._hear, rng=random.Random(1)
         )
+
+    def _now_us(self) -> int:
+        return self._bench.now_us + int(self.loop.now * 1e6)
 
     def _moment(self, wall_s: float) -> str:
         """Each event has one."""
@@ -145,6 +149,9 @@ class Host:
             page = tuple(told for told in self._past if body.before == 0 or told.number < body.before)[:18]
             answer = self._peers[header.destination].says(Events(echo=body.nonce, told=page))
             self.loop.call_soon(partial(self._historian.take, answer.header, Events(echo=body.nonce, told=page)))
+
+    def tell_of_a_change(self) -> None:
+        self.news.tell(CHANGE, Instant(self._now_us(), 0, 1.7e9))
 
     def ask(self) -> list[JsonObject | bytes | ServiceError]:
         found: list[JsonObject | bytes | ServiceError] = []
@@ -168,7 +175,7 @@ def test_who_asks_again_soon_gets_the_last_answer_unless_there_is_news(monkeypat
     first = host.ask()
     host.loop.run(1.9)
     assert (host.ask()[0] is first[0], host.asked) == (True, 2)
-    host.news.tell(CHANGE)
+    host.tell_of_a_change()
     fresh = host.ask()
     host.loop.run(0.1)
     assert (b"leader-lost" in cast(bytes, fresh[0]), host.asked) == (True, 4)
@@ -181,7 +188,7 @@ def test_who_asks_again_soon_gets_the_last_answer_unless_there_is_news(monkeypat
 def test_members_are_asked_once_a_second_at_most(monkeypatch: pytest.MonkeyPatch) -> None:
     host = Host(monkeypatch, others=1)
     for _ in range(100):
-        host.news.tell(CHANGE)
+        host.tell_of_a_change()
         host.ask()
         host.loop.run(0.05)
     assert host.asked == 5

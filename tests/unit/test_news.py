@@ -1,5 +1,6 @@
 """What a watcher is told first is the state now, in the shape of the change that brought it about: both tell the same."""
 
+import time
 from typing import cast
 
 import pytest
@@ -8,6 +9,7 @@ from kingd.control.service import JsonObject
 from kingd.core.effect import EventKind
 from kingd.core.wire.message import Grant
 from kingd.daemon import news
+from kingd.daemon.clock import Instant, instant, moment
 from kingd.daemon.news import News
 from kingd.loop import Loop
 from tests.unit.scripted import Bench, Peer
@@ -30,13 +32,37 @@ def bench(monkeypatch: pytest.MonkeyPatch) -> Bench:
     return found
 
 
-def test_first_tells_the_same_as_the_change(bench: Bench) -> None:
-    told = News(bench.core, cast(Loop, NoLoop()), here=lambda: None)
+def telling(bench: Bench, at: Instant) -> News:
+    found = News(bench.core, cast(Loop, NoLoop()), here=lambda: None)
     for event in bench.told():
-        told.tell(event)
+        found.tell(event, at)
+    return found
+
+
+def test_first_tells_the_same_as_the_change(bench: Bench) -> None:
+    told = telling(bench, instant(bench.now_us))
     seen: list[JsonObject | None] = []
     told.watch(seen.append)
     [first] = seen
     elected = next(each for each in told.history() if each["event"] == EventKind.ELECTED)
     assert "1 of 1 peer agrees" in str(elected["evidence"])
     assert first == elected | {"initial": True, "seq": told.count}
+
+
+def test_each_has_the_time_of_its_step_however_late_it_is_told(bench: Bench) -> None:
+    at = Instant(bench.now_us - 40_000, 9, 1.7e9)
+    told = telling(bench, at)
+    assert {(each["time"], each["monotonic_ns"]) for each in told.history()} == {(moment(1.7e9), 9)}
+    assert told.since == moment(1.7e9)
+    assert {each.age_ms for each in told.past()} == {40}
+
+
+def test_step_is_one_instant_by_three_clocks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It was 40 ms ago, and this host slept for 10 s since its start."""
+    clocks = {time.CLOCK_BOOTTIME: 30_000_000_000, time.CLOCK_MONOTONIC: 20_000_000_000}
+    monkeypatch.setattr(time, "clock_gettime_ns", clocks.__getitem__)
+    monkeypatch.setattr(time, "time", lambda: 1.7e9)
+    at = instant(29_960_000)
+    assert (at.us, at.monotonic_ns, moment(at.wall_s)) == (29_960_000, 19_960_000_000, moment(1.7e9 - 0.04))
+    clocks[time.CLOCK_MONOTONIC] += 5_000_000  # for the next event of the same step
+    assert instant(29_960_000) == at

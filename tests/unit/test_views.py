@@ -7,7 +7,7 @@ from kingd.core.timing import MS
 from kingd.core.wire.endpoint import Endpoint
 from kingd.core.wire.message import NodeId, Reason, Role, Term
 from kingd.daemon import views
-from kingd.daemon.clock import moment
+from kingd.daemon.clock import Instant, moment
 from tests.unit.scripted import Bench
 from tests.unit.scripted import Peer as Host
 
@@ -106,7 +106,7 @@ def test_event_of_each_role(role: Role, shown: str) -> None:
         previous_leader=None,
         reason=Reason.LEADER_TIMEOUT,
     )
-    assert views.event(event, here=None, seq=5, wall_s=0, monotonic_ns=9) == {
+    assert views.event(event, Instant(7, 9, 0), here=None, seq=5) == {
         "version": 1,
         "event": "leader-changed",
         "time": "1970-01-01T00:00:00.000Z",
