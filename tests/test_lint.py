@@ -22,7 +22,7 @@ LONGER = {
     "tests/unit/test_core_following.py": 454,
     "tests/unit/test_core_handover.py": 689,
     "tests/unit/test_core_leading.py": 407,
-    "tests/unit/test_core_quorum.py": 536,
+    "tests/unit/test_core_quorum.py": 520,
     "tests/unit/test_core_voting.py": 397,
     "tests/unit/test_core_will.py": 399,
 }

@@ -35,7 +35,7 @@ def test_unit_test_that_is_not_pure_fails_and_says_why(tmp_path: Path) -> None:
     shutil.copy(TOP / "tests" / "unit" / "conftest.py", tmp_path)
     (tmp_path / "test_not_pure.py").write_text(NOT_PURE)
     command = [sys.executable, "-m", "pytest", "-q", "--tb=short", "-p", "no:cacheprovider", str(tmp_path)]
-    environment = os.environ | {"COLUMNS": "200"}  # no reason is cut off
+    environment = os.environ | {"COLUMNS": "200", "PYTHONPATH": str(TOP)}  # no reason is cut off
     said = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False).stdout
     for name, does in [
         ("socket", "opens a socket (socket.__new__)"),

@@ -9,6 +9,8 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.unit.scripted import Peer, voter
+
 FORBIDDEN = {
     "os.fork": "starts a process",
     "os.forkpty": "starts a process",
@@ -41,3 +43,14 @@ def guard(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     seen, _seen = _seen, None
     if seen:
         pytest.fail(f"a unit test {FORBIDDEN[seen[0]]} ({seen[0]}): its place is tests/daemon", pytrace=False)
+
+
+@pytest.fixture
+def one() -> Peer:
+    """Two of `VOTERS`, beside the core that is tested."""
+    return voter(60)
+
+
+@pytest.fixture
+def two() -> Peer:
+    return voter(70)

@@ -42,6 +42,8 @@ T = TypeVar("T")
 CLUSTER = 7
 ME = NodeId(50)
 MY_SESSION = SessionId(5000)
+VOTERS = ("box60", "box70", "me")
+LIST = Voters(VOTERS).id
 
 
 def ballot(term: int, node: int) -> Ballot:
@@ -135,6 +137,10 @@ class Peer:
             key_id=self.key_id,
         )
         return Datagram(header, body)
+
+
+def voter(node: int) -> Peer:
+    return Peer(node=node, priority=10, voters=LIST)
 
 
 def settings_voters(changes: dict[str, object]) -> tuple[str, ...]:

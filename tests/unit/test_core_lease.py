@@ -2,24 +2,12 @@
 
 from dataclasses import replace
 
-import pytest
-
 from kingd.core.settings import Voters, digest_of
 from kingd.core.state.pending import Votes
 from kingd.core.timing import MS, SECOND, Timing, promise_us
 from kingd.core.wire.message import Ack, Claim, Grant, Heartbeat, NodeId, Ping, Pong, Role
-from tests.unit.scripted import Bench, Peer, ballot
-from tests.unit.test_core_quorum import LEASE_MS, VOTERS, claims, elected, is_leader, newest_beat, started, voter
-
-
-@pytest.fixture
-def one() -> Peer:
-    return voter(60)
-
-
-@pytest.fixture
-def two() -> Peer:
-    return voter(70)
+from tests.unit.scripted import VOTERS, Bench, Peer, ballot
+from tests.unit.test_core_quorum import LEASE_MS, claims, elected, is_leader, newest_beat, started
 
 
 def follows(leader: Peer, other: Peer) -> Bench:

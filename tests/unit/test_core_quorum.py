@@ -29,27 +29,11 @@ from kingd.core.wire.message import (
     Term,
     Ticket,
 )
-from tests.unit.scripted import ME, MY_SESSION, Bench, Peer, ballot, refusal, resignation
+from tests.unit.scripted import LIST, ME, MY_SESSION, VOTERS, Bench, Peer, ballot, refusal, resignation, voter
 
-VOTERS = ("box60", "box70", "me")
-LIST = Voters(VOTERS).id
 OTHER_LIST = Voters(("box60", "box90", "me")).id
 LEASE_MS = 1000
 PROMISE_MS = 1026  # 1000 x 1.01 / 0.99 + 5 = 1025.2
-
-
-def voter(node: int, *, priority: int = 10) -> Peer:
-    return Peer(node=node, priority=priority, voters=LIST)
-
-
-@pytest.fixture
-def one() -> Peer:
-    return voter(60)
-
-
-@pytest.fixture
-def two() -> Peer:
-    return voter(70)
 
 
 def started(*peers: Peer, **changes: object) -> Bench:

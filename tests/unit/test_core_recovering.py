@@ -22,18 +22,8 @@ from kingd.core.wire.message import (
     SessionId,
     Term,
 )
-from tests.unit.scripted import Bench, Peer, ballot
-from tests.unit.test_core_quorum import LEASE_MS, OTHER_LIST, PROMISE_MS, VOTERS, claims, voter
-
-
-@pytest.fixture
-def one() -> Peer:
-    return voter(60)
-
-
-@pytest.fixture
-def two() -> Peer:
-    return voter(70)
+from tests.unit.scripted import VOTERS, Bench, Peer, ballot, voter
+from tests.unit.test_core_quorum import LEASE_MS, OTHER_LIST, PROMISE_MS, claims
 
 
 @pytest.mark.parametrize(("hold_ms", "wait_ms"), [(0, PROMISE_MS), (500, PROMISE_MS), (3000, 3000)])

@@ -10,22 +10,10 @@ from kingd.core.rules.majority import majority
 from kingd.core.settings import Voters, digest_of
 from kingd.core.wire.message import NO_BALLOT, Ack, Grant, Ping, Pong, Role, VoterList
 from kingd.daemon import sentences
-from tests.unit.scripted import Bench, Peer
+from tests.unit.scripted import LIST, VOTERS, Bench, Peer
 
-VOTERS = ("box60", "box70", "me")
 WIDER = ("box60", "box70", "box80", "me")
-LIST = Voters(VOTERS).id
 PROMISE_MS = 1026
-
-
-@pytest.fixture
-def one() -> Peer:
-    return Peer(node=60, priority=10, voters=LIST)
-
-
-@pytest.fixture
-def two() -> Peer:
-    return Peer(node=70, priority=10, voters=LIST)
 
 
 def followed_for(bench: Bench, leader: Peer, duration_ms: int) -> None:

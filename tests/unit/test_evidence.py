@@ -8,7 +8,7 @@ from kingd.core.wire.message import Claim, Grant, Obituary, Reason, Survey, Term
 from kingd.core.wire.past import NO_EVIDENCE, Evidence, Sign
 from kingd.daemon import evidence
 from tests.unit.scripted import Bench, Peer, refusal, resignation
-from tests.unit.test_core_quorum import elected, voter
+from tests.unit.test_core_quorum import elected
 
 
 def followed(*others: Peer) -> tuple[Bench, Peer]:
@@ -79,8 +79,7 @@ def test_no_network() -> None:
 
 
 @pytest.mark.parametrize("speaks", [True, False])
-def test_lease_that_was_not_renewed(speaks: bool) -> None:
-    one, two = voter(60), voter(70)
+def test_lease_that_was_not_renewed(speaks: bool, one: Peer, two: Peer) -> None:
     bench = elected(one, two)
     bench.clear()
     for _ in range(10):
