@@ -24,7 +24,8 @@ from benchmarks import costs
 from kingd.core.timing import MS, SECOND, Timing
 from kingd.core.wire.message import Datagram
 from kingd.sim.cluster import Cluster, hosts
-from kingd.sim.host import Host, Labour
+from kingd.sim.host import Host
+from kingd.sim.labour import Labour
 from kingd.sim.settled import settle
 
 RESULTS = Path(__file__).parents[1] / "docs" / "results" / "simulated.json"
@@ -69,9 +70,9 @@ class Tally:
         self._counts: dict[tuple[bool, bool], Counter[str]] = {
             (leads, sends): Counter() for leads in (True, False) for sends in (True, False)
         }
-        self._said, self._delivered, self._began_us = cluster.said, cluster.network.delivered, cluster.now_us
+        self._said, self._delivered, self._began_us = cluster.mail.said, cluster.network.delivered, cluster.now_us
         self._began_s = time.process_time()
-        cluster.watch = self._note
+        cluster.driver.watch = self._note
 
     def _note(self, host: Host, datagram: Datagram, sends: bool) -> None:
         self._counts[host.name == self._leader, sends][type(datagram.body).__name__] += 1
@@ -80,11 +81,11 @@ class Tally:
         cluster, nodes = self._cluster, len(self._cluster.hosts)
         passed_us = cluster.now_us - self._began_us
         each = passed_us / SECOND if part == REST else 1.0
-        cluster.watch = None
+        cluster.driver.watch = None
         return Row(
             nodes=nodes,
             part=part,
-            sent=(cluster.said - self._said) / nodes / each,
+            sent=(cluster.mail.said - self._said) / nodes / each,
             received=(cluster.network.delivered - self._delivered) / nodes / each,
             agreed_ms=passed_us / MS if agreed else None,
             leader_in=self._mean(each, leads=True, sends=False),

@@ -33,18 +33,6 @@ class Clock:
         return -((self.offset_us - local_us) * _MILLION // rate)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Labour:
-    """What a host's processor takes, in microseconds: to wake for a datagram, to read one, to read one that only repeats
-    the leader's heartbeat, and to send one. `shared`: so many processors for all hosts; 0: each has its own."""
-
-    woken_us: int
-    received_us: int
-    repeated_us: int
-    sent_us: int
-    shared: int = 0
-
-
 @dataclass(slots=True)
 class Host:
     index: int
@@ -61,7 +49,7 @@ class Host:
     port: int = PORT
     _endpoint: Endpoint | None = None  # as last asked for
     paused_until_us: int = 0
-    busy_until_us: int = 0  # with what it has read and sent; see `Labour`
+    busy_until_us: int = 0  # with what it has read and sent; see labour.py
     due_us: int = NEVER  # when it next has something to do, if nothing arrives
     queued_us: int = NEVER  # when `Cluster` looks at that
     backlog: list[tuple[Endpoint, Datagram | bytes]] = field(default_factory=list)

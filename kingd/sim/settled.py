@@ -40,7 +40,7 @@ class Settling:
         self._rng = cluster.rng
         self._known = min(len(cluster.hosts), MEMBERS_MAX + 1)  # to those who know everybody, themselves included
         self._interval_us = interval_us = announce_us(self._known)
-        cluster.now_us += 2 * interval_us
+        cluster.run(2 * interval_us)
         for host in cluster.hosts:
             host.ceiling = _CEILING
             cluster.boot(host)

@@ -61,7 +61,7 @@ def run(options: Options, *, trace: Callable[[str], None] | None = None, datagra
         datagrams=cluster.network.sent,
         leader_changes=cluster.checker.leader_changes,
         faults=dict(swarm.faults.counts),
-        digest=cluster.digest,
+        digest=cluster.driver.digest,
     )
 
 
@@ -72,7 +72,8 @@ class Swarm:
         self.cluster = Cluster(
             options.settings(), seed=self.rng.getrandbits(64), weather=options.weather, encodes=options.encodes
         )
-        self.cluster.trace, self.cluster.trace_datagrams = trace, datagrams
+        driver = self.cluster.driver
+        driver.trace, driver.trace_datagrams = trace, datagrams
         for host, clock in zip(self.cluster.hosts, options.clocks, strict=True):
             host.clock = clock
         if options.adversary:
@@ -96,7 +97,7 @@ class Swarm:
             self.cluster.start(host)
 
     def _recover(self, survivors: list[Host]) -> None:
-        self.cluster.adversary = None  # what must follow within a bound is promised without it
+        self.cluster.driver.adversary = None  # what must follow within a bound is promised without it
         self.faults.end(survivors)
         if self.options.voters and not any(h.core is not None and h.core.node.is_voter for h in survivors):
             return  # nobody here can elect anybody

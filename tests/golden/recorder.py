@@ -72,7 +72,7 @@ class Recorder:
         self._routine: set[tuple[str, str, str]] = set()
         self._told = [len(host.events) for host in cluster.hosts]
         self._states: dict[str, State] = {host.name: self._state(host) for host in cluster.hosts}
-        cluster.watch = self._hear
+        cluster.driver.watch = self._hear
         for host in cluster.running():
             self._line(host.name, "", self._states[host.name].words(State()))
 

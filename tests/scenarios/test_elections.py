@@ -92,14 +92,14 @@ def test_007_single_node(seed: int) -> None:
 def test_008_old_messages(seed: int) -> None:
     """All that was sent in the last minute comes again: nothing changes anywhere."""
     cluster = cold(100, 90, 80, seed=seed)
-    cluster.record = []
+    cluster.mail.record = []
     cluster.start_all()
     cluster.run(10 * SECOND)
     cluster.stop(cluster.hosts[0])
     agrees_on(cluster, "box2", within_s=2)
     cluster.run(10 * SECOND)
     since_us, before = cluster.now_us, term(cluster)
-    recorded, cluster.record = cluster.record, None
+    recorded, cluster.mail.record = cluster.mail.record, None
     for number, (source, target, data) in enumerate(recorded):
         cluster.network.send(data, source=source, target=target, multicast=False, now_us=cluster.now_us)
         if number % 50 == 0:
@@ -245,10 +245,10 @@ def test_040_one_round() -> None:
     cluster = settled(100, 90, 80, 70, 60)
     cluster.stop(cluster.hosts[4])
     cluster.run(SECOND)
-    cluster.record = []
+    cluster.mail.record = []
     cluster.crash(cluster.hosts[0])
     agrees_on(cluster, "box2", within_s=2)
-    kinds = [data[3] for _, _, data in cluster.record]
+    kinds = [data[3] for _, _, data in cluster.mail.record]
     assert kinds.count(5) <= 3 * 4  # claims: the dead one is asked four times
     assert kinds.count(6) == 2
     assert kinds.count(7) == kinds.count(8) == 0  # no refusal, no resignation
@@ -292,11 +292,11 @@ def test_059_higher_node_comes_to_a_full_house(seed: int) -> None:
 def test_062_first_two_die_together(seed: int) -> None:
     """The third claims one slot later, and there is no duel."""
     cluster = settled(100, 90, 80, 70, seed=seed)
-    cluster.record = []
+    cluster.mail.record = []
     cluster.crash(cluster.hosts[0])
     cluster.crash(cluster.hosts[1])
     agrees_on(cluster, "box3", within_s=2)
-    assert {source for source, _, data in cluster.record if data[3] == 5} == {2}
+    assert {source for source, _, data in cluster.mail.record if data[3] == 5} == {2}
 
 
 @pytest.mark.parametrize("seed", SEEDS)

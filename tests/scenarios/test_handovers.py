@@ -89,10 +89,10 @@ def test_030_successor_is_demoted_between_ready_and_ticket(seed: int) -> None:
 def test_032_delayed_ticket(seed: int) -> None:
     """All of a hand-over is delivered again after the giver was elected anew: void."""
     cluster = settled(100, 90, 80, seed=seed)
-    cluster.record = []
+    cluster.mail.record = []
     step_down(cluster, cluster.hosts[0], to="box2", for_us=SECOND)
     agrees_on(cluster, "box2", within_s=1)
-    recorded, cluster.record = cluster.record, None
+    recorded, cluster.mail.record = cluster.mail.record, None
     agrees_on(cluster, "box1", within_s=10)
     before, since_us = term(cluster), cluster.now_us
     for source, target, data in recorded:
@@ -108,7 +108,7 @@ def test_038_resignation_frees_at_once(seed: int) -> None:
     times_us = []
     for goes in (True, False):
         cluster = settled(100, 90, 80, seed=seed)
-        cluster.record = []
+        cluster.mail.record = []
         if goes:
             cluster.stop(cluster.hosts[0])
         else:

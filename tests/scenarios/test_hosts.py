@@ -22,13 +22,13 @@ from tests.scenarios.world import (
 def test_041_replay_of_a_dead_session(seed: int) -> None:
     """All that a crashed host said comes again, for long: it stays dead for everybody."""
     cluster = settled(100, 90, 80, seed=seed)
-    cluster.record = []
+    cluster.mail.record = []
     cluster.run(10 * SECOND)
     dead = cluster.hosts[0]
     cluster.crash(dead)
     agrees_on(cluster, "box2", within_s=2)
     cluster.run(10 * SECOND)
-    recorded, cluster.record = cluster.record, None
+    recorded, cluster.mail.record = cluster.mail.record, None
     since_us = cluster.now_us
     for source, target, data in recorded:
         if source == dead.index and target != dead.index:
@@ -63,11 +63,11 @@ def test_043_copied_identity(seed: int) -> None:
 @pytest.mark.parametrize("seed", SEEDS)
 def test_049_late_packets_of_one_that_left(seed: int) -> None:
     cluster = settled(100, 90, 80, seed=seed)
-    cluster.record = []
+    cluster.mail.record = []
     cluster.run(3 * SECOND)
     cluster.stop(cluster.hosts[0])
     cluster.run(3 * SECOND)
-    recorded, cluster.record = cluster.record, None
+    recorded, cluster.mail.record = cluster.mail.record, None
     since_us = cluster.now_us
     for source, target, data in recorded:
         if source == 0 and target != 0:
@@ -191,13 +191,13 @@ def test_091_suspend(seed: int, who: int) -> None:
 def test_099_replay_all(seed: int) -> None:
     """A minute of everybody's traffic, replayed to all, and to one that has just started and knows nothing."""
     cluster = cold(100, 90, 80, 70, seed=seed)
-    cluster.record = []
+    cluster.mail.record = []
     for host in cluster.hosts[:3]:
         cluster.start(host)
     cluster.run(20 * SECOND)
     cluster.crash(cluster.hosts[0])
     cluster.run(20 * SECOND)
-    recorded, cluster.record = cluster.record, None
+    recorded, cluster.mail.record = cluster.mail.record, None
     fresh = cluster.hosts[3]
     cluster.start(fresh)
     cluster.run(100 * MS)
@@ -217,21 +217,21 @@ def test_099_replay_all(seed: int) -> None:
 def test_100_old_session_after_a_restart(seed: int) -> None:
     """What a host said before it was restarted, replayed: probes, few of them, and nothing else."""
     cluster = settled(100, 90, 80, seed=seed)
-    cluster.record = []
+    cluster.mail.record = []
     cluster.run(5 * SECOND)
-    recorded, cluster.record = cluster.record, []
+    recorded, cluster.mail.record = cluster.mail.record, []
     cluster.crash(cluster.hosts[0])
     cluster.run(SECOND)
     cluster.start(cluster.hosts[0])
     agrees_on(cluster, "box1", within_s=4)
     cluster.run(SECOND)
     since_us = cluster.now_us
-    cluster.record = []
+    cluster.mail.record = []
     for source, target, data in recorded:
         if source == 0 and target == 1:
             cluster.network.send(data, source=source, target=target, multicast=False, now_us=cluster.now_us)
             cluster.run(10 * MS)
-    probes = [data for source, target, data in cluster.record if (source, target) == (1, 0) and data[3] == 3]
+    probes = [data for source, target, data in cluster.mail.record if (source, target) == (1, 0) and data[3] == 3]
     assert len(probes) <= (cluster.now_us - since_us) / (200 * MS) + 1
     assert disturbed(cluster, since_us) == []
 

@@ -10,10 +10,10 @@ pytestmark = pytest.mark.slow
 
 def test_039_many_seekers_do_not_claim_at_once() -> None:
     cluster = settled(*[100] * 40)
-    cluster.record = []
+    cluster.mail.record = []
     cluster.crash(best(cluster.hosts))
     assert leaderless_us(cluster, 3 * SECOND) < 2 * SECOND
-    claimants = {source for source, _, data in cluster.record if data[3] == 5}
+    claimants = {source for source, _, data in cluster.mail.record if data[3] == 5}
     assert len(claimants) < 3
 
 
@@ -23,12 +23,12 @@ def test_080_failover_of_many_does_not_storm_the_dead_leader() -> None:
     dead = best(cluster.hosts)
     cluster.run(50 * MS)
     cluster.crash(dead)
-    cluster.record = []
+    cluster.mail.record = []
     cluster.run(190 * MS)
-    asked_early = {source for source, target, data in cluster.record if target == dead.index and data[3] == 9}
+    asked_early = {source for source, target, data in cluster.mail.record if target == dead.index and data[3] == 9}
     assert len(asked_early) <= 20  # the three, and whoever had a ping to send anyway
     agrees_on(cluster, best([h for h in cluster.hosts if h is not dead]).name, within_s=1)
-    pings = [source for source, target, data in cluster.record if target == dead.index and data[3] == 9]
+    pings = [source for source, target, data in cluster.mail.record if target == dead.index and data[3] == 9]
     assert len(pings) <= 6 * 59
 
 
@@ -50,9 +50,9 @@ def test_098_steady_state_per_node_does_not_grow() -> None:
         cluster = settled(*[100] * size)
         cluster.run(5 * SECOND)
         follower = max(cluster.hosts, key=lambda host: host.node_id)
-        cluster.record = []
+        cluster.mail.record = []
         cluster.run(10 * SECOND)
-        sent = [data for source, target, data in cluster.record if source == follower.index]
+        sent = [data for source, target, data in cluster.mail.record if source == follower.index]
         unicast = [data for data in sent if data[3] not in (1, 2)]
         announced = {data for data in sent if data[3] == 1}
         rates.append((len(unicast) + len(announced)) / 10)

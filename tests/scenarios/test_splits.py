@@ -341,4 +341,4 @@ def test_worlds_are_reproducible() -> None:
         cluster.run(5 * SECOND)
         return cluster
 
-    assert run().digest == run().digest
+    assert run().driver.digest == run().driver.digest

@@ -95,11 +95,11 @@ def test_042_refute_false_death(seed: int) -> None:
 @pytest.mark.parametrize("seed", SEEDS)
 def test_041_replay_of_a_will_does_nothing(seed: int) -> None:
     cluster = settled(100, 90, 80, seed=seed)
-    cluster.record = []
+    cluster.mail.record = []
     first = cluster.hosts[0]
     cluster.kill(first)
     agrees_on(cluster, "box2", within_s=1, among=cluster.hosts[1:])
-    recorded, cluster.record = cluster.record, None
+    recorded, cluster.mail.record = cluster.mail.record, None
     cluster.start(first)
     agrees_on(cluster, "box1", within_s=5)
     cluster.run(SECOND)

@@ -19,23 +19,23 @@ def cluster() -> Cluster:
         cluster.start(host)
         cluster.run(SECOND // COUNT)
     assert cluster.run_until(lambda: cluster.agreed() == "box1", 5 * SECOND)
-    assert cluster.said / COUNT < 80  # a start is no storm: all pairs would be 300
+    assert cluster.mail.said / COUNT < 80  # a start is no storm: all pairs would be 300
     cluster.run(20 * SECOND)
     return cluster
 
 
 def test_failover_takes_at_most_six_datagrams_a_member(cluster: Cluster) -> None:
-    before = cluster.said
+    before = cluster.mail.said
     cluster.crash(cluster.host("box1"))
     assert cluster.run_until(lambda: cluster.agreed() == "box2", 2 * SECOND)
-    assert cluster.said - before <= 6 * COUNT
+    assert cluster.mail.said - before <= 6 * COUNT
 
 
 def test_098_rest_costs_what_50_nodes_cost(cluster: Cluster) -> None:
     """65 datagrams a second for each, at most, in and out."""
-    said, heard = cluster.said, cluster.network.delivered
+    said, heard = cluster.mail.said, cluster.network.delivered
     cluster.run(20 * SECOND)
-    assert (cluster.said - said + cluster.network.delivered - heard) / 20 / COUNT < 65
+    assert (cluster.mail.said - said + cluster.network.delivered - heard) / 20 / COUNT < 65
 
 
 def test_when_all_that_come_next_go_together_somebody_leads_that_knew_few(cluster: Cluster) -> None:

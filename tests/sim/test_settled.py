@@ -28,10 +28,10 @@ def settled(count: int) -> Cluster:
 
 def rates(cluster: Cluster, duration_us: int) -> tuple[float, float]:
     """Datagrams sent, and received, a second and node."""
-    said, heard = cluster.said, cluster.network.delivered
+    said, heard = cluster.mail.said, cluster.network.delivered
     cluster.run(duration_us)
     each = len(cluster.hosts) * duration_us / SECOND
-    return (cluster.said - said) / each, (cluster.network.delivered - heard) / each
+    return (cluster.mail.said - said) / each, (cluster.network.delivered - heard) / each
 
 
 @pytest.mark.parametrize("count", [3, 10, 40])
@@ -42,8 +42,8 @@ def test_it_says_as_much_as_one_that_came_to_rest(count: int) -> None:
 def test_it_elects_the_next_one_at_the_same_cost() -> None:
     costs = []
     for cluster in (grown(40), settled(40)):
-        said = cluster.said
+        said = cluster.mail.said
         cluster.crash(cluster.host("box1"))
         assert cluster.run_until(lambda cluster=cluster: cluster.agreed() == "box2", 2 * SECOND)  # type: ignore[misc]
-        costs.append(cluster.said - said)
+        costs.append(cluster.mail.said - said)
     assert costs[1] == pytest.approx(costs[0], rel=0.15)
