@@ -14,6 +14,7 @@ import struct
 import sys
 import time
 from pathlib import Path
+from typing import Protocol
 
 _GIVEN_UP_NS = 1_000_000_000
 _RESET = struct.pack("ii", 1, 0)  # SO_LINGER: nothing is left in TIME_WAIT
@@ -46,29 +47,47 @@ def _says_again(sock: socket.socket) -> bool:
     return bool(data)
 
 
+class Traffic(Protocol):
+    """A client: whatever it began, and what became of it."""
+
+    attempts: list[tuple[int, int]]
+
+    def begin(self, now_ns: int) -> None: ...
+    def wait(self, timeout_s: float) -> None:
+        """For an answer, no longer than that."""
+
+    def close(self) -> None: ...
+
+
+def run(client: Traffic, every_ns: int) -> None:
+    """Until SIGTERM."""
+    is_over = False
+
+    def end(number: int, frame: object) -> None:
+        nonlocal is_over
+        is_over = True
+
+    signal.signal(signal.SIGTERM, end)
+    next_ns = time.monotonic_ns()
+    while not is_over:
+        now_ns = time.monotonic_ns()
+        if now_ns >= next_ns:
+            client.begin(now_ns)
+            next_ns = max(next_ns + every_ns, now_ns)
+        client.wait(max(next_ns - time.monotonic_ns(), 0) / 1e9)
+    client.close()
+
+
 class Holder:
-    def __init__(self, address: str, port: int, every_ns: int, last: Path) -> None:
+    def __init__(self, address: str, port: int, last: Path) -> None:
         self._where = (address, port)
         self._family = socket.AF_INET6 if ":" in address else socket.AF_INET
-        self._every_ns = every_ns
         self._last = last
         self._sock: socket.socket | None = None
         self._sent: list[int] = []  # what has not come back
         self.attempts: list[tuple[int, int]] = []
-        self.is_over = False
 
-    def run(self) -> None:
-        next_ns = time.monotonic_ns()
-        while not self.is_over:
-            now_ns = time.monotonic_ns()
-            if now_ns >= next_ns:
-                self._say(now_ns)
-                next_ns = max(next_ns + self._every_ns, now_ns)
-            self._listen(max(next_ns - time.monotonic_ns(), 0) / 1e9)
-        if self._sock is not None:
-            self._sock.close()
-
-    def _say(self, now_ns: int) -> None:
+    def begin(self, now_ns: int) -> None:
         try:
             if self._sock is None:
                 self._sock = socket.socket(self._family, socket.SOCK_STREAM)
@@ -86,7 +105,7 @@ class Holder:
         except OSError:
             self._lose()
 
-    def _listen(self, timeout_s: float) -> None:
+    def wait(self, timeout_s: float) -> None:
         if self._sock is None or not select.select([self._sock], [], [], timeout_s)[0]:
             time.sleep(timeout_s if self._sock is None else 0)
             return
@@ -105,33 +124,23 @@ class Holder:
     def _lose(self) -> None:
         self.attempts += [(sent_ns, 0) for sent_ns in self._sent]
         self._sent = []
+        self.close()
+
+    def close(self) -> None:
         if self._sock is not None:
             self._sock.close()
             self._sock = None
 
 
 class Client:
-    def __init__(self, address: str, port: int, every_ns: int) -> None:
+    def __init__(self, address: str, port: int) -> None:
         self._where = (address, port)
         self._family = socket.AF_INET6 if ":" in address else socket.AF_INET
-        self._every_ns = every_ns
         self._poll = select.poll()
         self._open: dict[int, tuple[socket.socket, int]] = {}
         self.attempts: list[tuple[int, int]] = []
-        self.is_over = False
 
-    def run(self) -> None:
-        next_ns = time.monotonic_ns()
-        while not self.is_over:
-            now_ns = time.monotonic_ns()
-            if now_ns >= next_ns:
-                self._begin(now_ns)
-                next_ns = max(next_ns + self._every_ns, now_ns)
-            self._collect(max(next_ns - time.monotonic_ns(), 0) / 1e6)
-        for fd in list(self._open):
-            self._end(fd, 0)
-
-    def _begin(self, now_ns: int) -> None:
+    def begin(self, now_ns: int) -> None:
         sock = socket.socket(self._family, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
         self._open[sock.fileno()] = sock, now_ns
@@ -142,14 +151,18 @@ class Client:
         except OSError:
             self._end(sock.fileno(), 0)
 
-    def _collect(self, timeout_ms: float) -> None:
-        for fd, _ in self._poll.poll(timeout_ms):
+    def wait(self, timeout_s: float) -> None:
+        for fd, _ in self._poll.poll(timeout_s * 1000):
             is_refused = self._open[fd][0].getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
             self._end(fd, 0 if is_refused else time.monotonic_ns())
         given_up_ns = time.monotonic_ns() - _GIVEN_UP_NS
         for fd, (_, began_ns) in list(self._open.items()):
             if began_ns >= given_up_ns:
                 break
+            self._end(fd, 0)
+
+    def close(self) -> None:
+        for fd in list(self._open):
             self._end(fd, 0)
 
     def _end(self, fd: int, accepted_ns: int) -> None:
@@ -165,18 +178,10 @@ def main() -> None:
     if what == "serve":
         serve(int(rest[0]))
     address, port, every_ms, file = rest
-    every_ns = int(float(every_ms) * 1e6)
-    client: Client | Holder
+    client: Traffic = Client(address, int(port))
     if what == "hold":
-        client = Holder(address, int(port), every_ns, Path(f"{file}.last"))
-    else:
-        client = Client(address, int(port), every_ns)
-
-    def end(number: int, frame: object) -> None:
-        client.is_over = True
-
-    signal.signal(signal.SIGTERM, end)
-    client.run()
+        client = Holder(address, int(port), Path(f"{file}.last"))
+    run(client, int(float(every_ms) * 1e6))
     Path(file).write_text("".join(f"{began} {accepted}\n" for began, accepted in sorted(client.attempts)))
 
 

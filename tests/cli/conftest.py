@@ -1,12 +1,16 @@
-"""A daemon whose answers a test chooses, and runs of kingctl that are ended after it."""
+"""A daemon whose answers a test chooses, a `kingctl serve` before it, and runs of kingctl that are ended after the test."""
 
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from kingd.web.answers import Answers
+from kingd.web.server import WebServer
 from tests.cli.fake_kingd import FakeKingd, running
-from tests.cli.runs import SHORT_MS, Hang, Run, Start, Witness, leads
+from tests.cli.runs import LIMIT_S, SHORT_MS, Hang, Run, Start, Witness, leads
+from tests.cli.web import Address
 
 
 @pytest.fixture
@@ -15,6 +19,22 @@ def kingd(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeKingd
     with running(tmp_path / "control.sock") as server:
         server.service.status_is = leads()
         yield server
+
+
+@pytest.fixture
+def server(kingd: FakeKingd) -> Iterator[WebServer]:
+    found = WebServer(("127.0.0.1", 0), Answers(str(kingd.path), timeout_s=1, hosts=["box2.example.org"], every_s=0.2))
+    thread = threading.Thread(target=found.serve)
+    thread.start()
+    yield found
+    found.shutdown()
+    thread.join(LIMIT_S)
+    found.server_close()
+
+
+@pytest.fixture
+def web(server: WebServer) -> Address:
+    return "127.0.0.1", server.server_port
 
 
 @pytest.fixture

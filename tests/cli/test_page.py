@@ -10,27 +10,10 @@ import pytest
 
 from kingd.control.service import JsonObject
 from kingd.web import feed
-from kingd.web.answers import Answers
 from kingd.web.server import PAGES_EACH, PAGES_MAX, WebServer, is_own
 from tests.cli.fake_kingd import BOX1, FakeKingd, event
 from tests.cli.runs import LIMIT_S, leads, until
 from tests.cli.web import Address, connect, get
-
-
-@pytest.fixture
-def server(kingd: FakeKingd) -> Iterator[WebServer]:
-    found = WebServer(("127.0.0.1", 0), Answers(str(kingd.path), timeout_s=1, hosts=[], every_s=0.2))
-    thread = threading.Thread(target=found.serve)
-    thread.start()
-    yield found
-    found.shutdown()
-    thread.join(LIMIT_S)
-    found.server_close()
-
-
-@pytest.fixture
-def web(server: WebServer) -> Address:
-    return "127.0.0.1", server.server_port
 
 
 class Said(NamedTuple):

@@ -18,28 +18,10 @@ from prometheus_client.parser import text_string_to_metric_families
 from kingd.cli import serve
 from kingd.cli.main import run
 from kingd.control.service import JsonObject
-from kingd.web.answers import Answers
 from kingd.web.server import CLIENTS_MAX, WebServer
 from tests.cli.fake_kingd import BOX1, BOX2, FakeKingd, member, status
 from tests.cli.runs import FOLLOWS, LIMIT_S, leads, until
 from tests.cli.web import Address, connect, get, raw, rest, serving
-
-
-@pytest.fixture
-def server(kingd: FakeKingd) -> Iterator[WebServer]:
-    found = WebServer(("127.0.0.1", 0), Answers(str(kingd.path), timeout_s=1, hosts=["box2.example.org"]))
-    thread = threading.Thread(target=found.serve)
-    thread.start()
-    yield found
-    found.shutdown()
-    thread.join(LIMIT_S)
-    found.server_close()
-
-
-@pytest.fixture
-def web(server: WebServer) -> Address:
-    return "127.0.0.1", server.server_port
-
 
 # -- /leader, /healthz
 
