@@ -196,7 +196,7 @@ class Examination:
         said = []
         for via, back in self._turns(patient):
             said.append(self._ask(patient, via, back))
-            patient.hellos[self._number] = via
+            patient.is_asked(self._number, via)
         patient.attempts += 1
         return said
 

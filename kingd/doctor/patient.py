@@ -1,5 +1,7 @@
 """One peer, as an examination knows it: where it is asked, what came of it, and what it says of others."""
 
+from itertools import islice
+
 from kingd.core.acquaintance import Sighting
 from kingd.core.wire.endpoint import Endpoint
 from kingd.core.wire.trial import Count, Echo, Way
@@ -8,6 +10,7 @@ from kingd.records import dataclass, field
 
 Place = tuple[int, Way]
 """A network of this host (by its number among the lanes), and a way."""
+HELLOS_MAX = 512  # all of the first second, by 16 addresses; then those of most of a minute
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +41,7 @@ class Patient:
     next_us: int
     attempts: int = 0
     asked: int = 0
-    hellos: dict[int, Via] = field(default_factory=dict)  # by the trial's number
+    hellos: dict[int, Via] = field(default_factory=dict)  # by the trial's number: the first, and the last ones
     via: Via | None = None  # None: it has not answered yet
     token: int = 0
     trials: int = 0  # since then
@@ -53,6 +56,13 @@ class Patient:
     _before: dict[Place, int] = field(default_factory=dict)  # trials to all that went out before it had answered
     _alone: dict[Place, int] = field(default_factory=dict)  # to it alone, since
     _heard: dict[Place, Heard] = field(default_factory=dict)
+
+    def is_asked(self, number: int, via: Via) -> None:
+        """The first one counts if it is not known which one was answered. An hour of silence has thousands."""
+        self.hellos[number] = via
+        if len(self.hellos) > HELLOS_MAX:
+            _first, oldest = islice(self.hellos, 2)
+            del self.hellos[oldest]
 
     def begin(self, echo: Echo, group_sent: dict[Place, int]) -> None:
         """Its first answer. It has been asked."""

@@ -5,6 +5,7 @@ import struct
 import time
 from collections import Counter
 from contextlib import suppress
+from typing import TypeVar
 
 from kingd.core.wire.trial import Way
 from kingd.doctor.facts import Seen
@@ -18,6 +19,9 @@ _PROHIBITED4 = (9, 10, 13)  # RFC 1812 5.2.7.1: net, host, communication adminis
 _PROHIBITED6 = 1  # RFC 4443 3.1
 _BUFFER = 4 << 20
 _FRAMES_MAX = 2048
+KEPT_MAX = 1024  # of either kind; each of 32 peers has a few
+
+T = TypeVar("T")
 
 
 class Tap:
@@ -29,8 +33,7 @@ class Tap:
         self._socket.setblocking(False)
         with suppress(OSError):
             self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _BUFFER)
-        self._answers: Counter[tuple[str, int, str]] = Counter()
-        self._prohibited: Counter[str] = Counter()
+        self._frames = Frames()
 
     def close(self) -> None:
         self._socket.close()
@@ -50,9 +53,22 @@ class Tap:
                 return
             if address[2] != _OUTGOING:
                 with suppress(IndexError, struct.error, ValueError):  # a frame that is too short
-                    self._note(data, address[1])
+                    self._frames.note(data, address[1])
 
-    def _note(self, data: bytes, kind: int) -> None:
+    @property
+    def seen(self) -> Seen:
+        return self._frames.seen
+
+
+class Frames:
+    """What is counted of them: pure. Who floods the wire with invented senders has a bounded table of them."""
+
+    def __init__(self) -> None:
+        self._answers: Counter[tuple[str, int, str]] = Counter()
+        self._prohibited: Counter[str] = Counter()
+
+    def note(self, data: bytes, kind: int) -> None:
+        """IndexError, struct.error, ValueError: it is too short, or no such frame."""
         if kind == _ETH_P_IP:
             size, protocol, source = (data[0] & 0xF) * 4, data[9], socket.inet_ntop(socket.AF_INET, data[12:16])
         elif kind == _ETH_P_IPV6:
@@ -65,12 +81,21 @@ class Tap:
         elif (protocol == _ICMP and body[0] == 3 and body[1] in _PROHIBITED4) or (
             protocol == _ICMP6 and tuple(body[:2]) == (1, _PROHIBITED6)
         ):
-            self._prohibited[source] += 1
+            _count(self._prohibited, source)
 
     def _note_datagram(self, host: str, port: int, payload: bytes) -> None:
         if payload[:2] == b"Kg" and payload[_TYPE_AT] == _ECHO and len(payload) > _HEADER_SIZE:
-            self._answers[host, port, Way(payload[_BY_AT]).word] += 1
+            _count(self._answers, (host, port, Way(payload[_BY_AT]).word))
 
     @property
     def seen(self) -> Seen:
         return Seen(answers=dict(self._answers), prohibited=dict(self._prohibited))
+
+
+def _count(seen: Counter[T], which: T) -> None:
+    """The rarest go when there are twice too many: who was seen again and again stays."""
+    seen[which] += 1
+    if len(seen) > 2 * KEPT_MAX:
+        kept = dict(seen.most_common(KEPT_MAX))
+        seen.clear()
+        seen.update(kept)

@@ -12,8 +12,8 @@ from kingd.core.wire.message import Datagram, Header
 from kingd.core.wire.seal import Seal
 from kingd.core.wire.trial import UNHEARD, WAYS, Count, Echo, Trial, Way
 from kingd.doctor import report
-from kingd.doctor.examination import Examination
-from kingd.doctor.patient import Patient
+from kingd.doctor.examination import FOR_US_MAX, Examination
+from kingd.doctor.patient import HELLOS_MAX, Patient
 from tests.scenarios.ward import Ward, core
 from tests.scenarios.world import settled
 
@@ -94,6 +94,16 @@ def test_long_examination_sees_when_multicast_ended() -> None:
     assert cell.missed > 40
     assert 39 * SECOND < cell.last_us - found.began_us < 42 * SECOND
     assert patient(found, 1, ward).there[0, Way.UC4].missed == 0
+
+
+def test_who_is_silent_for_an_hour_fills_no_table_and_is_heard_at_last() -> None:
+    """What reaches it then is one way only: which of thousands of questions it answers is still known."""
+    ward = Ward(settled(2, 1), lambda asker, _t, way, at_us: at_us > 3500 * SECOND and (asker == 1 or way is Way.MC6))
+    found = patient(ward.examine(for_us=FOR_US_MAX), 1, ward)
+    assert found.attempts > 600
+    assert len(found.hellos) == HELLOS_MAX
+    assert found.via is not None
+    assert found.via.way is Way.MC6
 
 
 def test_peer_without_a_doctor_is_not_believed_to_be_deaf() -> None:
