@@ -216,7 +216,7 @@ class Examination:
     def _round(self, patient: Patient) -> list[Say]:
         """By each of its addresses, and once by each way to all of its network."""
         said = [say for lane, family in list(patient.endpoints) for say in self._alone(patient, lane, family)]
-        for lane in {lane for lane, _ in patient.endpoints}:
+        for lane in dict.fromkeys(lane for lane, _ in patient.endpoints):
             via = self._via(patient, lane)
             said += [self._ask(patient, via, back) for back in self.lanes[lane].group_ways]
             if via.way.is_group:  # what comes by unicast is not asked for by unicast there
@@ -247,7 +247,7 @@ class Examination:
         turns = [
             (via, back)
             for (lane, family), endpoint in patient.endpoints.items()
-            for via in {Via(lane, _unicast(family), endpoint), self._via(patient, lane)}
+            for via in dict.fromkeys((Via(lane, _unicast(family), endpoint), self._via(patient, lane)))
             for back in (_unicast(family), *self.lanes[lane].group_ways)
         ]
         return [self._ask(patient, *turns[patient.trials % len(turns)])]
@@ -268,7 +268,7 @@ class Examination:
         return [
             self._ask(patient, via, back)
             for lane in ways
-            for via in {self._via(patient, lane)}
+            for via in (self._via(patient, lane),)
             for back in (_unicast(via.way.family), *ways[lane][:1])
             if patient.comes_home((lane, back))
         ]
