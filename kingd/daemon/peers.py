@@ -6,7 +6,7 @@ from functools import partial
 
 from kingd.core.election import Core
 from kingd.core.wire.endpoint import Endpoint
-from kingd.daemon.store import Store
+from kingd.daemon.store import PEERS_MAX, Store
 from kingd.loop import Loop
 from kingd.net.seeds import numeric, parse_seed, resolve
 
@@ -19,7 +19,10 @@ class Peers:
         self._seeds = [parse_seed(peer, port) for peer in configured]
         self._remembered: list[Endpoint] = []
         self._is_saving = False
-        self.endpoints: tuple[Endpoint, ...] = (*numeric(self._seeds), *store.load_peers())
+        self._cached = (
+            store.load_peers()
+        )  # this once: the loop waits for no disk, and what is there since was saved from here
+        self.endpoints: tuple[Endpoint, ...] = (*numeric(self._seeds), *self._cached)
 
     @property
     def has_any(self) -> bool:
@@ -33,7 +36,7 @@ class Peers:
         """To be done now and then. `on_change`: `endpoints` are others now."""
 
         def on_resolved(resolved: list[Endpoint]) -> None:
-            found = (*resolved, *self._store.load_peers())
+            found = (*resolved, *self._cached)
             if found != self.endpoints:
                 self.endpoints = found
                 on_change()
@@ -51,3 +54,4 @@ class Peers:
         self._is_saving = False
         if error is None:
             self._remembered = members
+            self._cached = list(dict.fromkeys(members))[:PEERS_MAX]
