@@ -71,9 +71,8 @@ LINES: dict[str, Line] = {
         "there is no `required`: a conflict changes nobody's eligibility",
     ),
     "V3": Line(
-        "a member that answers is told from a stranger",
-        "it is not told to let go: its own deadline and the kernel see to that, within 4 s, and what it has from somebody "
-        "else is not kingd-vip's to remove",
+        "a member that answers is told from a stranger, and told to let go",
+        "by the announcements, which its kingd-vip hears, and not by a message of kingd's: vip.md says why",
     ),
     "V4": Line("a later claim is counted, named, and answered once in 10 s"),
     "V5": Line("request and reply, and when; read by scapy"),

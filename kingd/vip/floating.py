@@ -24,7 +24,10 @@ _CONFLICT_AGAIN_US_MAX = 60 * _SECOND
 KNOWN_US = 60 * _SECOND  # whose an address was: longer than any detection and election take
 _ASKS = 3  # beside a leader: does it announce the address?
 _ASKED_AGAIN_US = 3 * _SECOND
+_TOO = "the leader has it, and this host, too, and not from kingd-vip: remove it here"
 _UNHEARD = "another host leads, and its announcement does not come here, though it was asked for"
+_RIVAL_ASKED_US = 5 * _SECOND  # after it has answered: what it had from kingd-vip has ended by then
+_RIVAL_ASKED_AGAIN_US = 10 * _SECOND
 _ANSWER_US = 1 * _SECOND  # after a question: so long a kernel may answer it, whose host has nothing to do with us
 
 
@@ -101,12 +104,16 @@ class Floating:
         self._is_there = False
         self._defended_us = -_DEFENDED_AGAIN_US
         self._is_to_defend = False
+        self._rival = ""  # a member that has it, too, in words; "" = none
+        self._rival_us = 0  # when it is asked whether it still has
+        self._is_rival_asked = False  # and has not answered since
 
     def turn(self, facts: Facts, *, now_us: int) -> list[Act]:
         self.next_us = NEVER_US
         if facts.leadership is None:
             acts = [Act.REMOVE] if facts.present is Present.OURS else self._ask(facts, now_us)
-            self._become(State.IDLE, _UNHEARD if facts.other_leads and self._is_missed else "")
+            self._become(State.IDLE, self._why_idle(facts))
+            self._rival = ""
             if not self._conflict_us:  # who leads anew has no better right to a stranger's than before
                 self._again_us = 0
             return acts
@@ -125,6 +132,13 @@ class Floating:
         if self.state is State.HELD or self._is_to_hold(facts, now_us):
             return self._hold(facts, now_us)
         return self._probe(now_us)
+
+    def _why_idle(self, facts: Facts) -> str:
+        if not facts.other_leads:
+            return ""
+        if facts.present is Present.FOREIGN and self._is_announced:
+            return _TOO
+        return _UNHEARD if self._is_missed else ""
 
     def _why_not(self, facts: Facts, now_us: int) -> str:
         link = facts.link
@@ -171,7 +185,7 @@ class Floating:
     def _probe(self, now_us: int) -> list[Act]:
         if self.state is not State.PROBING:
             self._become(State.PROBING)
-            self._probes = 0
+            self._probes, self._rival = 0, ""
         is_due = self._probes == 0 or now_us >= self._probe_us + _PROBED_AGAIN_US
         if is_due:
             self._probe_us = now_us  # not when it was due: what was missed is not asked
@@ -180,7 +194,7 @@ class Floating:
         return [Act.PROBE] if is_due else []
 
     def _held(self, now_us: int) -> None:
-        self._become(State.HELD)
+        self._become(State.HELD, self._rival)
         self._refresh_us = now_us  # what is taken over may be about to end
         self._conflict_us = 0
         self._began_us = now_us - _BEGIN_AGAIN_US
@@ -201,11 +215,32 @@ class Floating:
         self._is_there = True
         assert facts.link is not None
         if facts.link.mac and facts.link.has_carrier:
+            acts += self._ask_rival(now_us)
             acts += self._announce((facts.leadership, facts.link.mac), now_us)
         else:
             self._announced_as = None
         self.next_us = min(self.next_us, self._refresh_us)
         return acts
+
+    def _ask_rival(self, now_us: int) -> list[Act]:
+        """Each announcement tells it to let go; has it? After a question the other hosts are not sure either, and hear it all
+        again."""
+        is_due = self._rival != "" and now_us >= self._rival_us
+        if is_due and self._is_rival_asked:
+            self._rival = ""
+        elif is_due:
+            self._is_rival_asked, self._rival_us = True, now_us + _ANSWER_US
+            self._announced_as = None
+        self._become(State.HELD, self._rival)
+        if self._rival:
+            self.next_us = min(self.next_us, self._rival_us)
+        return [Act.PROBE] if is_due and self._rival else []
+
+    def _note_rival(self, who: str, asked_us: int) -> None:
+        rival = f"{who} has it, too: it is to be removed there"
+        if rival != self._rival or self._is_rival_asked:
+            self._rival_us = asked_us
+        self._rival, self._is_rival_asked = rival, False
 
     def _announce(self, who: object, now_us: int) -> list[Act]:
         if who != self._announced_as:
@@ -241,20 +276,23 @@ class Floating:
         if now_us >= self._question_us + _ANSWER_US:
             self._is_announced = True
 
-    def claimed(self, mac: str, *, by_member: bool, now_us: int) -> None:
-        """Somebody else spoke as its owner."""
+    def claimed(self, who: str, *, by_member: bool, now_us: int) -> None:
+        """Somebody else spoke as its owner. `who`: for people."""
         if self.state is State.PROBING:
             if by_member:  # it has not let go yet
+                self._note_rival(who, now_us + _RIVAL_ASKED_US)
                 self._probe_us, self._probes = now_us - _PROBED_AGAIN_US, _PROBES
                 return
             self.conflicts += 1
             self._conflict_us = min(max(2 * self._conflict_us, _SECOND), _CONFLICT_AGAIN_US_MAX)
             self._again_us = now_us + self._conflict_us
-            self._whose = f"{mac} has it, and is no member of the cluster"
+            self._whose = f"{who} has it"
             self._become(State.CONFLICT, self._whose)
         elif self.state is State.HELD:
             self.conflicts += 1
             self._is_to_defend = True
+            if by_member:
+                self._note_rival(who, now_us + _RIVAL_ASKED_AGAIN_US)
 
     def failed(self, why: str, *, now_us: int) -> None:
         """What was to be done could not be."""

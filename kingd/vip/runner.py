@@ -5,7 +5,7 @@ import json
 import os
 import select
 import signal
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -25,6 +25,7 @@ from kingd.vip.wire import Wire
 _DRAINED_AGAIN_US = 500_000
 _CLAIM_SAID_AGAIN_US = 10_000_000
 _WRITTEN_AGAIN_US = 1_000_000
+_MEMBERS_AGAIN_US = 1_000_000
 
 _log = Logger("kingd.vip")
 
@@ -40,6 +41,8 @@ class Runner:
         self._file = folder / "status.json"
         self._told: dict[Address, tuple[State, str]] = {}
         self._said_us: dict[Address, int] = {}  # that somebody else claims it
+        self._members: Mapping[bytes, str] = {}
+        self._members_us = -_MEMBERS_AGAIN_US  # asked for last
         self._said = self._written = ""
         self._written_us = 0
         self._problem = ""
@@ -161,13 +164,22 @@ class Runner:
             return
         if heard.says is Says.ANNOUNCEMENT:
             floating.announced(now_us=now_us())
-        by_member = floating.state is State.PROBING and heard.mac in self._member_macs()
-        self._tell_of_claim(address, floating, heard.mac.hex(":"))
-        floating.claimed(heard.mac.hex(":"), by_member=by_member, now_us=now_us())
+        if floating.state in (State.PROBING, State.HELD):
+            member = self._members_by_mac().get(heard.mac)
+            mac = heard.mac.hex(":")
+            who = f"{mac}, which is no member's," if member is None else f"{member}, a member ({mac}),"
+            self._tell_of_claim(address, floating, who)
+            floating.claimed(who, by_member=member is not None, now_us=now_us())
 
-    def _member_macs(self) -> set[bytes]:
-        known = neighbours()
-        return {known[packed] for host in self._tenancy.members() if (packed := address_bits(host)) in known}
+    def _members_by_mac(self) -> Mapping[bytes, str]:
+        """Their addresses, as of the last second: who floods us delays nothing else."""
+        now = now_us()
+        if now >= self._members_us + _MEMBERS_AGAIN_US:
+            known = neighbours()
+            found = {host: address_bits(host) for host in self._tenancy.members()}
+            self._members = {known[packed]: host for host, packed in found.items() if packed in known}
+            self._members_us = now
+        return self._members
 
     # -- people --------------------------------------------------------------------------------------------------------
 
@@ -190,11 +202,11 @@ class Runner:
         if why is not None:
             self._tenancy.say_fitness(why)
 
-    def _tell_of_claim(self, address: Address, floating: Floating, mac: str) -> None:
+    def _tell_of_claim(self, address: Address, floating: Floating, who: str) -> None:
         now = now_us()
         if floating.state is State.HELD and now >= self._said_us.get(address, 0) + _CLAIM_SAID_AGAIN_US:
             self._said_us[address] = now
-            _log.warning("%s on %s: %s claims it, too; it is announced again", address, address.interface, mac)
+            _log.warning("%s on %s: %s claims it, too; it is announced again", address, address.interface, who)
 
     def _tell_if_alone(self) -> None:
         problem = self._tenancy.why_alone

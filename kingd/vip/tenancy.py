@@ -106,9 +106,9 @@ class Tenancy:
             self._line.call("SetFitness", word, timeout_s=_PATIENCE_US / _SECOND)
 
     def members(self) -> list[str]:
-        """Their addresses, without port."""
+        """Their addresses, without port; none if the daemon does not say at once."""
         answer: JsonObject = {"members": []}
         with suppress(KingdError):
-            answer = self._line.call("Members", timeout_s=_PATIENCE_US / _SECOND)
+            answer = self._line.call("Members", timeout_s=_CONNECT_US / _SECOND)
         found = [row["address"] for row in rows(answer, "members")]
         return [each.rpartition(":")[0].strip("[]").partition("%")[0] for each in found if isinstance(each, str)]

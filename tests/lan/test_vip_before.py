@@ -70,13 +70,21 @@ def test_v19_leader_whose_announcements_do_not_arrive_is_told_of_where_they_are_
         until(lambda: not any(row["why"] for row in vips[1].rows().values()))
 
 
-def test_v03_member_that_answers_has_not_let_go_yet(trio: Trio) -> None:
+def test_v03_member_that_answers_has_not_let_go_yet_and_is_told(trio: Trio) -> None:
+    """It is taken all the same. Both say so, until it is gone there."""
     a, b, _ = trio
     b.namespace.ip(f"address add {V4}/32 dev eth0")
-    with vips_on([a]) as (vip,):
-        vip.start()
-        until_held(vip)
-        assert vip.rows()[V4]["conflicts"] == 0
+    with vips_on([a, b]) as vips:
+        for vip in vips:
+            vip.start()
+        until_held(vips[0])
+        assert f"{b.address}, a member ({mac(b)}), has it, too" in vips[0].rows()[V4]["why"]
+        until(lambda: "remove it here" in (vips[1].rows()[V4]["why"] or ""), what=lambda: vips[1].log)
+        assert vips[1].rows()[V4]["state"] == "idle"
+        b.namespace.ip(f"address del {V4}/32 dev eth0")
+        for vip in vips:
+            until(lambda vip=vip: vip.rows()[V4]["why"] is None, what=lambda vip=vip: vip.log)  # type: ignore[misc]
+        assert has(a, V4)
 
 
 def test_v07_prefix_that_would_take_the_hosts_own_address_along_is_refused(trio: Trio) -> None:
