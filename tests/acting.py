@@ -87,10 +87,7 @@ LINES: dict[str, Line] = {
         "1,000 kills: `python -m tests.lan.kills`",
     ),
     "V13": Line("planned hand-over: removed here before it is added there"),
-    "V14": Line(
-        "connections are reset at removal",
-        "not built: it is optional, takes time from each hand-over, and `ss --kill src ADDRESS` in a `deposed` hook does it",
-    ),
+    "V14": Line("connections are reset at removal, where `reset_connections` says so"),
     "V15": Line("services that cannot bind", "no test: kingd(8) names `ip_nonlocal_bind`, a setting of the kernel's"),
     "V16": Line(
         "interface missing, down, without carrier, another MAC, a bridge, not Ethernet",

@@ -72,10 +72,12 @@ def attributes(data: bytes) -> Mapping[int, bytes]:
     return found
 
 
-def dump(kind: int, family: int = socket.AF_UNSPEC) -> Iterator[bytes]:
+def dump(
+    kind: int, request: bytes = bytes([socket.AF_UNSPEC]), *, protocol: int = socket.NETLINK_ROUTE
+) -> Iterator[bytes]:
     """All that the kernel has of a kind (RTM_GET*), each as the content of its message."""
-    with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, socket.NETLINK_ROUTE) as sock:
-        sock.send(HEADER.pack(HEADER.size + 1, kind, _REQUEST | _DUMP, 1, 0) + bytes([family]))
+    with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, protocol) as sock:
+        sock.send(HEADER.pack(HEADER.size + len(request), kind, _REQUEST | _DUMP, 1, 0) + request)
         while True:
             for found, body in messages(sock.recv(1 << 16)):
                 if found == _DONE:

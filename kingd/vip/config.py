@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from kingd.config.keys import as_toml
-from kingd.config.kinds import INTERFACE, Kind, text
+from kingd.config.kinds import FLAG, INTERFACE, Kind, text
 from kingd.config.toml_file import ConfigError, read_toml, unreadable
 from kingd.records import dataclass
 
@@ -16,12 +16,13 @@ _REQUIRED = ("address", "interface")
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """`packed`: 4 or 16 bytes. `label`: "" = none."""
+    """`packed`: 4 or 16 bytes. `label`: "" = none. `resets`: its TCP connections, before it is removed."""
 
     packed: bytes
     prefix: int
     interface: str
     label: str = ""
+    resets: bool = False
 
     @property
     def is_alone(self) -> bool:
@@ -53,7 +54,7 @@ def _ends(found: ipaddress.IPv4Interface | ipaddress.IPv6Interface) -> tuple[obj
 
 ADDRESS = Kind('an address with or without prefix, such as "192.0.2.10", "192.0.2.10/24" or "2001:db8::10"', _address)
 LABEL = text("the interface's name, a colon and a word, of 15 characters at most", r"[^\s/:]{1,15}:[A-Za-z0-9_.-]+")
-_KINDS = {"address": ADDRESS, "interface": INTERFACE, "label": LABEL}
+_KINDS = {"address": ADDRESS, "interface": INTERFACE, "label": LABEL, "reset_connections": FLAG}
 
 
 def load(file: Path) -> tuple[Address, ...]:
@@ -101,7 +102,8 @@ def _read(where: str, table: Mapping[str, object], problems: list[str]) -> Addre
     if len(problems) > before:
         return None
     packed, prefix = _address(table["address"])
-    return _labelled(where, Address(packed, prefix, str(values["interface"]), str(values.get("label", ""))), problems)
+    label, resets = str(values.get("label", "")), values.get("reset_connections") is True
+    return _labelled(where, Address(packed, prefix, str(values["interface"]), label, resets), problems)
 
 
 def _labelled(where: str, address: Address, problems: list[str]) -> Address | None:

@@ -16,6 +16,7 @@ from kingd.log import INFO, WARNING, Logger
 from kingd.net.links import address_bits
 from kingd.vip.carriers import Carriers
 from kingd.vip.config import Address
+from kingd.vip.connections import reset
 from kingd.vip.floating import NEVER_US, Act, Facts, Floating, Present, State
 from kingd.vip.frames import Heard, Says, announcements, probe
 from kingd.vip.kernel import Kernel, is_router, neighbours
@@ -127,6 +128,8 @@ class Runner:
             case Act.REFRESH:
                 self._kernel.refresh(address)
             case Act.REMOVE:
+                if address.resets:
+                    _reset_connections(address)
                 self._kernel.remove(address)
             case Act.PROBE:
                 self._wire.send(address, [probe(address.packed, mac, nonce=os.urandom(6))])
@@ -259,3 +262,12 @@ class Runner:
         poll.poll()
         with suppress(BlockingIOError):
             os.read(self._signals, 64)
+
+
+def _reset_connections(address: Address) -> None:
+    try:
+        count = reset(address.packed)
+    except OSError as error:  # the address goes all the same
+        _log.warning("%s: its connections cannot be reset: %s", address, error.strerror)
+    else:
+        _log.info("%s: %d connections were reset", address, count)

@@ -4,14 +4,14 @@ import signal
 import socket
 import time
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from itertools import groupby
 
 import pytest
 
 from kingd.vip.frames import announcements
 from tests.lan.conftest import new_lan
-from tests.lan.host import Host, until
+from tests.lan.host import LIMIT_S, Host, until
 from tests.lan.network import Lan
 from tests.lan.vip import (
     BOTH,
@@ -178,6 +178,48 @@ def test_v13_planned_hand_over_removes_before_the_successor_adds(trio: Trio, vip
             one_turn = [("a", "added"), ("a", "deleted"), ("b", "added"), ("b", "deleted")]
             assert changes == [*one_turn, *one_turn[:3]]
     assert "does not hear" not in vips[0].log + vips[1].log
+
+
+def test_v14_connections_are_reset_at_both_ends_before_it_is_removed(trio: Trio, lan: Lan) -> None:
+    """By IPv4, by IPv4 to a server that listens by IPv6, and by IPv6; and no other one."""
+    a, client = trio[0], lan.host("client")
+    client.namespace.ip("address add fd77::99/64 dev eth0")
+    a.namespace.ip("address add fd77::1/64 dev eth0")
+    config = BOTH.replace('interface = "eth0"', 'interface = "eth0"\nreset_connections = true')
+    with vips_on([a], config) as (vip,), ExitStack() as opened:
+        vip.start()
+        until_held(vip)
+        until(lambda: reaches(client, V4) and reaches(client, V6))
+        servers = {
+            family: opened.enter_context(
+                a.namespace.inside(lambda family=family: socket.create_server(("", 0), family=family))  # type: ignore[misc]
+            )
+            for family in (socket.AF_INET, socket.AF_INET6)
+        }
+        dual = opened.enter_context(
+            a.namespace.inside(lambda: socket.create_server(("", 0), family=socket.AF_INET6, dualstack_ipv6=True))
+        )
+
+        def connected(address: str, server: socket.socket) -> list[socket.socket]:
+            port = server.getsockname()[1]
+            mine = opened.enter_context(
+                client.namespace.inside(lambda: socket.create_connection((address, port), LIMIT_S))
+            )
+            theirs = opened.enter_context(server.accept()[0])
+            theirs.settimeout(LIMIT_S)
+            return [mine, theirs]
+
+        ended = connected(V4, servers[socket.AF_INET]) + connected(V4, dual)
+        ended += connected(V6, servers[socket.AF_INET6])
+        mine, theirs = connected(a.address, servers[socket.AF_INET])
+        assert a.kingctl("step-down", "--for", "60s").returncode == 0
+        for end in ended:
+            with pytest.raises(ConnectionError):
+                end.recv(1)
+        mine.send(b"x")
+        assert theirs.recv(1) == b"x"
+        until_gone(a)
+    assert vip.log.count("connections were reset") == 2
 
 
 def has_last(monitor: Monitor, host: Host) -> bool:

@@ -23,10 +23,14 @@ def entry(address: str = '"192.0.2.9"', interface: str = '"eth0"', more: str = "
 
 
 def test_v07_v18_addresses_of_both_families_with_and_without_prefix(tmp_path: Path) -> None:
-    text = entry(more='label = "eth0:king"') + entry('"2001:db8::9"', '"br1"') + entry('"192.0.2.10/24"')
+    text = (
+        entry(more='label = "eth0:king"')
+        + entry('"2001:db8::9"', '"br1"', "reset_connections = true")
+        + entry('"192.0.2.10/24"')
+    )
     first, second, third = read(tmp_path, text)
     assert first == Address(V4, 32, "eth0", "eth0:king")
-    assert second == Address(V6, 128, "br1")
+    assert second == Address(V6, 128, "br1", resets=True)
     assert (third.prefix, third.is_alone, str(third)) == (24, False, "192.0.2.10/24")
     assert (str(first), str(second)) == ("192.0.2.9", "2001:db8::9")
 
@@ -51,6 +55,7 @@ def test_v07_v18_addresses_of_both_families_with_and_without_prefix(tmp_path: Pa
         (entry(interface='"a name too long for it"'), "interface = "),
         (entry(interface='["eth0"]'), 'interface = ["eth0"] is not allowed: it must be an interface\'s name'),
         ('[[address]]\ninterface = "eth0"', "address is missing: it must be an address"),
+        (entry(more="reset_connections = 1"), "reset_connections = 1 is not allowed: it must be true or false"),
         (entry(more='label = "king"'), 'label = "king" is not allowed: it must be the interface\'s name, a colon'),
         (entry(more='label = "eth1:king"'), 'label = "eth1:king" is not allowed'),
         (entry(more='label = "eth0:kingsofleon"'), "of 15 characters at most"),
