@@ -25,7 +25,7 @@ from kingd.records import dataclass, field
 
 _RUNS_MAX = 8
 _LANES_MAX = 8
-_RUN_US = 4_000_000  # without a trial that shows the token a run is over ...
+_RUN_US = 4_000_000  # without a trial that shows the token, or one to all by who has shown it, a run is over ...
 _UNPROVEN_US = 2_000_000  # ... and sooner if none ever did
 _UNPROVEN_ANSWERS = 16
 _ERRANDS_MAX = 64
@@ -98,6 +98,7 @@ class Answerer:
         if run is None or trial.by is Way.NONE:
             return None
         if header.destination == NOBODY:
+            run.until_us = now_us + _RUN_US if run.proven else run.until_us
             tally = run.tally(trial.lane, trial.by) if trial.by.is_group else None
             return [] if tally is not None and _counted(tally, trial) else None
         lane = next((lane for lane in self._lanes() if lane.interface == source.interface), Lane(source.interface))

@@ -244,11 +244,12 @@ class Examination:
 
     def _one(self, patient: Patient) -> list[Say]:
         """A second of a long examination: by each address in turn, an answer by each way in turn."""
+        alone = [Via(lane, _unicast(family), endpoint) for (lane, family), endpoint in patient.endpoints.items()]
+        lanes = dict.fromkeys(via.lane for via in alone)
         turns = [
             (via, back)
-            for (lane, family), endpoint in patient.endpoints.items()
-            for via in dict.fromkeys((Via(lane, _unicast(family), endpoint), self._via(patient, lane)))
-            for back in (_unicast(family), *self.lanes[lane].group_ways)
+            for via in dict.fromkeys([*alone, *(self._via(patient, lane) for lane in lanes)])
+            for back in (_unicast(via.way.family), *self.lanes[via.lane].group_ways)
         ]
         return [self._ask(patient, *turns[patient.trials % len(turns)])]
 

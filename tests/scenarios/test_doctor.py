@@ -50,6 +50,17 @@ def test_healthy_lan_loses_nothing_and_each_way_was_tried(hosts: int) -> None:
     assert ward.refused == [0] * hosts
 
 
+@pytest.mark.parametrize("lost", [None, Way.UC4, Way.UC6], ids=str)
+def test_healthy_lan_loses_nothing_for_six_minutes(lost: Way | None) -> None:
+    """And nothing is asked that is not answered, also where one family's unicast does not arrive."""
+    ward = Ward(settled(3, 2, 1), lambda source, _t, way, _: source != 0 or way is not lost)
+    found = ward.examine(for_us=360 * SECOND)
+    for each in found.patients.values():
+        assert losses(each).keys() <= (set() if lost is None else {f"{lost.word} there"})
+        assert all(cell.sent > 10 for (_, way), cell in each.there.items() if not way.is_large)
+    assert ward.refused == [0, 0, 0]
+
+
 def test_one_direction_of_multicast_is_told_from_the_other() -> None:
     cut = {(0, 1, Way.MC4), (2, 0, Way.MC4)}
     ward = Ward(settled(3, 2, 1), lambda source, target, way, _: (source, target, way) not in cut)
