@@ -176,8 +176,9 @@ def kill(lab: _Lab, nodes: tuple[str, ...], politely: bool) -> int:
 def start_one(lab: _Lab, nodes: tuple[str, ...]) -> int:
     """Start daemons that were killed or stopped, with their old state."""
     cluster = lab.open()
-    cluster.start(*nodes)
-    cluster.wait_until_ready(*nodes, timeout_s=lab.wait_s(len(nodes)))
+    wait_s = lab.wait_s(len(nodes))
+    cluster.start(*nodes, timeout_s=wait_s)
+    cluster.wait_until_ready(*nodes, timeout_s=wait_s)
     return OK
 
 

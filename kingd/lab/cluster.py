@@ -24,6 +24,7 @@ from kingd.lab.node import Node
 from kingd.lab.process import load
 
 _POLITE_MAX = 20  # more than so many say goodbye to one another for minutes
+_ANSWER_WAIT_S = 60.0  # by far longer than a start takes, also among hundreds
 _STOP_WAIT_S = 5.0  # a daemon that has not ended this long after SIGTERM is killed
 _SOCKET_SIZE_MAX = 107
 _LISTED_MAX = 10
@@ -101,15 +102,18 @@ class Cluster:
         raise LabError(f"there is no {name!r} in the lab {self.name!r}: it has {_names(self.nodes)}")
 
     def start_all(self, progress: Callable[[int], None] = lambda _ready: None) -> None:
-        """`progress` is told how many have found their leader."""
+        """Each is a process when this returns: `wait_until_ready` waits for more. `progress` is told how many have found their
+        leader."""
         birth.start(self._folder, self.nodes, progress)
 
-    def start(self, *names: str) -> None:
+    def start(self, *names: str, timeout_s: float = _ANSWER_WAIT_S) -> None:
+        """They answer when this returns. LabError: one has ended instead, or is silent for so long."""
         nodes = [self.node(name) for name in names]
         for node in nodes:
             if node.process is not None:
                 raise LabError(f"{node.name} runs already, pid {node.process.pid}")
         birth.start(self._folder, nodes)
+        _wait_until(nodes, lambda node: node.status() is not None, what="answer", timeout_s=timeout_s)
 
     def kill(self, *names: str, politely: bool = False, wait_s: float = _STOP_WAIT_S) -> None:
         """All at once."""
@@ -128,19 +132,8 @@ class Cluster:
     ) -> float:
         """Until these daemons (or all) name a leader. How long it took, in seconds. `progress` is told how many do."""
         started_s = time.monotonic()
-        waiting = [self.node(name) for name in names] or list(self.nodes)
-        wanted = len(waiting)
-        while waiting:
-            if _knows_leader(waiting[0]):  # one after the other: who asks 450 daemons all the time keeps them from it
-                waiting.pop(0)
-                progress(wanted - len(waiting))
-                continue
-            if waiting[0].process is None:
-                node = waiting[0]
-                raise LabError(f"{node.name} ended at once; its log, {node.log}, says:\n{node.last_words()}")
-            if time.monotonic() - started_s > timeout_s:
-                raise LabError(f"{_names(waiting)} did not name a leader within {timeout_s:g} s")
-            time.sleep(0.02)
+        nodes = [self.node(name) for name in names] or self.nodes
+        _wait_until(nodes, _knows_leader, what="name a leader", timeout_s=timeout_s, progress=progress)
         return time.monotonic() - started_s
 
     def rows(self, answer_s: float = 1.0) -> list[Row]:
@@ -196,6 +189,26 @@ def _names(nodes: Sequence[Node]) -> str:
 def _listed(names: Sequence[str]) -> str:
     shown = ", ".join(names[:_LISTED_MAX])
     return shown if len(names) <= _LISTED_MAX else f"{shown} and {len(names) - _LISTED_MAX} more"
+
+
+def _wait_until(
+    nodes: Sequence[Node],
+    is_so: Callable[[Node], bool],
+    *,
+    what: str,
+    timeout_s: float,
+    progress: Callable[[int], None] = lambda _so_far: None,
+) -> None:
+    """One after the other: who asks 450 daemons all the time keeps them from it. `progress` is told of how many it is so."""
+    end_s = time.monotonic() + timeout_s
+    for done, node in enumerate(nodes):
+        while not is_so(node):
+            if node.process is None:
+                raise LabError(f"{node.name} ended at once; its log, {node.log}, says:\n{node.last_words()}")
+            if time.monotonic() > end_s:
+                raise LabError(f"{_names(nodes[done:])} did not {what} within {timeout_s:g} s")
+            time.sleep(0.02)
+        progress(done + 1)
 
 
 def _knows_leader(node: Node) -> bool:
