@@ -7,12 +7,12 @@ import pytest
 
 from kingd.control.service import JsonObject
 from kingd.core.effect import EventKind
-from kingd.core.wire.message import Grant
+from kingd.core.wire.message import Grant, Ping
 from kingd.daemon import news
 from kingd.daemon.clock import Instant, instant, moment
 from kingd.daemon.news import News
 from kingd.loop import Loop
-from tests.unit.scripted import Bench, Peer
+from tests.unit.scripted import Bench, Peer, ballot
 from tests.unit.test_evidence import followed
 
 
@@ -47,6 +47,23 @@ def test_first_tells_the_same_as_the_change(bench: Bench) -> None:
     elected = next(each for each in told.history() if each["event"] == EventKind.ELECTED)
     assert "1 of 1 peer agrees" in str(elected["evidence"])
     assert first == elected | {"initial": True, "seq": told.count}
+
+
+def test_term_that_rose_since_is_no_change_and_the_first_of_a_watcher_has_it(bench: Bench) -> None:
+    told = telling(bench, instant(bench.now_us))
+    elected = told.history()[-1]
+    stuck = Peer(node=61, priority=10)
+    bench.meet(stuck)
+    bench.clear()
+    bench.advance_ms(250)
+    stuck.floor = ballot(40, 61)
+    bench.hear(stuck, Ping(nonce=1, heard=0, polling=False))
+    for node in (60, 61):
+        bench.hear(Peer(node=node), Grant(term=bench.claim.term, attempt=bench.claim.attempt))
+    assert (bench.core.status(bench.now_us).term, bench.told()) == (41, [])
+    seen: list[JsonObject | None] = []
+    told.watch(seen.append)
+    assert seen == [elected | {"initial": True, "term": 41}]
 
 
 def test_each_has_the_time_of_its_step_however_late_it_is_told(bench: Bench) -> None:
