@@ -116,7 +116,7 @@ LINES: dict[str, Line] = {
         "systemd is executed anew while this host leads",
         "`isolate`, emergency and soft-reboot stop units that the operator did not name: they are his word, and not undone",
     ),
-    "A8": Line("a masked and a failing unit keep nobody from moving"),
+    "A8": Line("a masked, a failing and a missing unit keep nobody from moving"),
 }
 
 HEAD = """# Acting on leadership: the testers' lists

@@ -18,6 +18,7 @@ _PULLED = ("Wants", "Requires", "BindsTo", "ConsistsOf", "RequiredBy", "BoundBy"
 _SYSTEMCTL = "/usr/bin/systemctl"
 _SHOWN = ("Id", "ActiveState", "ControlGroup")
 _ENDED = ("inactive", "failed")
+_NOT_LOADED = 5  # one of them: it is enabled, and its file is gone; all the others were told
 # Version 2, alone or beside systemd's own of version 1.
 CGROUPS = tuple(Path(folder) for folder in ("/sys/fs/cgroup", "/sys/fs/cgroup/systemd", "/sys/fs/cgroup/unified"))
 
@@ -32,7 +33,11 @@ def start() -> None:
 def stop(*, wait: bool = False) -> list[str]:
     """Which units were told to."""
     units = [TARGET, *wanted(systemctl("show", *(f"--property={name}" for name in _PULLED), TARGET))]
-    systemctl("stop", *([] if wait else ["--no-block"]), *units)
+    try:
+        systemctl("stop", *([] if wait else ["--no-block"]), *units)
+    except subprocess.CalledProcessError as error:
+        if error.returncode != _NOT_LOADED:
+            raise
     return units
 
 

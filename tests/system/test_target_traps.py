@@ -22,10 +22,11 @@ def _units(host: Host) -> None:
     for name, text in UNITS.items():
         host.write(f"/etc/systemd/system/{name}.service", f"[Service]\n{text}\n{WANTED}")
     host.run(f"systemctl daemon-reload; systemctl enable {' '.join(UNITS)}")
-    host.run("rm /etc/systemd/system/masked.service; systemctl mask masked; systemctl daemon-reload")
+    host.run("rm /etc/systemd/system/masked.service; systemctl mask masked")
+    host.run("ln -s ../gone.service /etc/systemd/system/kingd-leader.target.wants/; systemctl daemon-reload")
 
 
-def test_a03_a06_a08_hanging_start_restart_failed_and_masked_unit_do_not_keep_it_from_moving(host: Host) -> None:
+def test_a03_a06_a08_hanging_start_restart_failed_masked_and_missing_unit_do_not_keep_it_from_moving(host: Host) -> None:
     """Each of them ends with leadership, and comes with the next one."""
     for _ in range(2):
         lead(host, leads=False)
@@ -39,7 +40,8 @@ def test_a03_a06_a08_hanging_start_restart_failed_and_masked_unit_do_not_keep_it
         for unit in ("hangs", "again"):
             until_state(host, f"{unit}.service", "failed")  # as its end says; it is not started again
     log = host.run("journalctl --unit kingd-leader --output cat")
-    assert "Traceback" not in log
+    assert "Traceback" not in log, log[-3000:]
+    assert "gone.service not loaded" in log
     assert "Main process exited" not in log
 
 
