@@ -155,8 +155,8 @@ LIBRARY = $(PREFIX)/lib/kingd
 INSTALLED = printf '\#!%s -I\nimport sys\n\nsys.path.insert(0, "%s")\nfrom kingd.%s import main\n\nsys.exit(main())\n' \
 	'$(PYTHON)' '$(LIBRARY)'
 INTO = $(DESTDIR)$(PREFIX)
-UNITS = kingd.service kingd@.service kingd-leader.service kingd-leader.target kingd-hooks.service kingd-hooks.path \
-	kingd-vip.service kingd-vip.path kingd-check.service kingd-check.path kingd-check@.service kingd-check@.path \
+UNITS = kingd.service kingd@.service kingd-leader.service kingd-leader-told.service kingd-leader.target \
+	kingd-hooks.service kingd-hooks.path kingd-vip.service kingd-vip.path kingd-check.service kingd-check.path kingd-check@.service kingd-check@.path \
 	kingd-sleep.service kingd-web.service
 PAGES = man1/kingctl.1 man5/kingd.toml.5 man8/kingd.8
 OWN_FILES = $(UNITS:%=lib/systemd/system/%) lib/systemd/system/sleep.target.wants/kingd-sleep.service \

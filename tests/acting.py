@@ -104,10 +104,7 @@ LINES: dict[str, Line] = {
         "no test, for the time that it takes is no matter of right or wrong: `python -m benchmarks.vip`, performance.md",
     ),
     "A1": Line("`Wants=` starts once: a unit that must stay is upheld"),
-    "A2": Line(
-        "target started by hand on a follower",
-        "not built: its units run there until they are stopped, like any unit that somebody starts by hand; kingd(8) says so",
-    ),
+    "A2": Line("target started by hand on a follower: stopped at once, with all that it wants"),
     "A3": Line("a start that hangs, and the stop behind it"),
     "A4": Line("`JobTimeoutSec=` does not kill", "no test: nothing here relies on it"),
     "A5": Line("a unit that does not stop in time: what wins"),

@@ -52,12 +52,14 @@ class Helper:
         self._kill_us = _NEVER  # when they are killed
         self._is_late = False  # they run on, and another host may start its own
         self._stop_asked = False
+        self._is_told = False  # that the target was started, by us or by somebody
 
     def run(self) -> None:
         """Until SIGTERM. An exception ends the process; ExecStopPost= then stops what is started."""
         signal.set_wakeup_fd(self._news.waker, warn_on_full_buffer=False)
         signal.signal(signal.SIGTERM, self._on_signal)
         signal.signal(signal.SIGINT, self._on_signal)
+        signal.signal(signal.SIGUSR1, self._on_started)
         self._news.start()
         systemd.ready("waiting for leadership")
         while self._is_started or self._ending or not self._stop_asked:
@@ -69,6 +71,10 @@ class Helper:
     def _on_signal(self, number: int, frame: object) -> None:
         self._stop_asked = True
         systemd.stopping()
+
+    def _on_started(self, number: int, frame: object) -> None:
+        """kingd-leader-told.service says so."""
+        self._is_told = True
 
     def _pause_us(self) -> int:
         return _ASK_US if self._tenure.is_leading or self._ending else _IDLE_US
@@ -85,6 +91,9 @@ class Helper:
         if self._is_started and not should_run:
             why = "this host is to hand over" if is_draining and leads else "stopping" if leads else said.view.value
             self._stop(why, leads=leads)
+        elif self._is_told and not self._is_started and not should_run:
+            self._stop(f"somebody started it: {said.view.value}", leads=leads)
+        self._is_told = False
         if self._ending:
             self._see_them_end(leads=leads)
         if not self._is_started and not self._ending:

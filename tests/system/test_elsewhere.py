@@ -16,6 +16,7 @@ UNITS = (
     "kingd.service",
     "kingd@office.service",
     "kingd-leader.service",
+    "kingd-leader-told.service",
     "kingd-leader.target",
     "kingd-hooks.service",
     "kingd-vip.service",

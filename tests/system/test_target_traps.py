@@ -3,7 +3,7 @@
 import pytest
 
 from tests.system.followed import lead, until_state
-from tests.system.lab import Host
+from tests.system.lab import Host, until
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(600)]
 
@@ -26,7 +26,9 @@ def _units(host: Host) -> None:
     host.run("ln -s ../gone.service /etc/systemd/system/kingd-leader.target.wants/; systemctl daemon-reload")
 
 
-def test_a03_a06_a08_hanging_start_restart_failed_masked_and_missing_unit_do_not_keep_it_from_moving(host: Host) -> None:
+def test_a03_a06_a08_hanging_start_restart_failed_masked_and_missing_unit_do_not_keep_it_from_moving(
+    host: Host,
+) -> None:
     """Each of them ends with leadership, and comes with the next one."""
     for _ in range(2):
         lead(host, leads=False)
@@ -53,6 +55,22 @@ def test_a07_systemd_may_be_executed_anew_while_it_leads(host: Host) -> None:
     until_state(host, "well.service", "inactive")
     lead(host, leads=True)
     until_state(host, "well.service", "active")
+
+
+def test_a02_target_that_somebody_starts_where_this_host_does_not_lead(host: Host) -> None:
+    """It is stopped, with its units; and where this host leads the same start harms nothing."""
+    lead(host, leads=False)
+    until_state(host, "kingd-leader.target", "inactive")
+    host.run("systemctl start --no-block kingd-leader.target")
+    until(lambda: "somebody started it" in host.run("journalctl --unit kingd-leader --output cat"), "it is noticed")
+    for unit in ("kingd-leader.target", "well.service"):
+        until_state(host, unit, "inactive")
+    lead(host, leads=True)
+    until_state(host, "well.service", "active")
+    pid = host.show("well.service", "MainPID")
+    host.run("systemctl stop again.service; systemctl start --no-block kingd-leader.target")
+    until_state(host, "again.service", "active")
+    assert host.show("well.service", "MainPID") == pid
 
 
 def test_start_of_the_target_cancels_no_stop_of_kingd(host: Host) -> None:
