@@ -18,12 +18,14 @@ _NOT_AUTHORIZED = "org.kingd.NotAuthorized"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Said:
-    """One reply of `Hold`. `told_us`: when the daemon made it, by CLOCK_BOOTTIME; `other_leads`: another host is known to."""
+    """One reply of `Hold`. `told_us`: when the daemon made it, by CLOCK_BOOTTIME; `exclusive`: `target.exclusive`;
+    `other_leads`: another host is known to."""
 
     found: Leadership | View
     told_us: int
     valid_us: int
     draining: bool
+    exclusive: bool
     other_leads: bool
 
 
@@ -110,5 +112,10 @@ def _said(reply: JsonObject) -> Said:
             valid_us = number(reply, "valid_us")
     other_leads = reply.get("leader_id") not in (None, text(reply, "node_id"))
     return Said(
-        found=found, told_us=told_us, valid_us=valid_us, draining=flag(reply, "draining"), other_leads=other_leads
+        found=found,
+        told_us=told_us,
+        valid_us=valid_us,
+        draining=flag(reply, "draining"),
+        exclusive=flag(reply, "exclusive"),
+        other_leads=other_leads,
     )

@@ -65,14 +65,14 @@ class Service(Protocol):
         what is returned."""
 
     def drain(self, name: str, tell: Tell) -> Callable[[], None]:
-        """{"version": 1, "draining": bool, "exclusive": bool}, now and whenever it changes. While anybody is served this, a
+        """{"version": 1, "draining": bool}, now and whenever it changes. While anybody is served this, a
         hand-over on purpose and a planned stop wait until each of these names has said `drained`. To be called when the
         connection has ended: what is returned."""
 
     def hold(self, name: str | None, push: Push) -> Callable[[], None]:
-        """{"version": 1, "leads": bool | null, "term", "node_id", "leader_id", "boottime_us", "valid_us", "draining": bool},
-        pushed now, whenever it changes, and while this host leads again before a third of valid_us has passed. With a
-        `name` it is waited for as by `drain`. To be called when the connection has ended: what is returned."""
+        """{"version": 1, "leads": bool | null, "term", "node_id", "leader_id", "boottime_us", "valid_us", "draining": bool,
+        "exclusive": bool}, pushed now, whenever it changes, and while this host leads again before a third of valid_us has
+        passed. With a `name` it is waited for as by `drain`. To be called when the connection has ended: what is returned."""
 
     def drained(self, name: str) -> JsonObject:
         """{"version": 1}."""

@@ -1,8 +1,11 @@
 """The helper behind kingd-leader.service: keeps kingd-leader.target started while this host leads.
 
-In: what the daemon answers to Status over its control socket (Watch only says when to ask), and what Drain tells: that
+In: what the daemon answers to Status over its control socket, and what it says by itself (`Hold`): when to ask, that
 leadership is to be handed over when all has ended here, and whether `target.exclusive` is set. Out: `systemctl start` of
 the target, and `systemctl stop` of it and of all that it wants, for a unit with no more than WantedBy= must end too.
+
+It asks each tenth of a second while this host leads, and does not only listen: when units are killed depends on how old the
+last yes was when the no came (tenure.py), and `Hold` says yes less often.
 
 The rules and their times are in tenure.py, the units in target_units.py. When systemd stops this process it waits until the
 units have ended, and systemd stops kingd only after that, so a planned stop releases leadership last. Not promised: that two
@@ -14,9 +17,11 @@ import select
 import signal
 import sys
 import time
+from contextlib import suppress
 
+from kingd.acting.hearing import Hearing
+from kingd.acting.hearing import Said as Heard
 from kingd.acting.hold import DRAIN_KILL_US
-from kingd.acting.news import News
 from kingd.config import DEFAULT_FILE, ConfigError, load
 from kingd.control.answer import number, section, section_or_none, text
 from kingd.control.client import DaemonNotRunning, JsonObject, KingdError, Line, call
@@ -32,6 +37,7 @@ _SECOND = 1_000_000
 _IDLE_US = 1 * _SECOND  # without news; well below the watchdog's time
 _ASK_US = 100_000
 _PATIENCE_US = 500_000  # for one answer, at most
+_CONNECT_US = 50_000
 _NEVER = 1 << 62
 # While exclusive units run: a helper that hangs is killed, and systemd has ended the units in time all the same.
 _WATCHDOG_US, _WATCHDOG_EXCLUSIVE_US = 5 * _SECOND, 900_000
@@ -45,7 +51,9 @@ class Helper:
         self._socket = socket
         self._line = Line(socket)  # one place, for good: no other user's clients are before us
         self._tenure = Tenure()
-        self._news = News(socket, TARGET)
+        self._hearing = Hearing(socket, TARGET)
+        self._heard: Heard | None = None  # None: no hand-over would wait for us now
+        self._signals, self._signal = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         self._exclusive = False
         self._is_started = False
         self._ending: list[str] = []  # units that were told to stop, and have not ended
@@ -56,17 +64,17 @@ class Helper:
 
     def run(self) -> None:
         """Until SIGTERM. An exception ends the process; ExecStopPost= then stops what is started."""
-        signal.set_wakeup_fd(self._news.waker, warn_on_full_buffer=False)
+        signal.set_wakeup_fd(self._signal, warn_on_full_buffer=False)
         signal.signal(signal.SIGTERM, self._on_signal)
         signal.signal(signal.SIGINT, self._on_signal)
         signal.signal(signal.SIGUSR1, self._on_started)
-        self._news.start()
         systemd.ready("waiting for leadership")
         while self._is_started or self._ending or not self._stop_asked:
             self._turn()
             systemd.watchdog()
-            select.select([self._news], [], [], self._pause_us() / _SECOND)
-            self._news.clear()
+            select.select([self._hearing.fileno(), self._signals], [], [], self._pause_us() / _SECOND)
+            with suppress(BlockingIOError):
+                os.read(self._signals, 64)
 
     def _on_signal(self, number: int, frame: object) -> None:
         self._stop_asked = True
@@ -77,23 +85,21 @@ class Helper:
         self._is_told = True
 
     def _pause_us(self) -> int:
-        return _ASK_US if self._tenure.is_leading or self._ending else _IDLE_US
+        is_busy = self._tenure.is_leading or self._ending or self._heard is None
+        return _ASK_US if is_busy else _IDLE_US
 
     def _turn(self) -> None:
-        told = self._news.told
-        if told is not None and told.exclusive != self._exclusive:
-            self._exclusive = told.exclusive
-            systemd.watchdog_within(_WATCHDOG_EXCLUSIVE_US if told.exclusive else _WATCHDOG_US)
+        is_told, self._is_told = self._is_told, False
+        self._hear()
         said = self._ask()
         leads = self._tenure.is_up(now_us=now_us())
-        is_draining = told is not None and told.draining
+        is_draining = self._heard is not None and self._heard.draining
         should_run = leads and not is_draining and not self._stop_asked
         if self._is_started and not should_run:
             why = "this host is to hand over" if is_draining and leads else "stopping" if leads else said.view.value
             self._stop(why, leads=leads)
-        elif self._is_told and not self._is_started and not should_run:
-            self._stop(f"somebody started it: {said.view.value}", leads=leads)
-        self._is_told = False
+        elif is_told and not self._is_started and not should_run:
+            self._stop("somebody started it, and it is not to run here now", leads=leads)
         if self._ending:
             self._see_them_end(leads=leads)
         if not self._is_started and not self._ending:
@@ -102,12 +108,22 @@ class Helper:
             elif is_draining:
                 self._say_drained()
 
+    def _hear(self) -> None:
+        try:
+            for heard in self._hearing.hear(patience_us=_CONNECT_US):
+                self._heard = None if self._hearing.why_alone else heard
+        except KingdError:
+            self._heard = None
+        if self._heard is not None and self._heard.exclusive != self._exclusive:
+            self._exclusive = self._heard.exclusive
+            systemd.watchdog_within(_WATCHDOG_EXCLUSIVE_US if self._exclusive else _WATCHDOG_US)
+
     def _ask(self) -> Said:
         asked_us = now_us()
         left_us = self._tenure.left_us(now_us=asked_us) if self._tenure.is_leading else _PATIENCE_US
         timeout_us = min(left_us, _ASK_US if self._ending else _PATIENCE_US)
         said = _view(self._line, timeout_s=timeout_us / _SECOND)
-        if said.view is View.LEADS and self._news.told is None:
+        if said.view is View.LEADS and self._heard is None:
             said = Said(view=View.UNSURE)  # a hand-over would not wait for us
         self._tenure.note(said, asked_us=asked_us, now_us=now_us())
         return said

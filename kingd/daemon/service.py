@@ -130,7 +130,7 @@ class ControlService:
 
     def drain(self, name: str, tell: Tell) -> Callable[[], None]:
         def say(draining: bool) -> None:
-            tell({"version": 1, "draining": draining, "exclusive": self._daemon.config.target.exclusive})
+            tell({"version": 1, "draining": draining})
 
         number = self._drains.open(name, say)
         say(self._drains.is_on)
@@ -151,7 +151,9 @@ class ControlService:
 
     def _held(self) -> JsonObject:
         now = now_us()
-        return views.held(self._daemon.core.status(now), boottime_us=now, draining=self._drains.is_on)
+        daemon = self._daemon
+        exclusive = daemon.config.target.exclusive
+        return views.held(daemon.core.status(now), boottime_us=now, draining=self._drains.is_on, exclusive=exclusive)
 
     def on_changed(self) -> None:
         """Of leadership, perhaps."""
@@ -268,6 +270,7 @@ class ControlService:
         notes = self._take_priority_back(new.priority)
         daemon.reconfigure(apply_live(daemon.config, new), seal, waiting=waiting)
         self._drains.tell()
+        self._holders.changed()
         _log.info("reloaded: %s", ", ".join(applied) or "nothing changed that works without a restart")
         obstacle = daemon.core.obstacle
         pending = [] if obstacle is None else [f"quorum.voters: {sentences.obstacle(obstacle)}"]

@@ -81,7 +81,7 @@ def status(
     }
 
 
-def held(facts: Status, *, boottime_us: int, draining: bool) -> JsonObject:
+def held(facts: Status, *, boottime_us: int, draining: bool, exclusive: bool) -> JsonObject:
     """`boottime_us`: the moment of `facts`, from which valid_us counts."""
     leads = facts.role is Role.LEADER
     is_unsure = facts.leader is None and facts.reason is Reason.STALLED
@@ -94,6 +94,7 @@ def held(facts: Status, *, boottime_us: int, draining: bool) -> JsonObject:
         "boottime_us": boottime_us,
         "valid_us": facts.valid_us if leads else None,
         "draining": draining,
+        "exclusive": exclusive,
     }
 
 

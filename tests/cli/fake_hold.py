@@ -18,4 +18,5 @@ def held(status: JsonObject, *, told_us: int, draining: bool) -> JsonObject:
         "boottime_us": told_us,
         "valid_us": valid_ms * 1000 if leads and valid_ms is not None else None,
         "draining": draining,
+        "exclusive": False,
     }

@@ -278,7 +278,7 @@ class FakeService:
 
 
 def _drain(draining: bool) -> JsonObject:
-    return {"version": 1, "draining": draining, "exclusive": False}
+    return {"version": 1, "draining": draining}
 
 
 class FakeKingd:

@@ -12,7 +12,7 @@ from tests.daemon.running import PATIENCE_S, Daemon
 def test_hand_over_waits_for_who_has_something_to_end(pair: Daemon, daemons: list[Daemon]) -> None:
     leader = daemons[0]
     told = stream(leader.socket, "Drain", {"name": "test"}, first_s=PATIENCE_S)
-    assert next(told) == {"version": 1, "draining": False, "exclusive": False}
+    assert next(told) == {"version": 1, "draining": False}
     with ThreadPoolExecutor(1) as pool:
         stepped = pool.submit(leader.ask, "StepDown", for_ms=60_000)
         assert next(told)["draining"] is True
