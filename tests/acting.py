@@ -88,7 +88,7 @@ LINES: dict[str, Line] = {
     ),
     "V13": Line("planned hand-over: removed here before it is added there"),
     "V14": Line("connections are reset at removal, where `reset_connections` says so"),
-    "V15": Line("services that cannot bind", "no test: kingd(8) names `ip_nonlocal_bind`, a setting of the kernel's"),
+    "V15": Line("services that cannot bind yet: a setting of the kernel's"),
     "V16": Line(
         "interface missing, down, without carrier, another MAC, a bridge, not Ethernet",
         "a bond is such an interface to us; its own failover is not tried",

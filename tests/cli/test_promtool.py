@@ -9,6 +9,7 @@ import pytest
 from kingd.cli.main import run
 from tests.cli.fake_kingd import FakeKingd
 from tests.conftest import require
+from tests.recipes import recipe
 
 RULES = Path(__file__).parents[2] / "packaging" / "prometheus"
 
@@ -33,3 +34,10 @@ def test_rules_fire_when_they_should_and_not_else() -> None:
 def test_what_is_served_is_accepted(kingd: FakeKingd, capfd: pytest.CaptureFixture[str]) -> None:
     assert run(["metrics"]) == 0
     assert promtool("check", "metrics", stdin=capfd.readouterr().out) == ""
+
+
+def test_configuration_of_the_recipe_is_one(tmp_path: Path) -> None:
+    (block,) = recipe("Be called when nobody leads, or two do")
+    (tmp_path / "prometheus.yml").write_text(block.text)
+    (tmp_path / "kingd.rules.yml").write_text((RULES / "kingd.rules.yml").read_text())
+    assert "rules found" in promtool("check", "config", str(tmp_path / "prometheus.yml"))

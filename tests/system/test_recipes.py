@@ -3,6 +3,7 @@
 What the recipes call and the host has not (the job itself, podman, nsupdate) is a stand-in that notes how it was called."""
 
 import json
+from collections.abc import Iterator
 
 import pytest
 
@@ -184,15 +185,63 @@ def test_programs(host: Host) -> None:
     host.run("systemctl stop on-change")
 
 
-def test_host_that_is_taken_out(host: Host) -> None:
+@pytest.fixture
+def two(host: Host) -> Iterator[None]:
     """The other host is a second daemon here."""
     host.write("/etc/kingd/two.toml", 'cluster = "default"\nname = "two"\n')
     host.run("systemctl start kingd@two && kingctl --instance two wait --timeout 30s")
-    step_down, priority = [block.text for block in recipe("Take a host out for a while")]
+    yield
+    host.run("systemctl stop kingd@two && systemctl restart kingd && kingctl wait --me --timeout 30s")
+
+
+@pytest.mark.usefixtures("two")
+def test_host_that_is_taken_out(host: Host) -> None:
+    step_down, maintenance, end, priority = [block.text for block in recipe("Take a host out for a while")]
     assert host.run(step_down) == "two\n"
     assert "step-down" in host.run("kingctl status")
+    host.run("systemctl restart kingd && kingctl wait --timeout 30s")
+    host.run(maintenance)
+    assert host.run("kingctl leader") == "two\n"
+    assert "new disk" in host.run("kingctl status")
+    host.run(end)
+    assert "maintenance" not in host.run("kingctl members")
     host.run(priority)
-    host.run("systemctl stop kingd@two && systemctl restart kingd && kingctl wait --me --timeout 30s")
+
+
+@pytest.mark.usefixtures("two")
+def test_network_that_is_looked_at(host: Host) -> None:
+    done = host.attempt(recipe("Is this network fit for it")[0].text)
+    assert "two" in done.stdout + done.stderr
+
+
+def test_host_that_comes_and_goes(host: Host) -> None:
+    come, go = [block.text for block in recipe("Add a host, or remove one")]
+    host.run(go)
+    assert host.attempt("kingctl leader").returncode != 0
+    assert "box1" in host.run(come)
+
+
+def test_sick_service(host: Host) -> None:
+    stand_in(host, "/usr/local/bin/check-web", "test ! -e /run/sick")
+    follow(host, "Give leadership away when the service is sick")
+    until(lambda: calls(host, "check-web"), "it is asked")
+    host.run("touch /run/sick")
+    until(lambda: "check-failed" in host.run("kingctl status"), "it is unfit")
+    assert host.run("kingctl leader") == "box1\n"  # as there is nobody else
+    host.run("rm /run/sick /etc/kingd/conf.d/50-check.toml && kingctl reload")
+
+
+def test_v15_address_and_a_service_that_listens_on_it_before_it_comes(host: Host) -> None:
+    for block in recipe("An address that follows the leader"):
+        if block.path:
+            host.write(block.path, block.text.replace("eth0", "host0"))
+        else:
+            host.run(block.text)
+    until(lambda: "10.99.0.200/32" in host.run("ip -brief address show dev host0"), "it is here")
+    lead(host, leads=False)
+    until(lambda: "10.99.0.200" not in host.run("ip -brief address show dev host0"), "it is gone")
+    host.run("python3 -c 'import socket; socket.create_server((\"10.99.0.200\", 80))'")
+    host.run("systemctl stop kingd-vip; rm /etc/kingd/vip.toml /etc/sysctl.d/50-floating.conf")
 
 
 def test_web_server_that_haproxy_asks(host: Host) -> None:
