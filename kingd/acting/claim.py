@@ -7,13 +7,12 @@ comes with the time from which it counts."""
 from collections.abc import Callable
 
 from kingd.acting.hearing import Hearing, Said
-from kingd.acting.hold import DRAIN_KILL_US, Hold, Leadership, View
+from kingd.acting.hold import DRAIN_KILL_US, NEVER_US, Hold, Leadership, View
 from kingd.control.client import CallTimedOut, DaemonNotRunning, KingdError
 from kingd.control.validity import now_us
 
 _SECOND = 1_000_000
 _CONNECT_US = 50_000  # for a call, while something runs
-_NEVER_US = 1 << 62
 _SILENT = "kingd did not say in time whether this host leads; is it stopped, or the machine overloaded?"
 
 
@@ -24,7 +23,7 @@ class Claim:
         self._timeout_s = timeout_s
         self._said: Said | None = None
         self._hold: Hold | None = None
-        self._drain_kill_us = _NEVER_US
+        self._drain_kill_us = NEVER_US
         self.why = ""  # all is to end; "" = it is not
 
     def fileno(self) -> int:
@@ -36,13 +35,8 @@ class Claim:
 
     @property
     def why_alone(self) -> str:
-        """Why a hand-over will not wait for us; "" = it will."""
+        """Why a hand-over will not wait for us; "" = it will, or may have waited."""
         return self._hearing.why_alone
-
-    @property
-    def is_waited_for(self) -> bool:
-        """A hand-over waits, or may have waited, for us."""
-        return not self.why_alone
 
     @property
     def hold(self) -> Hold:
@@ -60,7 +54,7 @@ class Claim:
     def take(self, *, pause: Callable[[int], None]) -> bool:
         """Whether this host leads, and is not about to hand over. `pause`: until there is news or that moment has come.
         KingdError: the daemon says nothing, or nothing that is still good when it comes."""
-        end_us = now_us() + min(round(self._timeout_s * _SECOND), _NEVER_US // 2)
+        end_us = now_us() + min(round(self._timeout_s * _SECOND), NEVER_US // 2)
         while True:
             self._hear(patience_us=end_us - now_us())
             said = self._said

@@ -4,7 +4,7 @@ connection, made again when it has ended. Nothing is asked, and no thread waits.
 import select
 from collections.abc import Iterator
 
-from kingd.acting.hold import Leadership, View
+from kingd.acting.hold import NEVER_US, Leadership, View
 from kingd.control.answer import flag, number, text
 from kingd.control.client import BadAnswer, CallFailed, DaemonNotRunning, Feed, JsonObject, KingdError
 from kingd.control.validity import now_us
@@ -12,7 +12,6 @@ from kingd.records import dataclass
 
 _SECOND = 1_000_000
 _AGAIN_US = 50_000  # after a connection that failed
-_NEVER_US = 1 << 62
 _NOT_AUTHORIZED = "org.kingd.NotAuthorized"
 
 
@@ -46,7 +45,7 @@ class Hearing:
     @property
     def next_us(self) -> int:
         """`hear` then at the latest."""
-        return _NEVER_US if self._feed is not None or self.is_over else self._again_us
+        return NEVER_US if self._feed is not None or self.is_over else self._again_us
 
     def close(self) -> None:
         """For good: the daemon tells us nothing any more."""

@@ -13,9 +13,9 @@ from enum import Enum
 
 from kingd.records import dataclass
 
-DRAIN_KILL_US = (
-    25_000_000  # of the 30 s that the daemon gives a planned hand-over (DRAIN_US_MAX in kingd/core/timing.py)
-)
+NEVER_US = 1 << 62
+DRAIN_KILL_US = 25_000_000
+"""Of the 30 s that the daemon gives a planned hand-over (DRAIN_US_MAX in kingd/core/timing.py)."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -60,6 +60,12 @@ class Tree:
                 self._group.rmdir()
 
 
+def signal_group(group: int, number: int) -> None:
+    """A process group, if it is still there and may be signalled."""
+    with suppress(ProcessLookupError, PermissionError):
+        os.killpg(group, number)
+
+
 def below(top: int) -> list[Process]:
     """All processes that descend from it, zombies too, without itself. What forks or loses its parent meanwhile may be missing:
     that there is nobody any more is known by who adopts orphans, when it has no child left."""

@@ -129,10 +129,10 @@ class Guard:
         self._kill = KillTimer() if kill else None
         self._set_kill()
         self.validity = Validity(self._claim, self._doubted)
-        if (
-            on_doubt is not None
-        ):  # on a thread of its own, for the other one has the time to keep; and from the beginning,
-            self._doubting = _started(lambda: self._tell(on_doubt))  # for in doubt there may be no room for one more
+        if on_doubt is not None:
+            # On a thread of its own, for the other one has the time to keep; and from the beginning, for in doubt there may
+            # be no room for one more.
+            self._doubting = _started(lambda: self._tell(on_doubt))
         self._keeping = _started(self._keep)
         return self.validity
 
@@ -189,7 +189,7 @@ class Guard:
         self._claim.close()  # first: nobody is owed for what has ended
         self._timer.close()
         os.close(self._ended)
-        if self._claim.is_waited_for:
+        if not self._claim.why_alone:
             with suppress(KingdError):  # it is not there, or gives up by itself
                 call(self._socket, "Drained", {"name": self._name}, timeout_s=self._timeout_s)
 

@@ -21,7 +21,7 @@ from contextlib import suppress
 
 from kingd.acting.hearing import Hearing
 from kingd.acting.hearing import Said as Heard
-from kingd.acting.hold import DRAIN_KILL_US
+from kingd.acting.hold import DRAIN_KILL_US, NEVER_US
 from kingd.config import DEFAULT_FILE, ConfigError, load
 from kingd.control.answer import number, section, section_or_none, text
 from kingd.control.client import DaemonNotRunning, JsonObject, KingdError, Line, call
@@ -38,7 +38,6 @@ _IDLE_US = 1 * _SECOND  # without news; well below the watchdog's time
 _ASK_US = 100_000
 _PATIENCE_US = 500_000  # for one answer, at most
 _CONNECT_US = 50_000
-_NEVER = 1 << 62
 # While exclusive units run: a helper that hangs is killed, and systemd has ended the units in time all the same.
 _WATCHDOG_US, _WATCHDOG_EXCLUSIVE_US = 5 * _SECOND, 900_000
 _RELEASE_GRACE_S = 0.5
@@ -57,7 +56,7 @@ class Helper:
         self._exclusive = False
         self._is_started = False
         self._ending: list[str] = []  # units that were told to stop, and have not ended
-        self._kill_us = _NEVER  # when they are killed
+        self._kill_us = NEVER_US  # when they are killed
         self._is_late = False  # they run on, and another host may start its own
         self._stop_asked = False
         self._is_told = False  # that the target was started, by us or by somebody
@@ -136,7 +135,7 @@ class Helper:
 
     def _stop(self, why: str, *, leads: bool) -> None:
         _log.info("stopping %s: %s", TARGET, why)
-        self._kill_us = now_us() + DRAIN_KILL_US if leads and not self._stop_asked else _NEVER
+        self._kill_us = now_us() + DRAIN_KILL_US if leads and not self._stop_asked else NEVER_US
         self._ending = target_units.stop()
         self._is_started = self._is_late = False
         systemd.status("waiting for the units to end")

@@ -6,7 +6,8 @@ is not there, and the carrier of a bridge, which it has from its ports."""
 
 from collections.abc import Mapping
 
-from kingd.vip.floating import NEVER_US, Link
+from kingd.acting.hold import NEVER_US
+from kingd.vip.floating import Link
 
 _SECOND = 1_000_000
 GOOD_FOR_MS = 5_000

@@ -5,11 +5,11 @@ kernel says about it comes back as `present` of the next turn, or by `failed`. d
 
 from enum import Enum
 
+from kingd.acting.hold import NEVER_US
 from kingd.records import dataclass
 
 _MS = 1_000
 _SECOND = 1_000_000
-NEVER_US = 1 << 62
 
 REFRESH_US = 1 * _SECOND  # of LIFETIME_S
 LIFETIME_S = 3

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
+from kingd.acting.hold import NEVER_US
 from kingd.acting.linux import BootTimer
 from kingd.daemon import systemd
 from kingd.daemon.clock import now_us
@@ -17,7 +18,7 @@ from kingd.net.links import address_bits
 from kingd.vip.carriers import Carriers
 from kingd.vip.config import Address
 from kingd.vip.connections import reset
-from kingd.vip.floating import NEVER_US, Act, Facts, Floating, Present, State
+from kingd.vip.floating import Act, Facts, Floating, Present, State
 from kingd.vip.frames import Heard, Says, announcements, probe
 from kingd.vip.kernel import Kernel, is_router, neighbours
 from kingd.vip.tenancy import Tenancy
@@ -84,9 +85,7 @@ class Runner:
         self._kernel.look()
         self._tenancy.turn()
         self._hear()
-        if (
-            self._tenancy.is_known or self._stopping
-        ):  # before that, what a former process has left lives on for a moment
+        if self._tenancy.is_known or self._stopping:  # before that, what a former process has left lives on
             for address, floating in self._addresses.items():
                 self._see_to(address, floating)
         if self._tenancy.is_draining and now_us() >= self._drained_us + _DRAINED_AGAIN_US and self._is_clear():

@@ -6,7 +6,7 @@ takes no time to end, so there is nothing to be done before the last of them."""
 from contextlib import suppress
 
 from kingd.acting.hearing import Hearing, Said
-from kingd.acting.hold import Hold, Leadership
+from kingd.acting.hold import NEVER_US, Hold, Leadership
 from kingd.control.answer import rows
 from kingd.control.client import DaemonNotRunning, JsonObject, KingdError, Line
 from kingd.daemon.clock import now_us
@@ -18,7 +18,6 @@ NAME = "kingd-vip.service"  # to the daemon, which waits for us before it hands 
 _PATIENCE_US = 500_000  # for one answer: addresses are to be refreshed
 _CONNECT_US = 50_000
 _GONE_AGAIN_US = 200_000
-_NEVER_US = 1 << 62
 
 
 class Tenancy:
@@ -28,7 +27,7 @@ class Tenancy:
         self._line = Line(socket)
         self._hearing = Hearing(socket, NAME)
         self._hold: Hold | None = None
-        self._known_us = -KNOWN_US  # until then another host was known to lead; _NEVER_US: one is
+        self._known_us = -KNOWN_US  # until then another host was known to lead; NEVER_US: one is
         self.succeeds = self.is_draining = False
         self.is_known = False  # the daemon has spoken, or there is none
 
@@ -42,12 +41,12 @@ class Tenancy:
 
     @property
     def next_us(self) -> int:
-        return min(self._hearing.next_us, _NEVER_US if self._hold is None else self._hold.kill_us)
+        return min(self._hearing.next_us, NEVER_US if self._hold is None else self._hold.kill_us)
 
     @property
     def other_leads(self) -> bool:
         """Another host is known to."""
-        return self._known_us == _NEVER_US
+        return self._known_us == NEVER_US
 
     @property
     def why_alone(self) -> str:
@@ -87,8 +86,8 @@ class Tenancy:
 
     def _remember(self, *, is_known: bool) -> None:
         if is_known:
-            self._known_us = _NEVER_US
-        elif self._known_us == _NEVER_US:
+            self._known_us = NEVER_US
+        elif self._known_us == NEVER_US:
             self._known_us = now_us()
 
     def say_drained(self) -> KingdError | None:

@@ -1,7 +1,8 @@
 """What kingd-vip says of the interfaces of its addresses."""
 
+from kingd.acting.hold import NEVER_US
 from kingd.vip.carriers import Carriers
-from kingd.vip.floating import NEVER_US, Link
+from kingd.vip.floating import Link
 
 SECOND = 1_000_000
 GOOD = Link(2, b"abcdef", is_up=True, has_carrier=True)

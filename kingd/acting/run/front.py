@@ -12,24 +12,22 @@ from contextlib import suppress
 
 from kingd.acting.linux import BootTimer, adopt_orphans
 from kingd.acting.run.job import Job, tell
-from kingd.acting.run.keeper import Keeper, stuck
+from kingd.acting.run.keeper import Keeper
+from kingd.acting.run.killing import Killing
 from kingd.acting.run.ledger import Entry, Ledger
 from kingd.acting.run.terminal import hand_over, holder
-from kingd.acting.tree import Process, Tree, look, own_group
-from kingd.cli.exits import LOST, UNKNOWN, attempt
+from kingd.acting.tree import Process, Tree, look, own_group, signal_group
+from kingd.cli.exits import LOST, SOFTWARE, UNKNOWN, attempt
 from kingd.control.validity import now_us
 from kingd.output import EX_IOERR
 
 _SECOND = 1_000_000
 _AGAIN_US = 20_000
-_PATIENCE_US = (
-    5 * _SECOND
-)  # with a keeper whose command was killed, and who has not told how it ended; if it was stopped:
-_PATIENCE_STOPPED_US = 300_000
+# With a keeper whose command was killed, and who has not told how it ended; with one that somebody has stopped.
+_PATIENCE_US, _PATIENCE_STOPPED_US = 5 * _SECOND, 300_000
 _PASSED_ON = ("SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT", "SIGUSR1", "SIGUSR2", "SIGCONT", "SIGWINCH", "SIGTSTP")
 _SIGNALS = frozenset(signal.Signals[name] for name in _PASSED_ON)
 _ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
-_OUR_MISTAKE = 70  # EX_SOFTWARE
 
 
 class Front:
@@ -44,9 +42,8 @@ class Front:
         self._group = 0  # the command's; 0 = not known yet
         self._stops = 0  # that were seen
         self._code: int | None = None  # the keeper's
-        self._killed_us = 0
+        self._killing = Killing(self._tree)
         self._has_killed_command = False
-        self._has_said_stuck = False
 
     @property
     def has_started(self) -> bool:
@@ -86,7 +83,7 @@ class Front:
         pid = os.fork()
         if pid:
             return pid
-        code = _OUR_MISTAKE
+        code = SOFTWARE
         try:
             code = attempt(self._keep(front).run, otherwise=UNKNOWN)
             if os.getppid() != front:
@@ -143,17 +140,12 @@ class Front:
 
     def _kill(self) -> list[Process]:
         """Who has not died yet. The keeper does the same, if it runs."""
-        living = self._tree.kill(but=self._keeper)
-        self._killed_us = self._killed_us or now_us()
-        if living and self._code is not None and not self._has_said_stuck and now_us() - self._killed_us > _SECOND:
-            self._has_said_stuck = True
-            tell(stuck(living))
-        return living
+        return self._killing.kill(but=self._keeper, tells=self._code is not None)
 
     def _is_keeper_hung(self) -> bool:
         keeper = look(self._keeper)
         is_stopped = keeper is not None and keeper.state == "T"
-        return now_us() - self._killed_us > (_PATIENCE_STOPPED_US if is_stopped else _PATIENCE_US)
+        return self._killing.lasts_us > (_PATIENCE_STOPPED_US if is_stopped else _PATIENCE_US)
 
     # -- signals and the terminal --------------------------------------------------------------------------------------
 
@@ -166,18 +158,14 @@ class Front:
         for number in self._pending:
             if number == signal.SIGCONT:
                 self._lend_terminal()
-            self._signal_group(number)
+            signal_group(self._group, number)
         self._pending = b""
-
-    def _signal_group(self, number: int) -> None:
-        with suppress(ProcessLookupError, PermissionError):
-            os.killpg(self._group, number)
 
     def _stop_too(self) -> None:
         """As the command did, for the shell to see it. Where there is no job control, the kernel lets us run on."""
         self._group = self._ledger[Entry.GROUP] or self._group
         if self._ledger[Entry.STOP_SIGNAL] in (signal.SIGTTIN, signal.SIGTTOU) and self._lend_terminal():
-            return self._signal_group(signal.SIGCONT)
+            return signal_group(self._group, signal.SIGCONT)
         self._ledger[Entry.ASIDE] = 1
         self._take_terminal()
         signal.signal(signal.SIGTSTP, signal.SIG_DFL)

@@ -14,8 +14,9 @@ from kingd.acting.claim import Claim
 from kingd.acting.linux import BootTimer, adopt_orphans
 from kingd.acting.run.command import Command
 from kingd.acting.run.job import Job, tell
+from kingd.acting.run.killing import Killing
 from kingd.acting.run.ledger import Entry, Ledger
-from kingd.acting.tree import Process, Tree, look
+from kingd.acting.tree import Tree, look, signal_group
 from kingd.cli.exits import LOST, NOT_LEADER
 from kingd.control.validity import now_us
 
@@ -40,8 +41,7 @@ class Keeper:
         self._wakes, self._wake = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         self._code: int | None = None  # the command's own
         self._is_told = False  # to end
-        self._killed_us = 0
-        self._has_said_stuck = False
+        self._killing = Killing(tree)
         self._has_said_alone = False
 
     def run(self) -> int:
@@ -64,7 +64,7 @@ class Keeper:
         try:
             return self._claim.take(pause=self._pause)
         finally:
-            self._ledger[Entry.DRAINS] = int(self._claim.is_waited_for)
+            self._ledger[Entry.DRAINS] = int(not self._claim.why_alone)
 
     def _begin(self) -> None:
         os.setpgid(0, 0)  # what a terminal sends to the run must not reach us
@@ -101,7 +101,7 @@ class Keeper:
         if self._code is not None and self._reap():
             return True
         if now_us() >= self._ledger[Entry.KILL_US]:
-            self._kill()
+            self._killing.kill()
         return False
 
     def _see_to_claim(self) -> None:
@@ -113,28 +113,17 @@ class Keeper:
         if self._claim.why and self._code is None and not self._is_told:
             self._is_told = True
             self._ledger[Entry.ENDED] = 1
-            self._signal_group(signal.SIGTERM)
+            signal_group(self._command.pid, signal.SIGTERM)
             if any(each.state == "T" for each in self._tree.living()):  # it would not hear it
-                self._signal_group(signal.SIGCONT)
+                signal_group(self._command.pid, signal.SIGCONT)
             tell(f"{self._claim.why}: the command is told to end")
 
     def _enter_claim(self) -> None:
-        self._ledger[Entry.DRAINS] = int(self._claim.is_waited_for)
+        self._ledger[Entry.DRAINS] = int(not self._claim.why_alone)
         self._ledger[Entry.KILL_US] = self._claim.kill_us
         if self._claim.why_alone and not self._has_said_alone:
             self._has_said_alone = True
             tell(f"a hand-over on purpose will not wait for this command: {self._claim.why_alone}")
-
-    def _signal_group(self, number: signal.Signals) -> None:
-        with suppress(ProcessLookupError, PermissionError):
-            os.killpg(self._command.pid, number)
-
-    def _kill(self) -> None:
-        self._killed_us = self._killed_us or now_us()
-        living = self._tree.kill()
-        if living and not self._has_said_stuck and now_us() - self._killed_us > _SECOND:
-            self._has_said_stuck = True
-            tell(stuck(living))
 
     # -- how the command fares -----------------------------------------------------------------------------------------
 
@@ -190,8 +179,3 @@ class Keeper:
         select.select([self._timer.fileno(), self._wakes, *of_the_run], [], [])
         with suppress(BlockingIOError):
             os.read(self._wakes, 4096)
-
-
-def stuck(living: list[Process]) -> str:
-    which = ", ".join(f"{each.pid} (state {each.state})" for each in living)
-    return f"killed, and still there, while another host may lead: {which}; waiting for it"

@@ -4,7 +4,7 @@ in one piece."""
 import mmap
 from enum import IntEnum
 
-NEVER_US = 1 << 62
+from kingd.acting.hold import NEVER_US
 
 
 class Entry(IntEnum):
