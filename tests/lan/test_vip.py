@@ -313,5 +313,5 @@ def test_v04_claim_of_another_host_is_counted_and_answered(client: Host, vips: l
 
     client.namespace.inside(claim)
     until(lambda: all(row["conflicts"] for row in vips[0].rows().values()), what=lambda: str(vips[0].rows()))
-    assert f"{mac(client)} claims it, too" in vips[0].log
+    assert f"{mac(client)}, which is no member's, claims it, too" in vips[0].log
     assert vips[0].states() == ["held", "held"]
