@@ -141,18 +141,21 @@ def _believed(node: Node, now_us: int) -> tuple[Role, Ballot, int, Reason]:
             return Role.SEEKING, NO_BALLOT, 0, judge.lost
         return Role.LEADER, node.ballot, 0, node.news.why
     if node.role is Role.FOLLOWER:
-        age_us = now_us - node.detector.evidence_us
-        if age_us > node.detector.limit_us:
+        if now_us > _follows_until_us(node):
             return Role.SEEKING, NO_BALLOT, 0, Reason.STALLED
-        return Role.FOLLOWER, node.leader, age_us, node.news.why
+        return Role.FOLLOWER, node.leader, now_us - node.detector.evidence_us, node.news.why
     return node.role, NO_BALLOT, 0, node.news.why
 
 
 def _valid_until_us(node: Node) -> int:
     """When this node, without a further word from anybody, says "not known"."""
-    if not isinstance(node.state, Leader):
-        return node.detector.evidence_us + node.detector.limit_us
-    return mode.of(node).leads_until_us(node)
+    return mode.of(node).leads_until_us(node) if isinstance(node.state, Leader) else _follows_until_us(node)
+
+
+def _follows_until_us(node: Node) -> int:
+    """Nor is who leads known longer than the promise to it lasts: the next one may lead then (docs/quorum.md 2), however
+    patient this node's detector is."""
+    return min(node.detector.evidence_us + node.detector.limit_us, node.promise.until_us)
 
 
 def _problems(node: Node, now_us: int) -> list[Problem]:

@@ -4,7 +4,7 @@ import itertools
 
 import pytest
 
-from kingd.core.timing import MS, SECOND
+from kingd.core.timing import MS, SECOND, Timing
 from kingd.sim.cluster import Cluster
 from kingd.sim.exclusion import says_it_leads
 from kingd.sim.host import Clock, Host
@@ -295,3 +295,33 @@ def test_090_clock_drift_of_five_per_cent_is_outside_the_assumptions(seed: int) 
     """This is what the bound is for, and that the checker would tell."""
     with pytest.raises(SafetyError, match="Q1"):
         cut_off_with_clocks(seed, off_percent=5)
+
+
+def test_085_voter_whose_disk_is_slow_catches_up_with_the_terms_that_are_claimed() -> None:
+    """Two hosts claim by turns faster than its disk follows, and its vote is the one that is missing."""
+    cluster = settled(30, 20, 10, 25, voters=THREE)
+    box1, _, box3, _ = cluster.hosts
+    cluster.crash(box3)
+    for priority in (0, 30) * 6:
+        cluster.set_priority(box1, priority)
+        cluster.run(3 * SECOND)
+    cluster.crash(box1)
+    box3.disk_us = 2 * SECOND
+    cluster.start(box3)
+    assert cluster.run_until(lambda: bool(say_that_they_lead(cluster)), 20 * SECOND)
+
+
+def test_018_what_a_follower_says_is_good_until_its_promise_ends_and_no_longer() -> None:
+    """However patient it is with silence: the voters have another timing, and elect the next leader before."""
+    cluster = settled(30, 20, 10, 0, voters=THREE)
+    box1, *_, patient = cluster.hosts
+    cluster.set_timing(patient, Timing(heartbeat_us=1 * SECOND, leader_timeout_us=5 * SECOND))
+    cluster.run(12 * SECOND)
+    cluster.crash(box1)
+    good_until_us = 0
+    while not say_that_they_lead(cluster):
+        assert patient.core is not None
+        valid_us = patient.core.status(patient.clock.read(cluster.now_us)).valid_us
+        good_until_us = good_until_us if valid_us is None else cluster.now_us + valid_us
+        cluster.run(5 * MS)
+    assert 0 < good_until_us < cluster.now_us + 50 * MS

@@ -168,3 +168,33 @@ def test_088_hosts_that_never_voted_do_not_leave_a_list_by_which_others_may_elec
         cluster.partition(cluster.hosts[:2], cluster.hosts[2:])
         cluster.run(6 * SECOND)
         assert in_force(cluster.hosts[2]) == THREE
+
+
+def test_088_removed_voter_does_not_go_back_to_a_list_of_long_ago_by_one_that_was_off() -> None:
+    """It is a voter no more, and meets one that was off since the same list had an older generation: from there it would
+    go on to a list by which it had voted, and which it had left; two leaders after a cut."""
+    first = ("box2", "box3", "box4")
+    more, most = ("box1", *first), ("box1", *first, "box5")
+    cluster = settled(10, 10, 10, 10, 10, 40, voters=first)
+    box1, box2, box3, box4, box5, box6 = cluster.hosts
+    cluster.run(10 * SECOND)
+    cluster.crash(box4)
+    for names in (more, most, more, first):
+        for host in (box1, box2, box3, box5, box6):
+            cluster.set_voters(host, names)
+        cluster.run(20 * SECOND)
+        assert {in_force(host) for host in cluster.hosts if host.core} == {names}
+        if names == most:
+            cluster.crash(box5)
+    cluster.partition([box2, box3, box6], [box1, box4, box5])
+    cluster.start(box4)
+    cluster.run(12 * SECOND)
+    cluster.start(box5)
+    cluster.run(3 * SECOND)
+    for host in (box1, box4):
+        cluster.set_voters(host, most)
+        cluster.run(100 * MS)
+    cluster.run(10 * SECOND)
+    assert box1.core is not None
+    assert (box1.core.node.voters.names, box1.core.node.voters.generation) == (first, 4)
+    assert [host.name for host in cluster.hosts if says_it_leads(host, cluster.now_us)] == ["box6"]

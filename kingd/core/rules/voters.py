@@ -60,13 +60,13 @@ def _next(node: Node) -> Voters | Obstacle:
     shown = _shown(node, wanted)
     if wanted == present.names:
         newest = _shown(node, wanted, recovering_too=True)
-        if newest is None or (node.is_voter and newest <= present.generation):
-            return present
-        return replace(present, generation=newest)
+        return present if newest is None or newest <= present.generation else replace(present, generation=newest)
     if present.before is not None and present.before.names == wanted:
         return present.before
     if node.settings.name not in {*wanted, *present.names}:
-        return AnotherIsFirst(in_both=False) if shown is None else Voters(wanted, shown)
+        if shown is None or shown < present.generation:  # from there it might go to a list that it had left
+            return AnotherIsFirst(in_both=False)
+        return Voters(wanted, shown)
     is_bound = node.is_voter and node.quorum.recovered  # to what it promised by the present list
     if shown is not None and shown >= present.generation + is_bound:
         return Voters(wanted, shown)

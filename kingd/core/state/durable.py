@@ -10,6 +10,7 @@ from kingd.records import dataclass
 
 _CEILING_AHEAD = 2  # terms
 _CEILING_BLOCK = 4
+_CEILING_FAR = 1 << 16  # others believe no term that is 2^32 ahead
 
 
 @dataclass(slots=True, kw_only=True)
@@ -78,7 +79,7 @@ class Durable:
         the longest promise says that this node knows what it promised: who does not, be it no voter now, wants none."""
         low = seen + _CEILING_AHEAD > self.ceiling_asked
         if low:
-            self.ceiling_asked, self.ceiling_asked_us = Term(seen + _CEILING_BLOCK), now_us
+            self.ceiling_asked, self.ceiling_asked_us = Term(seen + self._ahead(seen)), now_us
         hold_us = self.hold_wanted_us if knows else self.hold_us
         listed = voters is not self.voters_asked and voters != (self.voters_asked or Voters())
         if not (low or listed or led > self.term_asked or hold_us > self.hold_asked_us):
@@ -87,3 +88,8 @@ class Durable:
         self.term_asked = max(self.term_asked, led)
         self.hold_asked_us = max(self.hold_asked_us, hold_us)
         return Persist(self.ceiling_asked, self.term_asked, self.hold_asked_us, voters)
+
+    def _ahead(self, seen: Term) -> int:
+        """While the disk is at work terms rise further: the slower it is, the more it is asked for, until a claim is within."""
+        behind = 2 * (seen - self.ceiling) if self.ceiling_asked > self.ceiling else 0
+        return min(max(_CEILING_BLOCK, behind), _CEILING_FAR)
