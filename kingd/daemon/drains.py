@@ -45,9 +45,6 @@ class Drains:
             return
         self.is_on = on
         self._owed = {name for name, _ in self._listeners.values()} if on else set()
-        self.tell()
-
-    def tell(self) -> None:
         for tell in dict.fromkeys(tell for _, tell in self._listeners.values()):
             tell(self.is_on)
 

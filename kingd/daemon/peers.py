@@ -17,12 +17,9 @@ class Peers:
         self._loop = loop
         self._store = store
         self._seeds = [parse_seed(peer, port) for peer in configured]
-        self._remembered: list[Endpoint] = []
+        self._remembered = store.load_peers()  # this once: the loop waits for no disk, and the file is ours alone
         self._is_saving = False
-        self._cached = (
-            store.load_peers()
-        )  # this once: the loop waits for no disk, and what is there since was saved from here
-        self.endpoints: tuple[Endpoint, ...] = (*numeric(self._seeds), *self._cached)
+        self.endpoints: tuple[Endpoint, ...] = (*numeric(self._seeds), *self._remembered)
 
     @property
     def has_any(self) -> bool:
@@ -36,7 +33,7 @@ class Peers:
         """To be done now and then. `on_change`: `endpoints` are others now."""
 
         def on_resolved(resolved: list[Endpoint]) -> None:
-            found = (*resolved, *self._cached)
+            found = (*resolved, *self._remembered)
             if found != self.endpoints:
                 self.endpoints = found
                 on_change()
@@ -45,7 +42,7 @@ class Peers:
 
     def remember(self, core: Core) -> None:
         """To be done now and then."""
-        members = core.endpoints()
+        members = list(dict.fromkeys(core.endpoints()))[:PEERS_MAX]
         if members and members != self._remembered and not self._is_saving:
             self._is_saving = True
             self._loop.in_kept_thread(partial(self._store.save_peers, members), partial(self._on_saved, members))
@@ -54,4 +51,3 @@ class Peers:
         self._is_saving = False
         if error is None:
             self._remembered = members
-            self._cached = list(dict.fromkeys(members))[:PEERS_MAX]

@@ -269,7 +269,6 @@ class ControlService:
             applied.append("security.key_file")  # the same file with other keys in it, or one that was not there before
         notes = self._take_priority_back(new.priority)
         daemon.reconfigure(apply_live(daemon.config, new), seal, waiting=waiting)
-        self._drains.tell()
         self._holders.changed()
         _log.info("reloaded: %s", ", ".join(applied) or "nothing changed that works without a restart")
         obstacle = daemon.core.obstacle

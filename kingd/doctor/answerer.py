@@ -98,7 +98,8 @@ class Answerer:
         if run is None or trial.by is Way.NONE:
             return None
         if header.destination == NOBODY:
-            run.until_us = now_us + _RUN_US if run.proven else run.until_us
+            if run.proven:
+                run.until_us = now_us + _RUN_US
             tally = run.tally(trial.lane, trial.by) if trial.by.is_group else None
             return [] if tally is not None and _counted(tally, trial) else None
         lane = next((lane for lane in self._lanes() if lane.interface == source.interface), Lane(source.interface))

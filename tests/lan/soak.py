@@ -2,7 +2,7 @@
 
 On the one nothing happens, and no doctor may find anything. On the other a switch forgets, after three quarters of the time,
 who listens to IPv4 multicast, as one that snoops does where nobody asks: each doctor has to find that, and nothing else. As
-root; exits 1 with what was wrong. The time is real, for it is also the claim that a daemon at rest stays quiet."""
+root; exits 1 with what was wrong."""
 
 import argparse
 import os

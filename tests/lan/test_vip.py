@@ -5,6 +5,7 @@ import socket
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
+from functools import partial
 from itertools import groupby
 
 import pytest
@@ -191,9 +192,7 @@ def test_v14_connections_are_reset_at_both_ends_before_it_is_removed(trio: Trio,
         until_held(vip)
         until(lambda: reaches(client, V4) and reaches(client, V6))
         servers = {
-            family: opened.enter_context(
-                a.namespace.inside(lambda family=family: socket.create_server(("", 0), family=family))  # type: ignore[misc]
-            )
+            family: opened.enter_context(a.namespace.inside(partial(socket.create_server, ("", 0), family=family)))
             for family in (socket.AF_INET, socket.AF_INET6)
         }
         dual = opened.enter_context(

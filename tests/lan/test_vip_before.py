@@ -82,8 +82,7 @@ def test_v03_member_that_answers_has_not_let_go_yet_and_is_told(trio: Trio) -> N
         until(lambda: "remove it here" in (vips[1].rows()[V4]["why"] or ""), what=lambda: vips[1].log)
         assert vips[1].rows()[V4]["state"] == "idle"
         b.namespace.ip(f"address del {V4}/32 dev eth0")
-        for vip in vips:
-            until(lambda vip=vip: vip.rows()[V4]["why"] is None, what=lambda vip=vip: vip.log)  # type: ignore[misc]
+        until(lambda: all(vip.rows()[V4]["why"] is None for vip in vips), what=lambda: vips[0].log + vips[1].log)
         assert has(a, V4)
 
 

@@ -5,6 +5,8 @@ from collections.abc import Callable
 import pytest
 
 from kingd.core.effect import EventKind, Persist
+from kingd.core.settings import Voters
+from kingd.core.state.durable import Durable
 from kingd.core.timing import MS
 from kingd.core.wire.message import (
     Claim,
@@ -268,6 +270,20 @@ def test_ceiling_is_raised_ahead_of_need(peers: tuple[Peer, Peer]) -> None:
     for _ in range(30):
         bench.advance_ms(1000)
         assert bench.node.durable.ceiling > bench.node.term_seen
+
+
+def test_085_slow_disk_is_asked_for_the_more_the_further_it_lags_but_not_for_what_nobody_would_believe() -> None:
+    durable = Durable.of(ceiling=Term(10), term=Term(10), hold_us=0, wanted_us=0, voters=None)
+    asked = []
+    for seen in (10, 20, 50, 1 << 40):
+        wanted = durable.ask(Term(seen), Term(0), Voters(), knows=True, now_us=0)
+        assert wanted is not None
+        asked.append(wanted.ceiling - seen)
+    assert asked == [4, 20, 80, 1 << 16]
+    durable.persisted(Term(asked[-1] + (1 << 40)), hold_us=0, voters=None)
+    wanted = durable.ask(Term(1 << 41), Term(0), Voters(), knows=True, now_us=0)
+    assert wanted is not None
+    assert wanted.ceiling == (1 << 41) + 4
 
 
 def test_040_messages_of_one_election_are_bounded(peers: tuple[Peer, Peer]) -> None:
