@@ -59,14 +59,14 @@ class Kingd(Packet):  # type: ignore[misc] # scapy is not typed
         LongField("floor_term", 0),
         XLongField("floor_node", 0),
         ShortField("priority", 100),
-        ShortField("reserved", 0),
+        ShortField("list_number", 0),
+        LongField("list_term", 0),
         IntField("voters", 0),
-        IntField("generation", 0),
         IntField("wanted", 0),
         ByteField("role", 1),
         ByteField("key", 0),
         ByteField("mode", 1),
-        ByteField("reserved2", 0),
+        ByteField("reserved", 0),
     ]
 
 
@@ -324,6 +324,6 @@ def finish(packet: Packet, *, secret: bytes | None = None) -> bytes:
     data += bytes(max(0, LEAST_SIZE.get(data[3], 0) - trailer - len(data)))
     data[6:8] = (len(data) + trailer).to_bytes(2, "big")
     if secret is not None:
-        data[105] = key_id(secret)
+        data[109] = key_id(secret)
         data += mac(bytes(data), secret)
     return bytes(data) + mac(bytes(data), _ZERO_KEY)

@@ -23,17 +23,8 @@ class TooFar:
 
 
 @dataclass(frozen=True, slots=True)
-class AnotherIsFirst:
-    """A voter of that list has it first; or one that is in both lists."""
-
-    in_both: bool
-
-
-@dataclass(frozen=True, slots=True)
-class AnotherIsNewer:
-    """These voters have a newer list already, which is neither of the two."""
-
-    names: tuple[str, ...]
+class LeaderIsFirst:
+    """Nothing is in its way: the leader makes it, and this host takes it from there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,16 +51,7 @@ class LedByFormer:
     """The leader's lease still rests on the list before the present one."""
 
 
-Obstacle = (
-    ModeWouldChange
-    | TooFar
-    | AnotherIsFirst
-    | AnotherIsNewer
-    | AnotherRecovers
-    | TooFewWant
-    | NobodyLeads
-    | LedByFormer
-)
+Obstacle = ModeWouldChange | TooFar | LeaderIsFirst | AnotherRecovers | TooFewWant | NobodyLeads | LedByFormer
 
 
 # -- why nobody is handed over to (rules/commands.py)

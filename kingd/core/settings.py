@@ -5,7 +5,7 @@ from hashlib import blake2b
 
 from kingd.core.timing import Timing
 from kingd.core.wire.endpoint import Endpoint
-from kingd.core.wire.message import VoterList
+from kingd.core.wire.message import NO_GENERATION, Generation, VoterList
 from kingd.records import dataclass
 
 
@@ -19,12 +19,10 @@ class Preempt:
 
 @dataclass(frozen=True, slots=True)
 class Voters:
-    """A list of voters in force. Each step to another list makes the generation larger, so that a list which comes back is
-    told from the same one of before."""
+    """A list of voters in force. A list that comes back has a newer generation than the same one of before."""
 
     names: tuple[str, ...] = ()  # sorted; empty: availability mode
-    generation: int = 0
-    before: "Voters | None" = None  # the list before, to go back to while nothing has been promised by this one
+    generation: Generation = NO_GENERATION
 
     @property
     def id(self) -> VoterList:
@@ -62,5 +60,5 @@ def digest_of(voters: tuple[str, ...]) -> int:
 
 
 @lru_cache(maxsize=64)
-def _id_of(voters: tuple[str, ...], generation: int) -> VoterList:
+def _id_of(voters: tuple[str, ...], generation: Generation) -> VoterList:
     return VoterList(digest_of(voters), generation)

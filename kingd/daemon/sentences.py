@@ -5,14 +5,13 @@ They go to `kingctl status`, to the log, and with errors to who asked."""
 from kingd.core.problems import (
     AllFellSilent,
     Ambiguous,
-    AnotherIsFirst,
-    AnotherIsNewer,
     AnotherRecovers,
     DeafLeader,
     FalselyDead,
     HandoverWaits,
     Hindrance,
     IdentityProblem,
+    LeaderIsFirst,
     LeadsUnfit,
     LedByFormer,
     LinkProblem,
@@ -158,13 +157,8 @@ def obstacle(found: Obstacle) -> str:
                 f"more than one voter would change ({', '.join(changed)}): add or remove one, reload on all hosts until "
                 "`kingctl status` says that the list is in force, then the next"
             )
-        case AnotherIsFirst(in_both):
-            first = "one of the hosts that are in both lists" if in_both else "one of its voters"
-            return f"{first} has it first"
-        case AnotherIsNewer(names):
-            return (
-                f"{', '.join(names)} has a newer list already, which is another one: make the lists equal on all hosts"
-            )
+        case LeaderIsFirst():
+            return "the leader has it first, in about two leases, and all who want it take it from there"
         case AnotherRecovers(names):
             return (
                 f"{', '.join(names)} has no record of what it promised before: it waits until enough other voters have told "
@@ -182,7 +176,7 @@ def obstacle(found: Obstacle) -> str:
                 "`To take back a mistake` in kingd(8)"
             )
         case LedByFormer():
-            return "the leader still leads by votes of the list before the present one: that ends with its lease"
+            return "the leader still leads by votes that were given before the present list: that ends with its lease"
 
 
 def hindrance(found: Hindrance) -> tuple[str, str]:

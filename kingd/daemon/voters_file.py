@@ -6,20 +6,19 @@ from pathlib import Path
 
 from kingd.core.settings import Voters
 from kingd.core.wire.grammar import NAME
+from kingd.core.wire.message import GENERATION_NUMBER_MAX, Generation, Term
 from kingd.daemon.state_files import read as read_file
-from kingd.records import replace
 
 FILE = "voters.json"
-_FORMAT = 1
-_GENERATION_MAX = 1 << 31  # on the wire it has 32 bits; nobody gets there step by step
+_FORMAT = 2
+_TERM_MAX = 1 << 63
 
 
 def encode(voters: Voters, cluster: str) -> bytes:
     import json
 
-    document = {"format": _FORMAT, "cluster": cluster, **_as_json(voters)}
-    if voters.before is not None:
-        document["before"] = _as_json(voters.before)
+    term, number = voters.generation
+    document = {"format": _FORMAT, "cluster": cluster, "voters": voters.names, "term": term, "number": number}
     return f"{json.dumps(document)}\n".encode()
 
 
@@ -35,8 +34,7 @@ def read(folder: Path, cluster: str, warnings: list[str]) -> tuple[Voters | None
             raise ValueError(f"its format is not {_FORMAT}")
         if document.get("cluster", cluster) != cluster:
             return None, b""
-        before = _voters_of(document["before"]) if "before" in document else None
-        return replace(_voters_of(document), before=before), data
+        return _voters_of(document), data
     except (FileNotFoundError, NotADirectoryError):
         return None, b""
     except (OSError, ValueError, LookupError, TypeError, RecursionError) as error:
@@ -47,14 +45,12 @@ def read(folder: Path, cluster: str, warnings: list[str]) -> tuple[Voters | None
         return None, b""
 
 
-def _as_json(voters: Voters) -> dict[str, object]:
-    return {"voters": voters.names, "generation": voters.generation}
-
-
 def _voters_of(document: dict[str, object]) -> Voters:
-    names, generation = document["voters"], document["generation"]
+    names, term, number = document["voters"], document["term"], document["number"]
     if not isinstance(names, list) or not all(isinstance(name, str) and NAME.fullmatch(name) for name in names):
         raise ValueError("a name is missing or wrong")
-    if type(generation) is not int or not 0 <= generation <= _GENERATION_MAX:
-        raise ValueError("its generation is out of range")
-    return Voters(tuple(sorted(names)), generation)
+    if type(term) is not int or not 0 <= term <= _TERM_MAX:
+        raise ValueError("its term is out of range")
+    if type(number) is not int or not 0 <= number <= GENERATION_NUMBER_MAX:
+        raise ValueError("its number is out of range")
+    return Voters(tuple(sorted(names)), Generation(Term(term), number))

@@ -7,6 +7,7 @@ from collections import Counter
 from contextlib import suppress
 from typing import TypeVar
 
+from kingd.core.wire.layout import HEADER_SIZE
 from kingd.core.wire.trial import Way
 from kingd.doctor.facts import Seen
 
@@ -14,7 +15,7 @@ _ETH_P_ALL, _ETH_P_IP, _ETH_P_IPV6 = 0x0003, 0x0800, 0x86DD
 _OUTGOING = 4  # linux/if_packet.h
 _UDP, _ICMP, _ICMP6 = 17, 1, 58
 _ECHO = 19  # core/wire/layout.py
-_HEADER_SIZE, _TYPE_AT, _BY_AT = 108, 3, 108 + 21
+_TYPE_AT, _BY_AT = 3, HEADER_SIZE + 21
 _PROHIBITED4 = (9, 10, 13)  # RFC 1812 5.2.7.1: net, host, communication administratively prohibited
 _PROHIBITED6 = 1  # RFC 4443 3.1
 _BUFFER = 4 << 20
@@ -84,7 +85,7 @@ class Frames:
             _count(self._prohibited, source)
 
     def _note_datagram(self, host: str, port: int, payload: bytes) -> None:
-        if payload[:2] == b"Kg" and payload[_TYPE_AT] == _ECHO and len(payload) > _HEADER_SIZE:
+        if payload[:2] == b"Kg" and payload[_TYPE_AT] == _ECHO and len(payload) > HEADER_SIZE:
             _count(self._answers, (host, port, Way(payload[_BY_AT]).word))
 
     @property

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from kingd.core.rules.majority import majority
 from kingd.core.settings import Voters
+from kingd.core.wire.message import NO_GENERATION
 from kingd.sim.host import Host
 
 
@@ -17,7 +18,7 @@ def have_gone_back(hosts: Sequence[Host]) -> bool:
     """One of these has a list of a newer generation than the list that its voters have."""
     lists = [_list_of(h) for h in hosts]
     present = in_force(hosts)
-    newest = max((each.generation for each in lists if each.names == present), default=0)
+    newest = max((each.generation for each in lists if each.names == present), default=NO_GENERATION)
     return any(each.generation > newest for each in lists)
 
 

@@ -193,7 +193,8 @@ def _describe(node: Node, cluster: Cluster) -> str:
     )
     if node.in_quorum_mode:
         words.append(
-            f"voters={'+'.join(node.voters.names)}.{node.voters.generation} wanted={'+'.join(node.settings.voters)}"
+            f"voters={'+'.join(node.voters.names)} of {'.'.join(map(str, node.voters.generation))} "
+            f"wanted={'+'.join(node.settings.voters)}"
         )
         untils_us = node.votes.until_us if node.votes else {}
         lease_ms = (node.votes.lease_until_us - now_us) // MS if node.votes else 0

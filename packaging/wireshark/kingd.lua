@@ -9,7 +9,7 @@
 -- tables: made by `python3 -m kingd.tools.dissector packaging/wireshark/kingd.lua` from kingd/core/wire/layout.py
 local MAGIC = "Kg"
 local PORT = 5466
-local SIZE_MIN = 124
+local SIZE_MIN = 128
 local SIZE_MAX = 1232
 local VERSION_MAJOR = 1
 local TEXT_SIZE_MAX = 64
@@ -124,9 +124,9 @@ local HEADER = {
     { "floor_term", "u64" },
     { "floor_node", "id" },
     { "priority", "u16" },
-    { "reserved", "u16" },
+    { "list_number", "u16" },
+    { "list_term", "u64" },
     { "voters", "digest" },
-    { "generation", "u32" },
     { "wanted", "digest" },
     { "role", "role" },
     { "key", "u8" },
@@ -388,8 +388,8 @@ local SIZES = {
     magic = 2, u8 = 1, bits8 = 1, flag = 1, reason = 1, role = 1, ineligible = 1, way = 1, u16 = 2, bits16 = 2, u32 = 4, digest = 4,
     u64 = 8, id = 8,
 }
-local HEADER_SIZE, MAC_SIZE = 108, 16
-local AT = { version = 2, type = 3, length = 6, source = 16, session = 32, sequence = 48, leader_term = 56, role = 104, key = 105 }
+local HEADER_SIZE, MAC_SIZE = 112, 16
+local AT = { version = 2, type = 3, length = 6, source = 16, session = 32, sequence = 48, leader_term = 56, role = 108, key = 109 }
 
 -- The fields, by their filter names.
 local known = {}

@@ -11,8 +11,8 @@ ACK = 17
 _FIELDS = (
     ("magic", "2s"), ("version", "B"), ("type", "B"), ("flags", "H"), ("length", "H"), ("cluster", "Q"),
     ("source", "Q"), ("destination", "Q"), ("session", "Q"), ("receiver", "Q"), ("sequence", "Q"), ("leader_term", "Q"),
-    ("leader_node", "Q"), ("floor_term", "Q"), ("floor_node", "Q"), ("priority", "H"), ("reserved", "H"),
-    ("voters", "I"), ("generation", "I"), ("wanted", "I"), ("role", "B"), ("key", "B"), ("mode", "B"), ("reserved2", "B"),
+    ("leader_node", "Q"), ("floor_term", "Q"), ("floor_node", "Q"), ("priority", "H"), ("list_number", "H"),
+    ("list_term", "Q"), ("voters", "I"), ("wanted", "I"), ("role", "B"), ("key", "B"), ("mode", "B"), ("reserved", "B"),
 )  # fmt: skip
 """3.1, in its order: the one place that a change of the header changes."""
 _HEADER = struct.Struct("!" + "".join(code for _, code in _FIELDS))

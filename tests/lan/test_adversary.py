@@ -127,7 +127,7 @@ def test_forged_goodbyes_of_the_leader(lan: Lan) -> None:
             for body in (wire.Resign(**ballot, reason=4, leaving=1), wire.Resign(**ballot), wire.Obituary()):
                 unsigned = wire.finish(leader.says(body))
                 wrong = bytearray(wire.finish(leader.says(body), secret=WRONG))
-                wrong[89] = wire.key_id(KEY)
+                wrong[109] = wire.key_id(KEY)
                 borrowed = bytes(wrong[:-32]) + signature
                 mended = [bytes(wrong[:-16]), borrowed]
                 for data in (unsigned, *(part + wire.mac(part, bytes(32)) for part in mended)):

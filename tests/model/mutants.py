@@ -8,6 +8,7 @@ from unittest.mock import patch
 
 from kingd.core.effect import Effect
 from kingd.core.election import Core
+from kingd.core.problems import Obstacle
 from kingd.core.rules import (
     becoming,
     claiming,
@@ -23,6 +24,7 @@ from kingd.core.rules import (
 )
 from kingd.core.rules.majority import majority
 from kingd.core.rules.quorum import QuorumMode
+from kingd.core.settings import Voters
 from kingd.core.state.members import Member
 from kingd.core.state.node import Node
 from kingd.core.state.pending import Campaign, Votes, Yielded
@@ -31,7 +33,20 @@ from kingd.core.state.roles import Leader
 from kingd.core.state.succession import Succession
 from kingd.core.timing import MS, NEVER
 from kingd.core.wire.endpoint import Endpoint
-from kingd.core.wire.message import Ballot, Claim, Grant, NodeId, Ready, Reason, Refuse, Resign, Role, SessionId, Ticket
+from kingd.core.wire.message import (
+    Ballot,
+    Claim,
+    Generation,
+    Grant,
+    NodeId,
+    Ready,
+    Reason,
+    Refuse,
+    Resign,
+    Role,
+    SessionId,
+    Ticket,
+)
 
 
 def leader_resumes_after_a_hand_over() -> AbstractContextManager[object]:
@@ -302,8 +317,20 @@ def terms_may_jump() -> AbstractContextManager[object]:
 
 
 def nobody_follows_to_a_list() -> AbstractContextManager[object]:
-    """88: each voter waits until it may be the first to have the list that is wanted."""
-    return patch.object(voters, "_shown", lambda node, names, recovering_too=False: None)
+    """88: each voter waits until it leads, and may make the list that is wanted."""
+    return patch.object(voters, "_to_take", lambda node: None)
+
+
+def leader_makes_the_next_list_at_once() -> AbstractContextManager[object]:
+    """88: what has been made of the present list in older terms may still be newer."""
+    to_make = voters._to_make  # noqa: SLF001 - a mutant
+
+    def makes(node: Node) -> Voters | Obstacle | None:
+        found = to_make(node)
+        again = isinstance(found, Voters) and found.names == node.voters.names
+        return Voters(node.settings.voters, Generation(node.leader.term, 1)) if again else found
+
+    return patch.object(voters, "_to_make", makes)
 
 
 def _all(*patches: AbstractContextManager[object]) -> AbstractContextManager[object]:

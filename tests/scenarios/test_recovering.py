@@ -13,6 +13,7 @@ from kingd.core.settings import Voters
 from kingd.core.state.members import Member
 from kingd.core.state.node import Node
 from kingd.core.timing import MS, SECOND, Timing
+from kingd.core.wire.message import Generation, Term
 from kingd.sim.cluster import Cluster
 from kingd.sim.host import Host
 from kingd.sim.outcome import SafetyError
@@ -208,10 +209,10 @@ def test_voter_that_recovers_knows_nothing_after_it_was_none_for_a_moment() -> N
     cluster.forget(box3)
     cluster.start(box3)
     assert box3.core is not None
-    box3.core.node.quorum.take(Voters(("box1", "box2"), 1), may_return=False)
+    box3.core.node.quorum.take(Voters(("box1", "box2"), Generation(Term(1), 1)))
     cluster.run(3 * SECOND)
     assert box3.hold_us == 0  # which is how its next start knows
-    box3.core.node.quorum.take(Voters(THREE, 2), may_return=False)
+    box3.core.node.quorum.take(Voters(THREE, Generation(Term(1), 2)))
     assert box3.core.node.is_recovering
     cluster.network.cuts.clear()
     agrees_on(cluster, "box4", within_s=10)

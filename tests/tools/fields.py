@@ -9,7 +9,7 @@ from kingd.core.wire.trial import Way
 
 
 def header_of(header: Header) -> dict[str, Any]:
-    """But for what the codec does not keep: magic, version, type, length, key and the reserved ones."""
+    """But for what the codec does not keep: magic, version, type and length."""
     return {
         "flags": ["multicast"] * header.multicast,
         "cluster": _id(header.cluster),
@@ -21,8 +21,9 @@ def header_of(header: Header) -> dict[str, Any]:
         **_ballot("leader", header.leader),
         **_ballot("floor", header.floor),
         "priority": header.priority,
+        "list_number": header.voters.generation.number,
+        "list_term": header.voters.generation.term,
         "voters": f"{header.voters.digest:08x}",
-        "generation": header.voters.generation,
         "wanted": f"{header.wanted:08x}",
         "role": header.role.name.lower(),
         "mode": ["eligible"] * header.eligible

@@ -49,7 +49,7 @@ def assert_same(data: bytes, header: dict[str, Any], body: dict[str, Any]) -> No
     known = fields.header_of(datagram.header)
     assert {name: header[name] for name in known} == known
     rest = {name: header[name] for name in header.keys() - known.keys()}
-    assert rest == {"magic": "Kg", "version": 16, "type": data[3], "length": len(data), "reserved": 0}
+    assert rest == {"magic": "Kg", "version": 16, "type": data[3], "length": len(data)}
     assert body == fields.body_of(datagram)
 
 
@@ -107,7 +107,7 @@ def test_dissector_reads_every_type_as_the_codec_does(shown: list[tuple[bytes, d
         assert_same(data, tshark.header_of(found), tshark.body_of(found, data[3]))
         assert "kingd.refused" not in found
         assert found["kingd.checksum"].replace(":", "") == data[-16:].hex()
-        assert found.get("kingd.signature", "").replace(":", "") == (data[-32:-16].hex() if data[105] else "")
+        assert found.get("kingd.signature", "").replace(":", "") == (data[-32:-16].hex() if data[109] else "")
 
 
 def changed(body: Any, at: int, value: int) -> bytes:
@@ -128,13 +128,13 @@ def test_dissector_refuses_what_the_codec_refuses(tmp_path: Path) -> None:
         changed(heartbeat, 2, 0x20),
         changed(heartbeat, 7, 1),
         changed(heartbeat, 3, 99),
-        changed(heartbeat, 104, 5),  # a role
-        changed(heartbeat, 115, 2),  # the lease
-        changed(claim, 108 + 13, 15),  # the reason
-        changed(by_id["ready"], 108 + 17, 9),
-        changed(by_id["roster"], 108 + 2, 17),
-        changed(announce, 108 + 4, 9),
-        changed(by_id["report"], 108 + 8, 65),  # longer than a text may be
+        changed(heartbeat, 108, 5),  # a role
+        changed(heartbeat, 119, 2),  # the lease
+        changed(claim, 112 + 13, 15),  # the reason
+        changed(by_id["ready"], 112 + 17, 9),
+        changed(by_id["roster"], 112 + 2, 17),
+        changed(announce, 112 + 4, 9),
+        changed(by_id["report"], 112 + 8, 65),  # longer than a text may be
         changed(by_id["pong"], 3, 5),  # too short for a claim
         changed(by_id["pong"], 3, 1),  # shorter than it must be
     ]

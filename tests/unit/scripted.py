@@ -21,6 +21,7 @@ from kingd.core.wire.message import (
     Body,
     Claim,
     Datagram,
+    Generation,
     Grant,
     Header,
     Heartbeat,
@@ -44,6 +45,11 @@ ME = NodeId(50)
 MY_SESSION = SessionId(5000)
 VOTERS = ("box60", "box70", "me")
 LIST = Voters(VOTERS).id
+
+
+def made(names: tuple[str, ...], number: int, *, term: int = 5) -> Voters:
+    """A list by the leader of this term, which had made so many."""
+    return Voters(names, Generation(Term(term), number))
 
 
 def ballot(term: int, node: int) -> Ballot:

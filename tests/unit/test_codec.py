@@ -13,6 +13,7 @@ from kingd.core.wire.message import (
     Body,
     Claim,
     Datagram,
+    Generation,
     Grant,
     Header,
     Heartbeat,
@@ -60,17 +61,19 @@ HEADER = Header(
     priority=0x0164,
     role=Role.FOLLOWER,
     eligible=True,
-    voters=VoterList(0x71727374, 0x75),
+    voters=VoterList(0x71727374, Generation(Term(0x7A7B), 0x75)),
     wanted=0x76777879,
     recovering=True,
 )
-HEADER_SIZE = 108
+HEADER_SIZE = 112
 
 # What follows magic, version, type, flags and length, which differ in the table: cluster, source, destination, session,
-# receiver, sequence, leader's ballot, floor, priority, 2 reserved, voters, generation, wanted, role, key id, mode, 1 reserved.
+# receiver, sequence, leader's ballot, floor, priority, list's number and term,
+# voters, wanted, role, key id, mode, 1 reserved.
 HEADER_HEX = (
     "6b9d00a22b95fb98 0102030405060708 1112131415161718 2122232425262728 3932333435363739 3132333435363738"
-    " 0000000000000041 0000000000000042 0000000000000043 0000000000000044 0164 0000 71727374 00000075 76777879 01 00 03 00"
+    " 0000000000000041 0000000000000042 0000000000000043 0000000000000044 0164 0075 0000000000007a7b"
+    " 71727374 76777879 01 00 03 00"
 )
 
 # kind, message, then its bytes: first eight of the header, body (zeros up to the least length follow), checksum
@@ -80,35 +83,35 @@ CASES: list[tuple[str, Body, str, str, str]] = [
         Announce(name="box1", version="0.1.0", interval_ms=1000, tags=(("url", "http://x"), ("o", "é"))),
         "4b67 10 01 0000 0130",
         "000003e8 02 04 626f7831 05 302e312e30 03 75726c 08 687474703a2f2f78 01 6f 02 c3a9",
-        "cd83bd3de9a0f294eb7d24ee57e4b14b",
+        "ad9a55cba02b29eae9257693bdfb4820",
     ),
     (
         "heartbeat",
         Heartbeat(interval_ms=100, lonely=True, alive=3, lease_ms=1000),
-        "4b67 10 02 0000 0087",
+        "4b67 10 02 0000 008b",
         "00000064 01 0003 000003e8",
-        "16304ac7baa1ca31c83fa7d19009d507",
+        "8e8fc468d6961c769ea29c7e81b58288",
     ),
     (
         "probe",
         Probe(nonce=0x61),
         "4b67 10 03 0000 0128",
         "0000000000000061",
-        "c0b2a2e2b2b2577585f139d29bbfc650",
+        "a25212c19bde22c50d98cddb2665a5af",
     ),
     (
         "probe-ack",
         ProbeAck(echo=0x61, name="box1", version="0.1.0", returns=2, nonce=0x6A, hold_ms=0x6B),
-        "4b67 10 04 0000 009c",
+        "4b67 10 04 0000 00a0",
         "0000000000000061 000000000000006a 02 0000006b 04 626f7831 05 302e312e30",
-        "820150296a64dbe912ef76d29670a099",
+        "dedde76772ce1bc95f7de8d98052cd07",
     ),
     (
         "claim-prepare",
         Claim(term=Term(0x51), attempt=0x62, pre_vote=True, reason=Reason.LEADER_TIMEOUT, lease_ms=60),
-        "4b67 10 05 0000 008f",
+        "4b67 10 05 0000 0093",
         "0000000000000051 00000062 01 02 0000003c 00",
-        "850e8fa0e2084c9b45e239eb5f3825e8",
+        "67de9c6d7dcc4cd346b967705e144d8c",
     ),
     (
         "claim-ticket",
@@ -120,17 +123,17 @@ CASES: list[tuple[str, Body, str, str, str]] = [
                 ballot=BALLOT, session=SessionId(0x53), successor=NodeId(0x54), successor_session=SessionId(0x55)
             ),
         ),
-        "4b67 10 05 0000 00b7",
+        "4b67 10 05 0000 00bb",
         "0000000000000051 00000062 00 06 00000000 01"
         " 0000000000000051 0000000000000052 0000000000000053 0000000000000054 0000000000000055",
-        "fd54d30454043dedeaad7efacadc4804",
+        "e121607abc02b8bc9fd3ae2a64487f4f",
     ),
     (
         "grant",
         Grant(term=Term(0x51), attempt=0x62, pre_vote=True),
-        "4b67 10 06 0000 0089",
+        "4b67 10 06 0000 008d",
         "0000000000000051 00000062 01",
-        "afde56ce81d5d4b9c8cad5a5abe7b4b4",
+        "44aab36b335983e86ea1e6fd1c0cde64",
     ),
     (
         "refuse",
@@ -143,9 +146,9 @@ CASES: list[tuple[str, Body, str, str, str]] = [
             led=True,
             remaining_ms=500,
         ),
-        "4b67 10 07 0000 00a6",
+        "4b67 10 07 0000 00aa",
         "0000000000000051 00000062 00 0000000000000051 0000000000000052 0000000000000053 01 000001f4",
-        "9bc4f469497e2a505cecc41ebe0bd77d",
+        "d021ff9110beafff20c469aef659dc9f",
     ),
     (
         "resign",
@@ -156,53 +159,53 @@ CASES: list[tuple[str, Body, str, str, str]] = [
             reason=Reason.LEADER_LEFT,
             leaving=True,
         ),
-        "4b67 10 08 0000 009e",
+        "4b67 10 08 0000 00a2",
         "0000000000000051 0000000000000052 0000000000000054 0000000000000055 04 01",
-        "12f212132d91a0f21ed85a1551ad3d6b",
+        "378957b5b648d3cf70d98fc0a165686a",
     ),
     (
         "ping",
         Ping(nonce=0x63, heard=0x64, polling=True),
-        "4b67 10 09 0000 0089",
+        "4b67 10 09 0000 008d",
         "00000063 0000000000000064 01",
-        "4fe9aee532811bfed638c10fb9c9a5f3",
+        "50f1d97a4ee054aacd6ff0e998126bdf",
     ),
     (
         "pong",
         Pong(echo=0x63, lease_ms=0x64),
-        "4b67 10 0a 0000 0084",
+        "4b67 10 0a 0000 0088",
         "00000063 00000064",
-        "a63a2f3e73dc6b8b32392c279a81da0b",
+        "cabf7dd0e1a6196619d38ad41ad3e9bc",
     ),
-    ("ack", Ack(sequence=0x6A), "4b67 10 11 0000 0084", "000000000000006a", "8215c71edd4bb97809ec76ac32c49faf"),
-    ("obituary", Obituary(), "4b67 10 0f 0000 007c", "", "76ee2ace934e02d354e207e251f53b17"),
+    ("ack", Ack(sequence=0x6A), "4b67 10 11 0000 0088", "000000000000006a", "d5c823bed8b90ff2b0cbcd7035f393d7"),
+    ("obituary", Obituary(), "4b67 10 0f 0000 0080", "", "4700df55bb2c9240795478e0981a0df8"),
     (
         "offer",
         Offer(ballot=BALLOT, reason=Reason.HANDOVER, keep_ms=0x69),
-        "4b67 10 0b 0000 0091",
+        "4b67 10 0b 0000 0095",
         "0000000000000051 0000000000000052 05 00000069",
-        "8131eb094f9749050561b72d8dd117e6",
+        "761d088779fb58d3007ce7d5d54cdaf0",
     ),
     (
         "ready",
         Ready(ballot=BALLOT, reason=Reason.HIGHER_PRIORITY, silent=(NodeId(0x68), NodeId(0x69))),
-        "4b67 10 0c 0000 009e",
+        "4b67 10 0c 0000 00a2",
         "0000000000000051 0000000000000052 01 02 0000000000000068 0000000000000069",
-        "32d656b2b5ddc176758ce60eda3a4f99",
+        "9a3a08277e494b359a2e5f165aaea69e",
     ),
     (
         "survey",
         Survey(nonce=0x65),
         "4b67 10 0d 0000 0128",
         "0000000000000065",
-        "3be2be04e4781bb6063fba5e180c5c41",
+        "adb302fc012f0dd727838d8a15c2e29d",
     ),
     (
         "report",
         Report(echo=0x65, name="box1", leader_name=""),
-        "4b67 10 0e 0000 008a",
+        "4b67 10 0e 0000 008e",
         "0000000000000065 04 626f7831 00",
-        "27ad51723a55d10c564881e622144250",
+        "60871492a9049f4d889951a4a87b96f5",
     ),
     (
         "roster",
@@ -213,10 +216,10 @@ CASES: list[tuple[str, Body, str, str, str]] = [
             ),
             alive=0x58,
         ),
-        "4b67 10 10 0000 00b4",
+        "4b67 10 10 0000 00b8",
         "0058 02 0000000000000054 0000000000000055 155a 08 31302e302e302e31"
         " 0000000000000056 0000000000000057 155b 07 666538303a3a31",
-        "a529336da43770a503e809eb1e066e50",
+        "d4fca30e693b5122179e0ddd1292da76",
     ),
     *ASIDES,
 ]
@@ -264,24 +267,24 @@ def test_table_has_every_kind() -> None:
 def test_flags_and_mode_bits() -> None:
     header = replace(HEADER, multicast=True, eligible=False, destination=NOBODY, role=Role.LEADER, recovering=False)
     data = encode(Datagram(header, Pong(echo=1)), SEAL)
-    assert (data[4:6].hex(), data[104:108].hex()) == ("0001", "04000000")
+    assert (data[4:6].hex(), data[108:112].hex()) == ("0001", "04000000")
     assert read(data).header == header
     begun = replace(HEADER, recovering=False, begun=True)
     data = encode(Datagram(begun, Pong(echo=1)), SEAL)
-    assert (data[104:108].hex(), read(data).header) == ("01000500", begun)
+    assert (data[108:112].hex(), read(data).header) == ("01000500", begun)
 
 
 @pytest.mark.parametrize("why", Ineligible)
 def test_why_one_may_not_lead_is_the_last_byte_of_the_header(why: Ineligible) -> None:
     header = replace(HEADER, eligible=False, ineligible=why)
     data = encode(Datagram(header, Pong(echo=1)), SEAL)
-    assert data[104:108] == bytes([Role.FOLLOWER, 0, 2, why])
+    assert data[108:112] == bytes([Role.FOLLOWER, 0, 2, why])
     assert read(data).header == header
 
 
 def test_reason_of_a_later_version_is_one_that_was_not_said() -> None:
     data = encode(Datagram(replace(HEADER, eligible=False), Pong(echo=1)), SEAL)[:-MAC_SIZE]
-    later = SEAL.close(data[:107] + bytes([200]) + data[108:])
+    later = SEAL.close(data[:111] + bytes([200]) + data[112:])
     assert (read(later).header.eligible, read(later).header.ineligible) == (False, Ineligible.UNSAID)
 
 

@@ -58,7 +58,7 @@ REFUSED: list[tuple[str, Body, Callable[[bytes], bytes], str]] = [
     ("echo address", replace(ECHO, host="box1"), lambda data: data, "text"),
     ("type 0", Pong(echo=1), changed(3, 0), "type"),
     ("major version", Pong(echo=1), changed(2, 0x20), "version"),
-    ("no role", Pong(echo=1), changed(104, 5), "header"),
+    ("no role", Pong(echo=1), changed(108, 5), "header"),
     ("reason", Offer(ballot=BALLOT, reason=Reason.JOINED), changed(HEADER_SIZE + 16, 15), "reason"),
     ("too many tags", Announce(name="", version="", interval_ms=1), changed(HEADER_SIZE + 4, 9), "count"),
     ("roster count", Roster(entries=()), changed(HEADER_SIZE + 2, ROSTER_ENTRIES_MAX + 1), "count"),

@@ -2,11 +2,11 @@
 
 from dataclasses import replace
 
-from kingd.core.settings import Voters, digest_of
+from kingd.core.settings import digest_of
 from kingd.core.state.pending import Votes
 from kingd.core.timing import MS, SECOND, Timing, promise_us
-from kingd.core.wire.message import Ack, Claim, Grant, Heartbeat, NodeId, Ping, Pong, Role
-from tests.unit.scripted import VOTERS, Bench, Peer, ballot
+from kingd.core.wire.message import Ack, Claim, Grant, Heartbeat, Ping, Pong, Role
+from tests.unit.scripted import VOTERS, Bench, Peer, ballot, made
 from tests.unit.test_core_quorum import LEASE_MS, claims, elected, is_leader, newest_beat, started
 
 
@@ -107,13 +107,12 @@ def test_votes_for_the_list_before_do_not_say_by_list(one: Peer, two: Peer) -> N
     """They were asked for, and given, when both had that; they come when both show the next one."""
     wider = (*VOTERS, "box80")
     bench = elected(one, two)
-    for peer in (one, two):
-        peer.wanted = digest_of(wider)
-    bench.perform(bench.core.configure(replace(bench.node.settings, voters=wider), now_us=bench.now_us))
     reload(bench, WIFI)
     for peer in (one, two):
+        peer.wanted = digest_of(wider)
         bench.hear(peer, Pong(echo=0))
-    assert bench.node.voters.id == Voters(wider, 1).id
+    bench.perform(bench.core.configure(replace(bench.node.settings, voters=wider), now_us=bench.now_us))
+    assert bench.node.voters == made(VOTERS, 0, term=bench.node.leader.term)
     for peer in (one, two):
         peer.voters = bench.node.voters.id
     grants(bench, one, two)
@@ -122,17 +121,18 @@ def test_votes_for_the_list_before_do_not_say_by_list(one: Peer, two: Peer) -> N
 
 
 def test_raise_keeps_until_when_the_list_before_counts() -> None:
-    former, now = Votes(lease_ms=1000), Votes(lease_ms=1000)
+    former, now = Votes(), Votes()
     for votes, until_us in ((former, 5_000), (now, 7_000)):
         votes.extend(until_us)
-        votes.restart()
+        votes.restart(others=True)
     now.inherit(former)
-    now.note(NodeId(60), sent_us=6_000)
+    assert not now.is_by_list(6_999)
     now.extend(6_900)
-    assert not now.is_by_list(6_900)
-    assert not now.is_by_list(7_000)
+    assert not now.is_by_list(6_999)
     now.extend(8_000)
+    assert not now.is_by_list(6_999)
     assert now.is_by_list(7_000)
+    assert not now.is_by_list(8_000)  # it leads no more
 
 
 # -- what comes late

@@ -29,7 +29,7 @@ from kingd.core.wire.message import (
     Term,
     Ticket,
 )
-from tests.unit.scripted import LIST, ME, MY_SESSION, VOTERS, Bench, Peer, ballot, refusal, resignation, voter
+from tests.unit.scripted import LIST, ME, MY_SESSION, VOTERS, Bench, Peer, ballot, made, refusal, resignation, voter
 
 OTHER_LIST = Voters(("box60", "box90", "me")).id
 LEASE_MS = 1000
@@ -508,7 +508,7 @@ def test_majority(voters: int, needed: int) -> None:
 def test_new_list_keeps_what_the_old_one_proved(one: Peer, two: Peer) -> None:
     bench = elected(one, two)
     bench.advance_ms(500)
-    bench.node.quorum.voters = Voters((*VOTERS, "zoe"), 1)
+    bench.node.quorum.voters = made((*VOTERS, "zoe"), 1)
     bench.perform(bench.core.configure(bench.node.settings, now_us=bench.now_us))
     assert is_leader(bench)
     bench.hear(one, Ack(sequence=newest_beat(bench)))  # by the old list

@@ -22,7 +22,7 @@ from kingd.core.wire.message import (
     SessionId,
     Term,
 )
-from tests.unit.scripted import VOTERS, Bench, Peer, ballot, voter
+from tests.unit.scripted import VOTERS, Bench, Peer, ballot, made, voter
 from tests.unit.test_core_quorum import LEASE_MS, OTHER_LIST, PROMISE_MS, claims
 
 
@@ -222,7 +222,7 @@ def test_blank_voter_that_is_no_voter_any_more_follows(one: Peer, two: Peer) -> 
     bench.meet(one, two)
     without = ("box60", "box70")
     bench.perform(bench.core.configure(replace(bench.node.settings, voters=without), now_us=bench.now_us))
-    one.voters = two.voters = Voters(without, 1).id
+    one.voters = two.voters = made(without, 1).id
     bench.advance_ms(PROMISE_MS)
     bench.hear(one, Claim(term=Term(5), attempt=1, lease_ms=LEASE_MS))
     one.leads(5)

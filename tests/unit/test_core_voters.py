@@ -5,15 +5,16 @@ from dataclasses import replace
 import pytest
 
 from kingd.core.effect import Persist
-from kingd.core.problems import LedByFormer
+from kingd.core.problems import LeaderIsFirst, LedByFormer
 from kingd.core.rules.majority import majority
 from kingd.core.settings import Voters, digest_of
-from kingd.core.wire.message import NO_BALLOT, Ack, Grant, Ping, Pong, Role, VoterList
+from kingd.core.wire.message import NO_BALLOT, Ack, Grant, Heartbeat, Ping, Pong, Role, VoterList
 from kingd.daemon import sentences
-from tests.unit.scripted import LIST, VOTERS, Bench, Peer
+from tests.unit.scripted import VOTERS, Bench, Peer, made
 
 WIDER = ("box60", "box70", "box80", "me")
 PROMISE_MS = 1026
+TERM = 9
 
 
 def followed_for(bench: Bench, leader: Peer, duration_ms: int) -> None:
@@ -32,6 +33,28 @@ def led(one: Peer, *others: Peer, **changes: object) -> Bench:
     followed_for(bench, one, 2_300)
     assert bench.leader_name() == one.name
     return bench
+
+
+def leads(one: Peer, *others: Peer) -> Bench:
+    """By the vote of the first of them, in TERM."""
+    bench = Bench(voters=VOTERS, ceiling=TERM - 1)
+    bench.meet(one, *others)
+    bench.advance_ms(PROMISE_MS + 200)
+    bench.hear(one, Grant(term=bench.claim.term, attempt=bench.claim.attempt))
+    assert (bench.role(), bench.node.leader.term) == (Role.LEADER, TERM)
+    assert bench.node.is_by_list
+    return bench
+
+
+def votes(bench: Bench, *peers: Peer) -> None:
+    """They take the leader's list, and answer its next heartbeat; then it beats once more."""
+    for peer in peers:
+        peer.voters = bench.node.voters.id
+    bench.advance_ms(100)
+    beat = [d.header.sequence for d in bench.datagrams() if isinstance(d.body, Heartbeat)][-1]
+    for peer in peers:
+        bench.hear(peer, Ack(sequence=beat))
+    bench.advance_ms(100)
 
 
 def wants(bench: Bench, *names: str) -> str | None:
@@ -89,21 +112,73 @@ def test_088_list_that_few_want_is_not_in_force(one: Peer, two: Peer) -> None:
     assert wants(bench, *VOTERS) is None
 
 
-def test_088_list_that_a_majority_of_both_wants_is_taken(one: Peer, two: Peer) -> None:
-    bench = led(one, two)
+def test_088_leader_makes_the_present_list_anew_and_then_the_next_one(one: Peer, two: Peer) -> None:
+    """By the first all have something newer than what was ever made of it before."""
+    bench = leads(one, two)
     wants(bench, *WIDER)
     shows(bench, one, wanted=WIDER)
     assert bench.node.voters == Voters(VOTERS)  # two of four
     shows(bench, two, wanted=WIDER)
-    assert bench.node.voters.id == Voters(WIDER, 1).id
+    assert bench.node.voters == made(VOTERS, 0, term=TERM)
+    assert waits_for(bench) == sentences.obstacle(LedByFormer())
+    votes(bench, one)
+    assert bench.node.voters == made(WIDER, 1, term=TERM)
     assert bench.core.obstacle is None
 
 
-def test_088_and_after_a_removal_without_the_one_that_is_removed(one: Peer, two: Peer) -> None:
-    bench = led(one, two)
+def test_088_next_list_waits_until_the_votes_by_the_one_before_are_over(one: Peer, two: Peer) -> None:
+    """However long it has led: its lease may rest on the list before that."""
+    bench = leads(one, two)
     wants(bench, "box60", "me")
     shows(bench, one, wanted=("box60", "me"))
-    assert bench.node.voters.id == Voters(("box60", "me"), 1).id
+    votes(bench, one, two)
+    assert bench.node.voters == made(("box60", "me"), 1, term=TERM)
+    assert not bench.node.is_by_list
+    wants(bench, "me")
+    shows(bench, one, wanted=("me",))
+    votes(bench, one)
+    assert waits_for(bench) == sentences.obstacle(LedByFormer())
+    bench.clear()
+    for _ in range(11):
+        bench.advance_ms(100)
+        votes(bench, one)
+    assert bench.node.voters == made(("me",), 2, term=TERM)
+
+
+def test_088_leader_makes_its_list_anew_for_who_wants_it_and_has_one_as_new(one: Peer, two: Peer) -> None:
+    """That one was made alone by a leader of before, or mistyped at the first start."""
+    bench = leads(one, two)
+    shows(bench, two, wanted=VOTERS, voters=Voters(("box70", "me")).id)
+    assert bench.node.voters == made(VOTERS, 0, term=TERM)
+
+
+def test_088_leader_makes_no_list_twice(one: Peer, two: Peer) -> None:
+    bench = leads(one, two)
+    shows(bench, two, wanted=VOTERS, voters=Voters(("box70", "me")).id)
+    shows(bench, two, voters=made(("box70", "me"), 7, term=TERM + 1).id)  # of another life of this cluster
+    assert bench.node.voters == made(VOTERS, 0, term=TERM)
+
+
+def test_088_leader_takes_no_list(one: Peer, two: Peer) -> None:
+    """What a leader of before made."""
+    bench = leads(one, two)
+    wants(bench, *WIDER)
+    shows(bench, one, voters=made(WIDER, 1, term=1).id)
+    assert bench.node.voters.names == VOTERS
+
+
+def test_088_list_that_the_leader_makes_is_taken(one: Peer, two: Peer) -> None:
+    bench = led(one, two)
+    wants(bench, *WIDER)
+    for peer in (one, two):
+        shows(bench, peer, wanted=WIDER)
+    assert bench.node.voters == Voters(VOTERS)
+    assert waits_for(bench) == sentences.obstacle(LeaderIsFirst())
+    shows(bench, one, voters=made(VOTERS, 0).id)
+    assert bench.node.voters == made(VOTERS, 0)
+    shows(bench, one, voters=made(WIDER, 1).id)
+    assert bench.node.voters == made(WIDER, 1)
+    assert bench.core.obstacle is None
 
 
 def test_088_list_waits_for_a_leader_of_its_own(one: Peer, two: Peer) -> None:
@@ -111,65 +186,67 @@ def test_088_list_waits_for_a_leader_of_its_own(one: Peer, two: Peer) -> None:
     bench = Bench(voters=VOTERS, ceiling=1, priority=0)
     bench.meet(one, two)
     bench.advance_ms(PROMISE_MS + 1)
+    wants(bench, *WIDER)
     for peer in (one, two):
-        peer.wanted = digest_of(WIDER)
-    found = wants(bench, *WIDER)
-    shows(bench, one)
-    shows(bench, two)
+        shows(bench, peer, wanted=WIDER)
     found = waits_for(bench)
     assert found is not None
     assert "nobody leads by the present list" in found
-    one.voters = Voters(("box60", "me"), 1).id  # of late
-    shows(bench, one, wanted=WIDER)
-    one.voters = LIST
-    one.leads(5)
-    followed_for(bench, one, 1_000)
-    assert bench.node.voters.names == WIDER
 
 
-def test_088_list_that_a_voter_has_is_followed_with_no_leader(one: Peer, two: Peer) -> None:
-    """One voter took the next list and another one died: neither list had a majority, and nobody may be left behind."""
+def test_088_list_that_somebody_has_is_taken_with_no_leader(one: Peer, two: Peer) -> None:
+    """The leader made the next list and died: nobody may be left behind. Who shows it need not vote by it."""
     bench = Bench(voters=VOTERS, ceiling=1, priority=0)
     bench.meet(one, two)
     bench.advance_ms(PROMISE_MS + 1)
     wants(bench, *WIDER)
-    shows(bench, one, voters=Voters(WIDER, 1).id)
-    assert bench.node.voters.id == Voters(WIDER, 1).id
+    two.recovering = True
+    shows(bench, two, voters=made(WIDER, 1).id)
+    assert bench.node.voters == made(WIDER, 1)
 
 
 def test_088_list_of_before_is_not_followed_and_the_same_one_of_later_is(one: Peer, two: Peer) -> None:
     """Who was left behind has the one of before still. What comes back is of a newer generation."""
     bench = led(one, two)
     wants(bench, *WIDER)
-    shows(bench, one, voters=Voters(WIDER, 1).id)
-    bench.node.quorum.voters = replace(bench.node.voters, before=None)  # somebody was elected by it
+    shows(bench, one, voters=made(WIDER, 1).id)
     wants(bench, *VOTERS)
     shows(bench, two)
     assert bench.node.voters.names == WIDER
-    shows(bench, two, voters=Voters(VOTERS, 2).id)
-    assert bench.node.voters.id == Voters(VOTERS, 2).id
+    shows(bench, two, voters=made(VOTERS, 2).id)
+    assert bench.node.voters == made(VOTERS, 2)
 
 
-def test_088_list_by_which_nobody_was_elected_is_given_back(one: Peer, two: Peer) -> None:
-    bench = led(one, two)
+def test_088_list_of_an_older_term_is_older_whatever_its_number(one: Peer, two: Peer) -> None:
+    bench = Bench(voters=VOTERS, ceiling=9, priority=0, in_force=made(VOTERS, 0, term=9))
+    bench.meet(one, two)
     wants(bench, *WIDER)
-    shows(bench, one, voters=Voters(WIDER, 1).id)
-    assert wants(bench, *VOTERS) is None
-    assert bench.node.voters == Voters(VOTERS)
+    shows(bench, one, voters=made(WIDER, 60_000, term=8).id)
+    assert bench.node.voters == made(VOTERS, 0, term=9)
 
 
-def test_088_way_back_ends_with_the_first_vote_and_the_vote_waits_for_the_disk(one: Peer, two: Peer) -> None:
-    bench = led(one, two, has_disk=True)
+def test_088_claims_are_above_the_term_of_the_list(one: Peer, two: Peer) -> None:
+    """It was led by somebody, whom this node need not have heard."""
+    bench = Bench(voters=VOTERS, ceiling=90, priority=100)
+    bench.meet(one, two)
+    for peer in (one, two):
+        shows(bench, peer, voters=made(VOTERS, 0, term=77).id)
+    bench.advance_ms(2 * PROMISE_MS)
+    assert bench.claim.term > 77
+
+
+def test_088_vote_waits_until_the_disk_has_the_list(one: Peer, two: Peer) -> None:
+    bench = led(one, two)
     bench.has_disk = False
     wants(bench, *WIDER)
-    one.voters = Voters(WIDER, 1).id
+    one.voters = made(WIDER, 1).id
     bench.clear()
     bench.beat(one, lease_ms=1000)
     assert bench.node.voters.id == one.voters
     bench.beat(one, lease_ms=1000)
     assert not bench.sent(Ack)
     saved = [e for e in bench.effects if isinstance(e, Persist)][-1]
-    assert saved.voters == Voters(WIDER, 1)  # with no way back
+    assert saved.voters == made(WIDER, 1)
     bench.has_disk = True
     bench.perform([saved])
     bench.beat(one, lease_ms=1000)
@@ -178,8 +255,8 @@ def test_088_way_back_ends_with_the_first_vote_and_the_vote_waits_for_the_disk(o
 
 def test_088_restart_begins_with_the_list_in_force(one: Peer, two: Peer) -> None:
     """Not with the one in the file, which nobody else may want."""
-    bench = Bench(voters=WIDER, ceiling=1, priority=0, in_force=Voters(VOTERS, 3))
-    assert bench.node.voters == Voters(VOTERS, 3)
+    bench = Bench(voters=WIDER, ceiling=1, priority=0, in_force=made(VOTERS, 3))
+    assert bench.node.voters == made(VOTERS, 3)
     bench.meet(one, two)
     assert bench.core.obstacle is not None
 
@@ -192,20 +269,8 @@ def test_088_new_generation_of_the_same_list_is_taken(one: Peer, two: Peer) -> N
     """By a host that was off while the list changed and changed back, and by one that is new."""
     bench = Bench(voters=VOTERS, ceiling=1, priority=0)
     bench.meet(one, two)
-    shows(bench, one, voters=Voters(VOTERS, 2).id)
-    assert bench.node.voters == Voters(VOTERS, 2)
-
-
-def test_088_who_is_removed_votes_by_the_list_of_before_until_another_has_the_new_one(one: Peer, two: Peer) -> None:
-    """It was the first to be reloaded, and the others had no majority left."""
-    bench = led(one, two)
-    without = ("box60", "box70")
-    wants(bench, *without)
-    for peer in (one, two):
-        shows(bench, peer, wanted=without)
-    assert bench.node.voters.names == VOTERS
-    shows(bench, two, voters=Voters(without, 1).id)
-    assert bench.node.voters.id == Voters(without, 1).id
+    shows(bench, one, voters=made(VOTERS, 2).id)
+    assert bench.node.voters == made(VOTERS, 2)
 
 
 def test_088_host_that_becomes_a_voter_first_learns_what_was_promised(one: Peer, two: Peer) -> None:
@@ -217,8 +282,8 @@ def test_088_host_that_becomes_a_voter_first_learns_what_was_promised(one: Peer,
     bench.advance_ms(600)
     assert bench.role() is not Role.JOINING
     wants(bench, *VOTERS)
-    shows(bench, one, voters=Voters(VOTERS, 1).id)
-    shows(bench, two, voters=Voters(VOTERS, 1).id)
+    shows(bench, one, voters=made(VOTERS, 1).id)
+    shows(bench, two, voters=made(VOTERS, 1).id)
     assert bench.node.is_recovering
     bench.advance_ms(PROMISE_MS)
     for _ in range(4):
@@ -228,34 +293,13 @@ def test_088_host_that_becomes_a_voter_first_learns_what_was_promised(one: Peer,
     assert not bench.node.is_recovering
 
 
-def test_088_list_waits_until_the_leader_leads_by_the_one_before_it(one: Peer, two: Peer) -> None:
-    """However long it has led: its lease may rest on the list before that."""
+def test_088_list_waits_until_the_leader_says_by_list(one: Peer, two: Peer) -> None:
     bench = led(one, two)
     wants(bench, *WIDER)
     one.by_list = False
     for peer in (one, two):
         shows(bench, peer, wanted=WIDER)
-    followed_for(bench, one, 3_000)
-    assert bench.node.voters.names == VOTERS
     assert waits_for(bench) == sentences.obstacle(LedByFormer())
-    one.by_list = True
-    followed_for(bench, one, 100)
-    assert bench.node.voters.id == Voters(WIDER, 1).id
-
-
-def test_088_leader_says_when_its_lease_rests_on_the_present_list_alone(one: Peer, two: Peer) -> None:
-    bench = Bench(voters=VOTERS, ceiling=1)
-    bench.meet(one, two)
-    bench.advance_ms(PROMISE_MS + 200)
-    for peer in (one, two):
-        bench.hear(peer, Grant(term=bench.claim.term, attempt=bench.claim.attempt))
-    assert bench.role() is Role.LEADER
-    assert bench.node.is_by_list
-    wants(bench, *WIDER)
-    for peer in (one, two):
-        shows(bench, peer, wanted=WIDER)
-    assert bench.node.voters.names == WIDER
-    assert not bench.node.is_by_list
 
 
 def test_blank_voter_that_is_stopped_is_blank_afterwards(one: Peer, two: Peer) -> None:
@@ -266,7 +310,7 @@ def test_blank_voter_that_is_stopped_is_blank_afterwards(one: Peer, two: Peer) -
     bench.advance_ms(600)
     wants(bench, *VOTERS)
     for peer in (one, two):
-        shows(bench, peer, voters=Voters(VOTERS, 1).id)
+        shows(bench, peer, voters=made(VOTERS, 1).id)
     assert bench.node.is_recovering
     left = bench.core.lasting
     again = Bench(voters=VOTERS, priority=0, in_force=bench.node.voters, hold_us=left.hold_us)
@@ -287,8 +331,7 @@ def test_list_waits_for_a_voter_that_recovers(one: Peer, two: Peer) -> None:
     assert bench.node.voters.names == VOTERS
     two.recovering = False
     shows(bench, two)
-    followed_for(bench, one, 1_000)
-    assert bench.node.voters.id == Voters(WIDER, 1).id
+    assert waits_for(bench) == sentences.obstacle(LeaderIsFirst())
 
 
 def test_leader_that_stalled_leads_by_no_list(one: Peer, two: Peer) -> None:

@@ -17,7 +17,7 @@ def packet(source: int, protocol: int, payload: bytes) -> bytes:
 def echo(source: int, port: int = 5466) -> bytes:
     """An answer by multicast."""
     said = bytearray(200)
-    said[:2], said[3], said[108 + 21] = b"Kg", 19, Way.MC4
+    said[:2], said[3], said[112 + 21] = b"Kg", 19, Way.MC4
     return packet(source, UDP, port.to_bytes(2, "big") + bytes(6) + said)
 
 

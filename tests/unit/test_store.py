@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from kingd.core.settings import Voters
 from kingd.core.wire.endpoint import Endpoint
 from kingd.daemon.folder_lock import StateBusy
 from kingd.daemon.store import PEERS_MAX, Owner, Store
 from tests.conftest import require
+from tests.unit.scripted import made
 
 BOX1 = Owner("box1", "lan")
 TOP = Path(__file__).parents[2]
@@ -319,20 +319,22 @@ def test_state_of_another_user_is_named_and_never_believed(filled: Path) -> None
     [
         "",
         "[]",
-        '{"format": 9, "voters": ["a"], "generation": 1}',
-        '{"format": 1, "voters": ["-a"], "generation": 1}',
-        '{"format": 1, "voters": ["a"], "generation": 4294967296}',
-        '{"format": 1, "voters": "a", "generation": 1}',
-        '{"format": 1, "voters": ["a"]}',
+        '{"format": 9, "voters": ["a"], "term": 1, "number": 0}',
+        '{"format": 2, "voters": ["-a"], "term": 1, "number": 0}',
+        '{"format": 2, "voters": ["a"], "term": 9223372036854775809, "number": 0}',
+        '{"format": 2, "voters": ["a"], "term": 1, "number": 65536}',
+        '{"format": 2, "voters": ["a"], "term": true, "number": 0}',
+        '{"format": 2, "voters": "a", "term": 1, "number": 0}',
+        '{"format": 2, "voters": ["a"]}',
     ],
 )
 def test_list_of_voters_that_is_not_believed_is_no_list_and_no_history(tmp_path: Path, text: str) -> None:
     """By which list it has voted is not known: a voter that starts so asks the others first."""
     store = Store.open(tmp_path, BOX1)
-    store.save(7, 5, 1_026_000, Voters(("a", "b"), 3))
+    store.save(7, 5, 1_026_000, made(("a", "b"), 3))
     store.close()
     store = Store.open(tmp_path, BOX1)
-    assert (store.voters, store.hold_us) == (Voters(("a", "b"), 3), 1_026_000)
+    assert (store.voters, store.hold_us) == (made(("a", "b"), 3), 1_026_000)
     store.close()
     (tmp_path / "voters.json").write_text(text)
     store = Store.open(tmp_path, BOX1)

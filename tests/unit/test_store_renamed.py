@@ -8,10 +8,11 @@ import pytest
 
 from kingd.core.settings import Voters
 from kingd.daemon.store import Owner, Store
+from tests.unit.scripted import made
 
 BOX4, BOX3 = Owner("box4", "lan"), Owner("box3", "lan")
 ELSEWHERE = Owner("box4", "lab")
-LIST = Voters(("box1", "box2", "box3"), 3)
+LIST = made(("box1", "box2", "box3"), 3)
 HOLD_US = 1_026_000
 
 
@@ -33,7 +34,7 @@ def without_owner(folder: Path) -> None:
     (folder / "state.json").write_text(
         '{"format": 1, "node_id": "0000000000000007", "ceiling": 8, "term": 5, "hold_us": 1026000, "crc": "94cf79d4"}\n'
     )
-    (folder / "voters.json").write_text('{"format": 1, "voters": ["box1", "box2", "box3"], "generation": 3}\n')
+    (folder / "voters.json").write_text('{"format": 2, "voters": ["box1", "box2", "box3"], "term": 5, "number": 3}\n')
 
 
 def test_same_name_in_the_same_cluster_remembers(tmp_path: Path) -> None:
@@ -130,7 +131,7 @@ def test_no_crash_makes_a_voter_believe_what_another_promised(tmp_path: Path, fi
     store = Store.open(tmp_path, second)
     note()
     for hold_us in (0, HOLD_US):
-        store.save(12, 9, hold_us, Voters(LIST.names, 4))
+        store.save(12, 9, hold_us, made(LIST.names, 4))
         note()
     store.close()
     for states, lists in itertools.product(range(4), range(4)):

@@ -1,6 +1,6 @@
 """A leader's side: heartbeats, the proof that somebody hears it, raising its term, standing down. docs/protocol.md 4.6."""
 
-from kingd.core.rules import becoming, claiming, contact, mode, proof, rosters, saying, transfer
+from kingd.core.rules import becoming, claiming, contact, mode, proof, rosters, saying, transfer, voters
 from kingd.core.state.members import Member
 from kingd.core.state.node import Node
 from kingd.core.state.roles import Leader
@@ -13,6 +13,7 @@ _RAISE_EVERY_US = 200 * MS
 def on_heartbeat_time(node: Node) -> None:
     assert isinstance(node.state, Leader)
     mode.of(node).extend_lease(node, node.state.votes)
+    voters.step(node)
     if becoming.is_lonely(node) and node.hears_foreign_leader() and _had_time_to_meet(node):
         stand_down(node)
         return

@@ -2,12 +2,14 @@
 
 In: the list of the configuration (`Settings.voters`), and what others show in all that they say: which list they have,
 of which generation, and which one is wanted there. Out: `Node.voters`, which changes as soon as that is safe, or the
-reason why not yet. A list that few want never comes into force, so that there is nothing to be taken back."""
+reason why not yet. The leader makes a list, all others take it. A list that few want never comes into force, so that there is
+nothing to be taken back."""
+
+from operator import attrgetter
 
 from kingd.core.problems import (
-    AnotherIsFirst,
-    AnotherIsNewer,
     AnotherRecovers,
+    LeaderIsFirst,
     LedByFormer,
     ModeWouldChange,
     NobodyLeads,
@@ -19,29 +21,34 @@ from kingd.core.rules.majority import majority
 from kingd.core.settings import Voters, digest_of
 from kingd.core.state.node import Node
 from kingd.core.timing import promise_us
-from kingd.core.wire.message import Role
+from kingd.core.wire.message import GENERATION_NUMBER_MAX, Generation, Role
 from kingd.records import replace
 
 
 def step(node: Node) -> None:
-    """Take the list that is wanted, if it may be taken now, or the newest generation of the present one."""
-    if bool(node.settings.voters) == node.in_quorum_mode:
-        following = _next(node)
-        if isinstance(following, Voters) and following != node.voters:
-            _take(node, following)
+    """Make the list that is wanted, if it may be made now, or take a newer one."""
+    if not (node.in_quorum_mode and node.settings.voters):
+        return
+    following = _to_make(node) if node.role is Role.LEADER else _to_take(node)
+    if isinstance(following, Voters):
+        _take(node, following)
 
 
 def refusal(node: Node, wanted: tuple[str, ...]) -> Obstacle | None:
     """Why no waiting makes this list the one in force, or None."""
     if bool(wanted) != node.in_quorum_mode:
         return ModeWouldChange()
-    if node.settings.name in wanted and _shown(node, wanted) is None:
-        return _too_far(node, wanted)
-    return None
+    return _too_far(node, wanted) if node.settings.name in wanted and not _is_shown(node, wanted) else None
+
+
+def _is_shown(node: Node, wanted: tuple[str, ...]) -> bool:
+    """Whether one of its voters has it, who knows its past: then this host has only to take it."""
+    digest = digest_of(wanted)
+    return any(m.voters.digest == digest and m.name in wanted and not m.recovering for m in node.members.alive())
 
 
 def _too_far(node: Node, wanted: tuple[str, ...]) -> TooFar | None:
-    """Nobody may be the first to have a list that differs by more than one name."""
+    """Two lists in a row differ by one name."""
     changed = tuple(sorted(set(wanted) ^ set(node.voters.names)))
     return TooFar(changed) if len(changed) > 1 else None
 
@@ -50,60 +57,43 @@ def obstacle(node: Node) -> Obstacle | None:
     """Why the list that is wanted is not in force yet, or None if it is."""
     if node.settings.voters == node.voters.names:
         return None
-    found = refusal(node, node.settings.voters) or _next(node)
-    return None if isinstance(found, Voters) else found
+    return refusal(node, node.settings.voters) or _why_not_open(node) or LeaderIsFirst()
 
 
-def _next(node: Node) -> Voters | Obstacle:
-    """The list to have from now on, or what it waits for."""
-    present, wanted = node.voters, node.settings.voters
-    shown = _shown(node, wanted)
+# -- the leader makes a list ----------------------------------------------------------------------------------------------
+
+
+def _to_make(node: Node) -> Voters | Obstacle | None:
+    """Its first list in a term is the present one: so whatever others may have made of that in older terms is older."""
+    present, wanted, term = node.voters, node.settings.voters, node.leader.term
     if wanted == present.names:
-        newest = _shown(node, wanted, recovering_too=True)
-        return present if newest is None or newest <= present.generation else replace(present, generation=newest)
-    if present.before is not None and present.before.names == wanted:
-        return present.before
-    if node.settings.name not in {*wanted, *present.names}:
-        if shown is None or shown < present.generation:  # from there it might go to a list that it had left
-            return AnotherIsFirst(in_both=False)
-        return Voters(wanted, shown)
-    is_bound = node.is_voter and node.quorum.recovered  # to what it promised by the present list
-    if shown is not None and shown >= present.generation + is_bound:
-        return Voters(wanted, shown)
-    if not (is_bound and node.settings.name in wanted):
-        return AnotherIsFirst(in_both=True)
-    newest = max((m.voters.generation for m in node.members.alive()), default=0)
-    return _why_not_open(node) or Voters(wanted, max(present.generation, newest) + 1)
+        if present.generation.term == term or not _is_missed(node):
+            return None
+    elif why_not := _why_not_open(node):
+        return why_not
+    if not node.is_by_list or present.generation.number == GENERATION_NUMBER_MAX:
+        return LedByFormer()
+    if present.generation.term != term:
+        return replace(present, generation=Generation(term, 0))
+    return Voters(wanted, Generation(term, present.generation.number + 1))
 
 
-def _shown(node: Node, names: tuple[str, ...], *, recovering_too: bool = False) -> int | None:
-    """The newest generation in which a voter of this list has it, so that somebody was the first to take it rightly."""
-    digest = digest_of(names)
-    return max(
-        (
-            m.voters.generation
-            for m in node.members.alive()
-            if m.name in names and m.voters.digest == digest and (recovering_too or not m.recovering)
-        ),
-        default=None,
+def _is_missed(node: Node) -> bool:
+    """Somebody wants the present list, and cannot take it, for it has one that is as new."""
+    present, digest = node.voters.id, node.voters.id.digest
+    return any(
+        m.wanted == digest and m.voters != present and m.voters.generation >= present.generation
+        for m in node.members.alive()
     )
 
 
 def _why_not_open(node: Node) -> Obstacle | None:
-    """Why this node must not be the first to have the list that is wanted, or None. Majorities of two lists that differ by one
-    name share a voter. Those of three in a row need not: so a majority of the one in the middle has elected a leader first."""
-    present, wanted = set(node.voters.names), node.settings.voters
-    too_far = _too_far(node, wanted)
+    """Why the list that is wanted must not be made now, as far as this node sees, or None. Majorities of two lists that differ
+    by one name share a voter. Those of three in a row need not: so a majority of the one in the middle has elected first."""
+    too_far = _too_far(node, node.settings.voters)
     if too_far:
         return too_far
-    digest = digest_of(wanted)
-    newer = sorted(
-        m.name
-        for m in node.members.alive()
-        if m.name in present and m.voters.generation > node.voters.generation and m.voters.digest != digest
-    )
-    if newer:
-        return AnotherIsNewer(tuple(newer))
+    present = node.voters.names
     recovering = sorted(m.name for m in node.members.alive() if m.name in present and m.recovering)
     if recovering:
         return AnotherRecovers(tuple(recovering))
@@ -112,13 +102,14 @@ def _why_not_open(node: Node) -> Obstacle | None:
 
 
 def _unwilling(node: Node) -> tuple[str, ...]:
-    """Whose configuration has another list, if those that have this one are no majority of both lists; else nobody."""
+    """Whose configuration has another list: the leader, or if those that have this one are no majority of both lists; else
+    nobody."""
     wanted, present = node.settings.voters, node.voters.names
     digest = digest_of(wanted)
     willing = {m.name for m in node.members.alive() if m.wanted == digest} | {node.settings.name}
     leader = node.followed()
-    if leader is not None and leader.name in wanted and leader.wanted != digest:
-        return (leader.name,)  # it would have no majority any more
+    if leader is not None and leader.wanted != digest:
+        return (leader.name,)
     if all(len(willing & set(names)) >= majority(len(names)) for names in (wanted, present)):
         return ()
     return tuple(sorted((set(wanted) | set(present)) - willing))
@@ -135,12 +126,23 @@ def _why_not_elected(node: Node) -> NobodyLeads | LedByFormer | None:
     return NobodyLeads()
 
 
+# -- all others take it ---------------------------------------------------------------------------------------------------
+
+
+def _to_take(node: Node) -> Voters | None:
+    """The newest list that somebody has, if it is the one that is wanted here or has the present names, and is newer."""
+    names_of = {digest_of(names): names for names in (node.settings.voters, node.voters.names)}
+    shown = (m.voters for m in node.members.alive() if m.voters.digest in names_of)
+    newest = max(shown, key=attrgetter("generation"), default=node.voters.id)
+    return Voters(names_of[newest.digest], newest.generation) if newest.generation > node.voters.generation else None
+
+
 def _take(node: Node, voters: Voters) -> None:
     """What was proven by the list before stays proven until its lease ends, and only new votes count for more."""
-    former, was_voter = node.voters, node.is_voter
-    may_return = was_voter and voters.names != former.names and voters.generation > former.generation
-    node.quorum.take(voters, may_return=may_return)
-    _restart_votes(node)
+    was_voter, others = node.is_voter, voters.names != node.voters.names
+    node.quorum.take(voters)
+    node.see_term(voters.generation.term)  # so who is elected by it is so above that
+    _restart_votes(node, others=others)
     if node.is_voter and not was_voter and not node.quorum.recovered:
         hold_us = max(node.durable.hold_us, promise_us(node.timing.lease_us), promise_us(node.timing.vote_us))
         node.quorum.forget(node.now_us, recover_from_us=node.now_us + hold_us)
@@ -149,11 +151,11 @@ def _take(node: Node, voters: Voters) -> None:
         node.rounds.announce_by(node.now_us)
 
 
-def _restart_votes(node: Node) -> None:
+def _restart_votes(node: Node, *, others: bool) -> None:
     if node.votes is not None:
-        node.votes.restart()
+        node.votes.restart(others=others)
     if node.campaign is not None:
-        node.campaign.votes.restart()
+        node.campaign.votes.restart(others=others)
     node.quorum.restart(node.now_us)
     want_hold(node)
 
@@ -165,7 +167,5 @@ def want_hold(node: Node) -> None:
 
 
 def may_vote(node: Node) -> bool:
-    """Whether the disk holds the list in force, and that there is no way back from it any more: somebody may be elected by it
-    with this node's vote. If not, it is told so."""
-    node.quorum.settle()
+    """Whether the disk holds the list in force: somebody may be elected by it with this node's vote."""
     return node.durable.voters is node.voters or node.durable.voters == node.voters

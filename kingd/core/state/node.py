@@ -140,12 +140,6 @@ class Node:
         return self.settings.name in self.quorum.voters.names
 
     @property
-    def is_bound(self) -> bool:
-        """Its promise is a voter's: it votes, or may go back to a list by which it has."""
-        before = self.quorum.voters.before
-        return self.is_voter or (before is not None and self.settings.name in before.names)
-
-    @property
     def is_recovering(self) -> bool:
         """A voter that does not know what it has promised before."""
         return not self.quorum.recovered and self.is_voter

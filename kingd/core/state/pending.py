@@ -18,14 +18,16 @@ class Votes:
     lease_ms: int = 0  # what the claim said: how long each is counted on, from when it was asked for
     until_us: dict[NodeId, int] = field(default_factory=dict)  # voter -> until when it has promised to this node
     lease_until_us: int = 0  # a majority's promises last so long
-    former_until_us: int = 0  # and so long by the list of voters before this one
+    by_list: bool = False  # a majority has promised by the present list, in the generation that this node has
+    others_until_us: int = 0  # and until then some promises by a list of other names may last
 
     def note(self, voter: NodeId, *, sent_us: int) -> None:
         self.until_us[voter] = max(self.until_us.get(voter, 0), sent_us + self.lease_ms * MS)
 
     def extend(self, until_us: int) -> None:
-        """It never shrinks: what was proven stays proven."""
+        """A majority has promised for so long; 0: it has not. It never shrinks: what was proven stays proven."""
         self.lease_until_us = max(self.lease_until_us, until_us)
+        self.by_list |= until_us > 0
 
     @property
     def end_us(self) -> int:
@@ -33,20 +35,23 @@ class Votes:
         return self.lease_until_us - self.lease_ms * MS // _LEASE_GUARD
 
     def is_by_list(self, now_us: int) -> bool:
-        """Whether a majority of the present list has promised, and nothing goes on by the list before."""
-        return self.former_until_us <= now_us and self.former_until_us < self.lease_until_us
+        """Whether a majority has promised by the present list, and it leads by nothing else."""
+        return self.by_list and self.others_until_us <= now_us < self.end_us
 
     def inherit(self, former: "Votes") -> None:
         """Those for this node's ballot before, each as long as it was given: what users were told may not shrink."""
-        self.extend(former.lease_until_us)
-        self.former_until_us = max(self.former_until_us, former.former_until_us)
+        self.lease_until_us = max(self.lease_until_us, former.lease_until_us)
+        self.by_list |= former.by_list
+        self.others_until_us = max(self.others_until_us, former.others_until_us)
         for voter, until_us in former.until_us.items():
             self.until_us[voter] = max(self.until_us.get(voter, 0), until_us)
 
-    def restart(self) -> None:
-        """By another list: only new ones count for more."""
+    def restart(self, *, others: bool) -> None:
+        """Only new ones count for more. `others`: other names vote from now on."""
         self.until_us.clear()
-        self.former_until_us = self.lease_until_us
+        self.by_list = False
+        if others:
+            self.others_until_us = self.lease_until_us
 
 
 @dataclass(slots=True)

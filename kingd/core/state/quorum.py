@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from kingd.core.settings import Voters
 from kingd.core.wire.message import Header, SessionId
-from kingd.records import dataclass, replace
+from kingd.records import dataclass
 
 
 @dataclass(slots=True, kw_only=True)
@@ -20,15 +20,9 @@ class Quorum:
     begun_with: frozenset[SessionId] = frozenset()  # voters that were as new as this one: the cluster began with them
     told_begun: bool = False  # one of those says so of this session
 
-    def take(self, voters: Voters, *, may_return: bool) -> None:
-        """`may_return`: there is a way back to the one before."""
-        self.voters = replace(voters, before=replace(self.voters, before=None)) if may_return else voters
+    def take(self, voters: Voters) -> None:
+        self.voters = voters
         self.begun_with, self.told_begun = frozenset(), False
-
-    def settle(self) -> None:
-        """There is no way back any more."""
-        if self.voters.before is not None:
-            self.voters = replace(self.voters, before=None)
 
     def restart(self, now_us: int) -> None:
         """Another list, or another lease."""

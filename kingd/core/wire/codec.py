@@ -1,6 +1,6 @@
 """Datagram <-> bytes. docs/protocol.md 3 has the layout as tables.
 
-Big-endian; header 108 bytes, body by type, padding, 16 or 32 bytes of MACs; never more than 1232 bytes (the UDP
+Big-endian; header, body by type, padding, 16 or 32 bytes of MACs; never more than 1232 bytes (the UDP
 payload that every IPv6 path takes, RFC 8200 5). `decode` raises `DecodeError` and nothing else, whatever the bytes;
 bytes behind a known body are ignored, so that a later minor version may append fields."""
 
@@ -12,6 +12,7 @@ from kingd.core.wire.message import (
     Ballot,
     Body,
     Datagram,
+    Generation,
     Header,
     Ineligible,
     NodeId,
@@ -72,8 +73,9 @@ def encode(datagram: Datagram, seal: Seal) -> bytes:
         *h.leader,
         *h.floor,
         h.priority,
-        0,
-        *h.voters,
+        h.voters.generation.number,
+        h.voters.generation.term,
+        h.voters.digest,
         h.wanted,
         h.role,
         seal.key_id,
@@ -146,9 +148,9 @@ def _header(fields: tuple[int, ...]) -> Header:
         floor_term,
         floor_node,
         priority,
-        _,
+        list_number,
+        list_term,
         digest,
-        generation,
         wanted,
         role,
         key_id,
@@ -170,7 +172,7 @@ def _header(fields: tuple[int, ...]) -> Header:
         role=_ROLES[role],
         eligible=bool(mode & _ELIGIBLE),
         ineligible=_INELIGIBLE[why] if why < len(_INELIGIBLE) and not mode & _ELIGIBLE else Ineligible.UNSAID,
-        voters=VoterList(digest, generation),
+        voters=VoterList(digest, Generation(Term(list_term), list_number)),
         wanted=wanted,
         recovering=bool(mode & _RECOVERING),
         begun=bool(mode & _BEGUN),

@@ -66,9 +66,10 @@ def fields(table: str) -> tuple[Field, ...]:
 
 HEADER = fields(
     "magic:magic version:u8 type:u8 flags:bits16 length:u16 cluster:id source:id destination:id session:id receiver:id"
-    " sequence:u64 leader_term:u64 leader_node:id floor_term:u64 floor_node:id priority:u16 reserved:u16 voters:digest"
-    " generation:u32 wanted:digest role:role key:u8 mode:bits8 ineligible:ineligible"
+    " sequence:u64 leader_term:u64 leader_node:id floor_term:u64 floor_node:id priority:u16 list_number:u16 list_term:u64"
+    " voters:digest wanted:digest role:role key:u8 mode:bits8 ineligible:ineligible"
 )
+HEADER_SIZE = numbers(HEADER).size
 BITS = {"flags": ("multicast",), "mode": ("eligible", "recovering", "begun", "by_list")}  # from the lowest
 
 _BALLOT = "ballot_term:u64 ballot_node:id "

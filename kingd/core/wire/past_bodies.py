@@ -13,7 +13,7 @@ _EVENTS = layout.BODIES[21].numbers
 _TOLD = layout.numbers(layout.TOLD)
 _NEVER_MS = (1 << 32) - 1  # not said
 _SIGNS = tuple(Sign)
-ROOM = 1232 - 108 - 32 - _EVENTS.size
+ROOM = 1232 - layout.HEADER_SIZE - 32 - _EVENTS.size
 """Bytes for events, in a datagram that is signed."""
 
 
