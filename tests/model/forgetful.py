@@ -82,6 +82,11 @@ def list_waits_for_no_recovery() -> AbstractContextManager[object]:
     return patch.object(voters, "_why_not_open", opens)
 
 
+def who_is_left_out_is_free() -> AbstractContextManager[object]:
+    """Of what it promised as a voter: it may be one again before that is over."""
+    return patch.object(Node, "is_bound", property(lambda self: self.is_voter))
+
+
 def recovered_before_the_disk_knows() -> AbstractContextManager[object]:
     """A voter says so, and votes, when others have told it enough."""
     return patch.object(Durable, "holds", lambda self, floor: True)

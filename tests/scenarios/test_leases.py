@@ -8,6 +8,7 @@ from collections.abc import Callable
 import pytest
 
 from kingd.core.timing import MS, SECOND, Timing
+from kingd.core.wire.message import Role
 from kingd.sim.cluster import Cluster
 from kingd.sim.host import Host
 from kingd.sim.outcome import SafetyError
@@ -197,6 +198,36 @@ def list_while_a_voter_recovers() -> None:
         assert cluster.run_until(lambda: have_list(wanted, four), 40 * SECOND)  # noqa: B023 - it is over then
 
 
+def fork_that_is_left_again() -> None:
+    """box4 makes `box1 box3` alone. box5 leads by box1 and box2 when box2, which hears it no more, takes that from box4: a port
+    that refuses frees it. Then box5 makes the present list anew, and box2 is a voter within the lease for which it voted."""
+    cluster = settled(0, 0, 10, 40, 30, voters=THREE)
+    box1, box2, box3, box4, box5 = cluster.hosts
+    fork = (box1.name, box3.name)
+    for host in (box1, box3, box4):
+        cluster.set_voters(host, fork)
+    assert cluster.run_until(lambda: have_list(fork, [box4]), 3 * SECOND)
+    cluster.partition([box4], [box1, box2, box5], [box3])
+    set_lists(cluster, THREE)
+    agrees_on(cluster, "box5", within_s=10, among=[box1, box2, box5])
+    cluster.run(4 * SECOND)
+    linked(cluster, (box1, box5), (box2, box4), (box2, box5))
+    cluster.cut(box5, box2, one_way=True)
+    cluster.set_voters(box2, fork)
+    assert cluster.run_until(lambda: have_list(fork, [box2]), SECOND)
+    assert box2.core is not None
+    cluster.run_until(lambda: box2.role is not Role.FOLLOWER, 200 * MS)
+    for _ in range(2):
+        cluster.enter(box2, lambda core: core.refused(box5.endpoint, now_us=cluster.local_us(box2)))
+        cluster.run(2 * MS)
+    cluster.set_voters(box2, THREE)
+    linked(cluster, (box1, box5), (box1, box2), (box2, box3), (box2, box5))
+    cluster.cut(box5, box2, one_way=True)
+    assert cluster.run_until(lambda: have_list(THREE, [box2]), SECOND)
+    linked(cluster, (box2, box3))
+    agrees_on(cluster, "box3", within_s=20, among=[box2, box3])
+
+
 def name_that_is_there_twice() -> None:
     test_recovering.test_voter_that_loses_its_state_twice_is_one_voter(WIFI, moves=True)
 
@@ -214,6 +245,7 @@ FOUND: dict[str, tuple[History, Mutant, str]] = {
         "Q2",
     ),
     "a name is counted twice": (name_that_is_there_twice, forgetful.two_hosts_of_a_name_are_two_voters, "Q1"),
+    "who is left out is free": (fork_that_is_left_again, forgetful.who_is_left_out_is_free, "Q1"),
     "a list waits for nobody": (list_while_a_voter_recovers, forgetful.list_waits_for_no_recovery, "Q1"),
 }
 

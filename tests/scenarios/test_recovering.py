@@ -209,10 +209,10 @@ def test_voter_that_recovers_knows_nothing_after_it_was_none_for_a_moment() -> N
     cluster.forget(box3)
     cluster.start(box3)
     assert box3.core is not None
-    box3.core.node.quorum.take(Voters(("box1", "box2"), Generation(Term(1), 1)))
+    box3.core.node.quorum.take(Voters(("box1", "box2"), Generation(Term(1), 1)), bound_until_us=0)
     cluster.run(3 * SECOND)
     assert box3.hold_us == 0  # which is how its next start knows
-    box3.core.node.quorum.take(Voters(THREE, Generation(Term(1), 2)))
+    box3.core.node.quorum.take(Voters(THREE, Generation(Term(1), 2)), bound_until_us=0)
     assert box3.core.node.is_recovering
     cluster.network.cuts.clear()
     agrees_on(cluster, "box4", within_s=10)

@@ -8,7 +8,7 @@ from kingd.core.effect import Persist
 from kingd.core.problems import LeaderIsFirst, LedByFormer
 from kingd.core.rules.majority import majority
 from kingd.core.settings import Voters, digest_of
-from kingd.core.wire.message import NO_BALLOT, Ack, Grant, Heartbeat, Ping, Pong, Role, VoterList
+from kingd.core.wire.message import GENERATION_NUMBER_MAX, NO_BALLOT, Ack, Grant, Heartbeat, Ping, Pong, Role, VoterList
 from kingd.daemon import sentences
 from tests.unit.scripted import VOTERS, Bench, Peer, made
 
@@ -156,6 +156,19 @@ def test_088_leader_makes_no_list_twice(one: Peer, two: Peer) -> None:
     bench = leads(one, two)
     shows(bench, two, wanted=VOTERS, voters=Voters(("box70", "me")).id)
     shows(bench, two, voters=made(("box70", "me"), 7, term=TERM + 1).id)  # of another life of this cluster
+    assert bench.node.voters == made(VOTERS, 0, term=TERM)
+
+
+def test_088_numbers_that_have_come_to_their_end_begin_anew_in_the_next_term(one: Peer, two: Peer) -> None:
+    bench = leads(one, two)
+    bench.node.quorum.voters = made(VOTERS, GENERATION_NUMBER_MAX, term=TERM)
+    wants(bench, *WIDER)
+    for peer in (one, two):
+        shows(bench, peer, wanted=WIDER)
+    votes(bench, one)
+    assert bench.node.voters.names == VOTERS
+    bench.node.quorum.voters = made(VOTERS, GENERATION_NUMBER_MAX, term=TERM - 1)
+    votes(bench, one)
     assert bench.node.voters == made(VOTERS, 0, term=TERM)
 
 

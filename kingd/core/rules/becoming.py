@@ -18,7 +18,7 @@ def join(node: Node, reason: Reason) -> None:
 def let_go(node: Node) -> None:
     """The leader is gone, as far as this node believes. In availability mode somebody else may have the promise now; a
     voter's belief frees nothing but what it promised to itself: it waits for the promise's end."""
-    if not node.is_voter or node.promise.is_held_by(node.session):
+    if not node.is_bound or node.promise.is_held_by(node.session):
         node.promise.release()
 
 

@@ -238,7 +238,7 @@ def on_pong(node: Node, leader: Member, pong: Pong, *, sequence: int) -> None:
     leader.lease_ms = pong.lease_ms
     if leader.role is Role.LEADER and is_my_leader(node, leader, leader.leader):
         _renew(node, leader, leader.leader, sequence=sequence)
-    elif node.role is not Role.FOLLOWER or leader.session != node.promise.session or node.is_voter:
+    elif node.role is not Role.FOLLOWER or leader.session != node.promise.session or node.is_bound:
         return  # to a voter it may have been said before its promise was given: only a resignation names the ballot it ends
     elif leader.role is not Role.LEADER and leader.leader != NO_BALLOT:
         leader_gone(node, Reason.LEADER_LEFT, proof.FOLLOWS_ANOTHER)

@@ -307,7 +307,7 @@ def meet_leader(node: Node, other: Member) -> None:
         return
     if node.followed() is not None and node.promise.is_live(node.now_us):
         return
-    if node.is_voter and (
+    if node.is_bound and (
         (node.is_voter and not node.quorum.knows)
         or (node.promise.is_live(node.now_us) and not node.promise.is_held_by(other.session))
     ):

@@ -71,10 +71,12 @@ def _to_make(node: Node) -> Voters | Obstacle | None:
             return None
     elif why_not := _why_not_open(node):
         return why_not
-    if not node.is_by_list or present.generation.number == GENERATION_NUMBER_MAX:
+    if not node.is_by_list:
         return LedByFormer()
     if present.generation.term != term:
         return replace(present, generation=Generation(term, 0))
+    if present.generation.number == GENERATION_NUMBER_MAX:
+        return NobodyLeads()  # who could: until the next term
     return Voters(wanted, Generation(term, present.generation.number + 1))
 
 
@@ -140,7 +142,8 @@ def _to_take(node: Node) -> Voters | None:
 def _take(node: Node, voters: Voters) -> None:
     """What was proven by the list before stays proven until its lease ends, and only new votes count for more."""
     was_voter, others = node.is_voter, voters.names != node.voters.names
-    node.quorum.take(voters)
+    is_bound = node.is_bound and not node.promise.is_held_by(node.session)
+    node.quorum.take(voters, bound_until_us=node.promise.until_us if is_bound else 0)
     node.see_term(voters.generation.term)  # so who is elected by it is so above that
     _restart_votes(node, others=others)
     if node.is_voter and not was_voter and not node.quorum.recovered:

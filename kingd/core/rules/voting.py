@@ -53,7 +53,7 @@ def _judge(node: Node, claimant: Member, claim: Claim) -> Grant | Refuse | None:
         claim.ticket, node=claimant.node, session=claimant.session
     ):
         if (
-            promise.led == NO_BALLOT or node.is_voter
+            promise.led == NO_BALLOT or node.is_bound
         ):  # a voter's promise is exclusive, whatever it believes of the holder
             return _refuse(node, claim, promise.floor, promise.session, led=promise.led != NO_BALLOT)
         if not node.detector.is_silent(node.now_us):

@@ -140,6 +140,11 @@ class Node:
         return self.settings.name in self.quorum.voters.names
 
     @property
+    def is_bound(self) -> bool:
+        """Its promise is a voter's, and frees nobody before its end: also if the list that it has now leaves this voter out."""
+        return self.is_voter or self.now_us < self.quorum.bound_until_us
+
+    @property
     def is_recovering(self) -> bool:
         """A voter that does not know what it has promised before."""
         return not self.quorum.recovered and self.is_voter

@@ -16,12 +16,13 @@ class Quorum:
     recovered: bool  # a voter: what its earlier sessions may have promised is known, and on the disk
     recovering_since_us: int  # since when it does not ...
     recover_from_us: int  # ... and hears it from others not before this
+    bound_until_us: int = 0  # a voter that a list left out: how long what it had promised binds it
     learned: bool = False  # others have told it that (rules/quorum.learns), and the disk does not hold it yet
     begun_with: frozenset[SessionId] = frozenset()  # voters that were as new as this one: the cluster began with them
     told_begun: bool = False  # one of those says so of this session
 
-    def take(self, voters: Voters) -> None:
-        self.voters = voters
+    def take(self, voters: Voters, *, bound_until_us: int) -> None:
+        self.voters, self.bound_until_us = voters, bound_until_us
         self.begun_with, self.told_begun = frozenset(), False
 
     def restart(self, now_us: int) -> None:
