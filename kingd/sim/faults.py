@@ -10,7 +10,7 @@ from kingd.sim import fitness
 from kingd.sim.cluster import WILL_AT_US, Cluster
 from kingd.sim.cuts import CLOG, ON_LINKS, Cuts
 from kingd.sim.host import DISK_US, Host
-from kingd.sim.lists import in_force, is_remembered, may_begin_with
+from kingd.sim.lists import have_one_list, in_force, is_remembered, may_begin_with
 from kingd.sim.losses import Losses
 from kingd.sim.options import Options, clock, timing
 from kingd.sim.schedule import AGAIN, LATE, LOSS, ON_LEADER, RELOAD, TIMING, TOLD, TWO, Fault
@@ -151,20 +151,14 @@ class Faults:
 
     def _may_forget(self, host: Host) -> bool:
         """Quorum mode assumes that of any majority of the voters one remembers what it promised, by each list that somebody
-        has; and that no voter forgets between a change of the list and the first leader by the new one, for it may be
-        the only one that majorities of both share. docs/quorum.md 10."""
+        has; and that no voter forgets before all voters of a list that has changed have the new one, for it may be the only
+        one that knows of it in a majority of the former. docs/quorum.md 10."""
         lists = {self._wanted, *(h.settings.voters for h in self.present)}
         if all(host.name not in voters for voters in lists):
             return True
-        if self.counts["voters"] and not any(self._has_led(h) for h in self.cluster.leaders()):
+        if self.counts["voters"] and not have_one_list(self.present, self._wanted):
             return False
         return all(is_remembered(self.cluster.hosts, host, voters) for voters in lists if host.name in voters)
-
-    def _has_led(self, host: Host) -> bool:
-        """By the present list."""
-        assert host.core is not None
-        node = host.core.node
-        return node.voters.names == self._wanted and node.is_by_list
 
     def _start_later(self, host: Host, fault: Fault, rng: random.Random) -> None:
         port = rng.randint(1024, 65535) if rng.random() < 0.3 else host.port

@@ -22,6 +22,12 @@ def have_gone_back(hosts: Sequence[Host]) -> bool:
     return any(each.generation > newest for each in lists)
 
 
+def have_one_list(hosts: Sequence[Host], names: tuple[str, ...]) -> bool:
+    """These names, in one generation, whoever is off or cut off."""
+    lists = {_list_of(h) for h in hosts}
+    return len(lists) == 1 and lists.pop().names == names
+
+
 def may_begin_with(hosts: Sequence[Host], host: Host, voters: tuple[str, ...]) -> bool:
     """A host without state believes its file. Who sets one up gives it the list that the others have, and not the one
     that was to come: with its own name alone it would lead beside them."""
