@@ -7,7 +7,7 @@ from kingd.core.state.members import ReplayWindow, State
 from kingd.core.state.node import Node
 from kingd.core.state.roles import Follower, Leader
 from kingd.core.timing import MS, NEVER
-from kingd.core.wire.message import Datagram, Ping, Probe, Role
+from kingd.core.wire.message import Ack, Datagram, Ping, Probe, Role
 from kingd.explorer.frozen import freeze, thaw
 from kingd.explorer.host import ORIGIN_US
 from kingd.explorer.scope import TICK_US, Scope
@@ -59,10 +59,12 @@ def tidy(node: Node, scope: Scope, now_us: int) -> None:
     node.foreign.sequences.clear()
     if not node.is_recovering:
         node.quorum.recovering_since_us = node.quorum.recover_from_us = 0
+        if node.quorum.listed_us < now_us and not scope.late_ticks and not scope.any_time:
+            node.quorum.listed_us = 0  # what was asked by the list before is lost
     if not node.is_recovering and Probe not in scope.carries:
         node.challenges = type(node.challenges)()
     node.detector = _tidied(node.detector, keeps_pings=Ping in scope.carries)
-    _tidy_role(node, keeps_pings=Ping in scope.carries, now_us=now_us)
+    _tidy_role(node, keeps_pings=Ping in scope.carries, keeps_echoes=Ack in scope.carries, now_us=now_us)
     node.rounds.rejoined_us = node.strangers.heard_us = -NEVER
     if not scope.disk:
         node.durable.ceiling_asked_us = 0
@@ -78,13 +80,15 @@ def tidy(node: Node, scope: Scope, now_us: int) -> None:
             member.window = _window(member.window.newest)
 
 
-def _tidy_role(node: Node, *, keeps_pings: bool, now_us: int) -> None:
+def _tidy_role(node: Node, *, keeps_pings: bool, keeps_echoes: bool, now_us: int) -> None:
     state = node.state
     if isinstance(state, Follower) and not keeps_pings:
         state.prove_at_us = NEVER
     if not isinstance(state, Leader):
         return
-    if not keeps_pings:
+    if not keeps_echoes:
+        state.echoes = {}
+    elif not keeps_pings:
         fresh_us = now_us - node.lease_ms * MS if node.in_quorum_mode else NEVER
         state.echoes = {q: us for q, us in state.echoes.items() if us > fresh_us}
     state.proven_us = _ALWAYS if state.proven_us >= 0 else -1

@@ -56,7 +56,11 @@ class Locals:
 
     def first(self, index: int) -> int:
         """A host that was never started."""
-        return self._number(Host(index, self.scope.hosts[index], 0, 0, _RECOVERING, (), Watch(), 0, None), None)
+        disk = _RECOVERING
+        if self.scope.lists:
+            listed = self.scope.lists[index]
+            disk = Persist(listed.generation.term, Term(0), hold_us=TICK_US, voters=listed)
+        return self._number(Host(index, self.scope.hosts[index], 0, 0, disk, (), Watch(), 0, None), None)
 
     def adopt(self, host: Host) -> int:
         """A host as it was found elsewhere."""
@@ -214,12 +218,13 @@ class Locals:
         role: Role | None = None,
     ) -> Step:
         sends: list[int] = []
+        others = [i for i in range(len(self.scope.hosts)) if i != before.place]
+        heard = [i for i in others if self._starting or self.scope.hears(i, before.place)]
         for effect in effects:
-            if isinstance(effect, Send):
-                sends.append(self._message(int(effect.to.host.rsplit(".", 1)[1]), effect.datagram, clock_us))
+            if isinstance(effect, Send) and (target := int(effect.to.host.rsplit(".", 1)[1])) in heard:
+                sends.append(self._message(target, effect.datagram, clock_us))
             elif isinstance(effect, Multicast):
-                others = [i for i in range(len(self.scope.hosts)) if i != before.place]
-                sends += [self._message(i, effect.datagram, clock_us) for i in others]
+                sends += [self._message(i, effect.datagram, clock_us) for i in heard]
         self.seen.add(
             (
                 before.settings.name,

@@ -5,7 +5,7 @@ A scope is small on purpose: everything that can happen within it happens, in ev
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
-from kingd.core.settings import Settings
+from kingd.core.settings import Settings, Voters
 from kingd.core.timing import MS, Timing
 from kingd.core.wire.message import (
     Ack,
@@ -92,7 +92,9 @@ class Scope:
     # (host, of whom): does not run at the start, and has the state folder of the other one
     copies: tuple[tuple[int, int], ...] = ()
     namesakes_hear: bool = True  # such two hear each other as soon as the second one starts
+    lists: tuple[Voters, ...] = ()  # of each host: what its disk has as in force; empty: nobody has a disk
     asleep: frozenset[int] = frozenset()  # who has slept through the start, and heard nothing
+    apart: frozenset[int] = frozenset()  # who hears nothing of the others from then on, nor these of them
     carries: frozenset[type[Body]] = ELECTION
     ticks: float = 4
     more: float = (
@@ -110,6 +112,9 @@ class Scope:
     announces: bool = False  # what a host says of its lists is heard by each other one at any moment, or never
     # Lists: from each state, if all hosts are given one of them, and all that they say arrives, one leads by it (heal.py).
     heals: tuple[tuple[str, ...], ...] = ()
+
+    def hears(self, host: int, other: int) -> bool:
+        return (host in self.apart) == (other in self.apart)
 
     @property
     def repeats(self) -> bool:

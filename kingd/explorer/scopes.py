@@ -1,13 +1,27 @@
-"""The scopes that are explored, by name: small clusters with a and b as candidates, and c (and d) that only votes.
+"""The scopes that are explored, by name: small clusters with a and b as candidates, and c (and d) that only votes; in
+lists-fork c leads, and a only votes.
 
 Quorum scopes have a lease of two ticks. Who runs one for longer than CI does gives it more ticks (`__main__.py`)."""
 
 from dataclasses import replace
 from typing import Any
 
-from kingd.core.settings import Settings
+from kingd.core.settings import Settings, Voters
 from kingd.core.state.node import TERM_JUMP_MAX
-from kingd.core.wire.message import Ack, Announce, Body, Claim, Grant, Heartbeat, Probe, ProbeAck, Refuse, Resign
+from kingd.core.wire.message import (
+    Ack,
+    Announce,
+    Body,
+    Claim,
+    Generation,
+    Grant,
+    Heartbeat,
+    Probe,
+    ProbeAck,
+    Refuse,
+    Resign,
+    Term,
+)
 from kingd.explorer.scope import ELECTION, HANDOVER, TICK_US, Fault, Scope, Ticks
 
 VOTERS = ("a", "b", "c")
@@ -164,6 +178,19 @@ _QUORUM = (
         heals=(AB, ABZ),
         faults_max=4,
         **NO_ELECTION,
+    ),
+    scope(
+        "lists-fork",
+        2.1,
+        Fault("reload", 0, FOUR[1:]),
+        Fault("reload", 1, VOTERS),
+        hosts=(box("c", 100, FOUR), box("b", 100, FOUR[1:]), box("d", 0, FOUR[1:]), box("a", 0)),
+        lists=(Voters(FOUR), Voters(FOUR), Voters(FOUR), Voters(VOTERS, Generation(Term(1), 1))),
+        asleep=frozenset({3}),
+        apart=frozenset({1, 3}),
+        announces=True,
+        faults_max=2,
+        carries=VOTES,
     ),
     scope("lease-change", 2.2, Fault("timeout", 0, 2), Fault("timeout", 2, 2), faults_max=2),
     scope("namesake", 2.2, Fault("start", 3), hosts=(A, B, C, A), copies=((3, 0),), carries=VOTES),

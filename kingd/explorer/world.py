@@ -126,6 +126,8 @@ class World:
         yield from (self.act(state, i, "sweep") for i, local in enumerate(state[1]) if self.locals.views[local].waits)
         views = [self.locals.views[local] for local in state[1]]
         for host, other in itertools.permutations(range(len(views)), 2):
+            if not self.scope.hears(other, host):
+                continue
             heard = views[other].heard.get(self.locals.hosts[state[1][host]].session)
             if heard is not None and views[host].says not in (None, heard):
                 yield self._meet(state, host, "announce", frozenset({host, other}))

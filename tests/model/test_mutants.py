@@ -37,6 +37,7 @@ RULES: dict[str, tuple[Mutant, str, str]] = {
     "43: both give way": (mutants.every_namesake_gives_way, "av-namesake-newer", "DUPLICATE"),
     "43: the newcomer stays": (mutants.newcomer_takes_the_id, "av-namesake-older", "DUPLICATE"),
     "88: each is the first": (mutants.nobody_follows_to_a_list, "lists-apart", "STUCK"),
+    "88: lists that fork": (mutants.leader_makes_the_next_list_at_once, "lists-fork", "Q1"),
     "102: any term": (mutants.any_term_is_believed, "poison", "TERM"),
     "102: terms jump": (mutants.terms_may_jump, "poison-led", "TERM"),
 }
