@@ -9,11 +9,12 @@ from kingd.core.timing import MS, SECOND
 from kingd.sim import fitness
 from kingd.sim.cluster import WILL_AT_US, Cluster
 from kingd.sim.cuts import CLOG, ON_LINKS, Cuts
+from kingd.sim.forks import Forks
 from kingd.sim.host import DISK_US, Host
 from kingd.sim.lists import have_one_list, in_force, is_remembered, may_begin_with
 from kingd.sim.losses import Losses
 from kingd.sim.options import Options, clock, timing
-from kingd.sim.schedule import AGAIN, LATE, LOSS, ON_LEADER, RELOAD, TIMING, TOLD, TWO, Fault
+from kingd.sim.schedule import AGAIN, FORK, LATE, LOSS, ON_LEADER, RELOAD, TIMING, TOLD, TWO, Fault
 
 _RELOAD_AGAIN_US = 100 * MS
 _TYPED_WRONG, _TAKEN_BACK = 0.25, 0.5  # so many edits of lists are, or less than so many
@@ -41,6 +42,7 @@ class Faults:
             **dict.fromkeys((RELOAD, TWO, AGAIN), losses.begin),
             TOLD: losses.begin_told,
             LATE: losses.begin_late,
+            FORK: Forks(cluster, self._cuts, self.later, self._edit).begin,
             "kill": self._kill,
             "false_obituary": self._false_obituary,
             "power": self._power,

@@ -13,7 +13,7 @@ from kingd.core.timing import MS, SECOND, Timing
 from kingd.sim.cluster import hosts
 from kingd.sim.host import Clock
 from kingd.sim.network import Weather
-from kingd.sim.schedule import AGAIN, KINDS, LATE, LOSS, ON_LEADER, RELOAD, TIMING, TOLD, TWO, Fault, plan
+from kingd.sim.schedule import AGAIN, FORK, KINDS, LATE, LOSS, ON_LEADER, RELOAD, TIMING, TOLD, TWO, Fault, plan
 
 _T = TypeVar("_T")
 _SIZES = {1: 1, 2: 7, 3: 50, 4: 14, 5: 20, 6: 2, 7: 4, 8: 1, 9: 1}
@@ -36,6 +36,7 @@ _WITH_ADVERSARY = (
 _MIXED = 0.1
 _LED_BY_VOTERS = 0.5
 _TOLD = 0.1
+_FORKING = 0.1
 _WITHOUT_LOSSES = 0.5  # so many of these are what they were before there were such faults
 TIMINGS_MIXED = ((100, 500), (10, 30), (200, 1500), (1000, 5000))
 SHORT_MS = ((10, 30), (100, 500), (200, 1500))
@@ -199,6 +200,9 @@ def _mixed(options: Options) -> Options:
     rng = _luck_of(Mode.MIXED, options.seed)
     if not options.voters or rng.random() >= _MIXED:
         return options
+    forks = random.Random(f"forks {options.seed}")
+    if forks.random() < _FORKING:
+        return _forking(options, forks)
     losses = random.Random(f"losses {options.seed}")
     if losses.random() >= _WITHOUT_LOSSES:
         told = random.Random(f"told {options.seed}")
@@ -265,6 +269,30 @@ def _telling(options: Options, rng: random.Random) -> Options:
         timings_ms=tuple(rng.choice(SHORT_MS[1:]) for _ in range(count)),
         safety_us=25 * SECOND,
         faults=(fault,),
+    )
+
+
+def _forking(options: Options, rng: random.Random) -> Options:
+    """An operator whose lists fork, twice or so. Of four voters (or two) majorities of two such lists may share nobody."""
+    count = rng.choice((4, 4, 5, 6))
+    names = [f"box{i}" for i in range(1, count + 1)]
+    return replace(
+        options,
+        priorities=_priorities(rng, count),
+        preempts=_preempts(rng, count),
+        clocks=_clocks(rng, count),
+        survivors=tuple(range(count)),
+        voters=tuple(sorted(rng.sample(names, rng.choice((4, 4, 4, min(5, count)))))),
+        timings_ms=(rng.choice(SHORT_MS[:2]),) * count,
+        safety_us=(safety_us := int(rng.uniform(20, 30) * SECOND)),
+        faults=plan(
+            rng,
+            kinds=(FORK,),
+            hosts=count,
+            until_us=safety_us - 8 * SECOND,
+            every_us=7 * SECOND,
+            lasts_us=2 * SECOND,
+        ),
     )
 
 

@@ -41,6 +41,7 @@ TWO = "two"  # the same, and two voters lose it within one lease
 AGAIN = "again"  # the same, and one of these once more, before it has recovered
 TOLD = "told"  # as TWO, where the second one hears of the leader's lease only from the first, which was told
 LATE = "late"  # the leader stops as it raises its term, and a voter forgets that it has granted that
+FORK = "fork"  # two lists of voters follow one, and each is known to some only
 LOSSES = (RELOAD, TWO, AGAIN, TOLD, LATE)
 ON_LEADER = ("crash_leader", "cut_leader")  # whoever leads then; only where there is an adversary
 

@@ -1,0 +1,107 @@
+"""An operator whose lists of voters fork: two that both follow one, of which each is known to some hosts only.
+
+A leader makes the first and is cut off at that moment. The others take it back, elect, and are given another one; of these,
+too, some are cut off as it is made. Then they are given the first again, and hear those who have it."""
+
+import random
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
+from itertools import combinations, product
+
+from kingd.core.rules.majority import majority
+from kingd.core.timing import MS, SECOND
+from kingd.sim.cluster import Cluster
+from kingd.sim.cuts import Cuts, between
+from kingd.sim.host import Host
+from kingd.sim.schedule import Fault
+
+_LOOKS, _LOOKS_US = 4000, MS // 2
+_ELECTS_US = 5 * SECOND
+
+Names = tuple[str, ...]
+
+
+class Forks:
+    def __init__(
+        self,
+        cluster: Cluster,
+        cuts: Cuts,
+        later: Callable[[int, Callable[[], None]], None],
+        edit: Callable[[Host, Names], None],
+    ) -> None:
+        self._cluster, self._cuts, self._later, self._edit = cluster, cuts, later, edit
+
+    def begin(self, _: Host, fault: Fault, rng: random.Random) -> bool:
+        leader = self._leader(self._cluster.hosts)
+        if leader is None:
+            return False
+        present = _present(leader)
+        first, *seconds = (tuple(sorted({name} ^ set(present))) for name in rng.sample(self._names, len(self._names)))
+        others = [h for h in self._cluster.hosts if h is not leader]
+        gone = [leader, *rng.sample(others, min(len(others) - 1, rng.choice((0, 0, 1, 2))))]
+        rest = [h for h in self._cluster.hosts if h not in gone]
+
+        changed_us = rng.randint(2 * SECOND, _ELECTS_US)
+        met_us = changed_us + rng.randint(0, SECOND)
+
+        def forked() -> None:
+            """The first list is known to those who are gone."""
+            self._cut(gone, rest, met_us)
+            self._give(rest, present, rng)
+            self._later(changed_us, change)
+
+        def change() -> None:
+            next_leader = self._leader(rest)
+            if next_leader is None:
+                return
+            followers = [h for h in rest if h is not next_leader]
+            lefts = [left for count in (1, 2) for left in combinations(followers, count)]
+            found = [
+                (second, left)
+                for second, left in product(seconds, lefts)
+                if _elect(first, [*gone, *left]) and _elect(second, [h for h in rest if h not in left])
+            ]
+            if found:
+                second, left = rng.choice(found)
+                self._give(rest, second, rng)
+                self._when_made(next_leader, second, partial(divided, left))
+
+        def divided(left: Sequence[Host]) -> None:
+            """The second list is known to those who stay with its leader; the others meet whoever has the first."""
+            self._cut([*gone, *left], [h for h in rest if h not in left], fault.lasts_us + _ELECTS_US)
+            self._give(left, first, rng)
+
+        self._give(self._cluster.hosts, first, rng)
+        self._when_made(leader, first, forked)
+        return True
+
+    @property
+    def _names(self) -> list[str]:
+        return [h.name for h in self._cluster.hosts]
+
+    def _leader(self, among: list[Host]) -> Host | None:
+        return next((h for h in self._cluster.leaders() if h in among), None)
+
+    def _give(self, hosts: Iterable[Host], names: Names, rng: random.Random) -> None:
+        for host in hosts:
+            self._later(rng.randint(0, 50 * MS), partial(self._edit, host, names))
+
+    def _cut(self, some: list[Host], others: list[Host], lasts_us: int) -> None:
+        self._cuts.cut_links("all", between(some, others), lasts_us=lasts_us)
+
+    def _when_made(self, leader: Host, names: Names, then: Callable[[], None], looks: int = _LOOKS) -> None:
+        """As soon as this leader has that list."""
+        if leader.core is not None and looks and leader.core.node.voters.names == names:
+            then()
+        elif leader.core is not None and looks:
+            self._later(_LOOKS_US, partial(self._when_made, leader, names, then, looks - 1))
+
+
+def _elect(names: Names, hosts: list[Host]) -> bool:
+    """If they all have that list."""
+    return len({h.name for h in hosts} & set(names)) >= majority(len(names))
+
+
+def _present(leader: Host) -> Names:
+    assert leader.core is not None
+    return leader.core.node.voters.names
