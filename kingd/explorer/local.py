@@ -158,8 +158,11 @@ class Locals:
         return isinstance(datagram.body, MEETING) and type(datagram.body) not in self.scope.carries
 
     def _end(self, host: Host, fault: Fault, clock_us: int) -> Host:
-        ended = host._replace(core=None, writing=(), watch=Watch(), exported_us=self._exported_us(host, clock_us))
-        return ended._replace(forgotten=host.forgotten + 1, disk=_RECOVERING) if fault.kind == "forget" else ended
+        exported_us = self._exported_us(host, clock_us)
+        ended = host._replace(core=None, writing=(), watch=host.watch.ended(), exported_us=exported_us)
+        if fault.kind == "forget":
+            return ended._replace(forgotten=host.forgotten + 1, disk=_RECOVERING, watch=Watch())
+        return ended
 
     def _exported_us(self, host: Host, clock_us: int) -> int:
         core: Core = thaw(host.core)

@@ -12,6 +12,7 @@ TICKET    a ballot is given to one successor: to who was asked last, and for no 
 THEFT     who heard its leader a moment ago grants nobody else without the leader's ticket
 DUPLICATE who gives way to a namesake listens and is silent, and nobody gives way to one that only listens yet
 TERM      no term is believed that is far above all known ones
+LISTS     the generation of the list of voters never falls, and what the disk holds of it does not
 SHOWN     users hear of elected and deposed in turn
 """
 
@@ -21,7 +22,18 @@ from kingd.core.effect import Effect, Event, EventKind, Multicast, Persist, Send
 from kingd.core.rules.eligibility import is_eligible
 from kingd.core.state.node import TERM_JUMP_MAX, Node
 from kingd.core.state.roles import Leader
-from kingd.core.wire.message import NO_BALLOT, Ballot, Claim, Datagram, Grant, Probe, Resign, Role
+from kingd.core.wire.message import (
+    NO_BALLOT,
+    NO_GENERATION,
+    Ballot,
+    Claim,
+    Datagram,
+    Generation,
+    Grant,
+    Probe,
+    Resign,
+    Role,
+)
 
 
 class Watch(NamedTuple):
@@ -31,6 +43,12 @@ class Watch(NamedTuple):
     spent: Ballot = NO_BALLOT  # highest ballot that it led, and leads no more
     told: bool = False  # users were told that it leads
     given: tuple[Ballot, int] = (NO_BALLOT, 0)  # highest ballot that it gave away, and the session that got it
+    listed: Generation = NO_GENERATION  # of the newest list of voters that was in force here
+    kept: Generation = NO_GENERATION  # the same, on the disk
+
+    def ended(self) -> "Watch":
+        """What the next session is held to."""
+        return Watch(listed=self.kept, kept=self.kept)
 
 
 class Before(NamedTuple):
@@ -69,7 +87,10 @@ def look(
 ) -> tuple[Watch, str | None]:
     """What to remember from now on, and what is wrong, if something is."""
     spent = max(watch.spent, before.ballot) if node.ballot != before.ballot else watch.spent
+    kept = disk.voters.generation if disk.voters else watch.kept
     wrong = _states(watch, spent, before, node) or _duplicate(before, node, effects, cause)
+    if node.voters.generation < watch.listed or kept < watch.kept:
+        wrong = wrong or f"LISTS: {node.voters.generation} after {watch.listed}, on the disk {kept} after {watch.kept}"
     told, given = watch.told, watch.given
     for effect in effects:
         if isinstance(effect, (Send, Multicast)):
@@ -81,7 +102,7 @@ def look(
             if told == (effect.kind is EventKind.ELECTED):
                 wrong = wrong or f"SHOWN: {effect.kind} twice"
             told = effect.kind is EventKind.ELECTED
-    return Watch(max(watch.view, node.leader), spent, told, given), wrong
+    return Watch(max(watch.view, node.leader), spent, told, given, node.voters.generation, kept), wrong
 
 
 def _states(watch: Watch, spent: Ballot, before: Before, node: Node) -> str | None:

@@ -5,6 +5,7 @@ Each has a word, which stands first in the error:
 
 AV1       no ballot is led by two sessions; none is followed that its owner did not lead
 AV2       within a session, the ballots followed or led never fall
+LISTS     the generation of a node's list of voters never falls: neither in a session, nor below what its disk holds
 FLOOR     a node's promised ballot never falls, and a leader's own is the one that it leads
 THEFT     a follower that heard its leader a moment ago grants nobody else without the leader's ticket, and nobody has
           one that did not resign in its favour, or die
@@ -33,10 +34,12 @@ from kingd.core.state.roles import Leader
 from kingd.core.timing import MS, NEVER
 from kingd.core.wire.message import (
     NO_BALLOT,
+    NO_GENERATION,
     NOBODY,
     Ballot,
     Claim,
     Datagram,
+    Generation,
     Grant,
     Header,
     Heartbeat,
@@ -54,6 +57,7 @@ from kingd.core.wire.message import (
     Term,
     Ticket,
 )
+from kingd.sim.host import Host
 from kingd.sim.outcome import SafetyError
 
 _TABLE_MAX = 1024
@@ -65,6 +69,7 @@ class _Session:
 
     view: Ballot = NO_BALLOT  # highest ballot that it followed or led
     floor: Ballot = NO_BALLOT
+    lists: tuple[Generation, Generation] = (NO_GENERATION, NO_GENERATION)  # of its list of voters, and on its disk
     sequence: int = 0
     told: NodeId = NOBODY  # who leads, as its users were last told
     lost_us: int = NEVER  # since when it does not lead, and its users are not told
@@ -121,9 +126,10 @@ class Checker:
             seen.promise = (promise.floor, promise.session)
             self._on_received(node, seen, cause)
 
-    def after(self, node: Node, effects: list[Effect], cause: Datagram | None, ceiling: Term) -> None:
+    def after(self, node: Node, effects: list[Effect], cause: Datagram | None, host: Host) -> None:
         """The core came back with `effects`."""
-        seen = self._sessions[node.session]
+        seen, ceiling = self._sessions[node.session], host.ceiling
+        self._check_lists(node, seen, host.voters.generation if host.voters else NO_GENERATION)
         forced = False
         for effect in effects:
             if isinstance(effect, (Send, Multicast)):
@@ -161,14 +167,18 @@ class Checker:
         if holder not in seen.proven and (view, holder) not in seen.granted:
             raise SafetyError(f"UNPROVEN: {_name(node)} follows {view} without a round trip or a grant")
 
+    def _check_lists(self, node: Node, seen: _Session, kept: Generation) -> None:
+        former, seen.lists = seen.lists, (node.voters.generation, kept)
+        if seen.lists[0] < max(former[0], kept) or kept < former[1]:
+            raise SafetyError(f"LISTS: {_name(node)} has {seen.lists} after {former}")
+
     def _check_shown(self, node: Node, seen: _Session) -> None:
         leads = node.role is Role.LEADER
         if leads == (seen.told == node.id):
             seen.lost_us = NEVER
             return
-        if (
-            not leads
-        ):  # after a stall it asks whether it still leads, and its users are told of a loss only if it does not
+        if not leads:
+            # after a stall it asks whether it still leads, and its users are told of a loss only if it does not
             silent = seen.is_silent(node)
             seen.lost_us = min(seen.lost_us, node.now_us) if silent or seen.lost_us != NEVER else 0
             if node.now_us - seen.lost_us <= node.timing.transfer_us:
@@ -251,9 +261,8 @@ class Checker:
             self._on_grant(node, seen, datagram, cause, ceiling)
         elif isinstance(body, Resign) and body.ballot != NO_BALLOT:
             seen.resigned.add(body.ballot)
-            if (
-                seen.role is Role.LEADER and body.ballot > seen.ballot
-            ):  # of a raise under way: what it led before is less
+            if seen.role is Role.LEADER and body.ballot > seen.ballot:
+                # of a raise under way: what it led before is less
                 seen.resigned.add(seen.ballot)
         elif isinstance(body, Heartbeat):
             if header.role is not Role.LEADER or header.leader.node != node.id:

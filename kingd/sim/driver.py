@@ -183,7 +183,7 @@ class Driver:
             raise SafetyError(f"SPINNING: {count} entries at one instant")
 
     def _after(self, host: Host, core: Core, effects: list[Effect], cause: Datagram | None) -> None:
-        self._checker.after(core.node, effects, cause, host.ceiling)
+        self._checker.after(core.node, effects, cause, host)
         self._exclusion.after(host, self.now_us)
         for effect in effects:
             self._perform(host, effect)

@@ -1,5 +1,5 @@
 """The real core with one rule taken out of it: the checker has to find each. First the ways in which hand-over, obituaries,
-leases, restarts and lists break "one leader at any instant" (docs/quorum.md, scenario 106), then other rules."""
+leases and restarts break "one leader at any instant" (docs/quorum.md, scenario 106), then other rules."""
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
@@ -8,7 +8,6 @@ from unittest.mock import patch
 
 from kingd.core.effect import Effect
 from kingd.core.election import Core
-from kingd.core.problems import Obstacle
 from kingd.core.rules import (
     becoming,
     claiming,
@@ -19,12 +18,10 @@ from kingd.core.rules import (
     saying,
     timers,
     transfer,
-    voters,
     voting,
 )
 from kingd.core.rules.majority import majority
 from kingd.core.rules.quorum import QuorumMode
-from kingd.core.settings import Voters
 from kingd.core.state.members import Member
 from kingd.core.state.node import Node
 from kingd.core.state.pending import Campaign, Votes, Yielded
@@ -36,7 +33,6 @@ from kingd.core.wire.endpoint import Endpoint
 from kingd.core.wire.message import (
     Ballot,
     Claim,
-    Generation,
     Grant,
     NodeId,
     Ready,
@@ -314,23 +310,6 @@ def any_term_is_believed() -> AbstractContextManager[object]:
 def terms_may_jump() -> AbstractContextManager[object]:
     """102: up to where terms end."""
     return patch("kingd.core.rules.dispatch.TERM_JUMP_MAX", 1 << 63)
-
-
-def nobody_follows_to_a_list() -> AbstractContextManager[object]:
-    """88: each voter waits until it leads, and may make the list that is wanted."""
-    return patch.object(voters, "_to_take", lambda node: None)
-
-
-def leader_makes_the_next_list_at_once() -> AbstractContextManager[object]:
-    """88: what has been made of the present list in older terms may still be newer."""
-    to_make = voters._to_make  # noqa: SLF001 - a mutant
-
-    def makes(node: Node) -> Voters | Obstacle | None:
-        found = to_make(node)
-        again = isinstance(found, Voters) and found.names == node.voters.names
-        return Voters(node.settings.voters, Generation(node.leader.term, 1)) if again else found
-
-    return patch.object(voters, "_to_make", makes)
 
 
 def _all(*patches: AbstractContextManager[object]) -> AbstractContextManager[object]:

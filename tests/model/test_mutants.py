@@ -5,7 +5,7 @@ from concurrent.futures import Future
 import pytest
 
 from kingd.explorer.scopes import SCOPES
-from tests.model import mutants
+from tests.model import lists, mutants
 from tests.model.explored import Explored, Mutant, begin, explored, is_freed
 
 pytestmark = [pytest.mark.model, pytest.mark.timeout(600)]
@@ -36,8 +36,9 @@ RULES: dict[str, tuple[Mutant, str, str]] = {
     "43: neither gives way": (mutants.no_namesake_gives_way, "namesake", "DUPLICATE"),
     "43: both give way": (mutants.every_namesake_gives_way, "av-namesake-newer", "DUPLICATE"),
     "43: the newcomer stays": (mutants.newcomer_takes_the_id, "av-namesake-older", "DUPLICATE"),
-    "88: each is the first": (mutants.nobody_follows_to_a_list, "lists-apart", "STUCK"),
-    "88: lists that fork": (mutants.leader_makes_the_next_list_at_once, "lists-fork", "Q1"),
+    "88: each is the first": (lists.nobody_follows_to_a_list, "lists-apart", "STUCK"),
+    "88: lists that fork": (lists.leader_makes_the_next_list_at_once, "lists-fork", "Q1"),
+    "88: an older list": (lists.any_list_is_taken, "lists-apart", "LISTS"),
     "102: any term": (mutants.any_term_is_believed, "poison", "TERM"),
     "102: terms jump": (mutants.terms_may_jump, "poison-led", "TERM"),
 }

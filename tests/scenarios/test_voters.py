@@ -12,7 +12,7 @@ from kingd.sim.cluster import Cluster, hosts
 from kingd.sim.exclusion import says_it_leads
 from kingd.sim.host import Host
 from kingd.sim.outcome import SafetyError
-from tests.model import mutants
+from tests.model import lists
 from tests.scenarios.world import agrees_on, settled
 
 ONE_TWO = ("box1", "box2")
@@ -133,7 +133,7 @@ def test_088_two_lists_after_one_elect_one_leader() -> None:
 
 
 def test_088_leader_makes_the_present_list_anew_before_the_next_one() -> None:
-    with mutants.leader_makes_the_next_list_at_once(), pytest.raises(SafetyError, match="Q1"):
+    with lists.leader_makes_the_next_list_at_once(), pytest.raises(SafetyError, match="Q1"):
         forks()
 
 
