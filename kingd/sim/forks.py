@@ -15,7 +15,9 @@ from kingd.sim.cuts import Cuts, between
 from kingd.sim.host import Host
 from kingd.sim.schedule import Fault
 
-_LOOKS, _LOOKS_US = 4000, MS // 2
+_LOOKS, _LOOKS_US = 1000, MS
+_UNHEARD, _UNHEARD_US = 0.7, 500 * MS
+_GIVEN_US = 50 * MS
 _ELECTS_US = 5 * SECOND
 
 Names = tuple[str, ...]
@@ -41,14 +43,13 @@ class Forks:
         gone = [leader, *rng.sample(others, min(len(others) - 1, rng.choice((0, 0, 1, 2))))]
         rest = [h for h in self._cluster.hosts if h not in gone]
 
-        changed_us = rng.randint(2 * SECOND, _ELECTS_US)
-        met_us = changed_us + rng.randint(0, SECOND)
+        met_us = rng.randint(2 * SECOND, _ELECTS_US)
 
         def forked() -> None:
             """The first list is known to those who are gone."""
             self._cut(gone, rest, met_us)
             self._give(rest, present, rng)
-            self._later(changed_us, change)
+            self._later(rng.randint(SECOND, met_us), change)
 
         def change() -> None:
             next_leader = self._leader(rest)
@@ -64,6 +65,7 @@ class Forks:
             if found:
                 second, left = rng.choice(found)
                 self._give(rest, second, rng)
+                self._deafen([h for h in rest if h not in left], left, rng)
                 self._when_made(next_leader, second, partial(divided, left))
 
         def divided(left: Sequence[Host]) -> None:
@@ -72,8 +74,16 @@ class Forks:
             self._give(left, first, rng)
 
         self._give(self._cluster.hosts, first, rng)
+        self._deafen(gone, rest, rng)
         self._when_made(leader, first, forked)
         return True
+
+    def _deafen(self, said: Sequence[Host], to: Sequence[Host], rng: random.Random) -> None:
+        """What is on its way when a list is made tells of it: so more often than not it is not heard at all."""
+        if rng.random() < _UNHEARD:
+            links = {(a.index, b.index) for a, b in product(said, to)}
+            cut = partial(self._cuts.cut_links, "all", links, lasts_us=_UNHEARD_US)
+            self._later(rng.randint(0, _GIVEN_US), cut)
 
     @property
     def _names(self) -> list[str]:
@@ -84,7 +94,7 @@ class Forks:
 
     def _give(self, hosts: Iterable[Host], names: Names, rng: random.Random) -> None:
         for host in hosts:
-            self._later(rng.randint(0, 50 * MS), partial(self._edit, host, names))
+            self._later(rng.randint(0, _GIVEN_US), partial(self._edit, host, names))
 
     def _cut(self, some: list[Host], others: list[Host], lasts_us: int) -> None:
         self._cuts.cut_links("all", between(some, others), lasts_us=lasts_us)

@@ -273,9 +273,16 @@ def _telling(options: Options, rng: random.Random) -> Options:
 
 
 def _forking(options: Options, rng: random.Random) -> Options:
-    """An operator whose lists fork, twice or so. Of four voters (or two) majorities of two such lists may share nobody."""
+    """An operator whose lists fork, once. Of four voters majorities of two such lists may share nobody."""
     count = rng.choice((4, 4, 5, 6))
     names = [f"box{i}" for i in range(1, count + 1)]
+    fault = Fault(
+        at_us=rng.randint(3 * SECOND, 5 * SECOND),
+        kind=FORK,
+        host=0,
+        lasts_us=rng.randint(10 * MS, 2 * SECOND),
+        luck=rng.getrandbits(32),
+    )
     return replace(
         options,
         priorities=_priorities(rng, count),
@@ -284,15 +291,8 @@ def _forking(options: Options, rng: random.Random) -> Options:
         survivors=tuple(range(count)),
         voters=tuple(sorted(rng.sample(names, rng.choice((4, 4, 4, min(5, count)))))),
         timings_ms=(rng.choice(SHORT_MS[:2]),) * count,
-        safety_us=(safety_us := int(rng.uniform(20, 30) * SECOND)),
-        faults=plan(
-            rng,
-            kinds=(FORK,),
-            hosts=count,
-            until_us=safety_us - 8 * SECOND,
-            every_us=7 * SECOND,
-            lasts_us=2 * SECOND,
-        ),
+        safety_us=16 * SECOND,
+        faults=(fault,),
     )
 
 
