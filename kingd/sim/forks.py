@@ -1,7 +1,7 @@
 """An operator whose lists of voters fork: two that both follow one, of which each is known to some hosts only.
 
-A leader makes the first and is cut off at that moment. The others take it back, elect, and are given another one; of these,
-too, some are cut off as it is made. Then they are given the first again, and hear those who have it."""
+A leader makes the first and is cut off at that moment, alone or with others. The rest are given the former one again, elect,
+and are given another one: some are cut off as it is made. These are given the first again, and hear those who have it."""
 
 import random
 from collections.abc import Callable, Iterable, Sequence
@@ -35,10 +35,11 @@ class Forks:
 
     def begin(self, _: Host, fault: Fault, rng: random.Random) -> bool:
         leader = self._leader(self._cluster.hosts)
-        if leader is None:
+        if leader is None or leader.core is None:
             return False
-        present = _present(leader)
-        first, *seconds = (tuple(sorted({name} ^ set(present))) for name in rng.sample(self._names, len(self._names)))
+        present = leader.core.node.voters.names
+        changed = rng.sample([h.name for h in self._cluster.hosts], len(self._cluster.hosts))
+        first, *seconds = (tuple(sorted({name} ^ set(present))) for name in changed)
         others = [h for h in self._cluster.hosts if h is not leader]
         gone = [leader, *rng.sample(others, min(len(others) - 1, rng.choice((0, 0, 1, 2))))]
         rest = [h for h in self._cluster.hosts if h not in gone]
@@ -85,10 +86,6 @@ class Forks:
             cut = partial(self._cuts.cut_links, "all", links, lasts_us=_UNHEARD_US)
             self._later(rng.randint(0, _GIVEN_US), cut)
 
-    @property
-    def _names(self) -> list[str]:
-        return [h.name for h in self._cluster.hosts]
-
     def _leader(self, among: list[Host]) -> Host | None:
         return next((h for h in self._cluster.leaders() if h in among), None)
 
@@ -110,8 +107,3 @@ class Forks:
 def _elect(names: Names, hosts: list[Host]) -> bool:
     """If they all have that list."""
     return len({h.name for h in hosts} & set(names)) >= majority(len(names))
-
-
-def _present(leader: Host) -> Names:
-    assert leader.core is not None
-    return leader.core.node.voters.names
