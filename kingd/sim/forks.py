@@ -38,12 +38,13 @@ class Forks:
         if leader is None or leader.core is None:
             return False
         present = leader.core.node.voters.names
-        changed = rng.sample([h.name for h in self._cluster.hosts], len(self._cluster.hosts))
-        first, *seconds = (tuple(sorted({name} ^ set(present))) for name in changed)
         others = [h for h in self._cluster.hosts if h is not leader]
-        gone = [leader, *rng.sample(others, min(len(others) - 1, rng.choice((0, 0, 1, 2))))]
-        rest = [h for h in self._cluster.hosts if h not in gone]
-
+        rng.shuffle(others)
+        first, *seconds = (tuple(sorted({h.name} ^ set(present))) for h in (*others, leader))
+        gone = [leader, *others[len(others) - rng.choice((0, 0, 1, 2)) :]]
+        if not _elect(present, [h for h in others if h not in gone]):
+            gone = [leader]
+        rest = [h for h in others if h not in gone]
         met_us = rng.randint(2 * SECOND, _ELECTS_US)
 
         def forked() -> None:
@@ -56,13 +57,7 @@ class Forks:
             next_leader = self._leader(rest)
             if next_leader is None:
                 return
-            followers = [h for h in rest if h is not next_leader]
-            lefts = [left for count in (1, 2) for left in combinations(followers, count)]
-            found = [
-                (second, left)
-                for second, left in product(seconds, lefts)
-                if _elect(first, [*gone, *left]) and _elect(second, [h for h in rest if h not in left])
-            ]
+            found = _divisions(rest, next_leader, lambda left: _elect(first, [*gone, *left]), seconds)
             if found:
                 second, left = rng.choice(found)
                 self._give(rest, second, rng)
@@ -102,6 +97,17 @@ class Forks:
             then()
         elif leader.core is not None and looks:
             self._later(_LOOKS_US, partial(self._when_made, leader, names, then, looks - 1))
+
+
+def _divisions(
+    hosts: list[Host], leader: Host, elects: Callable[[Sequence[Host]], bool], lists: list[Names]
+) -> list[tuple[Names, Sequence[Host]]]:
+    """A list that this leader can make and elect by, and who of these hosts is cut off meanwhile and can elect with others."""
+    followers = [h for h in hosts if h is not leader]
+    lefts = [left for count in (1, 2) for left in combinations(followers, count) if elects(left)]
+    return [
+        (names, left) for names, left in product(lists, lefts) if _elect(names, [h for h in hosts if h not in left])
+    ]
 
 
 def _elect(names: Names, hosts: list[Host]) -> bool:

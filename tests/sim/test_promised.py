@@ -14,12 +14,10 @@ from kingd.sim.liveness import is_electable
 from kingd.sim.network import Weather
 from kingd.sim.options import Options, draw
 from kingd.sim.outcome import Outcome, SafetyError
-from kingd.sim.schedule import FORK, Fault
+from kingd.sim.schedule import Fault
 from kingd.sim.swarm import run
-from tests.model import lists
 
 pytestmark = pytest.mark.sim
-FORKED = 185
 
 
 def quiet(*priorities: int, voters: tuple[str, ...], faults: tuple[Fault, ...] = ()) -> Options:
@@ -163,16 +161,6 @@ def test_voter_more_patient_than_its_leaders_lease_may_grant_when_that_is_over()
     cluster.pause(box3, until_us=cluster.now_us + 15 * MS)  # it finds both at one time: the claim, and the end
     cluster.run(400 * MS)
     assert cluster.leaders() == [box2]
-
-
-def test_lists_that_fork_are_found() -> None:
-    """Two that both follow one, where a leader makes the next list at once: of 100 such schedules many find it."""
-    forks = draw(FORKED)
-    assert [fault.kind for fault in forks.faults] == [FORK]
-    with lists.leader_makes_the_next_list_at_once():
-        found = run(forks)
-    assert (found.outcome, found.faults) == (Outcome.SAFETY, {FORK: 1})
-    assert "Q1" in found.message
 
 
 def test_list_older_than_that_on_the_disk_is_found() -> None:

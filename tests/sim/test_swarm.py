@@ -17,7 +17,7 @@ from kingd.sim.hunt import Totals, one, results
 from kingd.sim.liveness import LEADERSHIP
 from kingd.sim.network import Weather
 from kingd.sim.options import Mode, draw
-from kingd.sim.schedule import KINDS, LOSS, LOSSES, ON_LEADER, TIMING
+from kingd.sim.schedule import FORK, KINDS, LOSS, LOSSES, ON_LEADER, TIMING
 from kingd.sim.swarm import run
 
 pytestmark = pytest.mark.sim
@@ -47,7 +47,14 @@ def test_058_swarm_is_safe_and_heals(mode: Mode) -> None:
 def test_swarm_draws_every_size_and_fault() -> None:
     drawn = [draw(seed) for seed in SEEDS]
     assert {len(options.priorities) for options in drawn} == set(range(1, 10))
-    assert {fault.kind for options in drawn for fault in options.faults} == {*KINDS, TIMING, LOSS, *ON_LEADER, *LOSSES}
+    assert {fault.kind for options in drawn for fault in options.faults} == {
+        *KINDS,
+        TIMING,
+        LOSS,
+        FORK,
+        *ON_LEADER,
+        *LOSSES,
+    }
     assert any(options.preempts_always for options in drawn)
     assert any(None in options.preempts for options in drawn)
     assert max(options.weather.loss_rate for options in drawn) > 0.25
