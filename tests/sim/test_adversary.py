@@ -9,7 +9,7 @@ import pytest
 from kingd.sim.options import Options, draw
 from kingd.sim.outcome import Outcome
 from kingd.sim.swarm import run
-from tests.model import forgetful, mutants
+from tests.model import forgetful, lists, mutants
 from tests.model.explored import Mutant
 
 pytestmark = [pytest.mark.sim, pytest.mark.timeout(600)]
@@ -18,6 +18,7 @@ FOUND = {
     "answers bound to no session": (mutants.answers_are_bound_to_no_session, "adversary", (700712, 700925, 702901)),
     "another's longer promise forgotten": (mutants.voter_waits_for_its_own_promise_only, "timings_ms", (720638,)),
     "a told promise is not told on": (forgetful.told_promise_is_not_told_on, "timings_ms", (950851,)),
+    "lists that fork": (lists.leader_makes_the_next_list_at_once, "timings_ms", (185, 723)),
     "a longer lease at once": (forgetful.longer_lease_counts_at_once, "timings_ms", (931899,)),
 }
 
