@@ -41,9 +41,7 @@ class Forks:
         others = [h for h in self._cluster.hosts if h is not leader]
         rng.shuffle(others)
         first, *seconds = (tuple(sorted({h.name} ^ set(present))) for h in (*others, leader))
-        gone = [leader, *others[len(others) - rng.choice((0, 0, 1, 2)) :]]
-        if not _elect(present, [h for h in others if h not in gone]):
-            gone = [leader]
+        gone = _gone(leader, others, present, rng)
         rest = [h for h in others if h not in gone]
         met_us = rng.randint(2 * SECOND, _ELECTS_US)
 
@@ -97,6 +95,12 @@ class Forks:
             then()
         elif leader.core is not None and looks:
             self._later(_LOOKS_US, partial(self._when_made, leader, names, then, looks - 1))
+
+
+def _gone(leader: Host, others: list[Host], present: Names, rng: random.Random) -> list[Host]:
+    """Who is cut off with the leader; the rest can elect."""
+    count = len(others) - rng.choice((0, 0, 1, 2))
+    return [leader, *others[count:]] if _elect(present, others[:count]) else [leader]
 
 
 def _divisions(
