@@ -99,6 +99,7 @@ class Peer:
 class Event:
     """Something that a user is told: in the log, to `watch`, in `history`."""
 
+    at_us: int  # of the step that brought it about: a driver tells it when it gets to it
     kind: EventKind
     role: Role
     previous_role: Role

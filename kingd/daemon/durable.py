@@ -32,7 +32,7 @@ class Durable:
         loop: Loop,
         *,
         rng: random.Random,
-        perform: Callable[[int, list[Effect]], None],
+        perform: Callable[[list[Effect]], object],
         on_problem: Callable[[], None],
     ) -> None:
         """`on_problem`: there is one, or another one, just now."""
@@ -89,16 +89,13 @@ class Durable:
         if self._is_unfit:
             self._set_unfit(False)
         self._perform(
-            now := now_us(),
-            self._core.persisted(wanted.ceiling, hold_us=wanted.hold_us, in_force=wanted.voters, now_us=now),
+            self._core.persisted(wanted.ceiling, hold_us=wanted.hold_us, in_force=wanted.voters, now_us=now_us())
         )
 
     def _set_unfit(self, on: bool) -> None:
         self._is_unfit = on
         until_us = NEVER if on else 0
-        self._perform(
-            now := now_us(), self._core.set_unfit(Ineligible.STATE_NOT_WRITABLE, until_us=until_us, now_us=now)
-        )
+        self._perform(self._core.set_unfit(Ineligible.STATE_NOT_WRITABLE, until_us=until_us, now_us=now_us()))
 
     def _look(self) -> None:
         """The folder may be removed under us. Nothing else would notice before the next term."""

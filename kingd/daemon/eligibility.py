@@ -25,7 +25,7 @@ class Eligibility:
     def at_start(self) -> dict[Ineligible, int]:
         return self.fitness.at_start() | self.maintenance.at_start()
 
-    def begin(self, core: Core, perform: Callable[[int, list[Effect]], None]) -> None:
+    def begin(self, core: Core, perform: Callable[[list[Effect]], object]) -> None:
         self._core = core
         for each in (self.fitness, self.maintenance):
             each.begin(core, perform)

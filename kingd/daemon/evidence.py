@@ -97,14 +97,14 @@ def view(evidence: Evidence, kind: EventKind | None, *, detail: str | None = Non
     return found
 
 
-def told(event: Event, *, number: int, age_us: int) -> Told:
+def told(event: Event, *, number: int, now_us: int) -> Told:
     """For another host."""
     leader, previous, member = (
         each.name if each else "" for each in (event.leader, event.previous_leader, event.member)
     )
     return Told(
         number=number,
-        age_ms=max(age_us, 0) // 1000,
+        age_ms=max(now_us - event.at_us, 0) // 1000,
         term=event.term,
         kind=KINDS.index(event.kind),
         reason=event.reason,

@@ -36,7 +36,7 @@ class Fitness:
         """Nothing is known yet: not fit. Who leads before the first answer would have to hand over a moment later."""
         return {Ineligible.CHECK_PENDING: NEVER} if self._has_check else {}
 
-    def begin(self, core: Core, perform: Callable[[int, list[Effect]], None]) -> None:
+    def begin(self, core: Core, perform: Callable[[list[Effect]], object]) -> None:
         self._core, self._perform = core, perform
 
     def configure(self, *, has_check: bool) -> None:
@@ -69,7 +69,7 @@ class Fitness:
             if self._told.get(why, False) is not on:
                 self._told[why] = on
                 until_us = NEVER if on else 0
-                self._perform(now := now_us(), self._core.set_unfit(why, until_us=until_us, now_us=now))
+                self._perform(self._core.set_unfit(why, until_us=until_us, now_us=now_us()))
         self._log_change()
 
     @property

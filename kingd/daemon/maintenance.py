@@ -70,7 +70,7 @@ class Maintenance:
     def at_start(self) -> dict[Ineligible, int]:
         return {} if self._order is None else {Ineligible.MAINTENANCE: self._until_us}
 
-    def begin(self, core: Core, perform: Callable[[int, list[Effect]], None]) -> None:
+    def begin(self, core: Core, perform: Callable[[list[Effect]], object]) -> None:
         self._core, self._perform = core, perform
 
     def order(self, answer: Answer, *, on: bool, for_s: float | None, reason: str) -> None:
@@ -102,7 +102,7 @@ class Maintenance:
 
     def _tell(self) -> None:
         until_us = 0 if self._order is None else self._until_us
-        self._perform(now := now_us(), self._core.set_unfit(Ineligible.MAINTENANCE, until_us=until_us, now_us=now))
+        self._perform(self._core.set_unfit(Ineligible.MAINTENANCE, until_us=until_us, now_us=now_us()))
 
     def _end_us(self) -> int:
         left_s = None if self._order is None else self._order.left_s()

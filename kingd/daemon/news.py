@@ -50,7 +50,7 @@ class News:
         self._loop = loop
         self._here = here
         self._detail = detail
-        self._past: deque[tuple[int, int, Event]] = deque(maxlen=HISTORY_MAX)  # (when, number, what)
+        self._past: deque[tuple[int, Event]] = deque(maxlen=HISTORY_MAX)  # (number, what)
         self._journal = Journal()
         self.tally = Tally(now_us=now_us())
         self._changed: JsonObject = {}  # the last event about leadership, as users were told it
@@ -58,14 +58,14 @@ class News:
         self.since = moment(time.time())  # of that event, or the start
         self.waiting: tuple[str, ...] = ()  # keys whose new values need a restart
 
-    def tell(self, event: Event, at: Instant) -> None:
-        """`at`: of the step that brought it about, not of its telling."""
-        overlap_us = self.tally.note(event, now_us=at.us, wall_s=at.wall_s)
+    def tell(self, event: Event) -> None:
+        at = instant(event.at_us)
+        overlap_us = self.tally.note(event, wall_s=at.wall_s)
         if overlap_us > _LEAST_US:
             event = replace(event, evidence=Evidence(lasted_us=overlap_us))
         seq = self._journal.next_seq()
-        self._past.append((at.us, seq, event))
-        repeat, detail = self._repeats(event, at.us), self._detail_of(event)
+        self._past.append((seq, event))
+        repeat, detail = self._repeats(event), self._detail_of(event)
         shown = self._shown(event, at, seq=seq, detail=detail, repeat=repeat)
         if event.kind in _LEADERSHIP:
             self.since = moment(at.wall_s)
@@ -83,9 +83,9 @@ class News:
         is_me = event.member is not None and event.member.node == self._core.id
         return self._detail(event.reason.word) if is_me and event.on else None
 
-    def _repeats(self, event: Event, now: int) -> int:
+    def _repeats(self, event: Event) -> int:
         """How often the same was told within the hour, this time included."""
-        return sum(now - at_us <= _HOUR_US and _same(event, each) for at_us, _, each in self._past)
+        return sum(event.at_us - each.at_us <= _HOUR_US and _same(event, each) for _, each in self._past)
 
     def _shown(self, event: Event, at: Instant, *, seq: int, detail: str | None = None, repeat: int = 1) -> JsonObject:
         return views.event(event, at, here=self._here(), seq=seq, detail=detail, repeat=repeat)
@@ -103,8 +103,8 @@ class News:
         taken, and their ages are of now."""
         now = now_us()
         return (
-            evidence.told(event, number=seq, age_us=now - at_us)
-            for at_us, seq, event in reversed(tuple(self._past))
+            evidence.told(event, number=seq, now_us=now)
+            for seq, event in reversed(tuple(self._past))
             if before == 0 or seq < before
         )
 
@@ -119,6 +119,7 @@ class News:
         now = now_us()
         facts = self._core.status(now)
         event = Event(
+            at_us=now,
             kind=_KIND_NOW.get(facts.role, EventKind.LEADER_LOST),
             role=facts.role,
             previous_role=facts.role,

@@ -38,7 +38,7 @@ from kingd.core.wire.reader import DecodeError
 from kingd.core.wire.repeats import Repeats
 from kingd.core.wire.seal import Seal
 from kingd.daemon import after_start, scheduling, sentences, systemd
-from kingd.daemon.clock import instant, now_us
+from kingd.daemon.clock import now_us
 from kingd.daemon.clock_steps import ClockSteps
 from kingd.daemon.deadline import Deadline
 from kingd.daemon.durable import Durable
@@ -201,7 +201,7 @@ class Runtime:
             self._loop.stop()
             return
         self._is_ending = True
-        self._service.drain_to_stop(lambda: self.perform(now := now_us(), self.core.stop(now_us=now)))
+        self._service.drain_to_stop(lambda: self.perform(self.core.stop(now_us=now_us())))
 
     def reconfigure(self, config: Config, seal: Seal, *, waiting: Sequence[str]) -> None:
         """Put the live keys of a checked configuration, and the cluster's keys, into force. `waiting`: what a restart will."""
@@ -220,7 +220,7 @@ class Runtime:
 
     def _configure(self) -> None:
         new = election_settings(self.config, self._peers.endpoints, self.seal)
-        self.perform(now := now_us(), self.core.configure(new, now_us=now))
+        self.perform(self.core.configure(new, now_us=now_us()))
 
     def _prefer(self) -> None:
         """In each thread."""
@@ -259,12 +259,12 @@ class Runtime:
             return
         self.traffic.received(datagram.body)
         self._repeats.remember(data, datagram)
-        self.perform(now, self.core.receive(datagram, source=source, now_us=now))
+        self.perform(self.core.receive(datagram, source=source, now_us=now))
 
     def _on_due(self, late_us: int) -> None:
         if late_us > _LATE_US:
             self._transport.drain()
-        self.perform(now := now_us(), self.core.tick(now_us=now))
+        self.perform(self.core.tick(now_us=now_us()))
 
     def _on_late(self, late_us: int) -> None:
         """A leader that stops leading for it says so by its event."""
@@ -276,11 +276,11 @@ class Runtime:
             )
 
     def _on_links_changed(self, links: int) -> None:
-        self.perform(now := now_us(), self.core.links_changed(links, now_us=now))
+        self.perform(self.core.links_changed(links, now_us=now_us()))
         self._last_will.renew()
 
     def _on_refused(self, endpoint: Endpoint) -> None:
-        self.perform(now := now_us(), self.core.refused(endpoint, now_us=now))
+        self.perform(self.core.refused(endpoint, now_us=now_us()))
         self.asides.doctor.refused(endpoint)
 
     def _take_stock(self) -> None:
@@ -293,8 +293,8 @@ class Runtime:
         seen = map(sentences.problem, self.core.status(now).problems)
         self._troubles.note([*seen, *self.problems()], now_us=now)
 
-    def perform(self, now: int, effects: list[Effect]) -> None:  # noqa: C901 - a table that mypy checks for a forgotten kind
-        """Those of the core's step at `now`, in the order of the list: what goes to other hosts is first in it."""
+    def perform(self, effects: list[Effect]) -> None:  # noqa: C901 - a table that mypy checks for a forgotten kind
+        """In the order of the list: what goes to other hosts is first in it."""
         for effect in effects:
             match effect:
                 case Send(datagram, to):
@@ -311,7 +311,7 @@ class Runtime:
                 case Persist():
                     self._durable.keep(effect)
                 case Event():
-                    self.news.tell(effect, instant(now))
+                    self.news.tell(effect)
                     self._service.on_changed()
                 case Surveyed():
                     self._service.on_surveyed(effect)

@@ -60,7 +60,7 @@ class Daemon(Protocol):
     def asides(self) -> "Asides": ...
     @property
     def seal(self) -> Seal: ...
-    def perform(self, now: int, effects: list[Effect]) -> None: ...
+    def perform(self, effects: list[Effect]) -> None: ...
     def reconfigure(self, config: Config, seal: Seal, *, waiting: Sequence[str]) -> None: ...
     def here(self) -> str | None: ...
     def problems(self) -> list[str]: ...
@@ -117,7 +117,7 @@ class ControlService:
         self._surveyed.ask(answer)
 
     def _begin_survey(self) -> None:
-        self._daemon.perform(now := now_us(), self._daemon.core.survey(_SURVEY, now_us=now))
+        self._daemon.perform(self._daemon.core.survey(_SURVEY, now_us=now_us()))
 
     def on_surveyed(self, result: Surveyed) -> None:
         self._surveyed.answered(views.survey(result))
@@ -166,11 +166,11 @@ class ControlService:
     def _on_drains_changed(self, any_: bool) -> None:
         core = self._daemon.core
         if not core.stopped:
-            self._daemon.perform(now := now_us(), core.set_drains(any_, now_us=now))
+            self._daemon.perform(core.set_drains(any_, now_us=now_us()))
 
     def _on_drained(self) -> None:
         self._loop.call_soon(self._stop_if_drained)
-        self._daemon.perform(now := now_us(), self._daemon.core.drained(now_us=now))
+        self._daemon.perform(self._daemon.core.drained(now_us=now_us()))
 
     def drain_to_stop(self, then: Callable[[], None]) -> None:
         """What runs because this host leads is ended while it leads: `DRAIN_US_MAX` at most."""
@@ -208,15 +208,15 @@ class ControlService:
             self._drains.turn(on=core.draining is not None)
 
     def step_down(self, answer: Answer, *, to: str | None, for_ms: int) -> None:
-        daemon, now = self._daemon, now_us()
+        daemon = self._daemon
         try:
-            effects = daemon.core.step_down(to=to, for_us=for_ms * 1000, now_us=now)
+            effects = daemon.core.step_down(to=to, for_us=for_ms * 1000, now_us=now_us())
         except StepDownError as error:
             name, sentence = sentences.hindrance(error.why)
             raise ServiceError(name, f"{sentence}; {daemon.news.sentence()}") from None
         patience = self._loop.call_later(_STEP_DOWN_LIMIT_S, lambda: self._give_up(patience))
         self._step_downs[patience] = answer
-        daemon.perform(now, effects)
+        daemon.perform(effects)
 
     def _give_up(self, patience: Timer) -> None:
         sentence = f"nobody has taken over; {self._daemon.news.sentence()}"
@@ -236,7 +236,7 @@ class ControlService:
         daemon = self._daemon
         previous = daemon.config.priority
         daemon.config = replace(daemon.config, priority=priority)
-        daemon.perform(now := now_us(), daemon.core.set_priority(priority, now_us=now))
+        daemon.perform(daemon.core.set_priority(priority, now_us=now_us()))
         _log.info(
             "priority is %d now, was %d (by kingctl, until a reload or the end of the daemon)", priority, previous
         )

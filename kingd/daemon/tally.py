@@ -36,38 +36,40 @@ class Tally:
         """Members."""
         return len(self._dead) + len(self._back)
 
-    def note(self, event: Event, *, now_us: int, wall_s: float) -> int:
+    def note(self, event: Event, *, wall_s: float) -> int:
         """How long the overlap lasted whose end it tells; 0: it tells none."""
         before_us = self._overlap_us
-        self._note(event, now_us, wall_s)
+        self._note(event, wall_s)
         return self._overlap_us - before_us
 
-    def _note(self, event: Event, now_us: int, wall_s: float) -> None:
+    def _note(self, event: Event, wall_s: float) -> None:
+        at_us = event.at_us
         match event.kind:
             case EventKind.ELECTED | EventKind.LEADER_CHANGED:
-                self._note_leader(event, now_us, wall_s)
+                self._note_leader(event, wall_s)
             case EventKind.DEPOSED | EventKind.LEADER_LOST:
                 if event.leader is None:
-                    self._none_since_us = now_us
+                    self._none_since_us = at_us
                 else:
-                    self._note_leader(event, now_us, wall_s)
+                    self._note_leader(event, wall_s)
             case EventKind.OVERLAP_RESOLVED:
-                self._overlap_us += max(1000, now_us - self._apart_since_us(now_us))
+                self._overlap_us += max(1000, at_us - self._apart_since_us(at_us))
             case EventKind.MEMBER_DEAD if event.member is not None:
-                _remember(self._dead, event.member.node, now_us)
+                _remember(self._dead, event.member.node, at_us)
             case EventKind.MEMBER_JOINED if event.member is not None:
-                since_us = self._dead.pop(event.member.node, now_us)
-                _remember(self._back, event.member.node, (now_us, since_us))
+                since_us = self._dead.pop(event.member.node, at_us)
+                _remember(self._back, event.member.node, (at_us, since_us))
 
-    def _note_leader(self, event: Event, now_us: int, wall_s: float) -> None:
+    def _note_leader(self, event: Event, wall_s: float) -> None:
+        at_us = event.at_us
         self._changes[event.reason.word] += 1
         self._changed_ms = int(wall_s * 1000)
-        took_us = 0 if self._none_since_us is None else now_us - self._none_since_us
+        took_us = 0 if self._none_since_us is None else at_us - self._none_since_us
         self._none_since_us = None
         self._took_us += took_us
         self._took[sum(took_us > bound_ms * 1000 for bound_ms in _BOUNDS_MS)] += 1
         if event.kind is EventKind.ELECTED:
-            self._led_since_us = now_us
+            self._led_since_us = at_us
 
     def _apart_since_us(self, now_us: int) -> int:
         led_us = self._led_since_us

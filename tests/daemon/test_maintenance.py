@@ -10,7 +10,6 @@ from pathlib import Path
 import pytest
 
 from kingd.control.service import JsonObject
-from kingd.core.effect import Effect
 from kingd.core.timing import NEVER, SECOND
 from kingd.core.wire.message import Ineligible
 from kingd.daemon import maintenance as module
@@ -53,10 +52,7 @@ def begun(maintenance: Maintenance) -> Bench:
     bench.now_us = now_us()
     bench.perform(bench.core.tick(now_us=bench.now_us))
 
-    def perform(_: int, effects: list[Effect]) -> None:
-        bench.perform(effects)
-
-    maintenance.begin(bench.core, perform)
+    maintenance.begin(bench.core, bench.perform)
     return bench
 
 

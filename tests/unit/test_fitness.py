@@ -22,8 +22,7 @@ class Told:
         self.fitness.begin(self.bench.core, self.perform)
         self.fitness.look()
 
-    def perform(self, now: int, effects: list[Effect]) -> None:
-        assert now == self.now_us
+    def perform(self, effects: list[Effect]) -> None:
         self.bench.perform(effects)
         self.seen.append(self.reason)
 

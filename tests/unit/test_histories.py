@@ -17,7 +17,7 @@ from kingd.core.effect import Event, EventKind
 from kingd.core.wire.message import NodeId, Reason, Role, Term
 from kingd.core.wire.past import Events, Evidence, Recall, Told
 from kingd.daemon import evidence
-from kingd.daemon.clock import Instant, moment
+from kingd.daemon.clock import moment
 from kingd.daemon.historian import KEPT_S, Historian
 from kingd.daemon.news import News
 from kingd.loop import Loop
@@ -30,8 +30,8 @@ TOLD = Told(
     evidence=Evidence(silent_us=512_000, heartbeats=5, announcements=5, unanswered=4, agreed=2, of=2, lasted_us=7),
 )  # fmt: skip
 CHANGE = Event(
-    kind=EventKind.LEADER_LOST, role=Role.FOLLOWER, previous_role=Role.FOLLOWER, term=Term(7), leader=None,
-    previous_leader=None, reason=Reason.LEADER_TIMEOUT,
+    at_us=0, kind=EventKind.LEADER_LOST, role=Role.FOLLOWER, previous_role=Role.FOLLOWER, term=Term(7),
+    leader=None, previous_leader=None, reason=Reason.LEADER_TIMEOUT,
 )  # fmt: skip
 
 
@@ -151,7 +151,7 @@ class Host:
             self.loop.call_soon(partial(self._historian.take, answer.header, Events(echo=body.nonce, told=page)))
 
     def tell_of_a_change(self) -> None:
-        self.news.tell(CHANGE, Instant(self._now_us(), 0, 1.7e9))
+        self.news.tell(replace(CHANGE, at_us=self._now_us()))
 
     def ask(self) -> list[JsonObject | bytes | ServiceError]:
         found: list[JsonObject | bytes | ServiceError] = []

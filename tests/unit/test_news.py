@@ -9,7 +9,7 @@ from kingd.control.service import JsonObject
 from kingd.core.effect import EventKind
 from kingd.core.wire.message import Grant, Ping
 from kingd.daemon import news
-from kingd.daemon.clock import Instant, instant, moment
+from kingd.daemon.clock import instant, moment
 from kingd.daemon.news import News
 from kingd.loop import Loop
 from tests.unit.scripted import Bench, Peer, ballot
@@ -32,15 +32,15 @@ def bench(monkeypatch: pytest.MonkeyPatch) -> Bench:
     return found
 
 
-def telling(bench: Bench, at: Instant) -> News:
+def telling(bench: Bench) -> News:
     found = News(bench.core, cast(Loop, NoLoop()), here=lambda: None)
     for event in bench.told():
-        found.tell(event, at)
+        found.tell(event)
     return found
 
 
 def test_first_tells_the_same_as_the_change(bench: Bench) -> None:
-    told = telling(bench, instant(bench.now_us))
+    told = telling(bench)
     seen: list[JsonObject | None] = []
     told.watch(seen.append)
     [first] = seen
@@ -50,7 +50,7 @@ def test_first_tells_the_same_as_the_change(bench: Bench) -> None:
 
 
 def test_term_that_rose_since_is_no_change_and_the_first_of_a_watcher_has_it(bench: Bench) -> None:
-    told = telling(bench, instant(bench.now_us))
+    told = telling(bench)
     elected = told.history()[-1]
     stuck = Peer(node=61, priority=10)
     bench.meet(stuck)
@@ -66,19 +66,29 @@ def test_term_that_rose_since_is_no_change_and_the_first_of_a_watcher_has_it(ben
     assert seen == [elected | {"initial": True, "term": 41}]
 
 
-def test_each_has_the_time_of_its_step_however_late_it_is_told(bench: Bench) -> None:
-    at = Instant(bench.now_us - 40_000, 9, 1.7e9)
-    told = telling(bench, at)
-    assert {(each["time"], each["monotonic_ns"]) for each in told.history()} == {(moment(1.7e9), 9)}
-    assert told.since == moment(1.7e9)
-    assert {each.age_ms for each in told.past()} == {40}
+def clocks_are(monkeypatch: pytest.MonkeyPatch, boottime_us: int) -> dict[int, int]:
+    """This host slept for 10 s since its start."""
+    found = {time.CLOCK_BOOTTIME: boottime_us * 1000, time.CLOCK_MONOTONIC: boottime_us * 1000 - 10_000_000_000}
+    monkeypatch.setattr(time, "clock_gettime_ns", found.__getitem__)
+    monkeypatch.setattr(time, "time", lambda: 1.7e9)
+    instant.cache_clear()
+    return found
+
+
+def test_each_has_the_time_of_its_step_however_late_it_is_told(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    at_us = [event.at_us for event in bench.told()]
+    assert at_us[0] < at_us[-1] == bench.now_us
+    bench.now_us += 40_000
+    clocks_are(monkeypatch, bench.now_us)
+    told = telling(bench)
+    assert [each["monotonic_ns"] for each in told.history()] == [each * 1000 - 10_000_000_000 for each in at_us]
+    assert told.history()[-1]["time"] == told.since == moment(1.7e9 - 0.04)
+    assert [each.age_ms for each in told.past()] == [(bench.now_us - each) // 1000 for each in reversed(at_us)]
 
 
 def test_step_is_one_instant_by_three_clocks(monkeypatch: pytest.MonkeyPatch) -> None:
-    """It was 40 ms ago, and this host slept for 10 s since its start."""
-    clocks = {time.CLOCK_BOOTTIME: 30_000_000_000, time.CLOCK_MONOTONIC: 20_000_000_000}
-    monkeypatch.setattr(time, "clock_gettime_ns", clocks.__getitem__)
-    monkeypatch.setattr(time, "time", lambda: 1.7e9)
+    """It was 40 ms ago."""
+    clocks = clocks_are(monkeypatch, 30_000_000)
     at = instant(29_960_000)
     assert (at.us, at.monotonic_ns, moment(at.wall_s)) == (29_960_000, 19_960_000_000, moment(1.7e9 - 0.04))
     clocks[time.CLOCK_MONOTONIC] += 5_000_000  # for the next event of the same step

@@ -10,6 +10,7 @@ from kingd.daemon.deadline import Lag
 from kingd.daemon.refusals import MEANINGS, Refusals
 from kingd.daemon.tally import Tally
 from kingd.daemon.traffic import Traffic
+from kingd.records import replace
 from tests.unit.scripted import Bench
 
 S = 1_000_000
@@ -21,6 +22,7 @@ def change(
     kind: EventKind, leader: Peer | None, reason: Reason = Reason.LEADER_TIMEOUT, *, member: Peer | None = None
 ) -> Event:
     return Event(
+        at_us=0,
         kind=kind,
         role=Role.FOLLOWER,
         previous_role=Role.FOLLOWER,
@@ -39,7 +41,7 @@ def member(kind: EventKind, node: Peer = OTHER) -> Event:
 def tally(*events: tuple[float, Event]) -> Tally:
     found = Tally(now_us=0)
     for at_s, event in events:
-        found.note(event, now_us=round(at_s * S), wall_s=1000 + at_s)
+        found.note(replace(event, at_us=round(at_s * S)), wall_s=1000 + at_s)
     return found
 
 
@@ -107,9 +109,9 @@ def test_flood_of_members_leaves_bounded_traces() -> None:
     found = Tally(now_us=0)
     for number in range(10_000):
         peer = Peer(node=NodeId(number), name="x", priority=1, endpoint=None)
-        found.note(member(EventKind.MEMBER_DEAD, peer), now_us=number, wall_s=0)
+        found.note(replace(member(EventKind.MEMBER_DEAD, peer), at_us=number), wall_s=0)
         if number % 2:
-            found.note(member(EventKind.MEMBER_JOINED, peer), now_us=number, wall_s=0)
+            found.note(replace(member(EventKind.MEMBER_JOINED, peer), at_us=number), wall_s=0)
     assert found.remembered <= 128
 
 

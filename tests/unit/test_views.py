@@ -98,6 +98,7 @@ def test_silent_member_in_a_survey() -> None:
 )
 def test_event_of_each_role(role: Role, shown: str) -> None:
     event = Event(
+        at_us=7,
         kind=EventKind.LEADER_CHANGED,
         role=role,
         previous_role=Role.JOINING,

@@ -77,6 +77,7 @@ def event(
     evidence: Evidence = NO_EVIDENCE,
 ) -> Event:
     return Event(
+        at_us=node.now_us,
         kind=kind,
         role=node.role,
         previous_role=former_role,
