@@ -84,8 +84,7 @@ class Helper:
         self._is_told = True
 
     def _pause_us(self) -> int:
-        is_busy = self._tenure.is_leading or self._ending or self._heard is None
-        return _ASK_US if is_busy else _IDLE_US
+        return _ASK_US if self._tenure.is_leading or self._ending else _IDLE_US
 
     def _turn(self) -> None:
         is_told, self._is_told = self._is_told, False
