@@ -8,6 +8,7 @@ from kingd.config import Config
 from kingd.core.effect import Effect
 from kingd.core.election import Core
 from kingd.core.wire.message import Ineligible
+from kingd.daemon.clock import now_us
 from kingd.daemon.fitness import Fitness
 from kingd.daemon.maintenance import Maintenance
 from kingd.daemon.store import Store
@@ -26,10 +27,13 @@ class Eligibility:
         return self.fitness.at_start() | self.maintenance.at_start()
 
     def begin(self, core: Core, perform: Callable[[list[Effect]], object]) -> None:
-        self._core = core
+        self._core, self._perform = core, perform
         for each in (self.fitness, self.maintenance):
-            each.begin(core, perform)
+            each.begin(self._set_unfit)
         self._loop.every(_LOOK_EVERY_S, self._look)
+
+    def _set_unfit(self, why: Ineligible, until_us: int) -> None:
+        self._perform(self._core.set_unfit(why, until_us=until_us, now_us=now_us()))
 
     def configure(self, config: Config) -> None:
         self.fitness.configure(has_check=bool(config.check.command))
@@ -48,8 +52,6 @@ class Eligibility:
         return [*self.fitness.problems(), *self.maintenance.problems()]
 
     def _look(self) -> None:
-        if self._core.stopped:
-            return
-        self.fitness.look()
-        if self.maintenance.look():
-            self.maintenance.forget()
+        if not self._core.stopped:
+            for each in (self.fitness, self.maintenance):
+                each.look()

@@ -7,8 +7,6 @@ dead, and then nobody knows. docs/fitness.md."""
 from collections.abc import Callable
 
 from kingd.control.service import ServiceError
-from kingd.core.effect import Effect
-from kingd.core.election import Core
 from kingd.core.timing import NEVER, SECOND
 from kingd.core.wire.message import Ineligible
 from kingd.daemon.clock import now_us
@@ -36,8 +34,9 @@ class Fitness:
         """Nothing is known yet: not fit. Who leads before the first answer would have to hand over a moment later."""
         return {Ineligible.CHECK_PENDING: NEVER} if self._has_check else {}
 
-    def begin(self, core: Core, perform: Callable[[list[Effect]], object]) -> None:
-        self._core, self._perform = core, perform
+    def begin(self, set_unfit: Callable[[Ineligible, int], object]) -> None:
+        """`set_unfit`: this host may not lead because of that, until then; 0: not for that any more."""
+        self._set_unfit = set_unfit
 
     def configure(self, *, has_check: bool) -> None:
         """After a reload, which never takes leadership away: what a new check says is waited for."""
@@ -68,8 +67,7 @@ class Fitness:
         for why, on in sorted(found.items(), key=lambda each: not each[1]):  # what begins first: nothing shines through
             if self._told.get(why, False) is not on:
                 self._told[why] = on
-                until_us = NEVER if on else 0
-                self._perform(self._core.set_unfit(why, until_us=until_us, now_us=now_us()))
+                self._set_unfit(why, NEVER if on else 0)
         self._log_change()
 
     @property

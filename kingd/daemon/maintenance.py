@@ -12,8 +12,6 @@ from functools import partial
 from typing import NamedTuple, TypeGuard
 
 from kingd.control.service import Answer
-from kingd.core.effect import Effect
-from kingd.core.election import Core
 from kingd.core.timing import NEVER, SECOND
 from kingd.core.wire.message import Ineligible
 from kingd.daemon.clock import boot_id, moment, now_us
@@ -70,8 +68,9 @@ class Maintenance:
     def at_start(self) -> dict[Ineligible, int]:
         return {} if self._order is None else {Ineligible.MAINTENANCE: self._until_us}
 
-    def begin(self, core: Core, perform: Callable[[list[Effect]], object]) -> None:
-        self._core, self._perform = core, perform
+    def begin(self, set_unfit: Callable[[Ineligible, int], object]) -> None:
+        """`set_unfit`: this host may not lead because of that, until then; 0: not for that any more."""
+        self._set_unfit = set_unfit
 
     def order(self, answer: Answer, *, on: bool, for_s: float | None, reason: str) -> None:
         """In force at once; the answer comes when it is kept, or says that it is not."""
@@ -82,17 +81,13 @@ class Maintenance:
         until = self._until()
         self._keep(lambda saved: answer({"version": 1, "on": on, "until": until, "saved": saved}))
 
-    def look(self) -> bool:
-        """Now and then. Whether it has come to its end: then the file is to go (`forget`)."""
-        is_over = self._order is not None and now_us() >= self._until_us
-        if is_over:
+    def look(self) -> None:
+        """Now and then: it may have come to its end."""
+        if self._order is not None and now_us() >= self._until_us:
             _log.info("maintenance is over: its time has passed")
             self._order = None
             self._tell()
-        return is_over
-
-    def forget(self) -> None:
-        self._keep(lambda _: None)
+            self._keep(lambda _: None)
 
     def detail(self) -> str:
         return "" if self._order is None else self._order.reason
@@ -101,8 +96,7 @@ class Maintenance:
         return [self._problem] if self._problem else []
 
     def _tell(self) -> None:
-        until_us = 0 if self._order is None else self._until_us
-        self._perform(self._core.set_unfit(Ineligible.MAINTENANCE, until_us=until_us, now_us=now_us()))
+        self._set_unfit(Ineligible.MAINTENANCE, 0 if self._order is None else self._until_us)
 
     def _end_us(self) -> int:
         left_s = None if self._order is None else self._order.left_s()

@@ -52,7 +52,10 @@ def begun(maintenance: Maintenance) -> Bench:
     bench.now_us = now_us()
     bench.perform(bench.core.tick(now_us=bench.now_us))
 
-    maintenance.begin(bench.core, bench.perform)
+    def set_unfit(why: Ineligible, until_us: int) -> None:
+        bench.perform(bench.core.set_unfit(why, until_us=until_us, now_us=now_us()))
+
+    maintenance.begin(set_unfit)
     return bench
 
 
@@ -105,11 +108,11 @@ def test_it_ends_by_itself_and_its_file_goes(tmp_path: Path) -> None:
     maintenance = reopened(tmp_path)
     bench = begun(maintenance)
     order(maintenance, on=True, for_s=0.2, reason="")
-    assert not maintenance.look()
+    maintenance.look()
+    assert reason(bench) == "maintenance"
     time.sleep(0.25)
-    assert maintenance.look()
+    maintenance.look()
     assert reason(bench) is None
-    maintenance.forget()
     until(LOOP, lambda: not (tmp_path / "maintenance.json").exists())
 
 

@@ -3,8 +3,8 @@
 import pytest
 
 from kingd.control.service import ServiceError
-from kingd.core.effect import Effect
 from kingd.core.timing import SECOND
+from kingd.core.wire.message import Ineligible
 from kingd.daemon import fitness
 from kingd.daemon.fitness import CHECK, Fitness
 from tests.unit.scripted import Bench
@@ -19,11 +19,11 @@ class Told:
         self.fitness = Fitness(has_check=has_check)
         self.bench = Bench(unfit=self.fitness.at_start())
         self.seen: list[str | None] = [self.reason]
-        self.fitness.begin(self.bench.core, self.perform)
+        self.fitness.begin(self.set_unfit)
         self.fitness.look()
 
-    def perform(self, effects: list[Effect]) -> None:
-        self.bench.perform(effects)
+    def set_unfit(self, why: Ineligible, until_us: int) -> None:
+        self.bench.perform(self.bench.core.set_unfit(why, until_us=until_us, now_us=self.now_us))
         self.seen.append(self.reason)
 
     @property
