@@ -6,8 +6,6 @@ import errno
 import os
 import sys
 
-EX_IOERR = 74  # sysexits(3)
-
 
 def occupy_closed_streams() -> None:
     """A stream that was closed (`>&-`) is None to Python: what is printed there goes nowhere and looks written, and the next
@@ -29,7 +27,7 @@ def unwritten(error: OSError | UnicodeEncodeError, *, program: str) -> int:
         sys.stderr.write(f"{program}: {_what_failed(error)}\n")
     for number in (1, 2):  # or Python fails once more when it flushes at the end
         os.dup2(os.open(os.devnull, os.O_WRONLY), number)
-    return EX_IOERR
+    return os.EX_IOERR
 
 
 def _what_failed(error: OSError | UnicodeEncodeError) -> str:

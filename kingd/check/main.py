@@ -14,7 +14,7 @@ from kingd.daemon.command_line import read_plain
 from kingd.daemon.options import Options
 from kingd.log import set_up
 
-_EX_USAGE, _EX_CONFIG = 2, 78
+_EX_USAGE = 2
 _USAGE = "usage: check [--config FILE] [--instance NAME] [--socket PATH] and other options of kingd\n"
 
 
@@ -29,7 +29,7 @@ def run(argv: Sequence[str]) -> int:
     except ConfigError as error:
         for problem in error.problems:
             sys.stderr.write(f"kingd-check: {problem}\n")
-        return _EX_CONFIG
+        return os.EX_CONFIG
     if not config.check.command:
         systemd.ready("check.command is empty: there is nothing to run")
         return 0

@@ -18,9 +18,6 @@ from kingd.daemon.guardian import Guardian
 from kingd.daemon.options import Options
 from kingd.daemon.pid_file import PidFile, PidFileRefused
 
-EX_CANTCREAT = 73  # sysexits(3)
-_EX_SOFTWARE = 70
-
 
 class Background:
     """The daemon, which has left the terminal and is not up yet."""
@@ -34,7 +31,7 @@ class Background:
         try:
             self._pid_file = PidFile(pid_file)
         except PidFileRefused as error:
-            self.failed(EX_CANTCREAT, str(error))
+            self.failed(os.EX_CANTCREAT, str(error))
             raise
 
     def is_up(self) -> None:
@@ -84,7 +81,7 @@ def _end_as_told(told: int, log: Path) -> NoReturn:
     with open(told, encoding="utf-8") as pipe:
         code, _, sentence = pipe.read().partition("\n")
     if not code:
-        code, sentence = str(_EX_SOFTWARE), f"the daemon ended before it was up: {log} says why"
+        code, sentence = str(os.EX_SOFTWARE), f"the daemon ended before it was up: {log} says why"
     if sentence:
         with suppress(OSError):
             sys.stderr.write(f"kingd: {sentence}\n")

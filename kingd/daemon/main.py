@@ -24,9 +24,6 @@ if TYPE_CHECKING:
     from kingd.daemon.guardian import Guardian
     from kingd.daemon.service import Settled
 
-EX_CONFIG = 78  # sysexits(3); systemd does not restart us after it
-EX_CANTCREAT = 73
-
 _log = Logger("kingd")
 
 
@@ -87,7 +84,7 @@ def _load_or_exit(options: Options) -> "Settled":
     try:
         return _load(options)
     except ConfigError as error:
-        _fail(EX_CONFIG, *error.problems)
+        _fail(os.EX_CONFIG, *error.problems)  # systemd does not restart us after it
 
 
 def _fail(code: int, *sentences: str) -> NoReturn:
@@ -103,7 +100,7 @@ def _refuse_foreign_folders(settled: "Settled", options: Options) -> None:
         if options.pid_file is not None:
             refuse(options.pid_file.parent, "--pid-file")
     except ForeignFolder as error:
-        _fail(EX_CANTCREAT, str(error))
+        _fail(os.EX_CANTCREAT, str(error))
 
 
 def _leave_terminal(options: Options, guardian: "Guardian | None") -> "Background":
@@ -114,7 +111,7 @@ def _leave_terminal(options: Options, guardian: "Guardian | None") -> "Backgroun
     try:
         return leave_terminal(options, guardian)
     except (StateBusy, PidFileRefused, OSError) as error:
-        _fail(EX_CANTCREAT, str(error))
+        _fail(os.EX_CANTCREAT, str(error))
 
 
 def _run(settled: "Settled", options: Options, guardian: "Guardian | None", background: "Background | None") -> int:
@@ -138,8 +135,8 @@ def _run(settled: "Settled", options: Options, guardian: "Guardian | None", back
         )  # fmt: skip
     except (StateBusy, SocketBusy, SocketUnusable) as error:
         if background is not None:
-            background.failed(EX_CANTCREAT, str(error))
-        _fail(EX_CANTCREAT, str(error))
+            background.failed(os.EX_CANTCREAT, str(error))
+        _fail(os.EX_CANTCREAT, str(error))
     finally:
         checker.end()
 

@@ -63,7 +63,6 @@ if TYPE_CHECKING:
 
 _log = Logger("kingd")
 
-EX_SOFTWARE = 70  # sysexits(3): our own mistake
 _RESOLVE_EVERY_S = 60.0
 _REMEMBER_EVERY_S = 30.0
 _FLOOD_CHECK_EVERY_S = 5.0
@@ -146,7 +145,7 @@ class Runtime:
             self._loop.run()
         except Exception as error:
             _log.critical("a mistake in kingd, ending", error=error)
-            self._exit = EX_SOFTWARE
+            self._exit = os.EX_SOFTWARE
         systemd.stopping()
         self._close()
         return self._exit

@@ -127,4 +127,4 @@ class Listener:
 def _end(arguments: threading.ExceptHookArgs) -> None:
     """Without a thread that listens this process is no good; systemd starts the next one."""
     _log.critical("a mistake in kingd, ending", error=arguments.exc_value)
-    os._exit(70)  # EX_SOFTWARE
+    os._exit(os.EX_SOFTWARE)

@@ -15,7 +15,7 @@ from kingd.hooks.runner import Runner, Settings
 from kingd.log import Logger, set_up
 
 _FOLDER = "/run/kingd-hooks"
-_EX_USAGE, _EX_CONFIG = 2, 78
+_EX_USAGE = 2
 _USAGE = "usage: hooks [--config FILE] [--instance NAME] [--socket PATH] [--state-dir FOLDER]\n"
 
 _log = Logger("kingd.hooks")
@@ -33,7 +33,7 @@ def run(argv: Sequence[str]) -> int:
     except ConfigError as error:
         for problem in error.problems:
             sys.stderr.write(f"kingd-hooks: {problem}\n")
-        return _EX_CONFIG
+        return os.EX_CONFIG
     set_up(config.log.level, config.log.format)
     _begin_clean()
     runner = Runner(

@@ -15,7 +15,7 @@ from kingd.vip.config import DEFAULT_FILE, load
 from kingd.vip.runner import Runner
 
 _FOLDER = Path("/run/kingd-vip")
-_EX_USAGE, _EX_NOPERM, _EX_CONFIG = 2, 77, 78
+_EX_USAGE = 2
 _OPTIONS = ("--config", "--socket", "--run-dir")
 _USAGE = "usage: vip [--config FILE] [--socket PATH] [--run-dir FOLDER] [--check-config]\n"
 
@@ -34,19 +34,19 @@ def run(argv: Sequence[str]) -> int:
     except ConfigError as error:
         for problem in error.problems:
             sys.stderr.write(f"kingd-vip: {problem}\n")
-        return _EX_CONFIG
+        return os.EX_CONFIG
     if "--check-config" in options:
         return 0
     if not _is_new_enough(kernel := os.uname().release):
         sys.stderr.write(
             f"kingd-vip: this is Linux {kernel}, and 5.18 is needed: older ones cannot mark whose an address is\n"
         )
-        return _EX_CONFIG
+        return os.EX_CONFIG
     try:
         Runner(options.get("--socket") or _socket(), addresses, Path(options.get("--run-dir", _FOLDER))).run()
     except PermissionError as error:
         sys.stderr.write(f"kingd-vip: it needs CAP_NET_ADMIN and CAP_NET_RAW, as kingd-vip.service has them: {error}\n")
-        return _EX_NOPERM
+        return os.EX_NOPERM
     return 0
 
 

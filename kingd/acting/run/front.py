@@ -19,7 +19,6 @@ from kingd.acting.run.terminal import hand_over, holder
 from kingd.acting.tree import Process, Tree, look, own_group, signal_group
 from kingd.cli.exits import LOST, SOFTWARE, UNKNOWN, attempt
 from kingd.control.validity import now_us
-from kingd.output import EX_IOERR
 
 _SECOND = 1_000_000
 _AGAIN_US = 20_000
@@ -90,7 +89,7 @@ class Front:
                 self._tree.remove()
             self._job.say_drained(self._ledger)  # the front may be stopped for long, as by ^Z, or dead
         except OSError:
-            code = EX_IOERR
+            code = os.EX_IOERR
         except Exception:
             traceback.print_exc()
         finally:
