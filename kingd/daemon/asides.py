@@ -12,7 +12,7 @@ from kingd.core.election import Core
 from kingd.core.wire.aside import Aside
 from kingd.core.wire.codec import encode
 from kingd.core.wire.endpoint import Endpoint
-from kingd.core.wire.message import Datagram, Header
+from kingd.core.wire.message import Header
 from kingd.core.wire.past import Events, Recall
 from kingd.core.wire.seal import Seal
 from kingd.core.wire.trial import Echo, Trial, Way
@@ -56,17 +56,12 @@ class Asides:
         self._transport = transport
         self.doctor.begin(transport)
 
-    def takes(self, datagram: Datagram, source: Endpoint) -> bool:
-        """Whether it is one of these; then it is done."""
-        header, body = datagram.header, datagram.body
-        if not isinstance(body, Aside):
-            return False
+    def take(self, header: Header, body: Aside, source: Endpoint) -> None:
         self._daemon.traffic.received(body)
         if header.source == self._known.id:
-            return True  # what goes to a group comes back
+            return  # what goes to a group comes back
         if not self._known.is_members(header) or not self._hand_over(header, body, source):
             self._daemon.refusals.count("aside")
-        return True
 
     def _hand_over(self, header: Header, body: Aside, source: Endpoint) -> bool:
         """Whether its sender may ask so, or was asked."""

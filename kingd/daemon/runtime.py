@@ -254,7 +254,8 @@ class Runtime:
             self.refusals.note(error.reason, source, data, now_us=now)
             self._gate.refused(now)
             return
-        if isinstance(datagram.body, Aside) and self.asides.takes(datagram, source):
+        if isinstance(datagram.body, Aside):
+            self.asides.take(datagram.header, datagram.body, source)
             return
         self.traffic.received(datagram.body)
         self._repeats.remember(data, datagram)

@@ -12,7 +12,7 @@ from kingd.core.facts import Glance
 from kingd.core.wire.aside import Aside
 from kingd.core.wire.codec import decode, encode
 from kingd.core.wire.layout import ASIDES, BODIES
-from kingd.core.wire.message import Body, Heartbeat, NodeId
+from kingd.core.wire.message import Body, NodeId
 from kingd.core.wire.past import Events, Recall
 from kingd.core.wire.seal import Seal
 from kingd.core.wire.trial import Echo, Trial, Way
@@ -64,8 +64,8 @@ class Host:
         self.sent.append(decode(data, cluster=CLUSTER, seal=SEAL).body)
         return ""
 
-    def hear(self, peer: Peer, body: Body, *, to: int = ME) -> bool:
-        return self.asides.takes(peer.says(body, to=to), peer.endpoint)
+    def hear(self, peer: Peer, body: Aside, *, to: int = ME) -> None:
+        self.asides.take(peer.says(body, to=to).header, body, peer.endpoint)
 
     @property
     def refused(self) -> int:
@@ -85,8 +85,8 @@ def test_types_of_the_layout_are_those_of_the_messages() -> None:
 
 
 @pytest.mark.parametrize(("question", "answer"), [(TRIAL, Echo), (RECALL, Events)])
-def test_each_question_of_a_member_has_who_answers_it(host: Host, question: Body, answer: type[Body]) -> None:
-    assert host.hear(host.box, question)
+def test_each_question_of_a_member_has_who_answers_it(host: Host, question: Aside, answer: type[Body]) -> None:
+    host.hear(host.box, question)
     assert [type(body) for body in host.sent] == [answer]
     assert host.refused == 0
 
@@ -95,13 +95,13 @@ def test_each_question_of_a_member_has_who_answers_it(host: Host, question: Body
 def test_strangers_others_and_former_sessions_are_counted_and_no_more(host: Host, body: Aside) -> None:
     for peer, to in ((Peer(node=61), ME), (host.box.restarted(), ME), (host.box, NodeId(61))):
         before = host.refused
-        assert host.hear(peer, body, to=to)
+        host.hear(peer, body, to=to)
         assert host.refused == before + 1
     assert host.sent == []
 
 
 def test_answer_that_nobody_asked_for_is_counted(host: Host) -> None:
-    assert host.hear(host.box, Events(echo=1))
+    host.hear(host.box, Events(echo=1))
     assert host.refused == 1
 
 
@@ -126,12 +126,7 @@ def test_election_sees_nothing_of_it(host: Host, body: Aside) -> None:
     bench.now_us += 1000
     # Its header is no member's: it has the time that strangers have, and the floodgate decides.
     assert bench.core.glance(encode(datagram, SEAL), by_group=False) is Glance.STRANGER
-    assert host.asides.takes(datagram, box.endpoint)
+    host.asides.take(datagram.header, body, box.endpoint)
     assert bench.core.receive(datagram, source=box.endpoint, now_us=bench.now_us) == []  # a driver without asides
     assert (member.heard_us, member.window.newest, bench.core.deadline_us) == seen
     assert bench.node.out.dropped == {"type": 1}
-
-
-def test_words_of_the_election_are_left_to_it(host: Host) -> None:
-    beat = Peer(node=60).leads(5)
-    assert not host.hear(beat, Heartbeat(interval_ms=100, lonely=False, alive=2, lease_ms=0))
