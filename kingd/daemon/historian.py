@@ -4,7 +4,7 @@ It drives the two engines of `kingd.recall`. It has a deadline of its own, and n
 
 import random
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterator
 from functools import partial
 
 from kingd.aside.budget import Budget
@@ -12,8 +12,8 @@ from kingd.aside.voice import Say, Voice
 from kingd.control.service import Answer
 from kingd.core.election import Core
 from kingd.core.wire.message import Header
-from kingd.core.wire.past import Events, Recall
-from kingd.daemon import evidence, views
+from kingd.core.wire.past import Events, Recall, Told
+from kingd.daemon import histories, views
 from kingd.daemon.clock import now_us
 from kingd.daemon.deadline import Deadline
 from kingd.daemon.news import News
@@ -44,7 +44,7 @@ class Historian:
         self._voice = voice
         self._say = say
         self._rng = rng
-        self._teller = Teller(core.acquaintance, voice, budget, past=lambda before: news.past(before=before))
+        self._teller = Teller(core.acquaintance, voice, budget, past=self._past)
         self._gathering: Gathering | None = None
         self._asked = Shared(loop, self._begin, every_s=_EVERY_S)
         self._since = 0  # how many events this host had told when it began to ask
@@ -90,10 +90,15 @@ class Historian:
 
     def _told(self, gathering: Gathering) -> Generator[None, None, bytes]:
         now = now_us()
-        own = ((now - each.age_ms * 1000, each) for each in self._news.past())
+        own = ((now - each.age_ms * 1000, each) for each in self._past())
         me = (views.node_id(self._core.id), self._core.settings.name, own, False)
         others = [(views.node_id(each.node), each.name, each.told, each.has_more) for each in gathering.memories]
-        return evidence.gathered([me, *others], now_us=now, wall_s=time.time())
+        return histories.gathered([me, *others], now_us=now, wall_s=time.time())
+
+    def _past(self, before: int = 0) -> Iterator[Told]:
+        """Of this host, the newest first: each is made when it is taken, and their ages are of now."""
+        now = now_us()
+        return (histories.told(event, number=seq, now_us=now) for seq, event in self._news.past(before=before))
 
     def _write(self, pieces: Generator[None, None, bytes]) -> None:
         """A slice, and the next one when the election has had its turn."""

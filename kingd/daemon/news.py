@@ -10,7 +10,7 @@ from kingd.control.service import JsonObject, Tell
 from kingd.core.effect import Event, EventKind
 from kingd.core.election import Core
 from kingd.core.wire.message import Role
-from kingd.core.wire.past import Evidence, Told
+from kingd.core.wire.past import Evidence
 from kingd.daemon import evidence, systemd, views
 from kingd.daemon.clock import Instant, instant, moment, now_us
 from kingd.daemon.journal import HISTORY_MAX, Journal
@@ -98,15 +98,9 @@ class News:
     def history(self) -> list[JsonObject]:
         return self._journal.history()
 
-    def past(self, *, before: int = 0) -> Iterator[Told]:
-        """For another host: the newest first, of those with a lower number than `before` (0: all). Each is made when it is
-        taken, and their ages are of now."""
-        now = now_us()
-        return (
-            evidence.told(event, number=seq, now_us=now)
-            for seq, event in reversed(tuple(self._past))
-            if before == 0 or seq < before
-        )
+    def past(self, *, before: int = 0) -> Iterator[tuple[int, Event]]:
+        """With its number each, the newest first, of those with a lower number than `before` (0: all)."""
+        return ((seq, event) for seq, event in reversed(tuple(self._past)) if before == 0 or seq < before)
 
     def watch(self, tell: Tell) -> Callable[[], None]:
         return self._journal.watch(self._present(), tell)

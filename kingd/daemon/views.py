@@ -10,6 +10,14 @@ from kingd.core.wire.message import Reason, Role
 from kingd.daemon import evidence, sentences
 from kingd.daemon.clock import Instant, moment
 
+ROLES = {
+    Role.JOINING: "joining",
+    Role.FOLLOWER: "follower",
+    Role.SEEKING: "candidate",
+    Role.CANDIDATE: "candidate",
+    Role.LEADER: "leader",
+}
+
 
 def node_id(value: int) -> str:
     return f"{value:016x}"
@@ -53,7 +61,7 @@ def status(
             "priority": facts.me.priority,
             "configured_priority": configured_priority,
             "address": here,
-            "role": evidence.ROLES[facts.role],
+            "role": ROLES[facts.role],
             "eligible": facts.eligible,
             "ineligible_reason": facts.ineligible_reason,
             "ineligible_detail": detail,
@@ -108,7 +116,7 @@ def _member(row: MemberRow, here: str | None) -> JsonObject:
         "name": row.peer.name,
         "priority": row.peer.priority,
         "address": here if row.peer.endpoint is None else str(row.peer.endpoint),
-        "role": evidence.ROLES[row.role],
+        "role": ROLES[row.role],
         "state": str(row.state),
         "eligible": row.eligible,
         "ineligible_reason": row.ineligible_reason,
@@ -152,8 +160,8 @@ def event(
         "event": str(value.kind),
         "time": moment(at.wall_s),
         "monotonic_ns": at.monotonic_ns,
-        "role": evidence.ROLES[value.role],
-        "previous_role": evidence.ROLES[value.previous_role],
+        "role": ROLES[value.role],
+        "previous_role": ROLES[value.previous_role],
         "term": value.term,
         "seq": seq,
         "leader": peer(value.leader, here=here),
@@ -187,7 +195,7 @@ def journal_fields(event: Event, *, said: str, repeat: int) -> dict[str, object]
     found: dict[str, object] = {
         "kingd_event": str(event.kind),
         "kingd_term": event.term,
-        "kingd_role": evidence.ROLES[event.role],
+        "kingd_role": ROLES[event.role],
         "kingd_leader": event.leader.name if event.leader else "",
         "kingd_previous_leader": event.previous_leader.name if event.previous_leader else "",
         "kingd_reason": event.reason.word,

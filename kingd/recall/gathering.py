@@ -14,7 +14,7 @@ from kingd.records import dataclass, field
 
 _ASKED_MAX = 64  # whose answers fit into a socket, one page each
 _TOLD_MAX = 256  # of one member: as many as it keeps
-_ALL_MAX = 4096  # of all together: more of them is no answer (kingd/daemon/evidence.py)
+_ALL_MAX = 4096  # of all together: more of them is no answer (kingd/daemon/histories.py)
 _OLDEST_MS = 10 * 366 * 24 * 3600 * 1000  # no daemon runs for longer, and a calendar ends before a u64 does
 _AGAIN_US = 150 * MS  # without an answer it is asked again ...
 _TRIES = 3  # ... so often for one page, and then it is silent

@@ -16,7 +16,7 @@ from kingd.control.service import JsonObject, ServiceError
 from kingd.core.effect import Event, EventKind
 from kingd.core.wire.message import NodeId, Reason, Role, Term
 from kingd.core.wire.past import Events, Evidence, Recall, Told
-from kingd.daemon import evidence
+from kingd.daemon import histories
 from kingd.daemon.clock import moment
 from kingd.daemon.historian import KEPT_S, Historian
 from kingd.daemon.news import News
@@ -40,8 +40,8 @@ def many(most: int, **more: Any) -> list[Told]:
     return [replace(TOLD, number=number, **more) for number in range(most, 0, -1)]
 
 
-def answer_of(parts: list[evidence.Part]) -> tuple[bytes, list[dict[str, Any]]]:
-    pieces = evidence.gathered(parts, now_us=10**9, wall_s=1.7e9)
+def answer_of(parts: list[histories.Part]) -> tuple[bytes, list[dict[str, Any]]]:
+    pieces = histories.gathered(parts, now_us=10**9, wall_s=1.7e9)
     found: list[bytes] = []
 
     def take() -> Iterator[None]:
@@ -56,15 +56,20 @@ def answer_of(parts: list[evidence.Part]) -> tuple[bytes, list[dict[str, Any]]]:
 @pytest.mark.parametrize("told", [many(256), many(256, leader="", previous="", member="")])
 def test_answer_of_most_hosts_stays_under_its_size_and_has_the_newest_of_each(told: list[Told]) -> None:
     raw, members = answer_of([(f"{node:016x}", "n" * 63, [(0, each) for each in told], False) for node in range(65)])
-    assert 0.97 * evidence.ANSWER_MAX < len(raw) <= evidence.ANSWER_MAX
+    assert 0.97 * histories.ANSWER_MAX < len(raw) <= histories.ANSWER_MAX
     for member in members:
         numbers = [event["seq"] for event in member["events"]]
         assert numbers == list(range(257 - len(numbers), 257))
         assert (member["more"], len(numbers) > 10) == (True, True)
 
 
+def test_another_host_hears_how_old_it_is() -> None:
+    told = [histories.told(replace(CHANGE, at_us=at_us), number=3, now_us=47_999) for at_us in (7_000, 48_000)]
+    assert [(each.number, each.age_ms) for each in told] == [(3, 40), (3, 0)]
+
+
 def test_who_has_little_leaves_room_for_the_others() -> None:
-    little: list[evidence.Part] = [
+    little: list[histories.Part] = [
         ("a", "box1", [(0, each) for each in many(3)], False),
         ("b", "box2", None, False),
         ("c", "box3", (), True),
@@ -127,7 +132,7 @@ class Host:
         self._bench = bench
         for module in ("historian", "news", "deadline"):
             monkeypatch.setattr(f"kingd.daemon.{module}.now_us", self._now_us)
-        monkeypatch.setattr(evidence, "moment", self._moment)
+        monkeypatch.setattr(histories, "moment", self._moment)
         self.news = News(bench.core, as_loop, here=lambda: None)
         self._historian = Historian(
             bench.core, self.news, as_loop, voice=voice, budget=Budget(), say=self._hear, rng=random.Random(1)
@@ -165,8 +170,8 @@ def test_no_callback_makes_more_than_a_slice_and_all_who_ask_share_the_bytes(mon
     host.loop.run(0.5)
     assert (host.asked, len(one), len(other), one[0] is other[0]) == (63, 1, 1, True)
     assert isinstance(one[0], bytes)
-    assert 0.9 * evidence.ANSWER_MAX < len(one[0]) <= evidence.ANSWER_MAX
-    assert max(host.loop.made) == evidence.SLICE
+    assert 0.9 * histories.ANSWER_MAX < len(one[0]) <= histories.ANSWER_MAX
+    assert max(host.loop.made) == histories.SLICE
     assert sum(host.loop.made) > 1000
 
 
