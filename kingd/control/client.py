@@ -197,9 +197,8 @@ class _Connection:
             self._limit()
             try:
                 return self._socket.connect(self._path)
-            except (
-                BlockingIOError
-            ):  # no room in the queue just now: Linux does not wait for it if there is a time limit
+            except BlockingIOError:
+                # No room in the queue just now: Linux does not wait for it if there is a time limit.
                 time.sleep(0.001)  # often, for others may wait for the same room
 
     def fileno(self) -> int:

@@ -169,9 +169,8 @@ def _open(route: Route) -> _socket.socket:
             sock.setsockopt(_socket.IPPROTO_IPV6, _socket.IPV6_MULTICAST_IF, ifindex)
             sock.setsockopt(_socket.IPPROTO_IPV6, _socket.IPV6_MULTICAST_HOPS, 1)
         else:
-            interface = bytes(8) + ifindex.to_bytes(
-                _INT_SIZE, sys.byteorder
-            )  # struct ip_mreqn: two addresses, and this
+            # struct ip_mreqn: two addresses, and this.
+            interface = bytes(8) + ifindex.to_bytes(_INT_SIZE, sys.byteorder)
             sock.setsockopt(_socket.IPPROTO_IP, _socket.IP_MULTICAST_IF, interface)
             sock.setsockopt(_socket.IPPROTO_IP, _socket.IP_MULTICAST_TTL, 1)
     except OSError:

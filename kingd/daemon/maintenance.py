@@ -133,15 +133,13 @@ class Maintenance:
             self._keep(lambda _: None)
 
     def _note_not_kept(self, order: Order | None, error: OSError) -> None:
-        former, self._problem = (
-            self._problem,
-            (
-                f"maintenance is {'off' if order is None else 'on'}, and that is not kept over a restart of kingd: "
-                f"{_FILE} cannot be written ({error}); retrying"
-            ),
+        problem = (
+            f"maintenance is {'off' if order is None else 'on'}, and that is not kept over a restart of kingd: "
+            f"{_FILE} cannot be written ({error}); retrying"
         )
-        if self._problem != former:
-            _log.warning("%s", self._problem)
+        if problem != self._problem:
+            _log.warning("%s", problem)
+        self._problem = problem
 
     def _read(self) -> Order | None:
         """Blocking (fsync): before the loop runs."""

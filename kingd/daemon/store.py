@@ -89,9 +89,8 @@ class Store:
         if not readable:
             return store
         try:
-            store.save(
-                store.ceiling, store.term, store.hold_us
-            )  # even if nothing is new: now is the time to learn that the disk is full
+            # Even if nothing is new: now is the time to learn that the disk is full.
+            store.save(store.ceiling, store.term, store.hold_us)
         except OSError as error:
             warnings.append(
                 f"{folder}: state cannot be written ({error.strerror}), so nothing new survives a restart of kingd; "

@@ -26,9 +26,8 @@ class Tally:
         self._took_us = 0
         self._led_since_us = now_us
         self._dead: OrderedDict[NodeId, int] = OrderedDict()  # since when
-        self._back: OrderedDict[NodeId, tuple[int, int]] = (
-            OrderedDict()
-        )  # when; taken for dead, or met first, since when
+        # When; taken for dead, or met first, since when.
+        self._back: OrderedDict[NodeId, tuple[int, int]] = OrderedDict()
         self._overlap_us = 0
 
     @property

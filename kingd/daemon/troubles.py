@@ -15,9 +15,8 @@ _OVER_AFTER_US = 60_000_000
 class Troubles:
     def __init__(self) -> None:
         self._seen_us: dict[str, int] = {}
-        self._bounded = OncePer(
-            _log
-        )  # who can make up problems (an address that does not answer) does not fill the disk
+        # Who can make up problems (an address that does not answer) does not fill the disk.
+        self._bounded = OncePer(_log)
         self._line = count()
 
     def note(self, problems: Iterable[str], *, now_us: int) -> None:

@@ -22,16 +22,8 @@ from kingd.records import dataclass, field
 PEERS_MAX = 32
 LANES_MAX = 8
 FOR_US_MAX = 3600 * SECOND
-_HELLO_US = (
-    0,
-    80 * MS,
-    100 * MS,
-    120 * MS,
-    150 * MS,
-    200 * MS,
-    200 * MS,
-    200 * MS,
-)  # each so long after the one before
+# Each so long after the one before.
+_HELLO_US = (0, 80 * MS, 100 * MS, 120 * MS, 150 * MS, 200 * MS, 200 * MS, 200 * MS)
 _HELLO_SLOWLY_US = 5 * SECOND  # and then, in a long examination
 _FIRST_ROUND_US = 150 * MS
 _ROUNDS_US = 800 * MS

@@ -178,7 +178,7 @@ class Checker:
             seen.lost_us = NEVER
             return
         if not leads:
-            # after a stall it asks whether it still leads, and its users are told of a loss only if it does not
+            # After a stall it asks whether it still leads, and its users are told of a loss only if it does not.
             silent = seen.is_silent(node)
             seen.lost_us = min(seen.lost_us, node.now_us) if silent or seen.lost_us != NEVER else 0
             if node.now_us - seen.lost_us <= node.timing.transfer_us:
@@ -261,8 +261,7 @@ class Checker:
             self._on_grant(node, seen, datagram, cause, ceiling)
         elif isinstance(body, Resign) and body.ballot != NO_BALLOT:
             seen.resigned.add(body.ballot)
-            if seen.role is Role.LEADER and body.ballot > seen.ballot:
-                # of a raise under way: what it led before is less
+            if seen.role is Role.LEADER and body.ballot > seen.ballot:  # of a raise under way: what it led is less
                 seen.resigned.add(seen.ballot)
         elif isinstance(body, Heartbeat):
             if header.role is not Role.LEADER or header.leader.node != node.id:

@@ -149,9 +149,8 @@ def draw(seed: int) -> Options:
         ),
     )
     options = _mixed(_eavesdropped(options))
-    if any(
-        fault.kind == "false_obituary" for fault in options.faults
-    ):  # replayed in the second phase it would depose again
+    # Replayed in the second phase it would depose again.
+    if any(fault.kind == "false_obituary" for fault in options.faults):
         return replace(options, weather=replace(weather, replay_rate=0.0))
     return options
 

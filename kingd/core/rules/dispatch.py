@@ -142,9 +142,8 @@ def _on_verified(node: Node, member: Member) -> None:
     voters.step(node)
     promise = node.promise
     if promise.floor.node == member.node and promise.session != member.session and promise.is_live(node.now_us):
-        following.leader_gone(
-            node, Reason.LEADER_CRASHED, proof.of_return(node)
-        )  # under a new session: who led is dead
+        # Under a new session: who led is dead.
+        following.leader_gone(node, Reason.LEADER_CRASHED, proof.of_return(node))
     seeking.recover(node)
     transfer.meet_leader(node, member)
     leading.raise_term(node, member)

@@ -52,9 +52,8 @@ def _judge(node: Node, claimant: Member, claim: Claim) -> Grant | Refuse | None:
     if promise.is_live(node.now_us) and not promise.is_free_by(
         claim.ticket, node=claimant.node, session=claimant.session
     ):
-        if (
-            promise.led == NO_BALLOT or node.is_bound
-        ):  # a voter's promise is exclusive, whatever it believes of the holder
+        if promise.led == NO_BALLOT or node.is_bound:
+            # A voter's promise is exclusive, whatever it believes of the holder.
             return _refuse(node, claim, promise.floor, promise.session, led=promise.led != NO_BALLOT)
         if not node.detector.is_silent(node.now_us):
             return _refuse(node, claim, promise.floor, promise.session, led=True)

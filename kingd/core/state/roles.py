@@ -94,9 +94,8 @@ class Leader:
     heartbeat_at_us: int = NEVER
     beat_us: int = 0  # when the last heartbeat was sent ...
     beat_every_us: int = 0  # ... and how long after it the next one is due
-    echoes: dict[int, int] = field(
-        default_factory=dict
-    )  # heartbeats and pongs, which pings echo: sequence -> when sent
+    # Heartbeats and pongs, which pings echo: sequence -> when sent.
+    echoes: dict[int, int] = field(default_factory=dict)
     raising: Campaign | None = None  # to a higher term
     transfer: Transfer | None = None
     drain: Drain | None = None
