@@ -7,8 +7,6 @@ from typing import Protocol
 
 from kingd.aside.budget import Budget
 from kingd.aside.voice import Say, Voice
-from kingd.config import Config
-from kingd.core.election import Core
 from kingd.core.wire.aside import Aside
 from kingd.core.wire.codec import encode
 from kingd.core.wire.endpoint import Endpoint
@@ -16,9 +14,7 @@ from kingd.core.wire.message import Header
 from kingd.core.wire.past import Events, Recall
 from kingd.core.wire.seal import Seal
 from kingd.core.wire.trial import Echo, Trial, Way
-from kingd.daemon.clock_steps import ClockSteps
-from kingd.daemon.deadline import Lag
-from kingd.daemon.doctor import Doctor, Failure
+from kingd.daemon import doctor
 from kingd.daemon.historian import Historian
 from kingd.daemon.news import News
 from kingd.daemon.refusals import Refusals
@@ -28,33 +24,25 @@ from kingd.net.problems import Operation
 from kingd.net.transport import Transport
 
 
-class Daemon(Protocol):
-    """What of the runtime it needs."""
+class Daemon(doctor.Daemon, Protocol):
+    """What of the runtime it needs, for itself, the doctor and the historian."""
 
-    core: Core
     news: News
     traffic: Traffic
     refusals: Refusals
-    lag: Lag
-    config: Config
-    clock_steps: ClockSteps
 
     @property
     def seal(self) -> Seal: ...
 
 
 class Asides:
-    def __init__(self, daemon: Daemon, loop: Loop, *, rng: random.Random) -> None:
+    def __init__(self, daemon: Daemon, loop: Loop, transport: Transport, *, rng: random.Random) -> None:
         self._daemon = daemon
         self._known = daemon.core.acquaintance
-        self._transport: Transport | None = None
-        voice, budget = Voice(self._known), Budget()
-        self.doctor = Doctor(daemon, loop, voice=voice, budget=budget, say=self._say, rng=rng)
-        self.historian = Historian(daemon.core, daemon.news, loop, voice=voice, budget=budget, say=self._say, rng=rng)
-
-    def begin(self, transport: Transport) -> None:
         self._transport = transport
-        self.doctor.begin(transport)
+        voice, budget = Voice(self._known), Budget()
+        self.doctor = doctor.Doctor(daemon, loop, transport, voice=voice, budget=budget, say=self._say, rng=rng)
+        self.historian = Historian(daemon.core, daemon.news, loop, voice=voice, budget=budget, say=self._say, rng=rng)
 
     def take(self, header: Header, body: Aside, source: Endpoint) -> None:
         self._daemon.traffic.received(body)
@@ -71,9 +59,8 @@ class Asides:
             case Recall() | Events():
                 return self.historian.take(header, body)
 
-    def _say(self, said: list[Say]) -> list[Failure]:
-        assert self._transport is not None
-        failed: list[Failure] = []
+    def _say(self, said: list[Say]) -> list[doctor.Failure]:
+        failed: list[doctor.Failure] = []
         for each in said:
             self._daemon.traffic.sends(each.datagram.body, each.to)
             data = encode(each.datagram, self._daemon.seal)

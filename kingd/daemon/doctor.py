@@ -52,6 +52,7 @@ class Doctor:
         self,
         daemon: Daemon,
         loop: Loop,
+        transport: Transport,
         *,
         voice: Voice,
         budget: Budget,
@@ -68,11 +69,8 @@ class Doctor:
         self._examination: Examination | None = None
         self._looked_us = 0
         self._deadline = Deadline(loop, lambda _late_us: self._go_on())
-        self._transport: Transport | None = None
-        self._failed: set[Failure] = set()  # what could not be sent in the last examination
-
-    def begin(self, transport: Transport) -> None:
         self._transport = transport
+        self._failed: set[Failure] = set()  # what could not be sent in the last examination
 
     # -- what it is handed
 
@@ -138,7 +136,6 @@ class Doctor:
         }
 
     def _network_problems(self) -> list[JsonObject]:
-        assert self._transport is not None
         found: list[tuple[str, str, str]] = []  # kind, interface, sentence
         for each in self._transport.problems():
             interface = each.link.interface if each.link else each.subject.partition(":")[0]
@@ -153,7 +150,6 @@ class Doctor:
     # -- inside
 
     def _lanes(self) -> list[Lane]:
-        assert self._transport is not None
         lanes: dict[str, Lane] = {}
         opened = self._transport.ordered()
         for way in networks(self._transport.primary(), broadcast=self._daemon.config.network.broadcast):

@@ -154,9 +154,7 @@ class Runtime:
     def asides(self) -> "Asides":
         from kingd.daemon.asides import Asides  # see after_start.py
 
-        asides = Asides(self, self._loop, rng=self._rng)
-        asides.begin(self._transport)
-        return asides
+        return Asides(self, self._loop, self._transport, rng=self._rng)
 
     def _begin_chores(self) -> None:
         loop, peers = self._loop, self._peers

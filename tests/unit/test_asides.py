@@ -56,8 +56,8 @@ class Host:
             config=Config(),
             seal=SEAL,
         )
-        self.asides = Asides(cast(AsidesDaemon, daemon), loop, rng=random.Random(1))
-        self.asides.begin(cast(Transport, SimpleNamespace(attempt=self._attempt, primary=list, ordered=list)))
+        transport = cast(Transport, SimpleNamespace(attempt=self._attempt, primary=list, ordered=list))
+        self.asides = Asides(cast(AsidesDaemon, daemon), loop, transport, rng=random.Random(1))
 
     def _attempt(self, data: bytes, to: object, _family: int, operation: Operation) -> str:
         assert (to, operation) == (self.box.endpoint, Operation.UNICAST)
