@@ -7,7 +7,8 @@ from kingd.core.rules import saying
 from kingd.core.state.members import Member, State
 from kingd.core.state.node import Node
 from kingd.core.wire.endpoint import Endpoint
-from kingd.core.wire.message import NO_SESSION, NOBODY, Header, NodeId, SessionId, VoterList
+from kingd.core.wire.message import NO_SESSION, NOBODY, Header, NodeId, SessionId
+from kingd.core.wire.voter_list import VoterList
 from kingd.records import dataclass
 
 

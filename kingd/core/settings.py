@@ -5,7 +5,7 @@ from hashlib import blake2b
 
 from kingd.core.timing import Timing
 from kingd.core.wire.endpoint import Endpoint
-from kingd.core.wire.message import NO_GENERATION, Generation, VoterList
+from kingd.core.wire.voter_list import NO_GENERATION, Generation, VoterList
 from kingd.records import dataclass
 
 

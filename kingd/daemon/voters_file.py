@@ -6,7 +6,8 @@ from pathlib import Path
 
 from kingd.core.settings import Voters
 from kingd.core.wire.grammar import NAME
-from kingd.core.wire.message import GENERATION_NUMBER_MAX, Generation, Term
+from kingd.core.wire.message import Term
+from kingd.core.wire.voter_list import GENERATION_NUMBER_MAX, Generation
 from kingd.daemon.state_files import read as read_file
 
 FILE = "voters.json"

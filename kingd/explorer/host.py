@@ -7,18 +7,8 @@ from kingd.core.election import Core
 from kingd.core.settings import Settings, digest_of
 from kingd.core.timing import NEVER
 from kingd.core.wire.endpoint import Endpoint
-from kingd.core.wire.message import (
-    Announce,
-    Ballot,
-    Datagram,
-    NodeId,
-    Probe,
-    ProbeAck,
-    Role,
-    SessionId,
-    Term,
-    VoterList,
-)
+from kingd.core.wire.message import Announce, Ballot, Datagram, NodeId, Probe, ProbeAck, Role, SessionId, Term
+from kingd.core.wire.voter_list import VoterList
 from kingd.explorer.frozen import Frozen
 from kingd.explorer.scope import TICK_US
 from kingd.explorer.watch import Watch

@@ -59,7 +59,7 @@ class Locals:
         disk = _RECOVERING
         if self.scope.lists:
             listed = self.scope.lists[index]
-            disk = Persist(listed.generation.term, Term(0), hold_us=TICK_US, voters=listed)
+            disk = Persist(Term(listed.generation.term), Term(0), hold_us=TICK_US, voters=listed)
         return self._number(Host(index, self.scope.hosts[index], 0, 0, disk, (), Watch(), 0, None), None)
 
     def adopt(self, host: Host) -> int:

@@ -8,20 +8,8 @@ from typing import Any
 
 from kingd.core.settings import Settings, Voters
 from kingd.core.state.node import TERM_JUMP_MAX
-from kingd.core.wire.message import (
-    Ack,
-    Announce,
-    Body,
-    Claim,
-    Generation,
-    Grant,
-    Heartbeat,
-    Probe,
-    ProbeAck,
-    Refuse,
-    Resign,
-    Term,
-)
+from kingd.core.wire.message import Ack, Announce, Body, Claim, Grant, Heartbeat, Probe, ProbeAck, Refuse, Resign, Term
+from kingd.core.wire.voter_list import Generation
 from kingd.explorer.scope import ELECTION, HANDOVER, TICK_US, Fault, Scope, Ticks
 
 VOTERS = ("a", "b", "c")

@@ -22,18 +22,8 @@ from kingd.core.effect import Effect, Event, EventKind, Multicast, Persist, Send
 from kingd.core.rules.eligibility import is_eligible
 from kingd.core.state.node import TERM_JUMP_MAX, Node
 from kingd.core.state.roles import Leader
-from kingd.core.wire.message import (
-    NO_BALLOT,
-    NO_GENERATION,
-    Ballot,
-    Claim,
-    Datagram,
-    Generation,
-    Grant,
-    Probe,
-    Resign,
-    Role,
-)
+from kingd.core.wire.message import NO_BALLOT, Ballot, Claim, Datagram, Grant, Probe, Resign, Role
+from kingd.core.wire.voter_list import NO_GENERATION, Generation
 
 
 class Watch(NamedTuple):

@@ -34,12 +34,10 @@ from kingd.core.state.roles import Leader
 from kingd.core.timing import MS, NEVER
 from kingd.core.wire.message import (
     NO_BALLOT,
-    NO_GENERATION,
     NOBODY,
     Ballot,
     Claim,
     Datagram,
-    Generation,
     Grant,
     Header,
     Heartbeat,
@@ -57,6 +55,7 @@ from kingd.core.wire.message import (
     Term,
     Ticket,
 )
+from kingd.core.wire.voter_list import NO_GENERATION, Generation
 from kingd.sim.host import Host
 from kingd.sim.outcome import SafetyError
 

@@ -13,7 +13,8 @@ from kingd.sim.forks import Forks
 from kingd.sim.host import DISK_US, Host
 from kingd.sim.lists import have_one_list, in_force, is_remembered, may_begin_with
 from kingd.sim.losses import Losses
-from kingd.sim.options import Options, clock, timing
+from kingd.sim.lots import clock
+from kingd.sim.options import Options, timing
 from kingd.sim.schedule import AGAIN, FORK, LATE, LOSS, ON_LEADER, RELOAD, TIMING, TOLD, TWO, Fault
 
 _RELOAD_AGAIN_US = 100 * MS

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from kingd.core.rules.majority import majority
 from kingd.core.settings import Voters
-from kingd.core.wire.message import NO_GENERATION
+from kingd.core.wire.voter_list import NO_GENERATION
 from kingd.sim.host import Host
 
 

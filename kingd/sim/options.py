@@ -6,20 +6,18 @@ Some are long or large. Times are in proportion to the leader timeout of the pro
 import random
 from dataclasses import dataclass, fields, replace
 from enum import StrEnum
-from typing import TypeVar
 
 from kingd.core.settings import Preempt, Settings
 from kingd.core.timing import MS, SECOND, Timing
+from kingd.sim import lots
 from kingd.sim.cluster import hosts
 from kingd.sim.host import Clock
 from kingd.sim.network import Weather
-from kingd.sim.schedule import AGAIN, FORK, KINDS, LATE, LOSS, ON_LEADER, RELOAD, TIMING, TOLD, TWO, Fault, plan
+from kingd.sim.schedule import AGAIN, FORK, LATE, LOSS, ON_LEADER, RELOAD, TIMING, TOLD, TWO, Fault, plan
 
-_T = TypeVar("_T")
 _SIZES = {1: 1, 2: 7, 3: 50, 4: 14, 5: 20, 6: 2, 7: 4, 8: 1, 9: 1}
 _TIMINGS = {(100, 500): 62, (50, 300): 15, (200, 800): 8, (10, 30): 14, (1000, 5000): 1}  # heartbeat, timeout, in ms
-_AVAILABILITY, _NEVER_BOUGHT = 0.4, 0.05  # so many runs are in availability mode, have a voter that is never there
-_IN_BYTES, _NOISY = 0.02, 0.01  # in so many runs datagrams travel as bytes, and are damaged: that costs twice the time
+_IN_BYTES = 0.02  # in so many runs datagrams travel as bytes: that costs twice the time
 _EAVESDROPPED = 0.3
 _WITH_ADVERSARY = (
     *ON_LEADER,
@@ -42,10 +40,6 @@ TIMINGS_MIXED = ((100, 500), (10, 30), (200, 1500), (1000, 5000))
 SHORT_MS = ((10, 30), (100, 500), (200, 1500))
 _WITH_MIXED = (TIMING, *ON_LEADER, "crash", "deaf", "mute", "voters")
 _USUAL_MS = 500
-_WAITS_US = (200 * MS, SECOND, 3 * SECOND)
-_RATE_PPM_MAX = 10_000  # 1 %: what the leases allow for
-_NEW_YEAR_US = 10**12
-_SHORT, _MIDDLE = 0.9, 0.98  # so many runs are short, or short and middling
 
 
 class Mode(StrEnum):
@@ -118,30 +112,30 @@ class Options:
 
 def draw(seed: int) -> Options:
     rng = random.Random(seed)
-    count = _weighted(rng, _SIZES)
-    heartbeat_ms, leader_timeout_ms = _weighted(rng, _TIMINGS)
+    count = lots.weighted(rng, _SIZES)
+    heartbeat_ms, leader_timeout_ms = lots.weighted(rng, _TIMINGS)
     scale = max(leader_timeout_ms / _USUAL_MS, 0.3)  # the announcements of a fast profile are not faster
-    safety_us = int(_length_s(rng) * SECOND * scale)
-    weather = _weather(rng, min(scale, leader_timeout_ms / _USUAL_MS))
+    safety_us = int(lots.length_s(rng) * SECOND * scale)
+    weather = lots.weather(rng, min(scale, leader_timeout_ms / _USUAL_MS))
     options = Options(
         seed=seed,
         luck=rng.getrandbits(64),
         heartbeat_ms=heartbeat_ms,
         leader_timeout_ms=leader_timeout_ms,
-        priorities=_priorities(rng, count),
-        voters=_voters(rng, count),
-        preempts=_preempts(rng, count),
-        clocks=_clocks(rng, count),
+        priorities=lots.priorities(rng, count),
+        voters=lots.voters(rng, count),
+        preempts=lots.preempts(rng, count),
+        clocks=lots.clocks(rng, count),
         late_start_us=int(rng.choice((0, 0, 200 * MS, SECOND)) * scale),
         weather=weather,
         encodes=weather.noise_rate > 0 or rng.random() < _IN_BYTES,
         safety_us=safety_us,
-        survivors=_survivors(rng, count),
+        survivors=lots.survivors(rng, count),
         mesh_max=rng.choice((32, 32, rng.randint(0, 3))),
         quiet_us=int(rng.choice((SECOND // 2, SECOND // 2, SECOND // 2, 3 * SECOND // 2)) * scale),
         faults=plan(
             rng,
-            kinds=_kinds(rng),
+            kinds=lots.kinds(rng),
             hosts=count,
             until_us=safety_us,
             every_us=int(10 ** rng.uniform(4.3, 5.7) * scale),  # 20 .. 500 ms
@@ -225,7 +219,7 @@ def _losing(options: Options, rng: random.Random) -> Options:
     names = [f"box{i}" for i in range(1, count + 1)]
     voters = sorted(rng.sample(names, rng.choice((3, min(5, count), min(5, count)))))
     best = names if rng.random() < _LED_BY_VOTERS else voters
-    ranks = zip(names, _priorities(rng, count), strict=True)
+    ranks = zip(names, lots.priorities(rng, count), strict=True)
     faults = plan(
         rng,
         kinds=(RELOAD, TWO, AGAIN, LATE, *(kind for kind in (TIMING, "crash") if rng.random() < 0.2)),
@@ -237,8 +231,8 @@ def _losing(options: Options, rng: random.Random) -> Options:
     return replace(
         options,
         priorities=tuple(rank if name in best else 200 for name, rank in ranks),
-        preempts=_preempts(rng, count),
-        clocks=_clocks(rng, count),
+        preempts=lots.preempts(rng, count),
+        clocks=lots.clocks(rng, count),
         survivors=tuple(range(count)),
         voters=tuple(voters),
         timings_ms=tuple(rng.choice(SHORT_MS[1:]) for _ in range(count)),
@@ -261,8 +255,8 @@ def _telling(options: Options, rng: random.Random) -> Options:
     return replace(
         options,
         priorities=tuple(0 if f"box{i}" in names else 200 for i in range(1, count + 1)),
-        preempts=_preempts(rng, count),
-        clocks=_clocks(rng, count),
+        preempts=lots.preempts(rng, count),
+        clocks=lots.clocks(rng, count),
         survivors=tuple(range(count)),
         voters=tuple(sorted(names)),
         timings_ms=tuple(rng.choice(SHORT_MS[1:]) for _ in range(count)),
@@ -284,88 +278,12 @@ def _forking(options: Options, rng: random.Random) -> Options:
     )
     return replace(
         options,
-        priorities=_priorities(rng, count),
-        preempts=_preempts(rng, count),
-        clocks=_clocks(rng, count),
+        priorities=lots.priorities(rng, count),
+        preempts=lots.preempts(rng, count),
+        clocks=lots.clocks(rng, count),
         survivors=tuple(range(count)),
         voters=tuple(sorted(rng.sample(names, rng.choice((4, 4, 4, min(5, count)))))),
         timings_ms=(rng.choice(SHORT_MS[:2]),) * count,
         safety_us=16 * SECOND,
         faults=(fault,),
     )
-
-
-def _weighted(rng: random.Random, weights: dict[_T, int]) -> _T:
-    return rng.choices(list(weights), list(weights.values()))[0]
-
-
-def _length_s(rng: random.Random) -> float:
-    kind = rng.random()
-    if kind < _SHORT:
-        return rng.uniform(1, 3.5)
-    return rng.uniform(3.5, 10) if kind < _MIDDLE else rng.uniform(10, 30)
-
-
-def _priorities(rng: random.Random, count: int) -> tuple[int, ...]:
-    kind = rng.randrange(4)
-    if kind == 0:
-        return (100,) * count
-    if kind == 1:
-        return tuple(rng.sample(range(1, 201), count))
-    return tuple(rng.choice((0, 50, 100, 100, 150)) for _ in range(count))
-
-
-def _voters(rng: random.Random, count: int) -> tuple[str, ...]:
-    if rng.random() < _AVAILABILITY:
-        return ()
-    names = [f"box{i}" for i in range(1, count + 1)]
-    if rng.random() < _NEVER_BOUGHT:
-        names.append("box0")
-    return tuple(sorted(rng.sample(names, rng.choice((min(3, len(names)), len(names), rng.randint(1, len(names)))))))
-
-
-def _preempts(rng: random.Random, count: int) -> tuple[int | None, ...]:
-    if rng.random() < 0.6:
-        return (0,) * count
-    if rng.random() < 0.3:
-        return (None,) * count
-    return tuple(rng.choice((0, None, rng.choice(_WAITS_US))) for _ in range(count))
-
-
-def _clocks(rng: random.Random, count: int) -> tuple[Clock, ...]:
-    if rng.random() < 0.3:
-        return (Clock(),) * count
-    if rng.random() < 0.3:  # the worst that is allowed for
-        return tuple(Clock(rng.randrange(_NEW_YEAR_US), rng.choice((-1, 1)) * _RATE_PPM_MAX) for _ in range(count))
-    return tuple(clock(rng) for _ in range(count))
-
-
-def clock(rng: random.Random) -> Clock:
-    return Clock(rng.randrange(_NEW_YEAR_US), rng.randint(-_RATE_PPM_MAX, _RATE_PPM_MAX))
-
-
-def _survivors(rng: random.Random, count: int) -> tuple[int, ...]:
-    return tuple(sorted(rng.sample(range(count), rng.choice((count, count, count, rng.randint(1, count))))))
-
-
-def _weather(rng: random.Random, scale: float) -> Weather:
-    def sometimes(value: float, chance: float = 0.5) -> float:
-        return value if rng.random() < chance else 0.0
-
-    delay_us = max(100, int(rng.choice((200, 1_000, 2_000, 10_000, 20_000)) * scale))
-    return Weather(
-        delay_min_us=rng.randint(20, delay_us // 2),
-        delay_max_us=delay_us,
-        slow_rate=round(sometimes(rng.uniform(0, 0.1)), 3),
-        slow_us=max(delay_us, int(rng.choice((50 * MS, 200 * MS, SECOND)) * scale)),
-        loss_rate=round(sometimes(rng.uniform(0, 0.3)), 3),
-        duplicate_rate=round(sometimes(rng.uniform(0, 0.2)), 3),
-        replay_rate=round(sometimes(rng.uniform(0, 0.05)), 3),
-        noise_rate=round(sometimes(rng.uniform(0, 0.01), _NOISY), 3),
-    )
-
-
-def _kinds(rng: random.Random) -> tuple[str, ...]:
-    if rng.random() < 0.05:
-        return ()
-    return tuple(kind for kind in KINDS if rng.random() < 0.35) or ("crash",)

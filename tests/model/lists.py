@@ -7,7 +7,7 @@ from kingd.core.problems import Obstacle
 from kingd.core.rules import voters
 from kingd.core.settings import Voters
 from kingd.core.state.node import Node
-from kingd.core.wire.message import Generation
+from kingd.core.wire.voter_list import Generation
 
 
 def nobody_follows_to_a_list() -> AbstractContextManager[object]:

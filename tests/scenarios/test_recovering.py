@@ -13,7 +13,8 @@ from kingd.core.settings import Voters
 from kingd.core.state.members import Member
 from kingd.core.state.node import Node
 from kingd.core.timing import MS, SECOND, Timing
-from kingd.core.wire.message import Generation, Term
+from kingd.core.wire.message import Term
+from kingd.core.wire.voter_list import Generation
 from kingd.sim.cluster import Cluster
 from kingd.sim.host import Host
 from kingd.sim.outcome import SafetyError

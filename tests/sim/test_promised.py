@@ -6,7 +6,8 @@ import pytest
 
 from kingd.core.settings import Voters
 from kingd.core.timing import MS, SECOND, Timing
-from kingd.core.wire.message import Generation, Term
+from kingd.core.wire.message import Term
+from kingd.core.wire.voter_list import Generation
 from kingd.sim.cluster import Cluster, hosts
 from kingd.sim.faults import Faults
 from kingd.sim.host import Clock

@@ -14,14 +14,12 @@ from kingd.core.wire.endpoint import Endpoint
 from kingd.core.wire.message import (
     NO_BALLOT,
     NO_SESSION,
-    NO_VOTERS,
     NOBODY,
     Announce,
     Ballot,
     Body,
     Claim,
     Datagram,
-    Generation,
     Grant,
     Header,
     Heartbeat,
@@ -35,8 +33,8 @@ from kingd.core.wire.message import (
     Role,
     SessionId,
     Term,
-    VoterList,
 )
+from kingd.core.wire.voter_list import NO_VOTERS, Generation, VoterList
 from kingd.daemon import sentences
 
 T = TypeVar("T")

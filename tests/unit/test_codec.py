@@ -13,7 +13,6 @@ from kingd.core.wire.message import (
     Body,
     Claim,
     Datagram,
-    Generation,
     Grant,
     Header,
     Heartbeat,
@@ -37,10 +36,10 @@ from kingd.core.wire.message import (
     Survey,
     Term,
     Ticket,
-    VoterList,
 )
 from kingd.core.wire.reader import DecodeError
 from kingd.core.wire.seal import MAC_SIZE, Seal, cluster_id
+from kingd.core.wire.voter_list import Generation, VoterList
 from tests.unit.codec_asides import ASIDES
 
 CLUSTER = 0x6B9D00A22B95FB98  # of the name "default"

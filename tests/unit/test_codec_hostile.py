@@ -16,7 +16,6 @@ from kingd.core.wire.message import (
     Body,
     Claim,
     Datagram,
-    Generation,
     Grant,
     Header,
     Heartbeat,
@@ -39,12 +38,12 @@ from kingd.core.wire.message import (
     SessionId,
     Survey,
     Ticket,
-    VoterList,
 )
 from kingd.core.wire.past import Events, Evidence, Recall, Sign, Told
 from kingd.core.wire.reader import DecodeError
 from kingd.core.wire.seal import Seal
 from kingd.core.wire.trial import WAYS, Count, Echo, Trial, Way
+from kingd.core.wire.voter_list import Generation, VoterList
 from tests.unit.test_codec import CLUSTER, HEADER, HEADER_SIZE, SEAL, SIGNING, plain, read, refusal, sealed
 
 u8 = st.integers(0, 0xFF)

@@ -10,7 +10,6 @@ from kingd.core.settings import Voters
 from kingd.core.timing import MS, Timing, promise_us
 from kingd.core.wire.message import (
     NO_BALLOT,
-    NO_VOTERS,
     NOBODY,
     Ack,
     Claim,
@@ -29,6 +28,7 @@ from kingd.core.wire.message import (
     Term,
     Ticket,
 )
+from kingd.core.wire.voter_list import NO_VOTERS
 from tests.unit.scripted import LIST, ME, MY_SESSION, VOTERS, Bench, Peer, ballot, made, refusal, resignation, voter
 
 OTHER_LIST = Voters(("box60", "box90", "me")).id

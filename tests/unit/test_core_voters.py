@@ -8,13 +8,13 @@ from kingd.core.effect import Persist
 from kingd.core.problems import LeaderIsFirst, LedByFormer
 from kingd.core.rules.majority import majority
 from kingd.core.settings import Voters, digest_of
-from kingd.core.wire.message import GENERATION_NUMBER_MAX, NO_BALLOT, Ack, Grant, Heartbeat, Ping, Pong, Role, VoterList
+from kingd.core.wire.message import NO_BALLOT, Ack, Ping, Pong, Role
+from kingd.core.wire.voter_list import VoterList
 from kingd.daemon import sentences
 from tests.unit.scripted import VOTERS, Bench, Peer, made
 
 WIDER = ("box60", "box70", "box80", "me")
 PROMISE_MS = 1026
-TERM = 9
 
 
 def followed_for(bench: Bench, leader: Peer, duration_ms: int) -> None:
@@ -33,28 +33,6 @@ def led(one: Peer, *others: Peer, **changes: object) -> Bench:
     followed_for(bench, one, 2_300)
     assert bench.leader_name() == one.name
     return bench
-
-
-def leads(one: Peer, *others: Peer) -> Bench:
-    """By the vote of the first of them, in TERM."""
-    bench = Bench(voters=VOTERS, ceiling=TERM - 1)
-    bench.meet(one, *others)
-    bench.advance_ms(PROMISE_MS + 200)
-    bench.hear(one, Grant(term=bench.claim.term, attempt=bench.claim.attempt))
-    assert (bench.role(), bench.node.leader.term) == (Role.LEADER, TERM)
-    assert bench.node.is_by_list
-    return bench
-
-
-def votes(bench: Bench, *peers: Peer) -> None:
-    """They take the leader's list, and answer its next heartbeat; then it beats once more."""
-    for peer in peers:
-        peer.voters = bench.node.voters.id
-    bench.advance_ms(100)
-    beat = [d.header.sequence for d in bench.datagrams() if isinstance(d.body, Heartbeat)][-1]
-    for peer in peers:
-        bench.hear(peer, Ack(sequence=beat))
-    bench.advance_ms(100)
 
 
 def wants(bench: Bench, *names: str) -> str | None:
@@ -110,74 +88,6 @@ def test_088_list_that_few_want_is_not_in_force(one: Peer, two: Peer) -> None:
     assert "put it into the configuration of box70, box80" in found
     assert bench.node.voters.names == VOTERS
     assert wants(bench, *VOTERS) is None
-
-
-def test_088_leader_makes_the_present_list_anew_and_then_the_next_one(one: Peer, two: Peer) -> None:
-    """By the first all have something newer than what was ever made of it before."""
-    bench = leads(one, two)
-    wants(bench, *WIDER)
-    shows(bench, one, wanted=WIDER)
-    assert bench.node.voters == Voters(VOTERS)  # two of four
-    shows(bench, two, wanted=WIDER)
-    assert bench.node.voters == made(VOTERS, 0, term=TERM)
-    assert waits_for(bench) == sentences.obstacle(LedByFormer())
-    votes(bench, one)
-    assert bench.node.voters == made(WIDER, 1, term=TERM)
-    assert bench.core.obstacle is None
-
-
-def test_088_next_list_waits_until_the_votes_by_the_one_before_are_over(one: Peer, two: Peer) -> None:
-    """However long it has led: its lease may rest on the list before that."""
-    bench = leads(one, two)
-    wants(bench, "box60", "me")
-    shows(bench, one, wanted=("box60", "me"))
-    votes(bench, one, two)
-    assert bench.node.voters == made(("box60", "me"), 1, term=TERM)
-    assert not bench.node.is_by_list
-    wants(bench, "me")
-    shows(bench, one, wanted=("me",))
-    votes(bench, one)
-    assert waits_for(bench) == sentences.obstacle(LedByFormer())
-    bench.clear()
-    for _ in range(11):
-        bench.advance_ms(100)
-        votes(bench, one)
-    assert bench.node.voters == made(("me",), 2, term=TERM)
-
-
-def test_088_leader_makes_its_list_anew_for_who_wants_it_and_has_one_as_new(one: Peer, two: Peer) -> None:
-    """That one was made alone by a leader of before, or mistyped at the first start."""
-    bench = leads(one, two)
-    shows(bench, two, wanted=VOTERS, voters=Voters(("box70", "me")).id)
-    assert bench.node.voters == made(VOTERS, 0, term=TERM)
-
-
-def test_088_leader_makes_no_list_twice(one: Peer, two: Peer) -> None:
-    bench = leads(one, two)
-    shows(bench, two, wanted=VOTERS, voters=Voters(("box70", "me")).id)
-    shows(bench, two, voters=made(("box70", "me"), 7, term=TERM + 1).id)  # of another life of this cluster
-    assert bench.node.voters == made(VOTERS, 0, term=TERM)
-
-
-def test_088_numbers_that_have_come_to_their_end_begin_anew_in_the_next_term(one: Peer, two: Peer) -> None:
-    bench = leads(one, two)
-    bench.node.quorum.voters = made(VOTERS, GENERATION_NUMBER_MAX, term=TERM)
-    wants(bench, *WIDER)
-    for peer in (one, two):
-        shows(bench, peer, wanted=WIDER)
-    votes(bench, one)
-    assert bench.node.voters.names == VOTERS
-    bench.node.quorum.voters = made(VOTERS, GENERATION_NUMBER_MAX, term=TERM - 1)
-    votes(bench, one)
-    assert bench.node.voters == made(VOTERS, 0, term=TERM)
-
-
-def test_088_leader_takes_no_list(one: Peer, two: Peer) -> None:
-    """What a leader of before made."""
-    bench = leads(one, two)
-    wants(bench, *WIDER)
-    shows(bench, one, voters=made(WIDER, 1, term=1).id)
-    assert bench.node.voters.names == VOTERS
 
 
 def test_088_list_that_the_leader_makes_is_taken(one: Peer, two: Peer) -> None:

@@ -21,7 +21,8 @@ from kingd.core.rules.majority import majority
 from kingd.core.settings import Voters, digest_of
 from kingd.core.state.node import Node
 from kingd.core.timing import promise_us
-from kingd.core.wire.message import GENERATION_NUMBER_MAX, Generation, Role
+from kingd.core.wire.message import Role, Term
+from kingd.core.wire.voter_list import GENERATION_NUMBER_MAX, Generation
 from kingd.records import replace
 
 
@@ -144,7 +145,7 @@ def _take(node: Node, voters: Voters) -> None:
     was_voter, others = node.is_voter, voters.names != node.voters.names
     is_bound = node.is_bound and not node.promise.is_held_by(node.session)
     node.quorum.take(voters, bound_until_us=node.promise.until_us if is_bound else 0)
-    node.see_term(voters.generation.term)  # so who is elected by it is so above that
+    node.see_term(Term(voters.generation.term))  # so who is elected by it is so above that
     _restart_votes(node, others=others)
     if node.is_voter and not was_voter and not node.quorum.recovered:
         hold_us = max(node.durable.hold_us, promise_us(node.timing.lease_us), promise_us(node.timing.vote_us))

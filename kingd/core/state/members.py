@@ -15,7 +15,6 @@ from kingd.core.timing import MS, SECOND
 from kingd.core.wire.endpoint import Endpoint
 from kingd.core.wire.message import (
     NO_BALLOT,
-    NO_VOTERS,
     NOBODY,
     Announce,
     Ballot,
@@ -25,8 +24,8 @@ from kingd.core.wire.message import (
     Role,
     RosterEntry,
     SessionId,
-    VoterList,
 )
+from kingd.core.wire.voter_list import NO_VOTERS, VoterList
 from kingd.records import dataclass, field
 
 FORGET_AFTER_US = 3600 * SECOND  # a dead or departed node stays listed so long

@@ -8,22 +8,11 @@ import struct
 
 from kingd.core.wire.bodies import PULL, pack
 from kingd.core.wire.layout import HEADER, numbers
-from kingd.core.wire.message import (
-    Ballot,
-    Body,
-    Datagram,
-    Generation,
-    Header,
-    Ineligible,
-    NodeId,
-    Role,
-    SessionId,
-    Term,
-    VoterList,
-)
+from kingd.core.wire.message import Ballot, Body, Datagram, Header, Ineligible, NodeId, Role, SessionId, Term
 from kingd.core.wire.reader import DecodeError, Reader
 from kingd.core.wire.seal import MAC_SIZE, NO_KEY, Seal
 from kingd.core.wire.trial import Echo, Trial
+from kingd.core.wire.voter_list import Generation, VoterList
 
 DATAGRAM_SIZE_MAX = 1232
 VERSION = 0x10  # major.minor as two nibbles: another major is another language
