@@ -45,8 +45,7 @@ WATCHERS_MAX = 576
 CONNECTIONS = Places((96, 112, CONNECTIONS_MAX), each=32)
 WATCHERS = Places((48, 56, WATCHERS_MAX), each=16)
 ACCEPT_MAX = 32  # connections that are taken in one turn
-BEAT_S = 0.25  # how often the clients' limits are looked at, and the socket's file
-REST_S = 1.0  # that, while there is no client
+BEAT_S = 1.0  # how often the clients' limits are looked at, and the socket's file: each time wakes the daemon
 _GROUP_EVERY_S = 30.0  # while the group does not exist
 _IDLE_S = 1.0
 FIRST_LOOK_S = 0.2  # what /etc/group says is there at once, when the first client comes
@@ -220,8 +219,7 @@ class ControlServer:
     # -- now and then --------------------------------------------------------------------------------------------------
 
     def _beat(self) -> None:
-        every_s = BEAT_S if self._connections else REST_S
-        self._beat_timer = self._loop.call_at(self._loop.next_s(every_s), self._beat)
+        self._beat_timer = self._loop.call_at(self._loop.next_s(BEAT_S), self._beat)
         now_s = self._loop.now_s()
         for connection in list(self.connections):
             connection.check(now_s)

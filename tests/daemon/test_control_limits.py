@@ -15,7 +15,8 @@ import pytest
 from kingd.control import connection as limits
 from kingd.control.places import Rank
 from kingd.control.server import CONNECTIONS, CONNECTIONS_MAX, WATCHERS, WATCHERS_MAX
-from tests.cli.fake_kingd import BOX1, FakeKingd, event, running
+from kingd.loop import Loop
+from tests.cli.fake_kingd import BOX1, FakeKingd, FakeService, event, running
 from tests.cli.raw_client import PATIENCE_S, Raw, eventually, is_alive, is_refused
 from tests.conftest import require
 
@@ -88,6 +89,26 @@ def test_client_that_is_quiet_between_calls_stays(kingd: FakeKingd, monkeypatch:
         quiet.ask("org.kingd.Status").reply()
         assert other.is_closed_by_server()  # it came later, and its time is over
         assert "parameters" in quiet.ask("org.kingd.Status").reply()
+
+
+def test_clients_that_stay_wake_the_daemon_no_more_often(tmp_path: Path) -> None:
+    """Who only listens costs nothing until there is something to say."""
+
+    class Noting(Loop):
+        def next_s(self, interval_s: float) -> float:
+            intervals.append(interval_s)
+            return super().next_s(interval_s)
+
+    intervals: list[float] = []
+    service = FakeService()
+    service.loop = Noting()
+    with running(tmp_path / "control.sock", service) as kingd, ExitStack() as stack:
+        (alone,) = set(intervals)
+        for _ in range(3):
+            stack.enter_context(Raw(kingd)).ask("org.kingd.Watch", more=True).reply()
+        looks = len(intervals)
+        eventually(lambda: len(intervals) > looks + 2)
+        assert set(intervals) == {alone}
 
 
 def test_thousand_idle_connections_lock_nobody_out(kingd: FakeKingd) -> None:
