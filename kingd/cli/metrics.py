@@ -13,6 +13,7 @@ import click
 
 from kingd.cli.ask import Ask, duration
 from kingd.cli.exits import OK, UNKNOWN, attempt, say
+from kingd.control.client import Line
 
 
 def _path(_ctx: click.Context, _param: click.Parameter, value: str | None) -> Path | None:
@@ -53,7 +54,8 @@ def metrics(ask: Ask, textfile: Path | None, valid_s: float, as_json: bool) -> i
         raise click.UsageError("--json goes to stdout: not with --textfile, which node_exporter reads")
 
     def verb() -> int:
-        seen = look(ask.path, timeout_s=ask.timeout_s)
+        with contextlib.closing(Line(ask.path)) as line:
+            seen = look(line, timeout_s=ask.timeout_s)
         found = exposition(seen, valid_until_s=None if textfile is None else time.time() + valid_s)
         if as_json:
             print(json.dumps({"version": 1, "metrics": _families(found)}))

@@ -18,13 +18,10 @@ class Answer:
     """What `Status` said, and when it was asked."""
 
     def __init__(self, where: str | Line, *, timeout_s: float) -> None:
-        """Asks. `where`: a connection that is kept, or the socket's path; then again and again, for `timeout_s` in all, while
-        the answer comes too late to be used (`is_over` stays true if it always does). KingdError: there is no answer."""
-        if isinstance(where, Line):
-            self._ask(where, timeout_s)
-            return
+        """Asks; again and again, for `timeout_s` in all, while the answer comes too late to be used (`is_over` stays true if it
+        always does). `where`: the socket's path, or a connection, which is kept. KingdError: there is no answer."""
         end_s = time.monotonic() + timeout_s
-        line = Line(where)
+        line = where if isinstance(where, Line) else Line(where)
         try:
             self._ask(line, timeout_s)
             # It waited in the socket's queue, behind whoever, or this process did not run. Now the daemon knows who asks.
@@ -35,7 +32,8 @@ class Answer:
                 except CallTimedOut:
                     return
         finally:
-            line.close()
+            if line is not where:
+                line.close()
 
     def _ask(self, line: Line, timeout_s: float) -> None:
         asked_ns = now_ns()

@@ -12,7 +12,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Histo
 from prometheus_client.registry import Collector
 
 from kingd.control.answer import flag, number, number_or_none, rows, section, text
-from kingd.control.client import BadAnswer, JsonObject, KingdError, call
+from kingd.control.client import BadAnswer, JsonObject, KingdError, Line
 from kingd.control.validity import Answer
 
 VALID_UNTIL = "kingd_textfile_valid_until_timestamp_seconds"
@@ -27,11 +27,11 @@ class Seen:
     why_not: KingdError | None = None
 
 
-def look(socket: str, *, timeout_s: float) -> Seen:
+def look(line: Line, *, timeout_s: float) -> Seen:
     end_s = time.monotonic() + timeout_s
     try:
-        counters = call(socket, "Counters", timeout_s=timeout_s)
-        answer = Answer(socket, timeout_s=max(end_s - time.monotonic(), 0.001))  # last: it gets old
+        counters = line.call("Counters", timeout_s=timeout_s)
+        answer = Answer(line, timeout_s=max(end_s - time.monotonic(), 0.001))  # last: it gets old
     except KingdError as error:
         return Seen(why_not=error)
     return Seen(answer, counters)

@@ -4,10 +4,12 @@ import json
 import socket
 import threading
 from collections.abc import Iterator
+from functools import partial
 from typing import Any, NamedTuple
 
 import pytest
 
+from kingd.control.peer import HasOptions, Peer, identify
 from kingd.control.service import JsonObject
 from kingd.web import feed
 from kingd.web.server import PAGES_EACH, PAGES_MAX, WebServer, is_own
@@ -160,6 +162,34 @@ def test_ten_that_scrape_cost_what_one_costs_until_something_happens(kingd: Fake
     kingd.do(lambda: kingd.service.emit(event("elected", role="leader", leader=BOX1)))
     until(lambda: "kingd_term 99.0" in get(web, "/metrics").body)
     assert kingd.service.answered == 2
+
+
+def test_connection_for_metrics_is_kept_and_replaced_if_it_had_to_make_room(
+    kingd: FakeKingd, web: Address, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clients: list[Peer] = []
+
+    def noted(connection: HasOptions) -> Peer:
+        clients.append(identify(connection))
+        return clients[-1]
+
+    def make_room() -> None:
+        for each in [each for each in kingd.server.connections if not each.is_watching]:
+            each.turn_away({"error": "org.kingd.Busy", "parameters": {"message": "this one makes room"}})
+
+    def told(term: int) -> bool:
+        body = get(web, "/metrics").body
+        assert "kingd_up 1.0" in body
+        return f"kingd_term {term}.0" in body
+
+    monkeypatch.setattr("kingd.control.server.identify", noted)
+    for term, count in ((12, 2), (13, 2), (14, 3)):  # one that watches, and one that asks
+        if count == 3:
+            kingd.do(make_room)
+        kingd.service.status_is = leads() | {"term": term}
+        kingd.do(lambda: kingd.service.emit(event("elected", role="leader", leader=BOX1)))
+        until(partial(told, term))
+        assert len(clients) == count
 
 
 def test_no_page_no_question(kingd: FakeKingd, web: Address, pages: list[Page]) -> None:
