@@ -16,7 +16,7 @@ from kingd.control.answer import rows
 from kingd.control.client import JsonObject, KingdError, Line
 from kingd.web import reigns
 
-EVERY_S = 4.0
+EVERY_S = 5.0
 _MEMBERS_TIMES = 3  # so much more rarely the list of members, where nothing happens: it is the dearer one
 _ASK_EVERY_S = 60.0  # the members themselves, where nothing happens
 _SOON_S = 0.3  # after an event: most of what belongs to it has happened by then

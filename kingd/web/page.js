@@ -4,7 +4,7 @@ const MISSED_MAX = 2; // so many `now` that do not come are "no data"
 const ROW = 30, LABEL = 120, FOOT = 22; // of the timeline, in its units
 const SVG = "http://www.w3.org/2000/svg";
 const get = (id) => document.getElementById(id);
-const page = { now: null, story: null, heardMs: Date.now(), everyMs: 4000, title: document.title, waitMs: 1000, skewMs: 0 };
+const page = { now: null, story: null, heardMs: Date.now(), everyMs: 5000, title: document.title, waitMs: 1000, skewMs: 0 };
 
 function put(parent, name, text, attributes = {}) {
   const element = name.startsWith("svg:") ? document.createElementNS(SVG, name.slice(4)) : document.createElement(name);
