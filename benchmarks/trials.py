@@ -17,6 +17,7 @@ Values = dict[str, list[float]]
 """Milliseconds by row."""
 
 _LIMIT_S = 60.0
+_LEFT_ALONE_S = 1.0  # whoever returns leads by then, and says when: its first client would cost it milliseconds
 _SETTLED_S = 1.5  # what a start leaves behind is over, and each has been heard once more since
 
 
@@ -65,6 +66,7 @@ class _Return:
         with Recorder(lan) as recorder:
             start_ns = time.monotonic_ns()
             system.start(host)
+            time.sleep(_LEFT_ALONE_S)
             _settle(system)
         if not system.is_ranked:
             return
