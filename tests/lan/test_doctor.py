@@ -40,6 +40,16 @@ def test_healthy_network_has_no_finding(ward: Ward) -> None:
         assert found.answer["took_ms"] < 3000
 
 
+def test_healthy_network_of_thirty_has_no_finding(lan: Lan) -> None:
+    hosts = [lan.host(f"box{number}", priority=number) for number in range(1, 31)]
+    lan.start(*hosts)
+    lan.until_led_by("box30")
+    found = doctor(hosts[0])
+    assert found.faults == set(), found
+    assert found.exit_code == (1 if found.codes else 0), found
+    assert [peer["answered"] for peer in found.answer["peers"]] == [True] * 29, found
+
+
 def _cut_unicast(lan: Lan, a: Host, b: Host) -> None:
     lan.cut([a], [b], UNICAST)
     lan.cut([b], [a], UNICAST)
