@@ -18,7 +18,7 @@ from kingd.web import reigns
 
 EVERY_S = 5.0
 _MEMBERS_TIMES = 3  # so much more rarely the list of members, where nothing happens: it is the dearer one
-_ASK_EVERY_S = 60.0  # the members themselves, where nothing happens
+_ASK_EVERY_S = 60.0  # the members themselves, where nothing happens; for the past only if they say something new
 _SOON_S = 0.3  # after an event: most of what belongs to it has happened by then
 _PASSAGES_MAX = 200
 
@@ -40,6 +40,7 @@ class Feed:
         self._readers = 0
         self._runs = False
         self._ask_at_s = 0.0  # the members themselves
+        self._views: list[JsonObject] = []  # what they said when they were asked what they told
         self._looks = 0
         self._members: list[JsonObject] = []
         self._survey: JsonObject | None = None
@@ -71,13 +72,13 @@ class Feed:
 
     def _run(self) -> None:
         line, news = Line(self._path), _News(self._path)
-        self._ask_at_s = 0.0
+        self._begin_anew()
         try:
             while self._goes_on():
                 began_s = time.monotonic()
                 self._look(line, is_time=began_s >= self._ask_at_s)
                 if news.wait(began_s + self._every_s, timeout_s=self._timeout_s):
-                    self._ask_at_s = 0.0
+                    self._begin_anew()
                     time.sleep(_SOON_S)
         except BaseException:  # the next page begins anew
             with self._changed:
@@ -86,6 +87,9 @@ class Feed:
         finally:
             line.close()
             news.close()
+
+    def _begin_anew(self) -> None:
+        self._ask_at_s, self._views = 0.0, []
 
     def _goes_on(self) -> bool:
         with self._changed:
@@ -113,14 +117,18 @@ class Feed:
                 self._ask_at_s = time.monotonic() + _ASK_EVERY_S
                 self._ask_members(line, now)
         except Exception as error:  # also over an answer that nobody foresaw: the pages are told, and it is tried again
-            self._ask_at_s, self._survey, self._looks = 0.0, None, 0
+            self._begin_anew()
+            self._survey, self._looks = None, 0
             self._publish("now", now | {"error": _words(error), "survey": None, "surveyed_ms": 0})
 
     def _ask_members(self, line: Line, now: JsonObject) -> None:
         self._survey = line.call("Survey", timeout_s=self._timeout_s)
         self._surveyed_ms = time.time() * 1000
         self._publish("now", now | {"survey": self._survey, "surveyed_ms": self._surveyed_ms})
-        self._publish("story", told(line.call("Histories", timeout_s=self._timeout_s)))
+        views = [{**view, "rtt_ms": None} for view in rows(self._survey, "nodes")]
+        if views != self._views:
+            self._publish("story", told(line.call("Histories", timeout_s=self._timeout_s)))
+            self._views = views
 
 
 def _words(error: Exception) -> str:

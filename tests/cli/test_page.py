@@ -13,7 +13,7 @@ from kingd.control.peer import HasOptions, Peer, identify
 from kingd.control.service import JsonObject
 from kingd.web import feed
 from kingd.web.server import PAGES_EACH, PAGES_MAX, WebServer, is_own
-from tests.cli.fake_kingd import BOX1, FakeKingd, event
+from tests.cli.fake_kingd import BOX1, FakeKingd, event, view
 from tests.cli.runs import LIMIT_S, leads, until
 from tests.cli.web import Address, connect, get
 
@@ -102,6 +102,20 @@ def test_event_is_there_at_once_and_the_members_are_asked_again(
     kingd.do(lambda: kingd.service.emit(event("elected", role="leader", leader=BOX1)))
     page.until("story")
     assert kingd.service.surveys == asked + 1
+
+
+def test_past_is_asked_for_again_only_if_somebody_says_something_new(
+    kingd: FakeKingd, web: Address, pages: list[Page], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It may be 256 events of each host; what they say now is a line of each."""
+    monkeypatch.setattr(feed, "_ASK_EVERY_S", 0.0)
+    page = opened(pages, web)
+    page.until("story")
+    asked = kingd.service.surveys
+    while kingd.service.surveys < asked + 3:
+        assert page.next().kind == "now"
+    kingd.service.survey_is = {**kingd.service.survey_is, "nodes": [view(BOX1, leader="box2")]}
+    page.until("story")
 
 
 def test_page_says_that_kingd_does_not_answer_and_that_it_does_again(
