@@ -14,13 +14,13 @@ from tests.lan.host import Host, until
 _SETTLE_S, _IDLE_S = 3.0, 20.0
 
 
-def idle(name: str, system: System) -> list[Measured]:
+def idle(name: str, system: System, *, settle_s: float = _SETTLE_S, idle_s: float = _IDLE_S) -> list[Measured]:
     for host in system.hosts:
         system.start(host)
     found = until(lambda: leader(system, system.hosts), limit_s=60, what="a leader")
-    time.sleep(_SETTLE_S)
+    time.sleep(settle_s)
     before, start_s = [_used(system, host) for host in system.hosts], time.monotonic()
-    time.sleep(_IDLE_S)
+    time.sleep(idle_s)
     after, passed_s = [_used(system, host) for host in system.hosts], time.monotonic() - start_s
     rates = [[(b - a) / passed_s for a, b in zip(*pair, strict=True)] for pair in zip(before, after, strict=True)]
     leads = [host.name == found for host in system.hosts]
