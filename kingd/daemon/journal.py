@@ -11,6 +11,7 @@ HISTORY_MAX = 256
 class Journal:
     def __init__(self) -> None:
         self._events: deque[JsonObject] = deque(maxlen=HISTORY_MAX)
+        self._untold: list[JsonObject] = []
         self._watchers: dict[object, Tell] = {}
         self.seq = 0
 
@@ -20,8 +21,14 @@ class Journal:
 
     def add(self, event: JsonObject) -> None:
         self._events.append(event)
-        for tell in list(self._watchers.values()):
-            tell(event)
+        self._untold.append(event)
+
+    def tell(self) -> None:
+        """What was added since."""
+        untold, self._untold = self._untold, []
+        for event in untold:
+            for tell in list(self._watchers.values()):
+                tell(event)
 
     def history(self) -> list[JsonObject]:
         return list(self._events)
@@ -29,6 +36,7 @@ class Journal:
     def watch(self, first: JsonObject, tell: Tell) -> Callable[[], None]:
         """`first`, then every change from this very moment on, and None at `close`. To be called when it watches no more: what
         is returned."""
+        self.tell()  # the others: it is in `first`
         key = object()
         self._watchers[key] = tell
         tell(first)
@@ -38,6 +46,7 @@ class Journal:
         self._watchers.pop(key, None)
 
     def close(self) -> None:
+        self.tell()
         watchers, self._watchers = self._watchers, {}
         for tell in watchers.values():
             tell(None)

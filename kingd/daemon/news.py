@@ -22,6 +22,7 @@ from kingd.records import replace
 _log = Logger("kingd")
 
 _TELL_AFTER_S = 0.5
+_WATCHERS_WAIT_S = 0.05  # for what is no change of leadership: no hand-over to who has just joined waits for them
 _HOUR_US = 3_600_000_000
 _LEAST_US = 1000  # of an overlap whose beginning is not known, that much is counted
 _LEADERSHIP = (
@@ -55,6 +56,7 @@ class News:
         self.tally = Tally(now_us=now_us())
         self._changed: JsonObject = {}  # the last event about leadership, as users were told it
         self._telling: Timer | None = None
+        self._watchers_wait: Timer | None = None
         self.since = moment(time.time())  # of that event, or the start
         self.waiting: tuple[str, ...] = ()  # keys whose new values need a restart
 
@@ -74,6 +76,10 @@ class News:
         elif self._telling is None:  # 450 hosts that come together are one change of their number
             self._telling = self._loop.call_later(_TELL_AFTER_S, self._tell_systemd_late)
         self._journal.add(shown)
+        if event.kind in _LEADERSHIP:
+            self._tell_watchers()
+        elif self._watchers_wait is None:
+            self._watchers_wait = self._loop.call_later(_WATCHERS_WAIT_S, self._tell_watchers)
         said = ", ".join(filter(None, (evidence.words(event.evidence, event.kind), detail)))
         line = views.line(event, said=said, repeat=repeat)
         _log.info("%s", line, fields=views.journal_fields(event, said=said, repeat=repeat))
@@ -129,6 +135,12 @@ class News:
     def tell_systemd(self) -> None:
         """`systemctl reload` itself says nothing when it went well: what it left undone stands where one looks next."""
         systemd.status(self.sentence() + (f"; needs a restart: {', '.join(self.waiting)}" if self.waiting else ""))
+
+    def _tell_watchers(self) -> None:
+        if self._watchers_wait is not None:
+            self._watchers_wait.cancel()
+            self._watchers_wait = None
+        self._journal.tell()
 
     def _tell_systemd_late(self) -> None:
         self._telling = None

@@ -1,6 +1,7 @@
 """What a watcher is told first is the state now, in the shape of the change that brought it about: both tell the same."""
 
 import time
+from collections.abc import Callable
 from typing import cast
 
 import pytest
@@ -11,7 +12,8 @@ from kingd.core.wire.message import Grant, Ping
 from kingd.daemon import news
 from kingd.daemon.clock import instant, moment
 from kingd.daemon.news import News
-from kingd.loop import Loop
+from kingd.loop import Loop, Timer
+from kingd.records import replace
 from tests.unit.scripted import Bench, Peer, ballot
 from tests.unit.test_evidence import followed
 
@@ -93,3 +95,28 @@ def test_step_is_one_instant_by_three_clocks(monkeypatch: pytest.MonkeyPatch) ->
     assert (at.us, at.monotonic_ns, moment(at.wall_s)) == (29_960_000, 19_960_000_000, moment(1.7e9 - 0.04))
     clocks[time.CLOCK_MONOTONIC] += 5_000_000  # for the next event of the same step
     assert instant(29_960_000) == at
+
+
+def test_member_is_told_after_a_moment_or_before_the_next_change_of_leadership(bench: Bench) -> None:
+    """It joins, and is handed over to within milliseconds: who watches does not hold that up."""
+    timers: set[Timer] = set()
+
+    class Later:
+        def call_later(self, delay_s: float, work: Callable[[], object]) -> Timer:
+            return Timer(delay_s, work, timers)
+
+    told = News(bench.core, cast(Loop, Later()), here=lambda: None)
+    seen: list[JsonObject | None] = []
+    told.watch(seen.append)
+    elected = next(each for each in bench.told() if each.kind is EventKind.ELECTED)
+    joined = replace(elected, kind=EventKind.MEMBER_JOINED, member=elected.leader)
+    seen.clear()
+    told.tell(joined, instant(bench.now_us))
+    assert seen == []
+    told.tell(elected, instant(bench.now_us))
+    assert [each["event"] for each in seen if each] == ["member-joined", "elected"]
+    told.tell(joined, instant(bench.now_us))
+    for each in sorted(timers, key=lambda timer: timer.at_s):
+        each.work()
+    assert [each["event"] for each in seen if each] == ["member-joined", "elected", "member-joined"]
+    assert seen[1:] == told.history()[1:]
