@@ -111,11 +111,11 @@ def test_member_is_told_after_a_moment_or_before_the_next_change_of_leadership(b
     elected = next(each for each in bench.told() if each.kind is EventKind.ELECTED)
     joined = replace(elected, kind=EventKind.MEMBER_JOINED, member=elected.leader)
     seen.clear()
-    told.tell(joined, instant(bench.now_us))
+    told.tell(joined)
     assert seen == []
-    told.tell(elected, instant(bench.now_us))
+    told.tell(elected)
     assert [each["event"] for each in seen if each] == ["member-joined", "elected"]
-    told.tell(joined, instant(bench.now_us))
+    told.tell(joined)
     for each in sorted(timers, key=lambda timer: timer.at_s):
         each.work()
     assert [each["event"] for each in seen if each] == ["member-joined", "elected", "member-joined"]
