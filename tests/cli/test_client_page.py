@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+import kingd.client
+from kingd.cli.main import run
 from kingd.client import DaemonNotRunning
 from tests.cli.fake_kingd import BOX2, FakeKingd, event
 from tests.cli.runs import LIMIT_S, until
@@ -69,6 +71,20 @@ def watched(kingd: FakeKingd, example: Callable[[], None]) -> None:
     with pytest.raises(DaemonNotRunning):
         example()
     thread.join(LIMIT_S)
+
+
+def test_nobody_is_sent_to_kingds_own_port_for_a_service(capfd: pytest.CaptureFixture[str]) -> None:
+    """The example of `kingd.client` connected to the leader's `address`, which is where its kingd listens."""
+    assert kingd.client.__doc__ is not None
+    for text in (kingd.client.__doc__, *EXAMPLES):
+        assert "leader.address" not in text
+    assert 'leader.tags["url"]' in kingd.client.__doc__
+    assert run(["leader", "--help"]) == 0
+    said = " ".join(capfd.readouterr().out.split())
+    assert (
+        "Where its service is found, the leader announces in its tags: --tag url. --address is kingd's own UDP port."
+        in said
+    )
 
 
 def test_tests_of_the_page_are_there() -> None:

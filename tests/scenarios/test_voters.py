@@ -3,6 +3,7 @@
 A violation of Q1 is raised by the cluster's own checker, at any instant of a run."""
 
 from dataclasses import replace
+from itertools import permutations
 
 import pytest
 
@@ -13,7 +14,7 @@ from kingd.sim.exclusion import says_it_leads
 from kingd.sim.host import Host
 from kingd.sim.outcome import SafetyError
 from tests.model import lists
-from tests.scenarios.world import agrees_on, settled
+from tests.scenarios.world import agrees_on, problems, settled
 
 ONE_TWO = ("box1", "box2")
 THREE = (*ONE_TWO, "box3")
@@ -154,6 +155,28 @@ def test_088_voter_that_was_not_heard_when_a_list_was_taken_back_is_not_left_beh
     assert [in_force(host) for host in cluster.hosts] == [THREE] * 4
     cluster.crash(cluster.hosts[1])
     agrees_on(cluster, "box1", within_s=6, among=[cluster.hosts[0], *cluster.hosts[2:]])
+
+
+@pytest.mark.parametrize("after_ms", [0, 900])
+@pytest.mark.parametrize("order", list(permutations(range(3))))
+@pytest.mark.parametrize("wanted", [ONE_TWO, (*THREE, "box4")])
+def test_088_list_that_is_changed_just_after_a_restart_costs_no_quorum(
+    wanted: tuple[str, ...], order: tuple[int, ...], after_ms: int
+) -> None:
+    """0.9 s after it had a leader again the first host refused the list, for nobody had led by the present one for long
+    enough, and the others took it: neither list had a majority, for 5 s."""
+    cluster = settled(30, 20, 10, voters=THREE)
+    for host in cluster.hosts:
+        cluster.crash(host)
+    cluster.start_all()
+    agrees_on(cluster, "box1", within_s=2)
+    cluster.run(after_ms * MS)
+    for index in order:
+        wants(cluster.hosts[index], cluster, *wanted)
+        assert not cluster.run_until(lambda: not says_it_leads(cluster.hosts[0], cluster.now_us), 100 * MS)
+    assert not cluster.run_until(lambda: not says_it_leads(cluster.hosts[0], cluster.now_us), 5 * SECOND)
+    assert [in_force(host) for host in cluster.hosts] == [wanted] * 3
+    assert not any(problems(host, cluster.now_us) for host in cluster.hosts)
 
 
 def test_088_mistyped_list_on_a_leader_that_does_not_vote_changes_nothing() -> None:

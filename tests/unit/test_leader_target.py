@@ -78,6 +78,7 @@ def test_moment_without_an_answer_is_survived_and_a_hung_daemon_is_not(said: Sai
 # -- the margin: docs/guarantees.md has these numbers
 
 RHO = 1.01
+README = Path(__file__).parents[2] / "README.md"
 MARGIN_MS = {"lan": 1400, "wifi": 1400, "fast": 1200}
 
 
@@ -98,6 +99,13 @@ def test_margin_between_told_to_stop_here_and_started_there(profile: str, age_ms
     assert not held.is_up(now_us=held.left_us(now_us=0))
     started_us = said.valid_us * RHO + SETTLE_US / RHO
     assert (started_us - told_us) / MS >= MARGIN_MS[profile]
+
+
+def test_front_page_says_when_a_service_is_back_beside_when_somebody_leads() -> None:
+    """The first paragraphs named half a second, which is leadership: a service waits for three times as long."""
+    first = " ".join(README.read_text(encoding="utf-8").partition("## Try it")[0].split())
+    assert "within half a second" in first
+    assert f"the next host starts it when it has led for {SETTLE_US / 1_000_000:g} s" in first
 
 
 @pytest.mark.parametrize("profile", PROFILES)

@@ -12,6 +12,7 @@ from kingd import __version__
 from kingd.cli.app import application
 from kingd.config import KEYS, Config, changed_keys, load
 from kingd.daemon.command import command as kingd
+from kingd.daemon.refusals import MEANINGS
 
 TOP = Path(__file__).parents[2]
 PAGES = dict(generate.pages())
@@ -83,6 +84,12 @@ def test_quotes_surround_whole_arguments() -> None:
 def test_every_key_is_in_its_page() -> None:
     page = plain(PAGES["kingd.toml.5"])
     assert not [key.path for key in KEYS.values() if key.doc not in page.replace("\\fB", "`").replace("\\fR", "`")]
+
+
+def test_every_reason_for_a_refusal_is_explained_in_its_page() -> None:
+    explained = re.search(r"^\.SH .REFUSED DATAGRAMS.\n((?:(?!\.SH).*\n)*)", plain(PAGES["kingctl.1"]), re.MULTILINE)
+    assert explained is not None
+    assert not [reason for reason in MEANINGS if f"\n.TP\n.B {reason}\n" not in explained[1]]
 
 
 def test_sample_shows_every_key_at_its_default(tmp_path: Path) -> None:
