@@ -75,6 +75,15 @@ def test_moment_without_an_answer_is_survived_and_a_hung_daemon_is_not(said: Sai
     assert held.ended_us == 1500 * MS + said.valid_us
 
 
+def test_answer_is_good_from_when_it_was_asked_for() -> None:
+    """However late it came: this process was stopped, or its answer waited behind others."""
+    held = tenure(*leads(0, 1500, lease(980)))
+    held.note(lease(980), asked_us=1600 * MS, now_us=2400 * MS)
+    assert held.is_up(now_us=2580 * MS - 1)
+    assert not held.is_up(now_us=2580 * MS)
+    assert held.ended_us == 2580 * MS
+
+
 # -- the margin: docs/guarantees.md has these numbers
 
 RHO = 1.01

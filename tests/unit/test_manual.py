@@ -92,6 +92,14 @@ def test_every_reason_for_a_refusal_is_explained_in_its_page() -> None:
     assert not [reason for reason in MEANINGS if f"\n.TP\n.B {reason}\n" not in explained[1]]
 
 
+def test_key_is_made_by_the_same_command_wherever_that_is_told() -> None:
+    """One page had `(0600)`, with which root's file is no use to the daemon, and another one made a file that was refused."""
+    command = "kingctl keygen | install -m 0640 -o root -g kingd /dev/stdin /etc/kingd/cluster.key"
+    for text in (PAGES["kingd.8"], PAGES["kingctl.1"], (TOP / "docs" / "security.md").read_text()):
+        assert command in plain(text)
+    assert "0600" not in (TOP / "docs" / "security.md").read_text()
+
+
 def test_sample_shows_every_key_at_its_default(tmp_path: Path) -> None:
     sample = generate.sample()
     assert not [line for line in sample.splitlines() if len(line) > 120]
