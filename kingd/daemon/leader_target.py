@@ -38,9 +38,11 @@ _IDLE_US = 1 * _SECOND  # without news; well below the watchdog's time
 _ASK_US = 100_000
 _PATIENCE_US = 500_000  # for one answer, at most
 _CONNECT_US = 50_000
-# While exclusive units run: a helper that hangs is killed, and systemd has ended the units in time all the same.
-_WATCHDOG_US, _WATCHDOG_EXCLUSIVE_US = 5 * _SECOND, 900_000
+_WATCHDOG_US = 5 * _SECOND
+# With target.exclusive, from the end of leadership: later than KILL_AFTER_US, and the rest until DEAD_BY_US is for `release`.
+_WATCHDOG_EXCLUSIVE_US = 900_000
 _RELEASE_GRACE_S = 0.5
+_RELEASE_PATIENCE_S = 0.1
 
 _log = Logger("kingd.leader-target")
 
@@ -69,11 +71,21 @@ class Helper:
         signal.signal(signal.SIGUSR1, self._on_started)
         systemd.ready("waiting for leadership")
         while self._is_started or self._ending or not self._stop_asked:
-            self._turn()
-            systemd.watchdog()
+            self.turn()
             select.select([self._hearing.fileno(), self._signals], [], [], self._pause_us() / _SECOND)
             with suppress(BlockingIOError):
                 os.read(self._signals, 64)
+
+    def _feed(self) -> None:
+        """A helper that hangs is killed; the next one ends what it has left (`release`). With target.exclusive that is in time
+        whenever it hangs: also between the end of leadership and the moment at which it would have killed the units itself."""
+        if not self._exclusive:
+            systemd.watchdog()
+            return
+        now = now_us()
+        is_at_risk = self._is_started or (self._ending and now < self._kill_us)
+        since = min(now, self._tenure.sure_until_us) if is_at_risk else now
+        systemd.watchdog_within(max(since + _WATCHDOG_EXCLUSIVE_US - now, 1))
 
     def _on_signal(self, number: int, frame: object) -> None:
         self._stop_asked = True
@@ -86,7 +98,8 @@ class Helper:
     def _pause_us(self) -> int:
         return _ASK_US if self._tenure.is_leading or self._ending else _IDLE_US
 
-    def _turn(self) -> None:
+    def turn(self) -> None:
+        """Hear, ask, act; then systemd may wait for the next one."""
         is_told, self._is_told = self._is_told, False
         self._hear()
         said = self._ask()
@@ -105,6 +118,7 @@ class Helper:
                 self._start()
             elif is_draining:
                 self._say_drained()
+        self._feed()
 
     def _hear(self) -> None:
         try:
@@ -114,7 +128,7 @@ class Helper:
             self._heard = None
         if self._heard is not None and self._heard.exclusive != self._exclusive:
             self._exclusive = self._heard.exclusive
-            systemd.watchdog_within(_WATCHDOG_EXCLUSIVE_US if self._exclusive else _WATCHDOG_US)
+            systemd.watchdog_within(_WATCHDOG_US)
 
     def _ask(self) -> Said:
         asked_us = now_us()
@@ -135,7 +149,8 @@ class Helper:
     def _stop(self, why: str, *, leads: bool) -> None:
         _log.info("stopping %s: %s", TARGET, why)
         self._kill_us = now_us() + DRAIN_KILL_US if leads and not self._stop_asked else NEVER_US
-        self._ending = target_units.stop()
+        self._ending = target_units.pulled()
+        target_units.stop(self._ending)
         self._is_started = self._is_late = False
         systemd.status("waiting for the units to end")
 
@@ -186,15 +201,24 @@ def judge(status: JsonObject) -> Said:
 
 def release(*, exclusive: bool, grace_s: float) -> None:
     """The helper has ended, and left running what it had started: returns when that has ended."""
+    units = target_units.pulled()
     if not exclusive:
-        target_units.stop(wait=True)
+        target_units.stop(units, wait=True)
         return
     end_s = time.monotonic() + grace_s
-    units = target_units.stop()
+    if not grace_s:  # before anything else: there may be no more time than for this
+        target_units.kill(units)
+    target_units.stop(units)
     while units := target_units.running(units):
         if time.monotonic() >= end_s:
             target_units.kill(units)
         time.sleep(_ASK_US / _SECOND / 2)
+
+
+def has_time(socket: str) -> bool:
+    """This host leads even now. A helper that hung has used up the time in which to ask (SERVICE_RESULT: systemd.exec(5))."""
+    hung = os.environ.get("SERVICE_RESULT") == "watchdog"
+    return not hung and _view(Line(socket), timeout_s=_RELEASE_PATIENCE_S).view is View.LEADS
 
 
 def main() -> int:
@@ -209,8 +233,7 @@ def main() -> int:
     except ConfigError as error:  # kingd will not start with it either, or runs on with what it read before
         _log.warning("going by the defaults: %s", error)
     if arguments:
-        hung = os.environ.get("SERVICE_RESULT") == "watchdog"  # systemd.exec(5): then the time is used up already
-        release(exclusive=exclusive, grace_s=0.0 if hung else _RELEASE_GRACE_S)
+        release(exclusive=exclusive, grace_s=_RELEASE_GRACE_S if exclusive and has_time(socket) else 0.0)
     else:
         Helper(socket).run()
     return 0

@@ -30,15 +30,17 @@ def start() -> None:
     systemctl("start", "--no-block", "--job-mode=fail", TARGET)
 
 
-def stop(*, wait: bool = False) -> list[str]:
-    """Which units were told to."""
-    units = [TARGET, *wanted(systemctl("show", *(f"--property={name}" for name in _PULLED), TARGET))]
+def pulled() -> list[str]:
+    """The target, and all that is stopped with it."""
+    return [TARGET, *wanted(systemctl("show", *(f"--property={name}" for name in _PULLED), TARGET))]
+
+
+def stop(units: list[str], *, wait: bool = False) -> None:
     try:
         systemctl("stop", *([] if wait else ["--no-block"]), *units)
     except subprocess.CalledProcessError as error:
         if error.returncode != _NOT_LOADED:
             raise
-    return units
 
 
 def wanted(shown: str) -> list[str]:

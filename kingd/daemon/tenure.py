@@ -83,6 +83,11 @@ class Tenure:
         self.expire(now_us=now_us)
         return self._settled
 
+    @property
+    def sure_until_us(self) -> int:
+        """E: of this leadership as far as it is known, or of the last one."""
+        return self._valid_until_us if self.is_leading else self.ended_us
+
     def left_us(self, *, now_us: int) -> int:
         """How long an answer may take before it makes no difference any more, while this host leads."""
         return max(self._until_us - now_us, 1 * _MS)
