@@ -40,7 +40,7 @@ _PATIENCE_US = 500_000  # for one answer, at most
 _CONNECT_US = 50_000
 _WATCHDOG_US = 5 * _SECOND
 # With target.exclusive, from the end of leadership: later than KILL_AFTER_US, and the rest until DEAD_BY_US is for `release`.
-_WATCHDOG_EXCLUSIVE_US = 900_000
+_WATCHDOG_EXCLUSIVE_US = 850_000
 _RELEASE_GRACE_S = 0.5
 _RELEASE_PATIENCE_S = 0.1
 
@@ -96,7 +96,15 @@ class Helper:
         self._is_told = True
 
     def _pause_us(self) -> int:
-        return _ASK_US if self._tenure.is_leading or self._ending else _IDLE_US
+        if self._ending:
+            return min(_ASK_US, self._left_us)
+        return _ASK_US if self._tenure.is_leading else _IDLE_US
+
+    @property
+    def _left_us(self) -> int:
+        """Until the units are killed."""
+        left_us = self._kill_us - now_us()
+        return left_us if left_us > 0 else _ASK_US  # they were; again then
 
     def turn(self) -> None:
         """Hear, ask, act; then systemd may wait for the next one."""
@@ -133,7 +141,7 @@ class Helper:
     def _ask(self) -> Said:
         asked_us = now_us()
         left_us = self._tenure.left_us(now_us=asked_us) if self._tenure.is_leading else _PATIENCE_US
-        timeout_us = min(left_us, _ASK_US if self._ending else _PATIENCE_US)
+        timeout_us = min(left_us, min(_ASK_US, self._left_us) if self._ending else _PATIENCE_US)
         said = _view(self._line, timeout_s=timeout_us / _SECOND)
         if said.view is View.LEADS and self._heard is None:
             said = Said(view=View.UNSURE)  # a hand-over would not wait for us
@@ -155,17 +163,17 @@ class Helper:
         systemd.status("waiting for the units to end")
 
     def _see_them_end(self, *, leads: bool) -> None:
+        if not leads:
+            self._kill_us = min(self._kill_us, self._tenure.ended_us + KILL_AFTER_US)
+        if self._exclusive and now_us() >= self._kill_us:
+            target_units.kill(self._ending)
+            _log.warning("killed what had not ended: %s", ", ".join(self._ending))
+            self._feed()
         self._ending = target_units.running(self._ending)
         if not self._ending:
             systemd.status("waiting for leadership")
-            return
-        now = now_us()
-        if not leads:
-            self._kill_us = min(self._kill_us, self._tenure.ended_us + KILL_AFTER_US)
-            self._tell_if_late(now)
-        if self._exclusive and now >= self._kill_us:
-            _log.warning("killing what has not ended: %s", ", ".join(self._ending))
-            target_units.kill(self._ending)
+        elif not leads:
+            self._tell_if_late(now_us())
 
     def _tell_if_late(self, now: int) -> None:
         if self._exclusive and not self._is_late and now >= self._tenure.ended_us + DEAD_BY_US:

@@ -68,7 +68,7 @@ def test_a05_unit_that_ignores_sigterm_on_a_host_that_is_cut_off(hosts: list[Hos
     former = runner(hosts)
     cut(former)
     runner(hosts, but=former)
-    assert said(former, "killing what has not ended: only-one.service")
+    assert said(former, "killed what had not ended: only-one.service")
     mend(former)
 
 
