@@ -1,28 +1,23 @@
 """target.exclusive in quorum mode: whatever happens to a host, and whatever the unit does with SIGTERM,
 it never runs on two."""
 
+import random
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.system import cluster, only_one
+from tests.system import cluster, only_one, strict
 from tests.system.lab import Host, until
 from tests.system.only_one import runner
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(240)]
 
-CONFIG = """
-[quorum]
-voters = ["box1", "box2", "box3"]
-[target]
-exclusive = true
-"""
-
 
 @pytest.fixture(scope="module")
 def hosts(packages: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[Host]]:
-    with cluster.installed(packages[0], tmp_path_factory.mktemp("lab"), config=CONFIG) as hosts:
+    with cluster.installed(packages[0], tmp_path_factory.mktemp("lab"), config=strict.CONFIG) as hosts:
         yield hosts
 
 
@@ -111,3 +106,27 @@ def test_stop_of_a_unit_that_ends(hosts: list[Host]) -> None:
     assert only_one.notes(former.lab)[-1].host == former.name
     runner(hosts, but=former)
     former.run("systemctl start kingd")
+
+
+@pytest.fixture
+def stubborn(hosts: list[Host]) -> Iterator[str]:
+    """One that ignores SIGTERM, beside the other one, for a while."""
+    strict.put(hosts)
+    only_one.ends_after(hosts[0].lab, 0)
+    yield "stubborn.service"
+    for host in hosts:
+        host.run("systemctl disable --quiet stubborn; systemctl kill --signal=KILL stubborn", check=False)
+
+
+def test_a05_random_faults_for_half_a_minute(hosts: list[Host], stubborn: str) -> None:
+    end_s = time.monotonic() + 30
+    assert strict.strike_all(hosts, rng=random.Random(), goes_on=lambda _: time.monotonic() < end_s) == []
+
+
+def test_two_at_one_instant_are_seen(hosts: list[Host], stubborn: str) -> None:
+    """By who looks, and by the lock."""
+    with strict.Observer(hosts) as observer:
+        for host in hosts[:2]:
+            host.run(f"systemctl start {stubborn}")
+            until(lambda host=host: host.pids(stubborn), "it runs")  # type: ignore[misc]
+        until(lambda: observer.overlaps and "box2: stubborn" in observer.wrong(), "two are seen")
