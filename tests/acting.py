@@ -68,14 +68,18 @@ LINES: dict[str, Line] = {
     "V1": Line("takeover: added and announced at once, no probe", "how soon: V21"),
     "V2": Line(
         "cold claim: three probes, and a stranger's answer, of both families; of a successor, too",
-        "there is no `required`: a conflict changes nobody's eligibility",
+        "there is no `required`, by which a host would not lead without its address: a stranger keeps it from one host after "
+        "the other, and leadership would wander for as long as he is there",
     ),
     "V3": Line(
         "a member that answers is told from a stranger, and told to let go",
         "by the announcements, which its kingd-vip hears, and not by a message of kingd's: vip.md says why",
     ),
     "V4": Line("a later claim is counted, named, and answered once in 10 s"),
-    "V5": Line("request and reply, and when; read by scapy"),
+    "V5": Line(
+        "request and reply, and when, after a suspend too; read by scapy",
+        "the failover of a bond its driver announces (`num_grat_arp`); not tried, the kernel of the tests has none",
+    ),
     "V6": Line("the advertisement: flags, hop limit, option, checksum; read by scapy"),
     "V7": Line("/32 and /128 by default; a prefix only where it takes no address of the host along"),
     "V8": Line("never a source by choice"),
@@ -90,13 +94,15 @@ LINES: dict[str, Line] = {
     "V14": Line("connections are reset at removal, where `reset_connections` says so"),
     "V15": Line("services that cannot bind yet: a setting of the kernel's"),
     "V16": Line(
-        "interface missing, down, without carrier, another MAC, a bridge, not Ethernet",
-        "a bond is such an interface to us; its own failover is not tried",
+        "interface missing, renamed, down, without carrier, another MAC, a bridge, not Ethernet",
+        "a bond or a VLAN is such an interface to us; not tried, the kernel of the tests has neither",
     ),
     "V17": Line("somebody removes it"),
     "V18": Line("several addresses, both families: a state each"),
     "V19": Line(
-        "announced, and it does not arrive: told by who misses it", "the members' neighbour tables are not asked for"
+        "announced, and it does not arrive: told by who misses it",
+        "the members' neighbour tables are not asked for: one who has never talked to the address has no entry, and what "
+        "would change an entry is what kingd-vip there listens for",
     ),
     "V20": Line("this unit alone has the two capabilities"),
     "V21": Line(
@@ -107,7 +113,7 @@ LINES: dict[str, Line] = {
     "A2": Line("target started by hand on a follower: stopped at once, with all that it wants"),
     "A3": Line("a start that hangs, and the stop behind it"),
     "A4": Line("`JobTimeoutSec=` does not kill", "no test: nothing here relies on it"),
-    "A5": Line("a unit that does not stop in time: what wins"),
+    "A5": Line("a unit that does not stop in time: what wins", "1,000 faults: `python -m tests.system.strict`"),
     "A6": Line("`Restart=always` in a target that stops"),
     "A7": Line(
         "systemd is executed anew while this host leads",

@@ -204,6 +204,8 @@ class Floating:
         acts: list[Act] = []
         if facts.present is Present.OURS:
             self._held_us = now_us
+        if now_us >= self._refresh_us + LIFETIME_S * _SECOND:  # suspended since, perhaps, and the LAN has forgotten
+            self._announced_as = None
         if facts.present is Present.ABSENT:
             self.lost += self._is_there
             self._announced_as = None

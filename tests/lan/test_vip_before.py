@@ -114,6 +114,23 @@ def test_v16_interface_that_comes_later(trio: Trio, lan: Lan) -> None:
         assert V4 in addresses(a, "eth1")
 
 
+def test_v16_interface_that_is_renamed(lan: Lan) -> None:
+    """It is another one then: the address ends there, and waits for one of the name that it knows."""
+    (a,) = lan.ranked(1)
+    lan.plug(a, "eth1")
+    lan.start(a)
+    lan.until_led_by("a")
+    with vips_on([a], f'[[address]]\naddress = "{V4}"\ninterface = "eth1"\n') as (vip,):
+        vip.start()
+        vip.until_states("held")
+        a.namespace.ip("link set eth1 down", "link set eth1 name eth9", "link set eth9 up")
+        until(lambda: "no such interface" in (vip.rows()[V4]["why"] or ""), what=lambda: vip.log)
+        until(lambda: V4 not in addresses(a, "eth9"))
+        a.namespace.ip("link set eth9 down", "link set eth9 name eth1", "link set eth1 up")
+        vip.until_states("held")
+        assert V4 in addresses(a, "eth1")
+
+
 def test_v16_leader_whose_interface_to_the_clients_is_down_hands_over(trio: Trio, lan: Lan) -> None:
     """kingd itself hears everybody by another one. When it has stayed up for a while, the host leads again."""
     a, b, _ = trio

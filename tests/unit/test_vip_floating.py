@@ -3,7 +3,7 @@
 import pytest
 
 from kingd.vip.floating import Act, Link, Present, State
-from tests.unit.vip_world import DOWN, OTHER_MAC, UNPLUGGED, UP, World
+from tests.unit.vip_world import DOWN, OTHER_MAC, SECOND, UNPLUGGED, UP, World
 
 
 def test_v01_takeover_adds_and_announces_at_once_without_a_probe() -> None:
@@ -16,6 +16,16 @@ def test_v05_announced_over_five_seconds_and_then_each_minute() -> None:
     world = World()
     world.run(130)
     assert world.at(Act.ANNOUNCE) == [0, 0.05, 0.25, 1.2, 2.4, 5, 65, 125]
+
+
+def test_v05_announced_anew_after_a_suspend() -> None:
+    """The kernel does not count an address's life meanwhile, and of a host that is alone the same leadership goes on."""
+    world = World()
+    world.run(30)
+    world.now_us += 3600 * SECOND
+    assert world.turn() == [Act.REFRESH, Act.ANNOUNCE]
+    world.run(2)
+    assert world.at(Act.ANNOUNCE)[-4:] == [3630, 3630.05, 3630.25, 3631.2]
 
 
 def test_v12_refreshed_each_second_and_removed_when_leadership_has_ended() -> None:
