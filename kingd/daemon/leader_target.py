@@ -224,9 +224,11 @@ def release(*, exclusive: bool, grace_s: float) -> None:
 
 
 def has_time(socket: str) -> bool:
-    """This host leads even now. A helper that hung has used up the time in which to ask (SERVICE_RESULT: systemd.exec(5))."""
-    hung = os.environ.get("SERVICE_RESULT") == "watchdog"
-    return not hung and _view(Line(socket), timeout_s=_RELEASE_PATIENCE_S).view is View.LEADS
+    """Of a helper that ended as it should, or died where this host leads. One that hung has used up the time to ask."""
+    result = os.environ.get("SERVICE_RESULT")  # systemd.exec(5)
+    if result == "success":
+        return True
+    return result != "watchdog" and _view(Line(socket), timeout_s=_RELEASE_PATIENCE_S).view is View.LEADS
 
 
 def main() -> int:

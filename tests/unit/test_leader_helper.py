@@ -92,7 +92,12 @@ def test_what_a_helper_has_left_is_killed_before_anything_else_where_there_is_no
 
 @pytest.mark.parametrize(
     ("view", "result", "expected"),
-    [(View.LEADS, "signal", True), (View.LEADS, "watchdog", False), (View.FOLLOWS, "signal", False)],
+    [
+        (View.LEADS, "signal", True),
+        (View.LEADS, "watchdog", False),
+        (View.FOLLOWS, "signal", False),
+        (View.FOLLOWS, "success", True),
+    ],
 )
 def test_units_of_a_helper_that_died_may_end_by_themselves_only_where_this_host_leads(
     monkeypatch: pytest.MonkeyPatch, view: View, result: str, expected: bool
