@@ -42,6 +42,13 @@ class TooFewWant:
 
 
 @dataclass(frozen=True, slots=True)
+class TooFewAnswer:
+    """The leader hears nothing of these, and without them there is no majority of the new list."""
+
+    silent: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class NobodyLeads:
     """By the present list."""
 
@@ -51,7 +58,9 @@ class LedByFormer:
     """The leader's lease still rests on the list before the present one."""
 
 
-Obstacle = ModeWouldChange | TooFar | LeaderIsFirst | AnotherRecovers | TooFewWant | NobodyLeads | LedByFormer
+Obstacle = (
+    ModeWouldChange | TooFar | LeaderIsFirst | AnotherRecovers | TooFewWant | TooFewAnswer | NobodyLeads | LedByFormer
+)
 
 
 # -- why nobody is handed over to (rules/commands.py)

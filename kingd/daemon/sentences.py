@@ -33,6 +33,7 @@ from kingd.core.problems import (
     SharedId,
     SharedName,
     TooFar,
+    TooFewAnswer,
     TooFewWant,
     Unanswering,
     VoterProblem,
@@ -168,6 +169,11 @@ def obstacle(found: Obstacle) -> str:
             return (
                 f"more voters must want it: put it into the configuration of {', '.join(unwilling)}, and reload there "
                 "(`kingctl reload`)"
+            )
+        case TooFewAnswer(silent):
+            return (
+                f"the new list needs the vote of {', '.join(silent)}, which does not answer the leader: see that kingd runs "
+                "there"
             )
         case NobodyLeads():
             return (

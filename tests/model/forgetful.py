@@ -65,8 +65,9 @@ def who_leads_leads_by_the_list() -> AbstractContextManager[object]:
     return patch.object(Votes, "is_by_list", lambda self, now_us: True)
 
 
-def list_waits_for_no_recovery() -> AbstractContextManager[object]:
-    """Who recovers needs to hear fewer by a shorter list, and others than those who may have voted as it did."""
+def list_waits_for_nobody() -> AbstractContextManager[object]:
+    """Neither for who recovers, who needs to hear fewer by a shorter list, and others than those who may have voted as it did,
+    nor for who does not answer."""
     why_not_open = voters._why_not_open  # noqa: SLF001 - a mutant
 
     def opens(node: Node) -> Obstacle | None:
@@ -79,7 +80,7 @@ def list_waits_for_no_recovery() -> AbstractContextManager[object]:
             for member in recovering:
                 member.recovering = True
 
-    return patch.object(voters, "_why_not_open", opens)
+    return patch.multiple(voters, _why_not_open=opens, _silent=lambda node: ())
 
 
 def who_is_left_out_is_free() -> AbstractContextManager[object]:

@@ -246,7 +246,7 @@ FOUND: dict[str, tuple[History, Mutant, str]] = {
     ),
     "a name is counted twice": (name_that_is_there_twice, forgetful.two_hosts_of_a_name_are_two_voters, "Q1"),
     "who is left out is free": (fork_that_is_left_again, forgetful.who_is_left_out_is_free, "Q1"),
-    "a list waits for nobody": (list_while_a_voter_recovers, forgetful.list_waits_for_no_recovery, "Q1"),
+    "a list waits for nobody": (list_while_a_voter_recovers, forgetful.list_waits_for_nobody, "Q1"),
 }
 
 

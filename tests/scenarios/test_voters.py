@@ -129,6 +129,24 @@ def forks() -> None:
     assert cluster.run_until(lambda: {in_force(host) for host in cluster.hosts} == {FOUR[1:]}, 6 * SECOND)
 
 
+def test_088_list_that_needs_who_does_not_answer_waits() -> None:
+    """box2 had wanted it, and was off: the leader had no majority by it, nor any way back, as long as that lasted."""
+    cluster = settled(40, 10, 20, voters=THREE)
+    box1, box2, box3 = cluster.hosts
+    wants(box2, cluster, *ONE_TWO)
+    cluster.run(SECOND)
+    cluster.crash(box2)
+    cluster.run(SECOND)
+    for host in (box3, box1):
+        wants(host, cluster, *ONE_TWO)
+    cluster.run(8 * SECOND)
+    assert says_it_leads(box1, cluster.now_us)
+    assert box1.core is not None
+    assert box1.core.obstacle is not None
+    cluster.start(box2)
+    assert cluster.run_until(lambda: {in_force(host) for host in cluster.hosts} == {ONE_TWO}, 10 * SECOND)
+
+
 def test_088_two_lists_after_one_elect_one_leader() -> None:
     forks()
 

@@ -1,6 +1,6 @@
 """The leader makes a list of voters. docs/quorum.md 8."""
 
-from kingd.core.problems import LedByFormer
+from kingd.core.problems import LedByFormer, TooFewAnswer
 from kingd.core.settings import Voters
 from kingd.core.wire.message import Ack, Grant, Heartbeat, Role
 from kingd.core.wire.voter_list import GENERATION_NUMBER_MAX
@@ -27,10 +27,14 @@ def votes(bench: Bench, *peers: Peer) -> None:
     for peer in peers:
         peer.voters = bench.node.voters.id
     bench.advance_ms(100)
-    beat = [d.header.sequence for d in bench.datagrams() if isinstance(d.body, Heartbeat)][-1]
+    beat = newest_beat(bench)
     for peer in peers:
         bench.hear(peer, Ack(sequence=beat))
     bench.advance_ms(100)
+
+
+def newest_beat(bench: Bench) -> int:
+    return [d.header.sequence for d in bench.datagrams() if isinstance(d.body, Heartbeat)][-1]
 
 
 def test_088_leader_makes_the_present_list_anew_and_then_the_next_one(one: Peer, two: Peer) -> None:
@@ -43,6 +47,8 @@ def test_088_leader_makes_the_present_list_anew_and_then_the_next_one(one: Peer,
     assert bench.node.voters == made(VOTERS, 0, term=TERM)
     assert waits_for(bench) == sentences.obstacle(LedByFormer())
     votes(bench, one)
+    assert waits_for(bench) == sentences.obstacle(TooFewAnswer(("box70", "box80")))
+    votes(bench, one, two)
     assert bench.node.voters == made(WIDER, 1, term=TERM)
     assert bench.core.obstacle is None
 
@@ -91,6 +97,33 @@ def test_088_numbers_that_have_come_to_their_end_begin_anew_in_the_next_term(one
     bench.node.quorum.voters = made(VOTERS, GENERATION_NUMBER_MAX, term=TERM - 1)
     votes(bench, one)
     assert bench.node.voters == made(VOTERS, 0, term=TERM)
+
+
+def test_088_leader_lets_others_take_what_a_leader_of_before_has_made(one: Peer, two: Peer) -> None:
+    """It made the present names anew when a host came back with the list that all want, and another one took that at the same
+    moment: neither list had a majority, for good."""
+    bench = leads(one, two)
+    shows(bench, one, wanted=WIDER, voters=made(WIDER, 1, term=TERM - 1).id)
+    shows(bench, two, wanted=WIDER)
+    wants(bench, *WIDER)
+    bench.hear(two, Ack(sequence=newest_beat(bench)))
+    bench.advance_ms(100)
+    assert bench.node.voters == Voters(VOTERS)
+    assert bench.node.is_by_list
+
+
+def test_088_leader_does_not_wait_for_the_answer_of_who_has_the_list_already(one: Peer, two: Peer) -> None:
+    """In an older generation than the present one: it takes no other list than the one that it wants."""
+    bench = leads(one, two)
+    bench.node.quorum.voters = made(VOTERS, 0, term=TERM)
+    for _ in range(6):  # and the vote of the first one is over
+        votes(bench, two)
+    shows(bench, one, wanted=("box60", "me"), voters=made(("box60", "me"), 1, term=TERM - 1).id)
+    shows(bench, two, wanted=("box60", "me"))
+    wants(bench, "box60", "me")
+    bench.hear(two, Ack(sequence=newest_beat(bench)))
+    bench.advance_ms(100)
+    assert bench.node.voters == made(("box60", "me"), 1, term=TERM)
 
 
 def test_088_leader_takes_no_list(one: Peer, two: Peer) -> None:

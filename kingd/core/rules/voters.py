@@ -15,9 +15,10 @@ from kingd.core.problems import (
     NobodyLeads,
     Obstacle,
     TooFar,
+    TooFewAnswer,
     TooFewWant,
 )
-from kingd.core.rules.majority import majority
+from kingd.core.rules.majority import has_won, majority
 from kingd.core.settings import Voters, digest_of
 from kingd.core.state.node import Node
 from kingd.core.timing import promise_us
@@ -58,7 +59,9 @@ def obstacle(node: Node) -> Obstacle | None:
     """Why the list that is wanted is not in force yet, or None if it is."""
     if node.settings.voters == node.voters.names:
         return None
-    return refusal(node, node.settings.voters) or _why_not_open(node) or LeaderIsFirst()
+    found = refusal(node, node.settings.voters) or _why_not_open(node)
+    made = _to_make(node) if node.role is Role.LEADER and not found else None
+    return found or (made if made and not isinstance(made, Voters) else LeaderIsFirst())
 
 
 # -- the leader makes a list ----------------------------------------------------------------------------------------------
@@ -70,15 +73,40 @@ def _to_make(node: Node) -> Voters | Obstacle | None:
     if wanted == present.names:
         if present.generation.term == term or not _is_missed(node):
             return None
+    elif _is_made(node):
+        return None  # those who want it take it, then this node leads no more, and takes it, too
     elif why_not := _why_not_open(node):
         return why_not
     if not node.is_by_list:
         return LedByFormer()
     if present.generation.term != term:
         return replace(present, generation=Generation(term, 0))
+    if silent := _silent(node):
+        return TooFewAnswer(silent)
     if present.generation.number == GENERATION_NUMBER_MAX:
         return NobodyLeads()  # who could: until the next term
     return Voters(wanted, Generation(term, present.generation.number + 1))
+
+
+def _is_made(node: Node) -> bool:
+    """A leader of before has made the list that is wanted."""
+    digest = digest_of(node.settings.voters)
+    return any(m.voters.digest == digest and m.voters.generation > node.voters.generation for m in node.members.alive())
+
+
+def _silent(node: Node) -> tuple[str, ...]:
+    """Who is needed by the list that is wanted, and has not answered this leader by the present one, or not of late. Who is
+    new, or has the wanted one already, cannot."""
+    wanted, votes = node.settings.voters, node.votes
+    digest = digest_of(wanted)
+    answers = {
+        m.name
+        for m in node.members.alive()
+        if m.name not in node.voters.names
+        or m.voters.digest == digest
+        or (votes is not None and votes.until_us.get(m.node, 0) > node.now_us)
+    } | {node.settings.name}
+    return () if has_won(wanted, answers) else tuple(sorted(set(wanted) - answers))
 
 
 def _is_missed(node: Node) -> bool:
