@@ -126,6 +126,7 @@ class Keepalived:
 SYSTEMS: dict[str, Callable[[Sequence[Host]], System]] = {
     "kingd": Kingd,
     "kingd-fast": lambda hosts: Kingd(hosts, '[timing]\nprofile = "fast"\n'),
+    "kingd-100ms-x3": lambda hosts: Kingd(hosts, '[timing]\nleader_timeout = "300ms"\n'),  # as keepalived-0.1 does
     "keepalived": lambda hosts: Keepalived(hosts, "1"),
     "keepalived-0.1": lambda hosts: Keepalived(hosts, "0.1"),
     "keepalived-0.01": lambda hosts: Keepalived(hosts, "0.01"),
