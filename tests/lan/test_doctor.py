@@ -80,9 +80,8 @@ def test_fault_of_the_network_is_named(ward: Ward, fault: str) -> None:
     found = doctor(host)
     assert code in found.codes, found
     assert found.faults <= {code, "no-leader", "views-differ", "daemon-problem"}, found
-    is_unknown = (
-        code == "cannot-ask" and "loop-stall" not in found.codes
-    )  # a busy machine is one more finding, and known
+    # That the machine is busy is one more finding, and nothing unknown.
+    is_unknown = code == "cannot-ask" and "loop-stall" not in found.codes
     assert found.exit_code == (4 if is_unknown else 1), found
 
 
