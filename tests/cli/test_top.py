@@ -3,6 +3,7 @@
 import itertools
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -12,9 +13,12 @@ from pathlib import Path
 
 import pytest
 
+from kingd.control.client import JsonObject
 from tests.cli.fake_kingd import BOX1, FakeKingd, member, running, status
 from tests.cli.runs import LIMIT_S, leads, until
 from tests.cli.screens import Screen
+from tests.conftest import require
+from tests.tmux import KINGCTL, Tmux
 
 pytestmark = pytest.mark.timeout(300)
 Open = Callable[..., Screen]
@@ -83,10 +87,13 @@ def test_filter_and_pause(kingd: FakeKingd, opened: Open) -> None:
     screen.until("term 77")
 
 
+def crowd(count: int) -> list[JsonObject]:
+    boxes = [{**BOX1, "id": f"{i:016x}", "name": f"host-{i:03}"} for i in range(count)]
+    return [member(box, role="follower", last_heard_ms=20) for box in boxes]
+
+
 def test_window_of_another_size_is_filled(kingd: FakeKingd, opened: Open) -> None:
-    boxes = [{**BOX1, "id": f"{i:016x}", "name": f"host-{i:03}"} for i in range(450)]
-    members = [member(box, role="follower", last_heard_ms=20) for box in boxes]
-    kingd.service.members_are = {"version": 1, "members": members}
+    kingd.service.members_are = {"version": 1, "members": crowd(450)}
     screen = opened(COLUMNS="80", LINES="24")  # what the shell had said is old
     screen.until("of 450")
     screen.resize(19, 5)
@@ -97,6 +104,23 @@ def test_window_of_another_size_is_filled(kingd: FakeKingd, opened: Open) -> Non
     screen.until("host-449")
     screen.types("q")
     assert screen.end() == 0
+
+
+@pytest.mark.parametrize(("width", "height"), [(80, 24), (200, 50)])
+def test_450_members_in_tmux(kingd: FakeKingd, tmp_path: Path, width: int, height: int) -> None:
+    require(shutil.which("tmux"), "a terminal to look at needs tmux (Debian: tmux)")
+    kingd.service.members_are = {"version": 1, "members": crowd(450)}
+    tmux = Tmux(tmp_path / "tmux", width, height, str(KINGCTL), f"--socket={kingd.path}", "top")
+    try:
+        tmux.shows(r"450 in all|of 450", "host-000")
+        tmux.keys("End")
+        tmux.shows("host-449")
+        tmux.keys("/", "host-4", "Enter")
+        tmux.shows(r"450 in all, filter: host-4", "host-400")
+        tmux.keys("q")
+        until(tmux.has_ended)
+    finally:
+        tmux.close()
 
 
 def test_daemon_is_asked_twice_a_second_at_most(kingd: FakeKingd, opened: Open) -> None:
