@@ -107,7 +107,7 @@ def test_window_of_another_size_is_filled(kingd: FakeKingd, opened: Open) -> Non
 
 
 @pytest.mark.parametrize(("width", "height"), [(80, 24), (200, 50)])
-def test_450_members_in_tmux(kingd: FakeKingd, tmp_path: Path, width: int, height: int) -> None:
+def test_crowd_of_450_members_in_tmux(kingd: FakeKingd, tmp_path: Path, width: int, height: int) -> None:
     require(shutil.which("tmux"), "a terminal to look at needs tmux (Debian: tmux)")
     kingd.service.members_are = {"version": 1, "members": crowd(450)}
     tmux = Tmux(tmp_path / "tmux", width, height, str(KINGCTL), f"--socket={kingd.path}", "top")
