@@ -13,6 +13,7 @@ from kingd.core.effect import Effect, Multicast, Persist, Send
 from kingd.core.election import Core
 from kingd.core.timing import NEVER
 from kingd.core.wire.message import Ballot, Datagram, Grant, Heartbeat, Refuse, Role, SessionId, Term
+from kingd.core.wire.voter_list import VoterList
 from kingd.explorer.alike import expect_anew, prepare, round_off, silence, tidy
 from kingd.explorer.frozen import freeze, thaw
 from kingd.explorer.host import MEETING, ORIGIN_US, Host, Message, Step, View, view_of, word
@@ -274,6 +275,10 @@ def _poisoned(datagram: Datagram, term: Term) -> Iterator[Datagram]:
         of = getattr(datagram, part)
         for field in fields(of):
             value = getattr(of, field.name)
-            if field.name == "term" or isinstance(value, Ballot):
+            if isinstance(value, VoterList):
+                changed: object = value._replace(generation=value.generation._replace(term=term))
+            elif field.name == "term" or isinstance(value, Ballot):
                 changed = value._replace(term=term) if isinstance(value, Ballot) else term
-                yield replace(datagram, **{part: replace(of, **{field.name: changed})})
+            else:
+                continue
+            yield replace(datagram, **{part: replace(of, **{field.name: changed})})

@@ -158,6 +158,16 @@ def test_088_claims_are_above_the_term_of_the_list(one: Peer, two: Peer) -> None
     assert bench.claim.term > 77
 
 
+@pytest.mark.parametrize("term", [(1 << 32) + 100, (1 << 64) - 1])
+def test_102_list_of_a_term_that_nobody_can_have_led_is_not_taken(one: Peer, two: Peer, term: int) -> None:
+    """What this node claims is above the term of its list."""
+    bench = Bench(voters=VOTERS, ceiling=9, priority=0)
+    bench.meet(one, two)
+    wants(bench, *WIDER)
+    shows(bench, one, voters=made(WIDER, 1, term=term).id)
+    assert (bench.node.voters, bench.node.term_seen) == (Voters(VOTERS), 9)
+
+
 def test_088_vote_waits_until_the_disk_has_the_list(one: Peer, two: Peer) -> None:
     bench = led(one, two)
     bench.has_disk = False

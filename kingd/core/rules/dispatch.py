@@ -70,7 +70,7 @@ def receive(node: Node, datagram: Datagram, source: Endpoint) -> None:
             node.out.drop("other-destination")
     elif not is_for_this_session(node, header):
         node.out.drop("other-session")
-    elif max(header.leader.term, header.floor.term, _term_in(datagram)) > min(node.term_seen + TERM_JUMP_MAX, TERM_MAX):
+    elif _highest_term(datagram) > min(node.term_seen + TERM_JUMP_MAX, TERM_MAX):
         node.out.drop("term")
     else:
         _receive_from_other(node, datagram, source)
@@ -209,8 +209,14 @@ def _on_probe_ack(node: Node, member: Member, header: Header, ack: ProbeAck, sou
     transfer.meet_leader(node, member)
 
 
+def _highest_term(datagram: Datagram) -> int:
+    """That it could teach us."""
+    header = datagram.header
+    return max(header.leader.term, header.floor.term, header.voters.generation.term, _term_in(datagram))
+
+
 def _term_in(datagram: Datagram) -> int:
-    """The highest term that the body could teach us."""
+    """What the body could."""
     match datagram.body:
         case Claim(term=term):
             return term
