@@ -4,6 +4,7 @@ An adversary found these histories by hand, when the core had not the rules yet 
 
 import itertools
 from collections.abc import Callable
+from functools import partial
 
 import pytest
 
@@ -195,7 +196,7 @@ def list_while_a_voter_recovers() -> None:
     cluster.network.cuts.clear()
     for wanted in (FIVE, names):  # as the obstacle says
         set_lists(cluster, wanted)
-        assert cluster.run_until(lambda: have_list(wanted, four), 40 * SECOND)  # noqa: B023 - it is over then
+        assert cluster.run_until(partial(have_list, wanted, four), 40 * SECOND)
 
 
 def fork_that_is_left_again() -> None:
