@@ -165,6 +165,11 @@ def test_healthy_host_has_none() -> None:
     assert codes(facts(), notes=True) == ["single-path"]
 
 
+def test_few_strangers_that_are_not_looked_at_keep_nobody_out() -> None:
+    """Thirty hosts that start at once leave some."""
+    assert codes(facts(rejected_lately={"flood": 18})) == []
+
+
 def test_many_peers_of_one_fault_are_one_finding() -> None:
     many = [peer(f"box{n}", n, cells=cells({"mc4 there": 0})) for n in range(2, 32)]
     (found,) = [each for each in diagnose(facts(*many)) if each.severity is Severity.FINDING]
