@@ -130,6 +130,12 @@ class Core:
         return self.node.role
 
     @property
+    def standing(self) -> tuple[Role, Ballot]:
+        """Who leads as `status` says, but for what time alone changes. Cheap: to be looked at after each step, for not every
+        change is an event."""
+        return self.node.role, self.node.leader
+
+    @property
     def draining(self) -> Reason | None:
         """For which hand-over what runs because this node leads is to be ended, or was. None: for none."""
         return None if self.node.drain is None else self.node.drain.reason

@@ -310,7 +310,6 @@ class Runtime:
                     self._durable.keep(effect)
                 case Event():
                     self.news.tell(effect)
-                    self._service.on_changed()
                 case Surveyed():
                     self._service.on_surveyed(effect)
                 case Draining():
@@ -320,6 +319,7 @@ class Runtime:
                 case Stopped():
                     self._loop.stop()
         self._deadline.set(self.core.deadline_us)
+        self._service.stepped()
 
     def here(self) -> str | None:
         """This node's own address: the one by which members know it, or knew it."""

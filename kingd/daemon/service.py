@@ -74,6 +74,7 @@ class ControlService:
         self._step_downs: dict[Timer, Answer] = {}  # by what ends their patience
         self._drains = Drains(self._on_drains_changed, self._on_drained)
         self._holders = Holders(loop, self._held)
+        self._standing = daemon.core.standing  # as of the last step
         self._tell_holders = lambda _draining: self._holders.changed()
         self._is_leaving = False
         self._then_stop: Callable[[], None] | None = None  # when what runs here because this host leads has ended
@@ -153,11 +154,18 @@ class ControlService:
         now = now_us()
         daemon = self._daemon
         exclusive = daemon.config.target.exclusive
-        return views.held(daemon.core.status(now), boottime_us=now, draining=self._drains.is_on, exclusive=exclusive)
+        return views.held(
+            daemon.core.status(now), daemon.core.role,
+            boottime_us=now, draining=self._drains.is_on, exclusive=exclusive,
+        )  # fmt: skip
 
-    def on_changed(self) -> None:
-        """Of leadership, perhaps."""
-        self._holders.changed()
+    def stepped(self) -> None:
+        """The core has: who runs something because this host leads is told what has changed. Events would not do: of a loss
+        that resolves itself there is none."""
+        standing = self._daemon.core.standing
+        if standing != self._standing:
+            self._standing = standing
+            self._holders.changed()
 
     def drained(self, name: str) -> JsonObject:
         self._drains.ended(name)

@@ -95,7 +95,7 @@ class Vip:
     def until_states(self, *states: str) -> None:
         until(
             lambda: self.states() == list(states),
-            what=lambda: f"{states} on {self.host.name}: {self.rows()}\n{self.log}",
+            what=lambda: f"{states} on {self.host.summary()}: {self.rows()}\n{self.log}",
         )
 
     def complaints(self) -> list[str]:
@@ -115,7 +115,7 @@ def has(host: Host, *wanted: str) -> bool:
 def until_held(vip: Vip, *wanted: str) -> None:
     until(
         lambda: has(vip.host, *(wanted or (V4, V6))),
-        what=lambda: f"{wanted} on {vip.host.name}: {vip.rows()}\n{vip.log}",
+        what=lambda: f"{wanted or (V4, V6)} on {vip.host.summary()}: {vip.rows()}\n{vip.log}",
     )
 
 
