@@ -17,6 +17,7 @@ import fcntl
 import socket
 import struct
 from collections.abc import Iterator, Sequence, Set
+from contextlib import suppress
 from typing import Literal
 
 import netifaces
@@ -25,6 +26,9 @@ from kingd.net.netlink import floating
 from kingd.records import dataclass, replace
 
 Family = Literal[4, 6]
+
+Addresses = dict[int, list[dict[str, str]]]
+"""Of one interface, by address family, as netifaces has them."""
 
 # linux/sockios.h and linux/if.h
 _SIOCGIFFLAGS = 0x8913
@@ -70,16 +74,14 @@ class Link:
 
 def scan(wanted: Sequence[str]) -> list[Link]:
     """Every usable link now. OSError if the kernel will not say: then nothing is known, and nothing changed."""
-    floating_ones = floating()
+    before = floating()
     labels: dict[str, list[str]] = {}
     for label in sorted(netifaces.interfaces()):  # the bare name sorts before its labels
         labels.setdefault(label.partition(":")[0], []).append(label)
-    links: list[Link] = []
-    for name in sorted(labels):
-        flags = _flags(name)
-        if flags is not None and _is_suitable(name, flags, wanted):
-            links += _links_of(name, labels[name], flags, floating_ones)
-    return links
+    flags = {name: _flags(name) for name in sorted(labels)}
+    found = {name: _addresses(labels[name]) for name, each in flags.items() if _is_suitable(name, each, wanted)}
+    floating_ones = before | floating()  # one that comes or goes meanwhile wakes nobody to look again
+    return [link for name in found for link in _links_of(name, found[name], flags[name] or 0, floating_ones)]
 
 
 def why_unused(name: str) -> str:
@@ -110,8 +112,8 @@ def address_bits(host: str) -> bytes:
         return b""
 
 
-def _is_suitable(name: str, flags: int, wanted: Sequence[str]) -> bool:
-    if not (flags & _IFF_UP and flags & _IFF_RUNNING):
+def _is_suitable(name: str, flags: int | None, wanted: Sequence[str]) -> bool:
+    if flags is None or not (flags & _IFF_UP and flags & _IFF_RUNNING):
         return False
     return name in wanted if wanted else not flags & _IFF_LOOPBACK
 
@@ -130,19 +132,17 @@ def _flags(name: str) -> int | None:
     return flags
 
 
-def _links_of(name: str, labels: Sequence[str], flags: int, floating_ones: Set[tuple[int, str]]) -> Iterator[Link]:
+def _links_of(name: str, found: Addresses, flags: int, floating_ones: Set[tuple[int, str]]) -> Iterator[Link]:
     try:
         ifindex = socket.if_nametoindex(name)
-        addresses = {
-            family: [entry for entry in entries if (ifindex, entry["addr"]) not in floating_ones]
-            for family, entries in _addresses(labels).items()
-        }
-    except ValueError:  # netifaces does not find it any more: the next scan is on its way
-        return
     except OSError as error:
         if error.errno not in _VANISHED:  # such as no file descriptor left: that must not look like a lost interface
             raise
         return
+    addresses = {
+        family: [entry for entry in entries if (ifindex, entry["addr"]) not in floating_ones]
+        for family, entries in found.items()
+    }
     links = [*_links4(name, ifindex, addresses, has_broadcast=bool(flags & _IFF_BROADCAST))]
     if not flags & _IFF_LOOPBACK or _can_multicast6(ifindex):
         links += _links6(name, ifindex, addresses)
@@ -150,19 +150,18 @@ def _links_of(name: str, labels: Sequence[str], flags: int, floating_ones: Set[t
     yield from (replace(link, can_multicast=can_multicast) for link in links)
 
 
-def _addresses(labels: Sequence[str]) -> dict[int, list[dict[str, str]]]:
+def _addresses(labels: Sequence[str]) -> Addresses:
     """netifaces takes an address with a label (`eth0:1`) for an interface of its own: put it back where it belongs."""
-    found: dict[int, list[dict[str, str]]] = {}
+    found: Addresses = {}
     for label in labels:
-        for family, entries in netifaces.ifaddresses(label).items():
-            known = found.setdefault(family, [])
-            known += [entry for entry in entries if entry not in known]
+        with suppress(ValueError):  # it has gone meanwhile, and so says nothing of the others
+            for family, entries in netifaces.ifaddresses(label).items():
+                known = found.setdefault(family, [])
+                known += [entry for entry in entries if entry not in known]
     return found
 
 
-def _links4(
-    name: str, ifindex: int, addresses: dict[int, list[dict[str, str]]], *, has_broadcast: bool
-) -> Iterator[Link]:
+def _links4(name: str, ifindex: int, addresses: Addresses, *, has_broadcast: bool) -> Iterator[Link]:
     # In the kernel's order: it sends from its first address, and a virtual address added later stays behind.
     for position, entry in enumerate(addresses.get(netifaces.AF_INET, [])[:ADDRESSES_MAX]):
         address, prefix = entry["addr"], _prefix4(entry.get("netmask", ""))
@@ -183,7 +182,7 @@ def _broadcast(address: str, prefix: int, reported: str | None) -> str | None:
     return text if reported in (None, address, text) else None
 
 
-def _links6(name: str, ifindex: int, addresses: dict[int, list[dict[str, str]]]) -> Iterator[Link]:
+def _links6(name: str, ifindex: int, addresses: Addresses) -> Iterator[Link]:
     entries = addresses.get(netifaces.AF_INET6, [])
     prefixes = {entry["addr"].partition("%")[0]: _prefix6(entry.get("netmask", "")) for entry in entries}
     # By value, not in the kernel's order: that has the newest first, and each new privacy address would become primary.

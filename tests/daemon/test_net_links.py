@@ -1,5 +1,9 @@
 """Which links this host has. What needs interfaces of its own is in tests/lan/test_net_transport.py."""
 
+import netifaces
+import pytest
+
+from kingd.net import links
 from kingd.net.links import scan, why_unused
 
 
@@ -18,3 +22,17 @@ def test_two_scans_are_equal() -> None:
 def test_missing_interface_gives_no_link_and_a_reason() -> None:
     assert scan(["none7"]) == []
     assert "no such interface" in why_unused("none7")
+
+
+@pytest.mark.parametrize("when", [0, 1], ids=["before", "after"])
+def test_floating_address_is_no_link_if_it_comes_or_goes_meanwhile(monkeypatch: pytest.MonkeyPatch, when: int) -> None:
+    known: list[set[tuple[int, str]]] = [set(), set()]
+    known[when] = {(1, "127.0.0.1")}
+    monkeypatch.setattr(links, "floating", lambda: known.pop(0))
+    assert "127.0.0.1" not in {link.address for link in scan(["lo"])}
+
+
+def test_label_that_goes_meanwhile_takes_no_other_address_with_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    listed = netifaces.interfaces
+    monkeypatch.setattr(netifaces, "interfaces", lambda: [*listed(), "lo:king"])
+    assert "127.0.0.1" in {link.address for link in scan(["lo"])}

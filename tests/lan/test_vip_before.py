@@ -1,5 +1,7 @@
 """What is on the host and on the LAN before a floating address comes. The numbers are those of the table in docs/vip.md."""
 
+import subprocess
+import sys
 from contextlib import closing
 
 import pytest
@@ -15,6 +17,14 @@ from tests.lan.vip import PACKED4, PACKED6, V4, V6, Monitor, addresses, has, mac
 pytestmark = [pytest.mark.lan, pytest.mark.timeout(300)]
 
 Trio = tuple[Host, Host, Host]
+CHURN = f"""
+from kingd.vip.config import Address
+from kingd.vip.kernel import Kernel
+kernel, address = Kernel(), Address({PACKED4!r}, 32, "eth0", "eth0:king")
+for _ in range(10_000):
+    kernel.add(address)
+    kernel.remove(address)
+"""
 
 
 def test_v11_address_of_the_administrator_is_neither_changed_nor_removed(trio: Trio) -> None:
@@ -193,6 +203,22 @@ def test_v09_floating_address_is_no_link_and_wakes_no_scan(lan: Lan) -> None:
             assert [ours.present(address) for address in wanted] == [Present.ABSENT, Present.ABSENT]
 
     host.namespace.inside(work)
+
+
+def test_v09_floating_address_that_goes_as_links_are_looked_for_takes_none_with_it(lan: Lan) -> None:
+    """It wakes no scan, so one that saw half of it would be the last one for half a minute."""
+    host = lan.host("a")
+    found: list[set[str]] = []
+
+    def look() -> None:
+        while churning.poll() is None:
+            found.append({link.address for link in links.scan([]) if link.family == 4})
+
+    with subprocess.Popen(host.namespace.command(sys.executable, "-c", CHURN)) as churning:
+        host.namespace.inside(look)
+    assert churning.returncode == 0
+    assert [each for each in found if host.address not in each] == []
+    assert len(found) > 100
 
 
 def test_v10_mistake_ends_the_process_with_78(lan: Lan) -> None:
