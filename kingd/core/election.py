@@ -20,6 +20,7 @@ from kingd.core.rules import (
     following,
     leading,
     pre_voting,
+    repeated,
     seeking,
     survey,
     timers,
@@ -36,13 +37,12 @@ from kingd.core.state.promise import Promise
 from kingd.core.state.quorum import Quorum
 from kingd.core.state.roles import Follower, Joining, Leader
 from kingd.core.status import Status, members, status
-from kingd.core.timing import MS, NEVER, promise_us
+from kingd.core.timing import NEVER, promise_us
 from kingd.core.wire.endpoint import Endpoint
 from kingd.core.wire.message import (
     NOBODY,
     Ballot,
     Datagram,
-    Heartbeat,
     Ineligible,
     NodeId,
     Reason,
@@ -191,26 +191,12 @@ class Core:
     def repeat(self, beat: Datagram, sequence: int, *, source: Endpoint, now_us: int) -> bool:
         """`beat` once more, with this sequence number (and perhaps another count). Whether that was all there is to it: then
         the promise is renewed, and no effect follows. If not, nothing has happened, and it is to be handed to `receive`."""
-        node, promise, state = self.node, self.node.promise, self.node.state
-        leader = node.members.get(promise.floor.node)
-        if (
-            now_us > self._deadline_us
-            or not isinstance(state, Follower)
-            or leader is None
-            or not following.is_same_beat(node, state, leader, beat, sequence=sequence, source=source)
-        ):
+        leader = repeated.its_leader(self.node, beat, sequence, source=source)
+        if now_us > self._deadline_us or leader is None:
             return False
-        node.now_us = now_us
-        leader.window.accept(sequence)
-        leader.heard_us = leader.multicast_us = leader.endpoint_seen_us = now_us
-        leader.heard_sequence = sequence
-        assert isinstance(beat.body, Heartbeat)
-        leader.alive = beat.body.alive
-        if leader.alive != node.last.counted:
-            node.last.count(leader.alive)
-        node.detector.expect(beat.body.interval_ms * MS)
-        following.renew(node, state, leader, promise.led)
-        self._deadline_us = timers.next_us(node, others_us=self._others_us)
+        self.node.now_us = now_us
+        repeated.take(self.node, leader, beat, sequence)
+        self._deadline_us = timers.next_us(self.node, others_us=self._others_us)
         return True
 
     def glance(self, data: bytes, *, by_group: bool) -> Glance:

@@ -6,7 +6,7 @@ instead of electing."""
 from kingd.core.effect import EventKind, Rejoin
 from kingd.core.rules import becoming, claiming, contact, line, mode, proof, saying
 from kingd.core.scale import ask_ahead_us
-from kingd.core.state.members import Member, State
+from kingd.core.state.members import Member
 from kingd.core.state.node import Node
 from kingd.core.state.roles import Follower
 from kingd.core.timing import MS, NEVER, SECOND
@@ -16,7 +16,6 @@ from kingd.core.wire.message import (
     NOBODY,
     Ack,
     Ballot,
-    Datagram,
     Heartbeat,
     NodeId,
     Ping,
@@ -116,35 +115,6 @@ def renew(node: Node, state: Follower, leader: Member, ballot: Ballot) -> None:
     node.detector.alive(node.now_us)
     node.promise.renew(ballot, until_us=mode.of(node).promise_until_us(node, leader, leads=True))
     state.ping_at_us = min(state.prove_at_us, _next_question(node, state))
-
-
-def is_same_beat(
-    node: Node, state: Follower, leader: Member, beat: Datagram, *, sequence: int, source: Endpoint
-) -> bool:
-    """The heartbeat `beat` under a new number says nothing but that the leader is still there, and how many it counts."""
-    header, body = beat.header, beat.body
-    return (
-        isinstance(body, Heartbeat)
-        and not body.lonely
-        and header.multicast
-        and header.session == leader.session == node.promise.session
-        and sequence > leader.window.newest
-        and source == leader.endpoint
-        and header.leader == leader.leader == node.promise.led
-        and (header.floor, header.priority, header.role) == (leader.floor, leader.priority, leader.role)
-        and (header.eligible, header.ineligible) == (leader.eligible, leader.ineligible)
-        and (body.alive == leader.alive or _is_only_count(node, state, body))
-        and leader.state is State.ALIVE
-        and (node.priority <= leader.priority or state.preempt_at_us != NEVER)  # else this may be the moment to preempt
-        and node.succession.yielded is None
-        and not node.orders.stopping
-        and not node.is_exclusive  # a voter answers each one
-    )
-
-
-def _is_only_count(node: Node, state: Follower, beat: Heartbeat) -> bool:
-    """Another number of members, in a cluster that is large before and after: nothing waits for that."""
-    return node.is_large and beat.alive > node.settings.mesh_max and not state.waits_for_all
 
 
 def _next_question(node: Node, state: Follower) -> int:
