@@ -57,6 +57,9 @@ class News:
         self._changed: JsonObject = {}  # the last event about leadership, as users were told it
         self._telling: Timer | None = None
         self._watchers_wait: Timer | None = None
+        self._unsettled: dict[
+            object, Tell
+        ] = {}  # who was told first that nobody is known, in the middle of what is no event yet
         self.since = moment(time.time())  # of that event, or the start
         self.waiting: tuple[str, ...] = ()  # keys whose new values need a restart
 
@@ -72,6 +75,7 @@ class News:
         if event.kind in _LEADERSHIP:
             self.since = moment(at.wall_s)
             self._changed = shown
+            self._unsettled.clear()
             self.tell_systemd()
         elif self._telling is None:  # 450 hosts that come together are one change of their number
             self._telling = self._loop.call_later(_TELL_AFTER_S, self._tell_systemd_late)
@@ -109,7 +113,23 @@ class News:
         return ((seq, event) for seq, event in reversed(tuple(self._past)) if before == 0 or seq < before)
 
     def watch(self, tell: Tell) -> Callable[[], None]:
-        return self._journal.watch(self._present(), tell)
+        first = self._present()
+        leave, key = self._journal.watch(first, tell), object()
+        if first["leader"] is None and self._changed.get("leader") is not None:
+            self._unsettled[key] = tell
+
+        def end() -> None:
+            self._unsettled.pop(key, None)
+            leave()
+
+        return end
+
+    def stepped(self) -> None:
+        """The core has. A loss that resolves itself is no event, and nor is its end: who was told of it is told of that."""
+        if self._unsettled and (now := self._present())["leader"] is not None:
+            unsettled, self._unsettled = self._unsettled, {}
+            for tell in unsettled.values():
+                tell(now)
 
     def close(self) -> None:
         self._journal.close()

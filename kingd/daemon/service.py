@@ -154,14 +154,12 @@ class ControlService:
         now = now_us()
         daemon = self._daemon
         exclusive = daemon.config.target.exclusive
-        return views.held(
-            daemon.core.status(now), daemon.core.role,
-            boottime_us=now, draining=self._drains.is_on, exclusive=exclusive,
-        )  # fmt: skip
+        return views.held(daemon.core.status(now), boottime_us=now, draining=self._drains.is_on, exclusive=exclusive)
 
     def stepped(self) -> None:
         """The core has: who runs something because this host leads is told what has changed. Events would not do: of a loss
         that resolves itself there is none."""
+        self._daemon.news.stepped()
         standing = self._daemon.core.standing
         if standing != self._standing:
             self._standing = standing

@@ -89,11 +89,10 @@ def status(
     }
 
 
-def held(facts: Status, role: Role, *, boottime_us: int, draining: bool, exclusive: bool) -> JsonObject:
-    """`role`: the state machine's; a leader by that one, and by `facts` none, is about to know more. `boottime_us`: the moment
-    of `facts`, from which valid_us counts."""
+def held(facts: Status, *, boottime_us: int, draining: bool, exclusive: bool) -> JsonObject:
+    """`boottime_us`: the moment of `facts`, from which valid_us counts."""
     leads = facts.role is Role.LEADER
-    is_unsure = facts.leader is None and (facts.reason is Reason.STALLED or role is Role.LEADER)
+    is_unsure = facts.leader is None and facts.reason is Reason.STALLED
     return {
         "version": 1,
         "leads": None if is_unsure else leads,

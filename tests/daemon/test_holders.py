@@ -11,6 +11,7 @@ import pytest
 from kingd.config.keys import Config
 from kingd.core.timing import SECOND
 from kingd.daemon import service
+from kingd.daemon.news import News
 from kingd.daemon.service import ControlService, Daemon
 from kingd.loop import Loop
 from kingd.sim.cluster import Cluster, hosts
@@ -22,10 +23,12 @@ def test_leader_that_leads_again_after_a_stall_tells_so(monkeypatch: pytest.Monk
     for host in cluster.hosts:
         cluster.start(host)
     leader, next_one = cluster.hosts
+    assert leader.core is not None
     assert cluster.run_until(lambda: cluster.agreed() == leader.name, 20 * SECOND)
     monkeypatch.setattr(service, "now_us", lambda: cluster.local_us(leader))
     loop = Loop()
-    control = ControlService(cast("Daemon", SimpleNamespace(core=leader.core, config=Config())), loop)
+    news = News(leader.core, loop, here=lambda: None)
+    control = ControlService(cast("Daemon", SimpleNamespace(core=leader.core, config=Config(), news=news)), loop)
     told: list[dict[str, object]] = []
     control.hold(None, lambda message: told.append(json.loads(message[:-1])["parameters"]))
 

@@ -7,7 +7,7 @@ import pytest
 
 from kingd.core.effect import Effect
 from kingd.core.election import Core
-from kingd.core.wire.message import Reason, Role
+from kingd.core.wire.message import Reason
 from kingd.sim.options import draw
 from kingd.sim.swarm import run
 
@@ -21,7 +21,7 @@ Entry = Callable[..., list[Effect]]
 def said(core: Core, now_us: int) -> tuple[object, ...] | None:
     """Of leadership. None: not sure, and so to be asked again soon."""
     facts = core.status(now_us)
-    is_unsure = facts.leader is None and (facts.reason is Reason.STALLED or core.role is Role.LEADER)
+    is_unsure = facts.leader is None and facts.reason is Reason.STALLED
     return None if is_unsure else (facts.role, facts.ballot)
 
 

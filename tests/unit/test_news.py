@@ -68,6 +68,31 @@ def test_term_that_rose_since_is_no_change_and_the_first_of_a_watcher_has_it(ben
     assert seen == [elected | {"initial": True, "term": 41}]
 
 
+def test_who_begins_to_watch_in_a_stall_is_told_that_it_leads_on(bench: Bench) -> None:
+    """Nobody else is: the stall is no event, and nor is its end."""
+    told = telling(bench)
+    bench.clear()
+    others: list[JsonObject | None] = []
+    told.watch(others.append)
+    bench.now_us += 400_000  # it did not run
+    seen: list[JsonObject | None] = []
+    told.watch(seen.append)
+    gone = told.watch(seen.append)
+    gone()
+    told.stepped()
+    assert [each["leader"] for each in seen if each] == [None, None]
+    bench.advance_ms(50)
+    told.stepped()
+    bench.hear(Peer(node=60), Grant(term=bench.claim.term, attempt=bench.claim.attempt))
+    told.stepped()
+    told.stepped()
+    assert bench.told() == []
+    assert len(others) == 1
+    assert [each and each["event"] for each in seen[2:]] == [EventKind.ELECTED]
+    assert seen[2] is not None
+    assert seen[2]["initial"] is True
+
+
 def clocks_are(monkeypatch: pytest.MonkeyPatch, boottime_us: int) -> dict[int, int]:
     """This host slept for 10 s since its start."""
     found = {time.CLOCK_BOOTTIME: boottime_us * 1000, time.CLOCK_MONOTONIC: boottime_us * 1000 - 10_000_000_000}
