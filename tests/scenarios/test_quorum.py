@@ -325,3 +325,18 @@ def test_018_what_a_follower_says_is_good_until_its_promise_ends_and_no_longer()
         good_until_us = good_until_us if valid_us is None else cluster.now_us + valid_us
         cluster.run(5 * MS)
     assert 0 < good_until_us < cluster.now_us + 50 * MS
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_voter_that_has_just_started_spoils_no_hand_over(seed: int) -> None:
+    """It waits until it can have promised nothing any more, and refuses in nobody's name; the others are a majority."""
+    cluster = settled(300, 250, 200, 150, 100, seed=seed, voters=FIVE)
+    best, _, _, _, last = cluster.hosts
+    cluster.kill(best)
+    agrees_on(cluster, "box2", within_s=4, among=cluster.hosts[1:])
+    cluster.run(2 * SECOND)
+    cluster.start(best)
+    cluster.run(800 * MS)
+    cluster.kill(last)
+    cluster.start(last)
+    agrees_on(cluster, "box1", within_s=4)

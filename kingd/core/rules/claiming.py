@@ -9,7 +9,7 @@ from kingd.core.state.node import Node
 from kingd.core.state.pending import Campaign
 from kingd.core.state.roles import Candidate, Follower, Leader, Seeking
 from kingd.core.timing import MS, SPREAD_US
-from kingd.core.wire.message import Ballot, Claim, Grant, Reason, Refuse, Resign, Role, Term, Ticket
+from kingd.core.wire.message import NOBODY, Ballot, Claim, Grant, Reason, Refuse, Resign, Role, Term, Ticket
 from kingd.records import replace
 
 
@@ -129,9 +129,10 @@ def _is_free(node: Node, refuse: Refuse) -> bool:
 
 
 def _outranks_me(node: Node, refuse: Refuse) -> bool:
-    """A fellow candidate holds that promise. One that I outrank withdraws when it hears my claim: I go on asking."""
+    """A fellow candidate holds that promise. One that I outrank withdraws when it hears my claim, and a voter that has just
+    started has promised to nobody that it knows of: I go on asking."""
     holder = node.members.get(refuse.holder.node)
-    return holder is None or holder.rank < node.rank
+    return refuse.holder.node != NOBODY and (holder is None or holder.rank < node.rank)
 
 
 def _on_raise_refused(node: Node, member: Member, refuse: Refuse, campaign: Campaign) -> None:
