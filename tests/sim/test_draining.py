@@ -5,7 +5,8 @@ from functools import partial
 import pytest
 
 from kingd.core.election import Core
-from kingd.core.timing import DRAIN_US_MAX, SECOND
+from kingd.core.timing import DRAIN_US_MAX, MS, SECOND
+from kingd.core.wire.message import Role
 from kingd.sim.cluster import Cluster, hosts
 from kingd.sim.host import Host
 
@@ -76,3 +77,46 @@ def test_what_never_ends_costs_no_leadership() -> None:
     assert not is_draining(leader)
     assert led_by(cluster, leader)
     assert cluster.run_until(lambda: is_draining(leader), 30 * SECOND)  # it is asked again, later
+
+
+@pytest.mark.parametrize("away_ms", [3_300, 5_000])
+@pytest.mark.parametrize("seed", range(3))
+def test_nothing_is_ended_twice_for_who_was_stopped_for_long(away_ms: int, seed: int) -> None:
+    """It comes back in its old session, and what proved contact with it is old: that is proven first."""
+    cluster = Cluster(hosts(300, 200, 100), seed=seed)
+    best, leader, _ = cluster.hosts
+    for host in cluster.hosts:
+        cluster.start(host)
+    assert cluster.run_until(lambda: cluster.agreed() == best.name, 20 * SECOND)
+    cluster.run(3 * SECOND)
+    cluster.pause(best, until_us=cluster.now_us + away_ms * MS)
+    assert cluster.run_until(lambda: leader in cluster.leaders(), 20 * SECOND)
+    drains(cluster, leader)
+    assert cluster.run_until(lambda: is_draining(leader), 20 * SECOND)
+    assert best.paused_until_us <= cluster.now_us
+    cluster.run(10 * MS)
+    drained(cluster, leader)
+    assert cluster.run_until(lambda: not is_draining(leader), SECOND)
+    assert led_by(cluster, best) or leader.role is not Role.LEADER
+    assert cluster.run_until(lambda: led_by(cluster, best), SECOND)
+
+
+@pytest.mark.parametrize("returns", [False, True])
+def test_nothing_is_ended_for_who_has_gone(returns: bool) -> None:
+    """Where it is there again, in a session of its own, it asks for leadership anew."""
+    cluster = Cluster(hosts(300, 200, 100), seed=5)
+    best, leader, third = cluster.hosts
+    cluster.start(leader)
+    cluster.start(third)
+    assert cluster.run_until(lambda: led_by(cluster, leader), 20 * SECOND)
+    drains(cluster, leader)
+    cluster.start(best)
+    assert cluster.run_until(lambda: is_draining(leader), 20 * SECOND)
+    cluster.kill(best)
+    assert cluster.run_until(lambda: not is_draining(leader), SECOND)
+    assert led_by(cluster, leader)
+    if returns:
+        cluster.start(best)
+        assert cluster.run_until(lambda: is_draining(leader), 20 * SECOND)
+        drained(cluster, leader)
+        assert cluster.run_until(lambda: led_by(cluster, best), 2 * SECOND)

@@ -21,6 +21,7 @@ def on_heartbeat_time(node: Node) -> None:
         contact.look_for_contact(node)
     becoming.beat(node, node.state)
     transfer.mind_eligibility(node)
+    transfer.mind_drain(node)
 
 
 def _had_time_to_meet(node: Node) -> bool:

@@ -62,6 +62,15 @@ def end_drain(node: Node) -> None:
         node.state.drain = None
 
 
+def mind_drain(node: Node) -> None:
+    """Nothing is ended here for who is gone, has a new session, or may not lead any more."""
+    drain = node.drain
+    if drain is None or drain.done or drain.to is None or not is_eligible(node):
+        return
+    if drain.to.state is not State.ALIVE or not drain.to.eligible or node.members.get(drain.to.node) is not drain.to:
+        end_drain(node)
+
+
 def _prepared(node: Node, successor: Member) -> Prepared:
     """What that one must have asked, to get this leadership at once."""
     others = pre_voting.others(node, successor)
@@ -151,6 +160,8 @@ def on_ready(node: Node, member: Member, ready: Ready) -> None:
         node.succession.prepare(_prepared(node, member))
     elif node.drain is not None or not _may_preempt(node, member, ready.reason):
         return
+    elif node.orders.drains and member not in successors(node):
+        challenging.probe_member(node, member)  # else all would end here for nobody; Ready comes again
     elif not _holds_up(node, ready.reason, to=member):
         resign(node, ready.reason, to=member)
 
