@@ -47,6 +47,10 @@ class Hearing:
         """`hear` then at the latest."""
         return NEVER_US if self._feed is not None or self.is_over else self._again_us
 
+    @property
+    def is_connected(self) -> bool:
+        return self._feed is not None
+
     def close(self) -> None:
         """For good: the daemon tells us nothing any more."""
         self._hang_up()

@@ -75,6 +75,11 @@ class Helper:
             select.select([self._hearing.fileno(), self._signals], [], [], self._pause_us() / _SECOND)
             with suppress(BlockingIOError):
                 os.read(self._signals, 64)
+        may_be_owed = self._hearing.is_connected and not self._hearing.why_alone
+        self._hearing.close()
+        self._line.close()
+        if may_be_owed:
+            self._drained()  # there may be a hand-over of which we have not heard yet
 
     def _feed(self) -> None:
         """A helper that hangs is killed; the next one ends what it has left (`release`). With target.exclusive that is in time
@@ -122,10 +127,10 @@ class Helper:
         if self._ending:
             self._see_them_end(leads=leads)
         if not self._is_started and not self._ending:
-            if should_run:
+            if should_run and (self._heard is not None or self._hearing.why_alone):  # else it may be about to hand over
                 self._start()
-            elif is_draining:
-                self._say_drained()
+            elif is_draining and (error := self._drained()) is not None:
+                _log.warning("the daemon does not hear that all has ended here: %s", error)
         self._feed()
 
     def _hear(self) -> None:
@@ -180,12 +185,13 @@ class Helper:
             self._is_late = True
             _log.critical("killed, and still there while another host may start its own: %s", ", ".join(self._ending))
 
-    def _say_drained(self) -> None:
-        """Again at each turn, until the daemon says that it is over."""
+    def _drained(self) -> KingdError | None:
+        """Told again at each turn, until the daemon says that it is over. Why it has not heard it."""
         try:
             call(self._socket, "Drained", {"name": TARGET}, timeout_s=_PATIENCE_US / _SECOND)
         except KingdError as error:
-            _log.warning("the daemon does not hear that all has ended here: %s", error)
+            return error
+        return None
 
 
 def _view(line: Line, *, timeout_s: float) -> Said:

@@ -36,7 +36,7 @@ _STEP_DOWN_LIMIT_S = 10.0 + DRAIN_US_MAX / SECOND
 _PRIORITY_MAX = 65535
 _SURVEY = 1  # its number: there is one at a time
 _STILL_RUNS = (
-    "the units of kingd-leader.target did not end within 30 s, so this host leads on: see which one it is (systemctl "
+    "did not end within 30 s, so this host leads on: see what holds it up (journalctl, and of kingd-leader.target systemctl "
     "list-dependencies kingd-leader.target, systemctl status), end it, then step down again"
 )
 
@@ -209,7 +209,8 @@ class ControlService:
         if core.draining is not None:
             _log.info("handing over (%s) when what runs because this host leads has ended", core.draining.word)
         elif core.role is Role.LEADER:
-            _log.warning("the hand-over came to nothing: this host leads on, and what it runs may start again")
+            why = f"; it has not said that it has ended: {', '.join(self._drains.owed)}" if self._drains.owed else ""
+            _log.warning("the hand-over came to nothing: this host leads on, and what it runs may start again%s", why)
         if core.draining is not None or not self._is_leaving:  # else a hand-over failed, and the stop goes on
             self._drains.turn(on=core.draining is not None)
 
@@ -232,9 +233,10 @@ class ControlService:
         facts = self._daemon.core.status(now_us())
         leader = views.peer(facts.leader, here=self._daemon.here(), tags=facts.leader_tags) if result.to else None
         waiting, self._step_downs = self._step_downs, {}
+        still_runs = ServiceError("TimedOut", f"{', '.join(self._drains.owed)} {_STILL_RUNS}")
         for patience, answer in waiting.items():
             patience.cancel()
-            answer({"version": 1, "leader": leader} if result.drained else ServiceError("TimedOut", _STILL_RUNS))
+            answer({"version": 1, "leader": leader} if result.drained else still_runs)
 
     def set_priority(self, priority: int) -> JsonObject:
         if not 0 <= priority <= _PRIORITY_MAX:

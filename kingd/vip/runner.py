@@ -70,9 +70,6 @@ class Runner:
             if self._stopping and self._is_clear():
                 break
             self._wait()
-        is_owed = self._tenancy.is_draining and not self._tenancy.why_alone
-        if is_owed:
-            self._tenancy.say_drained()
         self._tenancy.close()
 
     def _on_signal(self, number: int, frame: object) -> None:

@@ -32,8 +32,11 @@ class Tenancy:
         self.is_known = False  # the daemon has spoken, or there is none
 
     def close(self) -> None:
-        """Nothing is heard any more: a hand-over does not wait for us."""
+        """Nothing is heard any more: a hand-over does not wait for us, nor does one of which we have not heard yet."""
+        may_be_owed = (self._hearing.is_connected or self.is_draining) and not self.why_alone
         self._hearing.close()
+        if may_be_owed:
+            self.say_drained()
         self._line.close()
 
     def fileno(self) -> int:

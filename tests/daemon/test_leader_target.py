@@ -1,4 +1,4 @@
-"""How often the helper of kingd-leader.target asks, by a clock of its own."""
+"""What the helper of kingd-leader.target asks and says of itself; how often, by a clock of its own."""
 
 import select
 import signal
@@ -11,6 +11,8 @@ import pytest
 from kingd.acting import hearing
 from kingd.daemon import leader_target
 from kingd.daemon.leader_target import Helper
+from kingd.daemon.target_units import TARGET
+from tests.cli.fake_kingd import running
 
 FOR_S = 10
 
@@ -48,3 +50,13 @@ def test_helper_is_quiet_while_no_daemon_answers(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(socket, "socket", Socket)
     Helper(str(tmp_path / "control.sock")).run()
     assert 0 < len(tries) <= 2 * (FOR_S + 1)  # for what the daemon says by itself, and for its answer
+
+
+@pytest.mark.usefixtures("signals")
+def test_hand_over_that_the_helper_has_not_heard_of_does_not_wait_for_it_when_it_ends(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(select, "select", lambda *_: signal.raise_signal(signal.SIGTERM))
+    with running(tmp_path / "control.sock") as kingd:
+        Helper(str(kingd.path)).run()
+        assert ("drained", TARGET) in kingd.service.calls

@@ -51,6 +51,11 @@ def told(kingd: FakeKingd, tenancy: Tenancy, said: JsonObject) -> Tenancy:
     return tenancy
 
 
+def test_hand_over_that_it_has_not_heard_of_does_not_wait_for_who_ends(kingd: FakeKingd, tenancy: Tenancy) -> None:
+    tenancy.close()
+    assert ("drained", NAME) in kingd.service.calls
+
+
 def test_first_leader_of_all_succeeds_nobody_and_the_next_one_does(kingd: FakeKingd, tenancy: Tenancy) -> None:
     assert told(kingd, tenancy, LEADS).leadership is not None
     assert not tenancy.succeeds
