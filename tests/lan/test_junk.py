@@ -141,7 +141,7 @@ def test_flood_of_replays_is_a_flood(lan: Lan, traffic: list[bytes]) -> None:
     assert not lan.changes(start_ns)
     lan.host("d", priority=1).start()
     until(lambda: len(a.members()) == 4, limit_s=40, what=a.summary)
-    assert "the flood of foreign datagrams is over" in a.log
+    until(lambda: "the flood of foreign datagrams is over" in a.log, limit_s=40, what=lambda: a.log)
     assert not lan.changes(start_ns, lan.running[:3])
 
 

@@ -118,8 +118,8 @@ def on_refuse(node: Node, member: Member, refuse: Refuse) -> None:
         withdraw(node, refuse)
     elif not (refuse.led and ends_soon):  # that can be asked for again
         campaign.refused.add(member.node)
-        if refuse.led and mode.of(node).is_lost(node, campaign):
-            withdraw(node, refuse)  # that leader lives
+        if (refuse.led or refuse.holder.node == NOBODY) and mode.of(node).is_lost(node, campaign):
+            withdraw(node, refuse)  # that leader lives; or too many voters have just started
 
 
 def _is_free(node: Node, refuse: Refuse) -> bool:
