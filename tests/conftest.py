@@ -19,6 +19,8 @@ settings.load_profile("kingd")
 for _number in (signal.SIGHUP, signal.SIGQUIT):
     signal.signal(_number, signal.SIG_DFL)
 signal.signal(signal.SIGINT, signal.default_int_handler)
+# A Python that buffers nothing hides what is left in the buffer when nobody reads any more.
+os.environ.pop("PYTHONUNBUFFERED", None)
 
 _LONGEST_FIRST = ("system", "lan", "sim", "model")
 
