@@ -178,7 +178,9 @@ class Host:
     def run(self, command: str, *, check: bool = True) -> str:
         """stdout of a command line on this host; of a failed one, with check=False, stderr as well."""
         done = self.attempt(command)
-        assert not check or done.returncode == 0, f"{self}: {command}\n{done.stdout}{done.stderr}"
+        assert not check or done.returncode == 0, (
+            f"{self}: {command}\nexit {done.returncode}\n{done.stdout}{done.stderr}"
+        )
         return done.stdout if done.returncode == 0 else done.stdout + done.stderr
 
     def attempt(self, command: str) -> subprocess.CompletedProcess[str]:
