@@ -3,7 +3,7 @@
 In the simulator: one host leads, and two more start at the same moment; one of them claims when its wait is over, and
 nobody has objected. *loss*: the network loses a fifth of all datagrams. *stall*: the leader does not run for 200 to 300 ms,
 which it does not ask anybody about afterwards (`Timing.stall_us`), from a moment in the 100 ms before they start. Who asks
-for the leader, and waits only for answers, does better with the first and no better with the second: a host that does not
+for the leader, and waits only for answers, could do better with the first and no better with the second: a host that does not
 run answers nobody, and it is not known yet, so nobody misses its answer."""
 
 import argparse

@@ -191,8 +191,10 @@ class Core:
     def repeat(self, beat: Datagram, sequence: int, *, source: Endpoint, now_us: int) -> bool:
         """`beat` once more, with this sequence number (and perhaps another count). Whether that was all there is to it: then
         the promise is renewed, and no effect follows. If not, nothing has happened, and it is to be handed to `receive`."""
+        if now_us > self._deadline_us:
+            return False
         leader = repeated.its_leader(self.node, beat, sequence, source=source)
-        if now_us > self._deadline_us or leader is None:
+        if leader is None:
             return False
         self.node.now_us = now_us
         repeated.take(self.node, leader, beat, sequence)

@@ -1,6 +1,6 @@
 """The short way of the heartbeat that a follower hears again and again: the same one under a new number. docs/protocol.md 4.3.
 
-It renews the promise as `dispatch` would, and costs a tenth of it. What says anything else goes the long way."""
+It renews the promise as `dispatch` would. What says anything else goes the long way."""
 
 from kingd.core.rules import following
 from kingd.core.state.members import Member, State
