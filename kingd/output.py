@@ -25,9 +25,14 @@ def unwritten(error: OSError | UnicodeEncodeError, *, program: str) -> int:
 
     with contextlib.suppress(OSError):  # it may be stderr that fails
         sys.stderr.write(f"{program}: {_what_failed(error)}\n")
-    for number in (1, 2):  # or Python fails once more when it flushes at the end
-        os.dup2(os.open(os.devnull, os.O_WRONLY), number)
+    forget_unwritten()
     return os.EX_IOERR
+
+
+def forget_unwritten() -> None:
+    """It is still in Python's buffer, which fails once more when it is flushed at the end."""
+    for number in (1, 2):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), number)
 
 
 def _what_failed(error: OSError | UnicodeEncodeError) -> str:

@@ -18,6 +18,7 @@ from types import FrameType
 from rich.console import Console, Group
 from rich.text import Text
 
+from kingd.output import forget_unwritten
 from kingd.top.cells import ASCII, FULL, Glyphs
 from kingd.top.keys import keys
 
@@ -135,7 +136,7 @@ class Terminal:
             self._console.set_alt_screen(False)
             sys.stdout.flush()
         except (OSError, ValueError):
-            _write_nowhere()
+            forget_unwritten()
         with contextlib.suppress(termios.error):
             termios.tcsetattr(self._in, termios.TCSANOW, self._before)
             termios.tcflush(self._in, termios.TCIFLUSH)  # what was typed was for us, and not for the shell
@@ -165,12 +166,6 @@ def replace_what_it_cannot_show() -> None:
     """A name may have letters that this terminal's encoding has not."""
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")
-
-
-def _write_nowhere() -> None:
-    """What could not be written is still in Python's buffer, and would fail once more at the end of the process."""
-    with contextlib.suppress(OSError, ValueError), open(os.devnull, "wb") as nowhere:  # noqa: PTH123 - a device
-        os.dup2(nowhere.fileno(), sys.stdout.fileno())
 
 
 def _end(number: int, _frame: FrameType | None) -> None:
