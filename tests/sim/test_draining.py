@@ -32,9 +32,8 @@ def led_by(cluster: Cluster, host: Host) -> bool:
     return cluster.leaders() == [host]
 
 
-@pytest.mark.parametrize("voters", [(), VOTERS], ids=["availability", "quorum"])
-@pytest.mark.parametrize("seed", range(3))
-def test_host_of_higher_priority_leads_when_all_has_ended_and_not_before(voters: tuple[str, ...], seed: int) -> None:
+def draining(*, voters: tuple[str, ...], seed: int) -> tuple[Cluster, Host, Host]:
+    """And the best host, for which the second best, which leads, ends what runs there."""
     cluster = Cluster(hosts(300, 200, 100, voters=voters), seed=seed)
     best, leader, third = cluster.hosts
     cluster.start(leader)
@@ -43,6 +42,13 @@ def test_host_of_higher_priority_leads_when_all_has_ended_and_not_before(voters:
     drains(cluster, leader)
     cluster.start(best)
     assert cluster.run_until(lambda: is_draining(leader), 20 * SECOND)
+    return cluster, best, leader
+
+
+@pytest.mark.parametrize("voters", [(), VOTERS], ids=["availability", "quorum"])
+@pytest.mark.parametrize("seed", range(3))
+def test_host_of_higher_priority_leads_when_all_has_ended_and_not_before(voters: tuple[str, ...], seed: int) -> None:
+    cluster, best, leader = draining(voters=voters, seed=seed)
     cluster.run(20 * SECOND)
     assert led_by(cluster, leader)
     drained(cluster, leader)
@@ -65,14 +71,7 @@ def test_leader_that_is_lost_while_it_drains_is_replaced_as_ever(voters: tuple[s
 
 
 def test_what_never_ends_costs_no_leadership() -> None:
-    cluster = Cluster(hosts(300, 200, 100, voters=VOTERS), seed=5)
-    best, leader, third = cluster.hosts
-    cluster.start(leader)
-    cluster.start(third)
-    assert cluster.run_until(lambda: led_by(cluster, leader), 20 * SECOND)
-    drains(cluster, leader)
-    cluster.start(best)
-    assert cluster.run_until(lambda: is_draining(leader), 20 * SECOND)
+    cluster, _, leader = draining(voters=VOTERS, seed=5)
     cluster.run(DRAIN_US_MAX)
     assert not is_draining(leader)
     assert led_by(cluster, leader)
@@ -104,14 +103,7 @@ def test_nothing_is_ended_twice_for_who_was_stopped_for_long(away_ms: int, seed:
 @pytest.mark.parametrize("returns", [False, True])
 def test_nothing_is_ended_for_who_has_gone(returns: bool) -> None:
     """Where it is there again, in a session of its own, it asks for leadership anew."""
-    cluster = Cluster(hosts(300, 200, 100), seed=5)
-    best, leader, third = cluster.hosts
-    cluster.start(leader)
-    cluster.start(third)
-    assert cluster.run_until(lambda: led_by(cluster, leader), 20 * SECOND)
-    drains(cluster, leader)
-    cluster.start(best)
-    assert cluster.run_until(lambda: is_draining(leader), 20 * SECOND)
+    cluster, best, leader = draining(voters=(), seed=5)
     cluster.kill(best)
     assert cluster.run_until(lambda: not is_draining(leader), SECOND)
     assert led_by(cluster, leader)
