@@ -10,19 +10,21 @@ import os
 NEEDED_BELOW_US = 250_000
 """A leader timeout, in microseconds, that a busy host with normal priority may not keep."""
 
-_REAL_TIME = os.SCHED_RR | os.SCHED_RESET_ON_FORK
-_PRIORITY = os.sched_param(1)  # the lowest of the real-time ones is above all normal processes
+_OURS = (os.SCHED_RR | os.SCHED_RESET_ON_FORK, 1)  # the lowest real-time priority is above all normal processes
 
 
 def prefer(leader_timeout_us: int) -> str:
     """Give this thread the priority that the timing needs. "", or a sentence on why it may not have it. Children
-    and new threads begin with normal priority."""
+    and new threads begin with normal priority. A real-time priority that somebody else has set stays as it is."""
+    policy, priority = os.sched_getscheduler(0), os.sched_getparam(0).sched_priority
     if leader_timeout_us >= NEEDED_BELOW_US:
-        if os.sched_getscheduler(0) == _REAL_TIME:  # taken here: what somebody else has set stays
+        if (policy, priority) == _OURS:
             os.sched_setscheduler(0, os.SCHED_OTHER | os.SCHED_RESET_ON_FORK, os.sched_param(0))
         return ""
+    if priority:
+        return ""
     try:
-        os.sched_setscheduler(0, _REAL_TIME, _PRIORITY)
+        os.sched_setscheduler(0, _OURS[0], os.sched_param(_OURS[1]))
     except OSError as error:
         return (
             f"no real-time priority ({error.strerror}): with a leader timeout of {leader_timeout_us // 1000} ms leadership may "

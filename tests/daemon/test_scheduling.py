@@ -5,6 +5,8 @@ import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 
+import pytest
+
 from kingd.daemon import scheduling
 from tests.conftest import require
 
@@ -36,16 +38,18 @@ def test_longer_timeout_gives_it_back() -> None:
     assert after(30_000, 500_000) == ("", os.SCHED_OTHER | os.SCHED_RESET_ON_FORK)
 
 
-def test_priority_that_somebody_else_has_set_stays() -> None:
+@pytest.mark.parametrize("leader_timeout_us", [30_000, 500_000])
+def test_priority_that_somebody_else_has_set_stays(leader_timeout_us: int) -> None:
+    """CPUSchedulingPriority= of a unit, or chrt: ours would be below it."""
     require(os.geteuid() == 0, "real-time priority needs root")
 
-    def work() -> int:
+    def work() -> tuple[int, int]:
         os.sched_setscheduler(0, os.SCHED_RR, os.sched_param(2))
-        assert scheduling.prefer(500_000) == ""
-        return os.sched_getscheduler(0)
+        assert scheduling.prefer(leader_timeout_us) == ""
+        return os.sched_getscheduler(0), os.sched_getparam(0).sched_priority
 
     with ThreadPoolExecutor() as pool:
-        assert pool.submit(work).result() == os.SCHED_RR
+        assert pool.submit(work).result() == (os.SCHED_RR, 2)
 
 
 def test_refusal_is_a_sentence_that_says_what_to_do() -> None:
