@@ -12,6 +12,7 @@ from contextlib import suppress
 from kingd.acting.hold import Leadership
 from kingd.acting.linux import die_with_parent
 from kingd.acting.run.job import Job
+from kingd.acting.run.ledger import Entry, Ledger
 from kingd.acting.run.terminal import hand_over, holder
 from kingd.acting.tree import Tree
 from kingd.control.validity import now_us
@@ -26,9 +27,10 @@ def ignored_here() -> frozenset[signal.Signals]:
 
 
 class Command:
-    def __init__(self, job: Job, tree: Tree) -> None:
-        """Forks."""
+    def __init__(self, job: Job, tree: Tree, ledger: Ledger) -> None:
+        """Forks. `ledger`: until when it may begin."""
         self._job = job
+        self._ledger = ledger
         self._orders, self._order = os.pipe()
         self._failure, self._failures = os.pipe()
         parent = os.getpid()
@@ -39,11 +41,18 @@ class Command:
         os.close(self._orders)
         os.close(self._failures)
 
-    def start(self, leadership: Leadership, *, until_us: int) -> OSError | None:
-        """Why it could not be executed; ETIME: it would have been too late."""
+    def fileno(self) -> int:
+        """Ready when `failure` can be asked, which is once."""
+        return self._failure
+
+    def start(self, leadership: Leadership) -> None:
+        """Does not wait for it: a busy host takes its time, and has a leader all the same."""
         with suppress(BrokenPipeError):  # a signal has ended it while it waited
-            os.write(self._order, f"{until_us} {leadership.term} {leadership.node_id}".encode())
+            os.write(self._order, f"{leadership.term} {leadership.node_id}".encode())
         os.close(self._order)
+
+    def failure(self) -> OSError | None:
+        """Why it could not be executed; ETIME: it would have been too late. Waits for it."""
         with os.fdopen(self._failure, "rb") as failure:
             number = failure.read()  # nothing: the program has begun, for that closes it
         return OSError(int(number), os.strerror(int(number)), self._job.argv[0]) if number else None
@@ -61,8 +70,8 @@ class Command:
             order = os.read(self._orders, 4096).decode().split()
             if not order:  # the other end was closed
                 os._exit(_CANNOT_RUN)
-            until_us, term, node_id = order
-            if now_us() >= int(until_us):  # the keeper did not run for a while
+            term, node_id = order
+            if now_us() >= self._ledger[Entry.KILL_US]:  # one of us did not run for a while
                 raise OSError(errno.ETIME, os.strerror(errno.ETIME))
             if job.terminal is not None and holder(job.terminal) == job.group:
                 hand_over(job.terminal, os.getpid())

@@ -111,10 +111,18 @@ class Front:
             self._kill()
             return self._reap()
         if now_us() >= self._ledger[Entry.KILL_US]:
+            self._tell_if_untold()
             self._has_killed_command = self._has_killed_command or self._ledger[Entry.GROUP] != 0
             if not self._kill() and self._is_keeper_hung():
                 os.kill(self._keeper, signal.SIGKILL)
         return False
+
+    def _tell_if_untold(self) -> None:
+        """The keeper would have said why, had it run."""
+        if not self._has_killed_command and self._ledger[Entry.GROUP] and not self._ledger[Entry.ENDED]:
+            tell(
+                "it was not confirmed in time that this host leads, for the keeper of the run did not run: all is killed"
+            )
 
     def _reap(self) -> bool:
         """Whether there is no child."""

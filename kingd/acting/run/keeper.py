@@ -40,6 +40,7 @@ class Keeper:
         self._timer = BootTimer()
         self._wakes, self._wake = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         self._code: int | None = None  # the command's own
+        self._is_starting = True  # the command may not be executed yet
         self._is_told = False  # to end
         self._killing = Killing(tree)
         self._has_said_alone = False
@@ -47,16 +48,18 @@ class Keeper:
     def run(self) -> int:
         """The exit code. KingdError: nothing was executed, for the daemon did not answer."""
         self._begin()
-        self._command = Command(self._job, self._tree)
+        self._command = Command(self._job, self._tree, self._ledger)
         self._ledger[Entry.GROUP] = self._command.pid
         if not self._take() or self._is_alone():
             return NOT_LEADER
         self._enter_claim()
         self._note_it()  # the front kills from now on
-        if not self._start():
-            return NOT_LEADER
+        self._ledger[Entry.ORDERED] = 1
+        self._command.start(self._claim.hold.pinned)
         while not self._turn():
             self._pause(self._next_us())
+        if not self._ledger[Entry.ORDERED]:
+            return NOT_LEADER
         return LOST if self._is_told else self._code or 0
 
     def _take(self) -> bool:
@@ -75,25 +78,13 @@ class Keeper:
         signal.pthread_sigmask(signal.SIG_SETMASK, [])
         adopt_orphans()
 
-    def _start(self) -> bool:
-        """Whether it was in time."""
-        self._ledger[Entry.ORDERED] = 1
-        error = self._command.start(self._claim.hold.pinned, until_us=self._claim.hold.doubt_us)
-        if error is not None and error.errno == errno.ETIME:
-            self._ledger[Entry.ORDERED] = 0
-            return False
-        self._ledger[Entry.STARTED] = 1
-        self._note_it()
-        if error is not None:
-            tell(f"{error.filename}: {error.strerror}")
-        return True
-
     # -- one turn ------------------------------------------------------------------------------------------------------
 
     def _turn(self) -> bool:
         """Whether nothing runs any more. (Who adopts orphans has no child left then; what forks and ends all the time is in no
         list that is read one after the other.)"""
         self._reap()
+        self._see_to_start()
         if self._is_alone():
             self._ledger[Entry.KILL_US] = 0
         elif self._code is None:
@@ -103,6 +94,19 @@ class Keeper:
         if now_us() >= self._ledger[Entry.KILL_US]:
             self._killing.kill()
         return False
+
+    def _see_to_start(self) -> None:
+        if not self._is_starting or not select.select([self._command], [], [], 0)[0]:
+            return
+        self._is_starting = False
+        error = self._command.failure()
+        if error is not None and error.errno == errno.ETIME:
+            self._ledger[Entry.ORDERED] = 0
+            return
+        self._ledger[Entry.STARTED] = 1
+        self._note_it()
+        if error is not None:
+            tell(f"{error.filename}: {error.strerror}")
 
     def _see_to_claim(self) -> None:
         self._claim.turn()
@@ -176,6 +180,7 @@ class Keeper:
         self._timer.set(until_us)
         # What is not looked at any more would be ready for ever.
         of_the_run = [self._claim.fileno(), self._front_end] if self._code is None and not self._is_alone() else []
-        select.select([self._timer.fileno(), self._wakes, *of_the_run], [], [])
+        starting = [self._command.fileno()] if self._ledger[Entry.ORDERED] and self._is_starting else []
+        select.select([self._timer.fileno(), self._wakes, *of_the_run, *starting], [], [])
         with suppress(BlockingIOError):
             os.read(self._wakes, 4096)
