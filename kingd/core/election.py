@@ -19,6 +19,7 @@ from kingd.core.rules import (
     dispatch,
     following,
     leading,
+    mode,
     pre_voting,
     repeated,
     seeking,
@@ -134,6 +135,11 @@ class Core:
         """Who leads as `status` says, but for what time alone changes. Cheap: to be looked at after each step, for not every
         change is an event."""
         return self.node.role, self.node.leader
+
+    @property
+    def leads_until_us(self) -> int:
+        """How long it does without a further step; 0: it does not lead."""
+        return mode.of(self.node).leads_until_us(self.node) if isinstance(self.node.state, Leader) else 0
 
     @property
     def draining(self) -> Reason | None:

@@ -1,8 +1,8 @@
 """Who runs something because this host leads, and is told by itself for how long it still does (`Hold` of the control socket).
 
-One round tells all the same sentence: at once when something has changed, and again before a third of what was told last has
-passed. A sentence says when it was made, by the daemon's own clock, so it may be as late as it likes: who reads it late has
-less left of it. While this host does not lead nobody is told anything, and nothing is due."""
+One round tells all the same sentence: at once when something has changed, and as soon as this leadership lasts longer than was
+told, by a third of what is left of it. That is right after a heartbeat or a vote, when there is the most left of it. A
+sentence says when it was made, by the daemon's own clock, so it may be as late as it likes: who reads it late has less left."""
 
 from collections.abc import Callable
 
@@ -11,8 +11,6 @@ from kingd.control.service import JsonObject, Push
 from kingd.loop import Loop, Timer
 
 _AT_ONCE = 64  # in one turn of the loop: half a millisecond
-_SOONEST_S = 0.005
-_UNSURE_S = 0.05
 _TIMES = ("boottime_us", "valid_us")
 
 
@@ -23,20 +21,20 @@ class Holders:
         self._view = view
         self._pushes: dict[int, Push] = {}
         self._numbers = 0
-        self._told: JsonObject = {}  # last, without its times
+        self._told: JsonObject = {}  # last, without its times ...
+        self._until_us = 0  # ... and how long that was good for; 0: it was no leadership
         self._message = b""
         self._left: list[int] = []  # who is still to be told in this round
-        self._timer: Timer | None = None
         self._turn: Timer | None = None
 
     def add(self, push: Push) -> Callable[[], None]:
         """Tells it what is, now and from now on. To be called when it listens no more: what is returned."""
         self._numbers += 1
         number = self._numbers
-        self._pushes[number] = push
         said = self._view()
-        if self._timer is None:
-            self._wait(said)
+        if not self._pushes:
+            self._note(said)
+        self._pushes[number] = push  # with others it hears what they hear, when they need it
         push(_message(said))
         return lambda: self._remove(number)
 
@@ -50,12 +48,17 @@ class Holders:
         if self._pushes and _without_times(self._view()) != self._told:
             self._tell()
 
+    def lasts(self, until_us: int, *, now_us: int) -> None:
+        """This leadership, as of now."""
+        if self._pushes and 3 * (until_us - self._until_us) >= until_us - now_us > 0:
+            self._tell()
+
     def _tell(self) -> None:
         """Who was not told yet in the former round hears this one instead."""
         self._cancel()
         said = self._view()
+        self._note(said)
         self._message, self._left = _message(said), list(self._pushes)
-        self._wait(said)
         self._go_on()
 
     def _go_on(self) -> None:
@@ -67,20 +70,18 @@ class Holders:
         if self._left:
             self._turn = self._loop.call_later(0, self._go_on)
 
-    def _wait(self, said: JsonObject) -> None:
-        self._told = _without_times(said)
-        leads, valid_us = said["leads"], said["valid_us"]
-        if leads is False:
-            return
-        assert isinstance(valid_us, int | None)
-        after_s = _UNSURE_S if valid_us is None else max(valid_us / 3e6, _SOONEST_S)
-        self._timer = self._loop.call_later(after_s, self._tell)
+    def _note(self, said: JsonObject) -> None:
+        self._told, self._until_us = _without_times(said), 0
+        if said["leads"]:
+            boottime_us, valid_us = said["boottime_us"], said["valid_us"]
+            assert isinstance(boottime_us, int)
+            assert isinstance(valid_us, int)
+            self._until_us = boottime_us + valid_us
 
     def _cancel(self) -> None:
-        for timer in (self._timer, self._turn):
-            if timer is not None:
-                timer.cancel()
-        self._timer = self._turn = None
+        if self._turn is not None:
+            self._turn.cancel()
+            self._turn = None
 
 
 def _message(said: JsonObject) -> bytes:

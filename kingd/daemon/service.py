@@ -164,6 +164,7 @@ class ControlService:
         if standing != self._standing:
             self._standing = standing
             self._holders.changed()
+        self._holders.lasts(self._daemon.core.leads_until_us, now_us=now_us())
 
     def drained(self, name: str) -> JsonObject:
         self._drains.ended(name)

@@ -13,10 +13,12 @@ from kingd.control.server import FIRST_LOOK_S, ControlServer
 from kingd.control.service import Answer, JsonObject, Push, ServiceError, Tell
 from kingd.daemon.clock import now_us
 from kingd.daemon.holders import Holders
-from kingd.loop import Loop
+from kingd.loop import Loop, Timer
 from tests.cli.fake_doctor import examined
 from tests.cli.fake_hold import held
 from tests.cli.fake_past import histories
+
+_HEARTBEAT_S = 0.005  # at most so often
 
 BOX1: JsonObject = {
     "id": "00000000000000a1",
@@ -109,7 +111,7 @@ def view(node: JsonObject, *, leader: str | None, ok: bool = True, rtt_ms: float
 
 class FakeService:
     """Every answer is an attribute; one that is an exception is raised. `watch` yields what `emit` is given. `hold` says what
-    `status_is` says, and when that has changed: at its next round (`VALID_MS` / 3), at `emit`, or at `tell_to_drain`."""
+    `status_is` says, and when that has changed: at its next heartbeat, at `emit`, or at `tell_to_drain`."""
 
     def __init__(self) -> None:
         self.names_held: list[str] = []
@@ -154,6 +156,7 @@ class FakeService:
         self.saves = True
         self.on_status: Callable[[], None] | None = None
         self.surveys = 0
+        self._heartbeat: Timer | None = None
 
     @cached_property
     def loop(self) -> Loop:
@@ -216,6 +219,8 @@ class FakeService:
         if name is not None:
             self.names_held.append(name)
         leave = self._holders.add(push)
+        if self._heartbeat is None:
+            self._beat()
 
         def end() -> None:
             leave()
@@ -223,6 +228,15 @@ class FakeService:
                 self.names_held.remove(name)
 
         return end
+
+    def _beat(self) -> None:
+        """As a leader does, who lasts longer with each."""
+        assert isinstance(self.status_is, dict)
+        valid_ms = self.status_is["valid_ms"]
+        lasts_us = 1000 * valid_ms if isinstance(valid_ms, int) else 0
+        self._heartbeat = self.loop.call_later(max(lasts_us / 3e6, _HEARTBEAT_S), self._beat)
+        self._holders.changed()
+        self._holders.lasts(now_us() + lasts_us, now_us=now_us())
 
     def _held(self) -> JsonObject:
         told_us = now_us()

@@ -8,13 +8,101 @@ from typing import cast
 
 import pytest
 
-from kingd.config.keys import Config
-from kingd.core.timing import SECOND
+from kingd.config.keys import PROFILES, Config
+from kingd.control.service import JsonObject
+from kingd.core.timing import SECOND, Timing
 from kingd.daemon import service
+from kingd.daemon.holders import Holders
 from kingd.daemon.news import News
 from kingd.daemon.service import ControlService, Daemon
 from kingd.loop import Loop
 from kingd.sim.cluster import Cluster, hosts
+
+
+class Fake:
+    """A leader and its clock; `told`: by whom, when and until when."""
+
+    def __init__(self) -> None:
+        self.now_us = self.until_us = 0
+        self.loop = Loop()
+        self.holders = Holders(self.loop, self._view)
+        self.told: list[tuple[str, int, int]] = []
+
+    def _view(self) -> JsonObject:
+        return {"leads": True, "boottime_us": self.now_us, "valid_us": self.until_us - self.now_us}
+
+    def add(self, name: str) -> None:
+        self.holders.add(lambda _message: self.told.append((name, self.now_us, self.until_us)))
+
+    def beat(self, now_us: int, until_us: int) -> list[tuple[str, int, int]]:
+        """Who was told."""
+        self.told.clear()
+        self.now_us, self.until_us = now_us, until_us
+        self.holders.lasts(until_us, now_us=now_us)
+        return self.told
+
+
+def test_leadership_is_told_again_when_it_lasts_a_third_longer() -> None:
+    fake = Fake()
+    fake.beat(0, 300)
+    fake.add("one")
+    assert fake.beat(10, 300) == []  # not longer
+    assert fake.beat(50, 350) == []
+    assert fake.beat(100, 400) == [("one", 100, 400)]
+    assert fake.beat(101, 401) == []
+    fake.loop.close()
+
+
+def test_who_comes_later_does_not_put_off_what_the_others_are_told() -> None:
+    fake = Fake()
+    fake.beat(0, 300)
+    fake.add("one")
+    for now_us in range(10, 100, 10):
+        assert fake.beat(now_us, now_us + 300) == []
+        fake.add(f"at {now_us}")
+    assert [name for name, _, _ in fake.beat(100, 400)] == ["one", *(f"at {now_us}" for now_us in range(10, 100, 10))]
+    fake.loop.close()
+
+
+@pytest.mark.parametrize("profile", list(PROFILES))
+@pytest.mark.parametrize("voters", [(), ("box1", "box2", "box3")])
+def test_each_heartbeat_comes_long_before_what_was_told_is_in_doubt(
+    monkeypatch: pytest.MonkeyPatch, profile: str, voters: tuple[str, ...]
+) -> None:
+    """At two thirds of it what runs is told to end (acting/hold.py). That must take more than one late wake-up."""
+    heartbeat_us, leader_timeout_us = PROFILES[profile]
+    timing = Timing(heartbeat_us=heartbeat_us, leader_timeout_us=leader_timeout_us)
+    cluster = Cluster(hosts(300, 200, 100, timing=timing, voters=voters), seed=1)
+    for host in cluster.hosts:
+        cluster.start(host)
+    leader = cluster.hosts[0]
+    assert cluster.run_until(lambda: cluster.agreed() == leader.name, 100 * leader_timeout_us)
+    assert leader.core is not None
+    monkeypatch.setattr(service, "now_us", lambda: cluster.local_us(leader))
+    loop = Loop()
+    news = News(leader.core, loop, here=lambda: None)
+    control = ControlService(cast("Daemon", SimpleNamespace(core=leader.core, config=Config(), news=news)), loop)
+    cluster.run(2 * heartbeat_us)
+    doubts_us: list[int] = []
+    slack_us: list[int] = []
+
+    def note(message: bytes) -> None:
+        said = json.loads(message[:-1])["parameters"]
+        now_us = cluster.local_us(leader)
+        slack_us.extend(doubt_us - now_us for doubt_us in doubts_us[-1:])
+        doubts_us.append(now_us + said["valid_us"] * 2 // 3)
+
+    control.hold(None, note)
+    end_us = cluster.now_us + 50 * heartbeat_us
+
+    def is_over() -> bool:
+        control.stepped()
+        return cluster.now_us >= end_us
+
+    cluster.run_until(is_over, 2 * 50 * heartbeat_us)
+    assert len(slack_us) > 10
+    assert min(slack_us[1:]) > heartbeat_us // 2
+    loop.close()
 
 
 def test_leader_that_leads_again_after_a_stall_tells_so(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -123,3 +123,9 @@ def test_r11_no_two_commands_at_one_instant(lan: Lan) -> None:
         found.leading()
         assert judge(found) == []
         assert not any(lives(pid) for each in found.services for pid in each.keepers)
+
+
+def test_command_goes_on_with_a_short_leader_timeout(lan: Lan) -> None:
+    """A host that is busy may end one for nothing now and then; not one after the other."""
+    a, _, _ = lan.trio(config='[timing]\nprofile = "fast"\n')
+    until(lambda: a.kingctl("run", "--wait", "--", "sleep", "2").returncode == 0)

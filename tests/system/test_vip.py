@@ -74,6 +74,19 @@ def test_mistake_ends_it_and_a_mended_file_starts_it(host: Host) -> None:
     until(lambda: held(host) == 2, "they are back")
 
 
+def test_it_takes_the_priority_of_the_manual(host: Host) -> None:
+    """kingd(8), FAST DETECTION."""
+    host.write(
+        "/etc/systemd/system/kingd-vip.service.d/rr.conf",
+        "[Service]\nCPUSchedulingPolicy=rr\nCPUSchedulingPriority=1\n",
+    )
+    host.run("systemctl daemon-reload; systemctl restart kingd-vip")
+    until(lambda: held(host) == 2, "the addresses are there")
+    pid = host.show("kingd-vip.service", "MainPID")
+    assert "policy: SCHED_RR" in host.run(f"chrt --pid {pid}")
+    host.run("rm -r /etc/systemd/system/kingd-vip.service.d; systemctl daemon-reload")
+
+
 def test_purge_leaves_nothing(host: Host) -> None:
     host.run("apt purge --yes kingd")
     assert held(host) == 0
