@@ -95,6 +95,7 @@ class Floating:
         self._is_announced = False  # by another host, since anybody has asked whose it is
         self._question_us = -_ANSWER_US  # the last one
         self._asks = 0  # since then
+        self._ask_us = 0  # the next one is due
         self._is_missed = False  # after so many
         self._probe_us = 0  # the last one
         self._probes = 0
@@ -111,7 +112,13 @@ class Floating:
     def turn(self, facts: Facts, *, now_us: int) -> list[Act]:
         self.next_us = NEVER_US
         if facts.leadership is None:
-            acts = [Act.REMOVE] if facts.present is Present.OURS else self._ask(facts, now_us)
+            if (
+                facts.present is Present.OURS
+            ):  # the next one says that it has it, and is not to be made unsure as it takes over
+                self._ask_us = now_us + _ASKED_AGAIN_US
+                acts = [Act.REMOVE]
+            else:
+                acts = self._ask(facts, now_us)
             self._become(State.IDLE, self._why_idle(facts))
             self._rival = ""
             if not self._conflict_us:  # who leads anew has no better right to a stranger's than before
@@ -158,18 +165,18 @@ class Floating:
         """Beside a leader, and before it is missed: who holds it announces it then."""
         link = facts.link
         if link is None or not (link.mac and link.is_up and link.has_carrier):
-            self._is_announced, self._is_missed, self._asks = False, False, 0  # nothing is heard
+            self._is_announced, self._is_missed, self._asks, self._ask_us = False, False, 0, now_us  # nothing is heard
         elif self._is_announced:
             self._is_missed, self._asks = False, 0
         elif facts.present is Present.ABSENT and not self._is_missed:
-            is_due = not self._asks or now_us >= self._question_us + _ASKED_AGAIN_US
+            is_due = now_us >= self._ask_us
             self._is_missed = is_due and self._asks == _ASKS
             if self._is_missed:
                 return []
             if is_due:
                 self._asks += 1
-                self._question_us = now_us
-            self.next_us = self._question_us + _ASKED_AGAIN_US
+                self._question_us, self._ask_us = now_us, now_us + _ASKED_AGAIN_US
+            self.next_us = self._ask_us
             return [Act.PROBE] if is_due else []
         return []
 
@@ -268,7 +275,7 @@ class Floating:
 
     def asked(self, *, now_us: int) -> None:
         """Another host does not know whose it is, or asks because it knows of nobody. That will do for all who listen."""
-        self._is_announced, self._question_us = False, now_us
+        self._is_announced, self._question_us, self._ask_us = False, now_us, now_us + _ASKED_AGAIN_US
         self._asks = max(self._asks, 1)
         if self.state is State.HELD:
             self._announced_as = None

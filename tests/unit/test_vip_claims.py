@@ -131,6 +131,23 @@ def test_v02_question_of_one_is_that_of_all() -> None:
     assert world.at(Act.PROBE) == []
 
 
+def test_v02_who_lets_go_does_not_make_the_next_one_unsure() -> None:
+    """It asks later, if it does not hear by itself that somebody has it."""
+    world = World(succeeds=False)
+    world.run(1)
+    world.leadership = None
+    assert world.turn() == [Act.REMOVE]
+    world.run(10)
+    assert world.at(Act.PROBE) == pytest.approx([0, 0.1, 0.2, 4, 7, 10])
+    world = World(succeeds=False)
+    world.run(1)
+    world.leadership = None
+    world.turn()
+    world.address.announced(now_us=world.now_us)
+    world.run(30)
+    assert world.at(Act.PROBE) == [0, 0.1, 0.2]
+
+
 def test_v03_member_that_answers_has_not_let_go_yet() -> None:
     world = World(succeeds=False)
     world.turn()
