@@ -147,6 +147,7 @@ class Keeper:
             self._ledger[Entry.STOP_SIGNAL] = os.WSTOPSIG(status)
             self._ledger[Entry.STOPS] += 1
         else:
+            self._see_to_start()  # how it began is known now, whoever has reaped it
             self._ledger[Entry.GROUP] = 0
             self._code = 128 + os.WTERMSIG(status) if os.WIFSIGNALED(status) else os.WEXITSTATUS(status)
             self._ledger[Entry.KILL_US] = min(self._ledger[Entry.KILL_US], now_us() + _REST_US)
