@@ -5,8 +5,9 @@ What is told of a leadership at A, and is good for V, gives the times of what fo
     A ----------- 1/3 ------------ 2/3 ------- 9/10 --- V
     told          told again       TERM        KILL     another host may lead
 
-The last part is for the kernel, to end what was killed. Every further yes that lasts longer moves all of them; one that says
-what is known already moves none, for the last part would shrink with it. Nothing here comes from the configuration: hosts
+The last part is for the kernel, to end what was killed. Where less than GRACE_US would be left between TERM and KILL (a short
+leader timeout), nobody could use it: both come at 9/10 then. Every further yes moves all of them; one that lasts as long as
+is known already moves none, for the last part would shrink with it. Nothing here comes from the configuration: hosts
 whose timing differs, or changes, keep their promise all the same."""
 
 from enum import Enum
@@ -14,6 +15,7 @@ from enum import Enum
 from kingd.records import dataclass
 
 NEVER_US = 1 << 62
+GRACE_US = 10_000
 DRAIN_KILL_US = 25_000_000
 """Of the 30 s that the daemon gives a planned hand-over (DRAIN_US_MAX in kingd/core/timing.py)."""
 
@@ -42,11 +44,13 @@ class Hold:
         self._lasts(told_us, valid_us)
 
     def _lasts(self, told_us: int, valid_us: int) -> None:
-        if told_us + valid_us <= self._until_us:
+        if told_us + valid_us == self._until_us:
             return
         self._until_us = told_us + valid_us
         self.doubt_us = told_us + valid_us * 2 // 3
         self.kill_us = told_us + valid_us * 9 // 10
+        if self.kill_us - self.doubt_us < GRACE_US:
+            self.doubt_us = self.kill_us
 
     def note(self, found: Leadership | View, *, told_us: int = 0, valid_us: int = 0) -> None:
         """`found`: the leadership that the daemon has told of, or what else it was."""

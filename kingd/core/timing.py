@@ -105,8 +105,9 @@ class Timing:
 
     @property
     def stall_us(self) -> int:
-        """A leader that did not run for so long must ask again whether it leads: before others may have replaced it."""
-        return min(3 * self.heartbeat_us, self.leader_timeout_us * 9 // 10)
+        """A leader that did not run for so long must ask again whether it leads: before others may have replaced it, also where
+        its last heartbeat was lost."""
+        return min(3 * self.heartbeat_us, self.leader_timeout_us * 3 // 5)
 
     @property
     def transfer_us(self) -> int:

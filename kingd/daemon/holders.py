@@ -1,8 +1,8 @@
 """Who runs something because this host leads, and is told by itself for how long it still does (`Hold` of the control socket).
 
-One round tells all the same sentence: at once when something has changed, and as soon as this leadership lasts longer than was
-told, by a third of what is left of it. That is right after a heartbeat or a vote, when there is the most left of it. A
-sentence says when it was made, by the daemon's own clock, so it may be as late as it likes: who reads it late has less left."""
+One round tells all the same sentence: at once when something has changed, or this leadership lasts longer, or less long, than
+was told. That is right after each heartbeat or vote, when there is the most left of it. A sentence says when it was made, by
+the daemon's own clock, so it may be as late as it likes: who reads it late has less left."""
 
 from collections.abc import Callable
 
@@ -34,7 +34,7 @@ class Holders:
         said = self._view()
         if not self._pushes:
             self._note(said)
-        self._pushes[number] = push  # with others it hears what they hear, when they need it
+        self._pushes[number] = push
         push(_message(said))
         return lambda: self._remove(number)
 
@@ -48,10 +48,15 @@ class Holders:
         if self._pushes and _without_times(self._view()) != self._told:
             self._tell()
 
-    def lasts(self, until_us: int, *, now_us: int) -> None:
-        """This leadership, as of now."""
-        if self._pushes and 3 * (until_us - self._until_us) >= until_us - now_us > 0:
+    def lasts(self, until_us: int) -> None:
+        """This leadership, as of now; 0: there is none."""
+        if self._pushes and until_us not in (0, self._until_us):
             self._tell()
+
+    @property
+    def are_unsure(self) -> bool:
+        """They were told that it is not clear who leads."""
+        return bool(self._pushes) and self._told["leads"] is None
 
     def _tell(self) -> None:
         """Who was not told yet in the former round hears this one instead."""

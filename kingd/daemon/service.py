@@ -161,10 +161,10 @@ class ControlService:
         that resolves itself there is none."""
         self._daemon.news.stepped()
         standing = self._daemon.core.standing
-        if standing != self._standing:
+        if standing != self._standing or self._holders.are_unsure:
             self._standing = standing
             self._holders.changed()
-        self._holders.lasts(self._daemon.core.leads_until_us, now_us=now_us())
+        self._holders.lasts(self._daemon.core.leads_until_us)
 
     def drained(self, name: str) -> JsonObject:
         self._drains.ended(name)

@@ -236,7 +236,7 @@ class FakeService:
         lasts_us = 1000 * valid_ms if isinstance(valid_ms, int) else 0
         self._heartbeat = self.loop.call_later(max(lasts_us / 3e6, _HEARTBEAT_S), self._beat)
         self._holders.changed()
-        self._holders.lasts(now_us() + lasts_us, now_us=now_us())
+        self._holders.lasts(now_us() + lasts_us if lasts_us else 0)
 
     def _held(self) -> JsonObject:
         told_us = now_us()

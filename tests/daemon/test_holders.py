@@ -8,6 +8,7 @@ from typing import cast
 
 import pytest
 
+from kingd.acting.hold import Hold, Leadership
 from kingd.config.keys import PROFILES, Config
 from kingd.control.service import JsonObject
 from kingd.core.timing import SECOND, Timing
@@ -38,29 +39,21 @@ class Fake:
         """Who was told."""
         self.told.clear()
         self.now_us, self.until_us = now_us, until_us
-        self.holders.lasts(until_us, now_us=now_us)
+        self.holders.lasts(until_us)
         return self.told
 
 
-def test_leadership_is_told_again_when_it_lasts_a_third_longer() -> None:
+def test_leadership_is_told_again_when_it_lasts_longer_or_less_long() -> None:
     fake = Fake()
     fake.beat(0, 300)
     fake.add("one")
-    assert fake.beat(10, 300) == []  # not longer
-    assert fake.beat(50, 350) == []
-    assert fake.beat(100, 400) == [("one", 100, 400)]
-    assert fake.beat(101, 401) == []
-    fake.loop.close()
-
-
-def test_who_comes_later_does_not_put_off_what_the_others_are_told() -> None:
-    fake = Fake()
-    fake.beat(0, 300)
-    fake.add("one")
-    for now_us in range(10, 100, 10):
-        assert fake.beat(now_us, now_us + 300) == []
-        fake.add(f"at {now_us}")
-    assert [name for name, _, _ in fake.beat(100, 400)] == ["one", *(f"at {now_us}" for now_us in range(10, 100, 10))]
+    assert fake.beat(10, 300) == []
+    assert fake.beat(20, 320) == [("one", 20, 320)]  # an early heartbeat: the next one is not early
+    fake.add("two")
+    assert fake.beat(21, 320) == []
+    assert fake.beat(22, 222) == [("one", 22, 222), ("two", 22, 222)]  # a reload to shorter timing
+    assert fake.beat(122, 322) == [("one", 122, 322), ("two", 122, 322)]
+    assert fake.beat(123, 0) == []  # that is a change, and told as one
     fake.loop.close()
 
 
@@ -69,7 +62,7 @@ def test_who_comes_later_does_not_put_off_what_the_others_are_told() -> None:
 def test_each_heartbeat_comes_long_before_what_was_told_is_in_doubt(
     monkeypatch: pytest.MonkeyPatch, profile: str, voters: tuple[str, ...]
 ) -> None:
-    """At two thirds of it what runs is told to end (acting/hold.py). That must take more than one late wake-up."""
+    """What runs is told to end then. That must take more than one late wake-up."""
     heartbeat_us, leader_timeout_us = PROFILES[profile]
     timing = Timing(heartbeat_us=heartbeat_us, leader_timeout_us=leader_timeout_us)
     cluster = Cluster(hosts(300, 200, 100, timing=timing, voters=voters), seed=1)
@@ -90,7 +83,7 @@ def test_each_heartbeat_comes_long_before_what_was_told_is_in_doubt(
         said = json.loads(message[:-1])["parameters"]
         now_us = cluster.local_us(leader)
         slack_us.extend(doubt_us - now_us for doubt_us in doubts_us[-1:])
-        doubts_us.append(now_us + said["valid_us"] * 2 // 3)
+        doubts_us.append(Hold(Leadership(1, "a"), told_us=now_us, valid_us=said["valid_us"]).doubt_us)
 
     control.hold(None, note)
     end_us = cluster.now_us + 50 * heartbeat_us
@@ -136,4 +129,29 @@ def test_leader_that_leads_again_after_a_stall_tells_so(monkeypatch: pytest.Monk
     assert runs_until(lambda: cluster.leaders() == [leader])
     assert told[-1]["leads"] is True
     assert [event.kind.name for _, event in leader.events[events:]] == ["MEMBER_DEAD"]
+    loop.close()
+
+
+def test_follower_that_was_not_sure_tells_who_leads(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who begins to hold right after a stall of its host: whom that follows has not changed, and is no event."""
+    cluster = Cluster(hosts(300, 200), seed=1)
+    for host in cluster.hosts:
+        cluster.start(host)
+    leader, follower = cluster.hosts
+    assert follower.core is not None
+    assert cluster.run_until(lambda: cluster.agreed() == leader.name, 20 * SECOND)
+    cluster.run(SECOND)
+    monkeypatch.setattr(service, "now_us", lambda: cluster.local_us(follower))
+    loop = Loop()
+    news = News(follower.core, loop, here=lambda: None)
+    control = ControlService(cast("Daemon", SimpleNamespace(core=follower.core, config=Config(), news=news)), loop)
+    told: list[dict[str, object]] = []
+    standing = follower.core.standing
+    monkeypatch.setattr(service, "now_us", lambda: cluster.local_us(follower) + 10 * SECOND)
+    control.hold(None, lambda message: told.append(json.loads(message[:-1])["parameters"]))
+    assert [said["leads"] for said in told] == [None]
+    monkeypatch.setattr(service, "now_us", lambda: cluster.local_us(follower))
+    assert follower.core.standing == standing
+    control.stepped()
+    assert [(said["leads"], said["leader_id"]) for said in told[1:]] == [(False, f"{leader.node_id:016x}")]
     loop.close()

@@ -16,8 +16,10 @@ def hold(told_us: int = 100 * S, valid_us: int = S) -> Hold:
 def test_told_to_end_and_killed_within_what_one_answer_is_good_for(valid_us: int) -> None:
     found = hold(0, valid_us)
     assert found.doubt_us <= found.kill_us <= valid_us * 9 // 10
-    if valid_us >= 30_000:
+    if valid_us >= 60_000:
         assert valid_us // 3 < found.doubt_us < found.kill_us
+    else:  # nobody ends in so short a time: to wait for a word that is late is worth more
+        assert found.doubt_us == found.kill_us
 
 
 def test_doubt_comes_with_time_alone() -> None:
