@@ -96,6 +96,7 @@ class Floating:
         self._question_us = -_ANSWER_US  # the last one
         self._asks = 0  # since then
         self._ask_us = 0  # the next one is due
+        self._is_beside = False  # of another host that leads
         self._is_missed = False  # after so many
         self._probe_us = 0  # the last one
         self._probes = 0
@@ -112,13 +113,7 @@ class Floating:
     def turn(self, facts: Facts, *, now_us: int) -> list[Act]:
         self.next_us = NEVER_US
         if facts.leadership is None:
-            if (
-                facts.present is Present.OURS
-            ):  # the next one says that it has it, and is not to be made unsure as it takes over
-                self._ask_us = now_us + _ASKED_AGAIN_US
-                acts = [Act.REMOVE]
-            else:
-                acts = self._ask(facts, now_us)
+            acts = [Act.REMOVE] if facts.present is Present.OURS else self._ask(facts, now_us)
             self._become(State.IDLE, self._why_idle(facts))
             self._rival = ""
             if not self._conflict_us:  # who leads anew has no better right to a stranger's than before
@@ -162,13 +157,17 @@ class Floating:
         return facts.present is Present.OURS or (is_ours and not self._conflict_us)
 
     def _ask(self, facts: Facts, now_us: int) -> list[Act]:
-        """Beside a leader, and before it is missed: who holds it announces it then."""
+        """Beside a leader, and before it is missed: who holds it announces it then. Who has let go waits: the next one says so
+        by itself, and is not to be made unsure as it takes over."""
         link = facts.link
+        if facts.other_leads and not self._is_beside and now_us < self._held_us + KNOWN_US:
+            self._ask_us = now_us + _ASKED_AGAIN_US
+        self._is_beside = facts.other_leads
         if link is None or not (link.mac and link.is_up and link.has_carrier):
             self._is_announced, self._is_missed, self._asks, self._ask_us = False, False, 0, now_us  # nothing is heard
         elif self._is_announced:
             self._is_missed, self._asks = False, 0
-        elif facts.present is Present.ABSENT and not self._is_missed:
+        elif facts.other_leads and facts.present is Present.ABSENT and not self._is_missed:
             is_due = now_us >= self._ask_us
             self._is_missed = is_due and self._asks == _ASKS
             if self._is_missed:
@@ -203,6 +202,7 @@ class Floating:
     def _held(self, now_us: int) -> None:
         self._become(State.HELD, self._rival)
         self._refresh_us = now_us  # what is taken over may be about to end
+        self._is_beside, self._is_missed, self._asks = False, False, 0
         self._conflict_us = 0
         self._began_us = now_us - _BEGIN_AGAIN_US
         self._announced_as, self._is_there, self._is_to_defend = None, False, False

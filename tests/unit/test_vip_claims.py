@@ -141,6 +141,13 @@ def test_v02_who_lets_go_does_not_make_the_next_one_unsure() -> None:
     assert world.at(Act.PROBE) == pytest.approx([0, 0.1, 0.2, 4, 7, 10])
     world = World(succeeds=False)
     world.run(1)
+    world.leadership, world.is_handing_over = None, True
+    world.run(20)
+    world.is_handing_over = False
+    world.run(5)
+    assert world.at(Act.PROBE) == pytest.approx([0, 0.1, 0.2, 24])
+    world = World(succeeds=False)
+    world.run(1)
     world.leadership = None
     world.turn()
     world.address.announced(now_us=world.now_us)

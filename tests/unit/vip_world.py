@@ -16,6 +16,7 @@ class World:
         self.address = Floating()
         self.now_us = 0
         self.leadership: object = 1
+        self.is_handing_over = False  # nobody else leads yet
         self.succeeds, self.link, self.present = succeeds, link, present
         if succeeds:
             self.address.announced(now_us=self.now_us)
@@ -24,7 +25,7 @@ class World:
     def turn(self) -> list[Act]:
         facts = Facts(
             leadership=self.leadership,
-            other_leads=self.leadership is None,
+            other_leads=self.leadership is None and not self.is_handing_over,
             succeeds=self.succeeds,
             link=self.link,
             present=self.present,
