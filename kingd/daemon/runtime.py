@@ -13,6 +13,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from kingd import scheduling
 from kingd.config import Config
 from kingd.control.server import FIRST_LOOK_S, ControlServer
 from kingd.control.service import ServiceError
@@ -37,7 +38,7 @@ from kingd.core.wire.message import Reason, Role, SessionId, Term
 from kingd.core.wire.reader import DecodeError
 from kingd.core.wire.repeats import Repeats
 from kingd.core.wire.seal import Seal
-from kingd.daemon import after_start, scheduling, sentences, systemd
+from kingd.daemon import after_start, sentences, systemd
 from kingd.daemon.clock import now_us
 from kingd.daemon.clock_steps import ClockSteps
 from kingd.daemon.deadline import Deadline

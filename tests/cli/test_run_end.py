@@ -15,7 +15,20 @@ import pytest
 
 from kingd.control.service import JsonObject, Push
 from tests.cli.fake_kingd import BOX1, BOX2, FakeKingd, event, running, status
-from tests.cli.runs import FOLLOWS, LIMIT_S, VALID_MS, Start, Witness, leads, lives, now_ns, open_to_all, until
+from tests.cli.runs import (
+    FOLLOWS,
+    LIMIT_S,
+    VALID_MS,
+    Run,
+    Start,
+    Witness,
+    children,
+    leads,
+    lives,
+    now_ns,
+    open_to_all,
+    until,
+)
 from tests.conftest import require
 
 pytestmark = pytest.mark.timeout(300)
@@ -127,7 +140,7 @@ from kingd.daemon.clock import now_us
 job = Job(argv=("touch", sys.argv[1]), socket="", timeout_s=1, name="", terminal=None, group=0, ignored=frozenset())
 ledger = Ledger()
 command = Command(job, Tree(None), ledger)
-ledger[Entry.KILL_US] = now_us() + int(sys.argv[2])
+ledger[Entry.DOUBT_US] = now_us() + int(sys.argv[2])
 command.start(Leadership(1, "a"))
 print(command.failure(), os.waitpid(command.pid, 0)[1])
 """
@@ -242,7 +255,7 @@ def freezer() -> Iterator[Path]:
     group = FREEZER / f"kingd-test-{os.getpid()}"
     group.mkdir()
     yield group
-    (group / "freezer.state").write_text("THAWED")
+    thaw(group)
     until(lambda: not (group / "tasks").read_text())
     group.rmdir()
 
@@ -253,10 +266,15 @@ def freeze(group: Path, pid: int) -> None:
     until(lambda: (group / "freezer.state").read_text() == "FROZEN\n")
 
 
-def test_r06_command_that_takes_long_to_begin_loses_nothing(
+def thaw(group: Path) -> None:
+    (group / "freezer.state").write_text("THAWED")
+
+
+@pytest.fixture
+def held_back(
     kingd: FakeKingd, start: Start, tmp_path: Path, freezer: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A busy host, a slow disk. Meanwhile the daemon goes on saying that this host leads, and is heard."""
+) -> Iterator[Run]:
+    """It is told that this host leads, and its command, which has still to begin, does not run: a busy host, a slow disk."""
     held: list[tuple[str | None, Push]] = []
     hold = kingd.service.hold
 
@@ -264,18 +282,40 @@ def test_r06_command_that_takes_long_to_begin_loses_nothing(
         held.append((name, push))
         return lambda: None
 
-    monkeypatch.setattr(kingd.service, "hold", hold_later)
-    run = start("--timeout", "60s", "--", "touch", str(tmp_path / "ran"))
-    until(lambda: held)
-    [command] = map(int, Path(f"/proc/{run.keeper}/task/{run.keeper}/children").read_text().split())
-    freeze(freezer, command)
+    with monkeypatch.context() as patch:
+        patch.setattr(kingd.service, "hold", hold_later)
+        run = start("--timeout", "60s", "--", "touch", str(tmp_path / "ran"))
+        until(lambda: held)
+        [command] = children(run.keeper)
+        freeze(freezer, command)
     kingd.do(lambda: hold(*held[0]))
+    yield run
+    thaw(freezer)
+
+
+def test_r06_command_that_takes_long_to_begin_loses_nothing(held_back: Run, freezer: Path, tmp_path: Path) -> None:
+    """The daemon goes on saying that this host leads, and is heard."""
     begun_ns = now_ns()
     until(lambda: now_ns() > begun_ns + 2 * VALID_MS * 1_000_000)
-    (freezer / "freezer.state").write_text("THAWED")
-    code, said = run.end()
-    assert (code, said) == (0, "")
+    thaw(freezer)
+    assert held_back.end() == (0, "")
     assert (tmp_path / "ran").exists()
+
+
+@pytest.mark.parametrize("ends", ["lost", "handed over"])
+def test_r06_nothing_is_executed_when_leadership_ends_before_it_has_begun(
+    kingd: FakeKingd, held_back: Run, freezer: Path, tmp_path: Path, ends: str
+) -> None:
+    begun_ns = now_ns()
+    if ends == "handed over":
+        kingd.do(lambda: kingd.service.tell_to_drain(True))
+    else:
+        kingd.service.status_is = FOLLOWS
+    until(lambda: now_ns() > begun_ns + VALID_MS * 800_000)
+    thaw(freezer)
+    code, said = held_back.end()
+    assert (code, "nothing was run" in said) == (75, True), said
+    assert not (tmp_path / "ran").exists()
 
 
 def test_r09_what_cannot_be_killed_is_named_and_waited_for(
@@ -291,7 +331,7 @@ def test_r09_what_cannot_be_killed_is_named_and_waited_for(
         assert line
     assert f"{pid} (state D)" in line
     assert (run.process.poll(), kingd.service.calls) == (None, [])
-    (freezer / "freezer.state").write_text("THAWED")
+    thaw(freezer)
     code, said = run.end()
     assert code == 76, said
     assert {call for call, _ in kingd.service.calls} == {"drained"}  # by the keeper, and by the front behind it

@@ -48,7 +48,7 @@ MAY_IMPORT = {
     ),
     "kingd.recall": ("kingd.core", "kingd.aside", "kingd.recall", "kingd.records"),
     "kingd.net": ("kingd.core.wire.endpoint", "kingd.net", "kingd.loop", "kingd.records"),
-    "kingd.acting": ("kingd.acting", "kingd.records", "kingd.control", "kingd.cli", "kingd.output"),
+    "kingd.acting": ("kingd.acting", "kingd.records", "kingd.control", "kingd.cli", "kingd.output", "kingd.scheduling"),
     "kingd.client": ("kingd.client", "kingd.control", "kingd.acting"),
 }
 

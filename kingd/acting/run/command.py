@@ -52,10 +52,11 @@ class Command:
         os.close(self._order)
 
     def failure(self) -> OSError | None:
-        """Why it could not be executed; ETIME: it would have been too late. Waits for it."""
+        """Why it could not be executed; ETIME: it would have been too late, or it was ended before. Waits for it."""
         with os.fdopen(self._failure, "rb") as failure:
-            number = failure.read()  # nothing: the program has begun, for that closes it
-        return OSError(int(number), os.strerror(int(number)), self._job.argv[0]) if number else None
+            word = failure.read()  # nothing: the program has begun, or was ended, for each of the two closes it
+        number = int(word or (0 if self._ledger[Entry.BEGUN] else errno.ETIME))
+        return OSError(number, os.strerror(number), self._job.argv[0]) if number else None
 
     def _become(self, parent: int, tree: Tree) -> None:
         job = self._job
@@ -71,11 +72,14 @@ class Command:
             if not order:  # the other end was closed
                 os._exit(_CANNOT_RUN)
             term, node_id = order
-            if now_us() >= self._ledger[Entry.KILL_US]:  # one of us did not run for a while
+            if (
+                now_us() >= self._ledger[Entry.DOUBT_US] or self._ledger[Entry.ENDED]
+            ):  # one of us did not run for a while
                 raise OSError(errno.ETIME, os.strerror(errno.ETIME))
             if job.terminal is not None and holder(job.terminal) == job.group:
                 hand_over(job.terminal, os.getpid())
             environment = {**os.environ, "KINGD_TERM": term, "KINGD_NODE_ID": node_id, "KINGD_RUN": "1"}
+            self._ledger[Entry.BEGUN] = 1
             os.execvpe(job.argv[0], job.argv, environment)  # noqa: S606 - this is what we are for
         except OSError as error:
             os.write(self._failures, str(error.errno).encode())

@@ -38,11 +38,15 @@ class Front:
         self._notes, self._noted = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         self._tree = Tree(own_group(f"kingctl-run-{os.getpid()}"))
         self._pending = b""  # signals that came before there was anybody to pass them on to
-        self._group = 0  # the command's; 0 = not known yet
         self._stops = 0  # that were seen
         self._code: int | None = None  # the keeper's
         self._killing = Killing(self._tree)
         self._has_killed_command = False
+
+    @property
+    def _group(self) -> int:
+        """The command's, which may have ended; 0 = not known yet."""
+        return self._ledger[Entry.LAST_GROUP]
 
     @property
     def has_started(self) -> bool:
@@ -112,17 +116,21 @@ class Front:
             return self._reap()
         if now_us() >= self._ledger[Entry.KILL_US]:
             self._tell_if_untold()
-            self._has_killed_command = self._has_killed_command or self._ledger[Entry.GROUP] != 0
+            self._has_killed_command = self._has_killed_command or self._is_command_there()
             if not self._kill() and self._is_keeper_hung():
                 os.kill(self._keeper, signal.SIGKILL)
         return False
 
     def _tell_if_untold(self) -> None:
         """The keeper would have said why, had it run."""
-        if not self._has_killed_command and self._ledger[Entry.GROUP] and not self._ledger[Entry.ENDED]:
+        if not self._has_killed_command and self._is_command_there() and not self._ledger[Entry.ENDED]:
             tell(
                 "it was not confirmed in time that this host leads, for the keeper of the run did not run: all is killed"
             )
+
+    def _is_command_there(self) -> bool:
+        """And not only the process that waits to become it."""
+        return bool(self._ledger[Entry.BEGUN] and self._ledger[Entry.GROUP])
 
     def _reap(self) -> bool:
         """Whether there is no child."""
@@ -136,7 +144,7 @@ class Front:
         return True
 
     def _note(self, status: int) -> None:
-        if os.WIFSIGNALED(status) and not self._ledger[Entry.ORDERED]:
+        if os.WIFSIGNALED(status) and not self._ledger[Entry.BEGUN]:
             tell("the process that watches over the command was killed before that had begun: nothing was run")
             self._code = 128 + os.WTERMSIG(status)
             return
@@ -161,7 +169,6 @@ class Front:
             self._pending += os.read(self._signals, 4096)
         if not self.has_started or not self._ledger[Entry.GROUP]:
             return
-        self._group = self._ledger[Entry.GROUP]
         for number in self._pending:
             if number == signal.SIGCONT:
                 self._lend_terminal()
@@ -170,7 +177,6 @@ class Front:
 
     def _stop_too(self) -> None:
         """As the command did, for the shell to see it. Where there is no job control, the kernel lets us run on."""
-        self._group = self._ledger[Entry.GROUP] or self._group
         if self._ledger[Entry.STOP_SIGNAL] in (signal.SIGTTIN, signal.SIGTTOU) and self._lend_terminal():
             return signal_group(self._group, signal.SIGCONT)
         self._ledger[Entry.ASIDE] = 1

@@ -19,6 +19,7 @@ from kingd.acting.run.ledger import Entry, Ledger
 from kingd.acting.tree import Tree, look, signal_group
 from kingd.cli.exits import LOST, NOT_LEADER
 from kingd.control.validity import now_us
+from kingd.scheduling import prefer
 
 _SECOND = 1_000_000
 _REST_US = 1 * _SECOND  # for what the command leaves behind to end
@@ -40,7 +41,7 @@ class Keeper:
         self._timer = BootTimer()
         self._wakes, self._wake = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         self._code: int | None = None  # the command's own
-        self._is_starting = True  # the command may not be executed yet
+        self._is_starting = False  # the command was told to begin, and it is not known yet whether it has
         self._is_told = False  # to end
         self._killing = Killing(tree)
         self._has_said_alone = False
@@ -49,16 +50,17 @@ class Keeper:
         """The exit code. KingdError: nothing was executed, for the daemon did not answer."""
         self._begin()
         self._command = Command(self._job, self._tree, self._ledger)
-        self._ledger[Entry.GROUP] = self._command.pid
+        self._ledger[Entry.GROUP] = self._ledger[Entry.LAST_GROUP] = self._command.pid
         if not self._take() or self._is_alone():
             return NOT_LEADER
+        prefer(self._claim.kill_us - now_us())  # or what is told by a leader with such a timing would be read too late
         self._enter_claim()
         self._note_it()  # the front kills from now on
-        self._ledger[Entry.ORDERED] = 1
+        self._is_starting = True
         self._command.start(self._claim.hold.pinned)
         while not self._turn():
             self._pause(self._next_us())
-        if not self._ledger[Entry.ORDERED]:
+        if not self._ledger[Entry.STARTED]:
             return NOT_LEADER
         return LOST if self._is_told else self._code or 0
 
@@ -101,12 +103,13 @@ class Keeper:
         self._is_starting = False
         error = self._command.failure()
         if error is not None and error.errno == errno.ETIME:
-            self._ledger[Entry.ORDERED] = 0
             return
         self._ledger[Entry.STARTED] = 1
         self._note_it()
         if error is not None:
             tell(f"{error.filename}: {error.strerror}")
+        elif self._is_told:
+            self._tell_why()
 
     def _see_to_claim(self) -> None:
         self._claim.turn()
@@ -120,11 +123,16 @@ class Keeper:
             signal_group(self._command.pid, signal.SIGTERM)
             if any(each.state == "T" for each in self._tree.living()):  # it would not hear it
                 signal_group(self._command.pid, signal.SIGCONT)
-            tell(f"{self._claim.why}: the command is told to end")
+            if not self._is_starting:
+                self._tell_why()
+
+    def _tell_why(self) -> None:
+        tell(f"{self._claim.why}: the command is told to end")
 
     def _enter_claim(self) -> None:
         self._ledger[Entry.DRAINS] = int(not self._claim.why_alone)
         self._ledger[Entry.KILL_US] = self._claim.kill_us
+        self._ledger[Entry.DOUBT_US] = self._claim.hold.doubt_us
         if self._claim.why_alone and not self._has_said_alone:
             self._has_said_alone = True
             tell(f"a hand-over on purpose will not wait for this command: {self._claim.why_alone}")
@@ -181,7 +189,7 @@ class Keeper:
         self._timer.set(until_us)
         # What is not looked at any more would be ready for ever.
         of_the_run = [self._claim.fileno(), self._front_end] if self._code is None and not self._is_alone() else []
-        starting = [self._command.fileno()] if self._ledger[Entry.ORDERED] and self._is_starting else []
+        starting = [self._command.fileno()] if self._is_starting else []
         select.select([self._timer.fileno(), self._wakes, *of_the_run, *starting], [], [])
         with suppress(BlockingIOError):
             os.read(self._wakes, 4096)

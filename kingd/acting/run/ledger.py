@@ -8,17 +8,19 @@ from kingd.acting.hold import NEVER_US
 
 
 class Entry(IntEnum):
-    """The keeper writes all but ASIDE."""
+    """The keeper writes all but ASIDE, which is the front's, and BEGUN, which is the command's."""
 
     KILL_US = 0  # by CLOCK_BOOTTIME: all that runs is killed, by whichever of the two gets to it
-    GROUP = 1  # the command's process group; 0 = none now
+    GROUP = 1  # the command's process group; 0 = none now ...
     STARTED = 2  # the command was executed
     STOPS = 3  # how often the command was stopped, as by ^Z
     STOP_SIGNAL = 4  # by what, the last time
     DRAINS = 5  # a hand-over waits, or may have waited, for us
     ENDED = 6  # the command was told to end
     ASIDE = 7  # the front stops itself on purpose, because the command was stopped
-    ORDERED = 8  # to be executed: from now on it may have been
+    BEGUN = 8  # the command is being executed
+    DOUBT_US = 9  # by CLOCK_BOOTTIME: nothing is executed from then on
+    LAST_GROUP = 10  # ... which it had, perhaps
 
 
 class Ledger:

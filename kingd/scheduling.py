@@ -6,22 +6,27 @@ that it looks like a death, so the daemon takes real-time priority then, if the 
 RLIMIT_RTPRIO (systemd: LimitRTPRIO=)."""
 
 import os
+from contextlib import suppress
 
 NEEDED_BELOW_US = 250_000
 """A leader timeout, in microseconds, that a busy host with normal priority may not keep."""
 
+_ORDINARY = (os.SCHED_OTHER, os.SCHED_BATCH, os.SCHED_IDLE)
 _OURS = (os.SCHED_RR | os.SCHED_RESET_ON_FORK, 1)  # the lowest real-time priority is above all normal processes
 
 
 def prefer(leader_timeout_us: int) -> str:
-    """Give this thread the priority that the timing needs. "", or a sentence on why it may not have it. Children
-    and new threads begin with normal priority. A real-time priority that somebody else has set stays as it is."""
+    """Give this thread the priority that the timing needs, or what is to be done within so long. "", or a sentence on why it
+    may not have it. Children and new threads begin with normal priority. One above the ordinary that somebody else has set
+    stays, for this thread."""
     policy, priority = os.sched_getscheduler(0), os.sched_getparam(0).sched_priority
     if leader_timeout_us >= NEEDED_BELOW_US:
         if (policy, priority) == _OURS:
             os.sched_setscheduler(0, os.SCHED_OTHER | os.SCHED_RESET_ON_FORK, os.sched_param(0))
         return ""
-    if priority:
+    if policy & ~os.SCHED_RESET_ON_FORK not in _ORDINARY:
+        with suppress(OSError):  # of SCHED_DEADLINE nobody inherits anything
+            os.sched_setscheduler(0, policy | os.SCHED_RESET_ON_FORK, os.sched_param(priority))
         return ""
     try:
         os.sched_setscheduler(0, _OURS[0], os.sched_param(_OURS[1]))
