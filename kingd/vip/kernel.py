@@ -145,7 +145,7 @@ def _promotes(interface: str) -> bool:
 
 def _setting(name: str) -> bool:
     try:
-        return (_CONF / name).read_text(encoding="ascii").strip() not in ("", "0")
+        return (_CONF / name).read_bytes().strip() not in (b"", b"0")  # as text it has a codec imported at the takeover
     except OSError:  # the interface has gone
         return False
 

@@ -126,3 +126,17 @@ def test_before_it_is_set_up_the_log_says_in_plain_words_what_matters() -> None:
     program = "from kingd.log import Logger; log = Logger('x'); log.info('a'); log.warning('b %s\\n', 1)"
     run = subprocess.run([sys.executable, "-c", program], cwd=TOP, capture_output=True, text=True, check=True)
     assert (run.stdout, run.stderr) == ("", "b 1\\n\n")
+
+
+def test_takeover_imports_nothing() -> None:
+    """It took a millisecond and a half between the address and its first announcement."""
+    program = """
+import sys
+from kingd.vip import runner
+before = set(sys.modules)
+for packed in (bytes(4), bytes(16)):
+    runner.announcements(packed, bytes(6), is_router=runner.is_router("lo"))
+print(sorted(set(sys.modules) - before))
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"
