@@ -2,8 +2,8 @@
 
 What is told of a leadership at A, and is good for V, gives the times of what follows, as parts of V:
 
-    A ----------- 1/3 ------------ 2/3 ------- 9/10 --- V
-    told          told again       TERM        KILL     another host may lead
+    A ---------------------------- 2/3 ------- 9/10 --- V
+    told                           TERM        KILL     another host may lead
 
 The last part is for the kernel, to end what was killed. Where less than GRACE_US would be left between TERM and KILL (a short
 leader timeout), nobody could use it: both come at 9/10 then. Every further yes moves all of them; one that lasts as long as
@@ -40,17 +40,19 @@ class Hold:
     def __init__(self, pinned: Leadership, *, told_us: int, valid_us: int) -> None:
         self.pinned = pinned
         self.lost = ""  # why; "" = not lost
-        self._until_us = 0
+        self.doubt_us = self.kill_us = self._until_us = 0
         self._lasts(told_us, valid_us)
 
     def _lasts(self, told_us: int, valid_us: int) -> None:
-        if told_us + valid_us == self._until_us:
+        until_us = told_us + valid_us
+        if until_us == self._until_us:
             return
-        self._until_us = told_us + valid_us
-        self.doubt_us = told_us + valid_us * 2 // 3
-        self.kill_us = told_us + valid_us * 9 // 10
-        if self.kill_us - self.doubt_us < GRACE_US:
-            self.doubt_us = self.kill_us
+        doubt_us, kill_us = told_us + valid_us * 2 // 3, told_us + valid_us * 9 // 10
+        if kill_us - doubt_us < GRACE_US:
+            doubt_us = kill_us
+        if until_us < self._until_us:
+            doubt_us, kill_us = min(doubt_us, self.doubt_us), min(kill_us, self.kill_us)
+        self.doubt_us, self.kill_us, self._until_us = doubt_us, kill_us, until_us
 
     def note(self, found: Leadership | View, *, told_us: int = 0, valid_us: int = 0) -> None:
         """`found`: the leadership that the daemon has told of, or what else it was."""

@@ -71,8 +71,8 @@ class Service(Protocol):
 
     def hold(self, name: str | None, push: Push) -> Callable[[], None]:
         """{"version": 1, "leads": bool | null, "term", "node_id", "leader_id", "boottime_us", "valid_us", "draining": bool,
-        "exclusive": bool}, pushed now, whenever it changes, and while this host leads again before a third of valid_us has
-        passed. With a `name` it is waited for as by `drain`. To be called when the connection has ended: what is returned."""
+        "exclusive": bool}, pushed now, whenever it changes, and while this host leads whenever that lasts longer or less
+        long. With a `name` it is waited for as by `drain`. To be called when the connection has ended: what is returned."""
 
     def drained(self, name: str) -> JsonObject:
         """{"version": 1}."""

@@ -138,7 +138,7 @@ class Core:
 
     @property
     def leads_until_us(self) -> int:
-        """How long it does without a further step; 0: it does not lead."""
+        """Until when it does without a further step; 0: it does not lead."""
         return mode.of(self.node).leads_until_us(self.node) if isinstance(self.node.state, Leader) else 0
 
     @property

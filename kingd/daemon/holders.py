@@ -22,7 +22,7 @@ class Holders:
         self._pushes: dict[int, Push] = {}
         self._numbers = 0
         self._told: JsonObject = {}  # last, without its times ...
-        self._until_us = 0  # ... and how long that was good for; 0: it was no leadership
+        self._until_us = 0  # ... and until when that was good; 0: it was no leadership
         self._message = b""
         self._left: list[int] = []  # who is still to be told in this round
         self._turn: Timer | None = None
@@ -32,7 +32,7 @@ class Holders:
         self._numbers += 1
         number = self._numbers
         said = self._view()
-        if not self._pushes:
+        if not self._pushes or said["leads"] is None:
             self._note(said)
         self._pushes[number] = push
         push(_message(said))

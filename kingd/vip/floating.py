@@ -95,7 +95,7 @@ class Floating:
         self._is_announced = False  # by another host, since anybody has asked whose it is
         self._question_us = -_ANSWER_US  # the last one
         self._asks = 0  # since then
-        self._ask_us = 0  # the next one is due
+        self._ask_us = 0  # when the next one is due
         self._is_beside = False  # of another host that leads
         self._is_missed = False  # after so many
         self._probe_us = 0  # the last one

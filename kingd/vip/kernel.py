@@ -145,7 +145,7 @@ def _promotes(interface: str) -> bool:
 
 def _setting(name: str) -> bool:
     try:
-        return (_CONF / name).read_bytes().strip() not in (b"", b"0")  # as text it has a codec imported at the takeover
+        return (_CONF / name).read_bytes().strip() not in (b"", b"0")  # as text it would import a codec at the takeover
     except OSError:  # the interface has gone
         return False
 

@@ -130,8 +130,8 @@ class Runner:
             case Act.PROBE:
                 self._wire.send(address, [probe(address.packed, mac, nonce=os.urandom(6))])
             case Act.ANNOUNCE:
-                is_to_say = len(address.packed) == 16 and is_router(address.interface)
-                frames = announcements(address.packed, mac, is_router=is_to_say)
+                says_router = len(address.packed) == 16 and is_router(address.interface)
+                frames = announcements(address.packed, mac, is_router=says_router)
                 self._wire.send(address, frames)
 
     def _is_clear(self) -> bool:

@@ -183,7 +183,7 @@ def test_r07_keeper_that_does_not_run(kingd: FakeKingd, start: Start, witness: W
     until(lambda: asked.last_ns)
     os.kill(run.keeper, number)
     code, said = run.end()
-    assert (code, "for the keeper of the run did not run" in said or number == signal.SIGKILL) == (76, True), said
+    assert (code, "was not confirmed in time" in said or number == signal.SIGKILL) == (76, True), said
     assert not witness.living
     assert witness.last_ns < asked.over_ns
 

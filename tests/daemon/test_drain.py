@@ -44,7 +44,7 @@ def test_hand_over_waits_for_each_of_them_also_for_one_that_is_gone(pair: Daemon
 
 
 def test_who_holds_is_told_without_asking(pair: Daemon, daemons: list[Daemon]) -> None:
-    """Before a third of what it was told last has passed, and what it is told counts from the daemon's own clock."""
+    """At each heartbeat, and what it is told counts from the daemon's own clock."""
     held = stream(daemons[0].socket, "Hold", {"name": "test"}, first_s=PATIENCE_S)
     known = next(held)
     until_us = number(known, "boottime_us") + number(known, "valid_us")

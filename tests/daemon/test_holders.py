@@ -145,6 +145,7 @@ def test_follower_that_was_not_sure_tells_who_leads(monkeypatch: pytest.MonkeyPa
     loop = Loop()
     news = News(follower.core, loop, here=lambda: None)
     control = ControlService(cast("Daemon", SimpleNamespace(core=follower.core, config=Config(), news=news)), loop)
+    control.hold(None, lambda _message: None)  # it was told that somebody else leads
     told: list[dict[str, object]] = []
     standing = follower.core.standing
     monkeypatch.setattr(service, "now_us", lambda: cluster.local_us(follower) + 10 * SECOND)

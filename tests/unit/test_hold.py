@@ -35,6 +35,16 @@ def test_yes_counts_from_when_the_daemon_said_it() -> None:
     assert found.doubt(now_us=200 * S) == ""
 
 
+def test_yes_that_lasts_less_long_moves_the_end_towards_us() -> None:
+    """A reload to shorter timing: another host may lead sooner. What is nearly over must not be put off by that."""
+    found = hold(100 * S, 10 * S)
+    found.note(MINE, told_us=101 * S, valid_us=S)
+    assert (found.doubt_us, found.kill_us) == (101 * S + 666_666, 101 * S + 900_000)
+    before = (found.doubt_us, found.kill_us)
+    found.note(MINE, told_us=101 * S + 660_000, valid_us=330_000)
+    assert (found.doubt_us, found.kill_us) == before
+
+
 def test_yes_that_lasts_no_longer_than_the_former_one_moves_nothing() -> None:
     """A leader without its voters says so until its lease is over: what is left for TERM and KILL must not shrink meanwhile."""
     found = hold()

@@ -72,14 +72,13 @@ class Command:
             if not order:  # the other end was closed
                 os._exit(_CANNOT_RUN)
             term, node_id = order
-            if (
-                now_us() >= self._ledger[Entry.DOUBT_US] or self._ledger[Entry.ENDED]
-            ):  # one of us did not run for a while
+            # It was told to end, or one of us did not run for a while.
+            if self._ledger[Entry.ENDED] or now_us() >= self._ledger[Entry.DOUBT_US]:
                 raise OSError(errno.ETIME, os.strerror(errno.ETIME))
+            self._ledger[Entry.BEGUN] = 1
             if job.terminal is not None and holder(job.terminal) == job.group:
                 hand_over(job.terminal, os.getpid())
             environment = {**os.environ, "KINGD_TERM": term, "KINGD_NODE_ID": node_id, "KINGD_RUN": "1"}
-            self._ledger[Entry.BEGUN] = 1
             os.execvpe(job.argv[0], job.argv, environment)  # noqa: S606 - this is what we are for
         except OSError as error:
             os.write(self._failures, str(error.errno).encode())

@@ -50,8 +50,8 @@ class Front:
 
     @property
     def has_started(self) -> bool:
-        """Something was executed."""
-        return bool(self._ledger[Entry.STARTED])
+        """Something was executed, or could not be."""
+        return bool(self._ledger[Entry.STARTED] or self._ledger[Entry.BEGUN])
 
     @property
     def has_ended_it(self) -> bool:
@@ -115,22 +115,19 @@ class Front:
             self._kill()
             return self._reap()
         if now_us() >= self._ledger[Entry.KILL_US]:
-            self._tell_if_untold()
-            self._has_killed_command = self._has_killed_command or self._is_command_there()
-            if not self._kill() and self._is_keeper_hung():
+            was_there = self._ledger[Entry.GROUP] != 0
+            living = self._kill()
+            if was_there and self._ledger[Entry.BEGUN] and not self._has_killed_command:
+                self._has_killed_command = True
+                self._tell_if_untold()
+            if not living and self._is_keeper_hung():
                 os.kill(self._keeper, signal.SIGKILL)
         return False
 
     def _tell_if_untold(self) -> None:
-        """The keeper would have said why, had it run."""
-        if not self._has_killed_command and self._is_command_there() and not self._ledger[Entry.ENDED]:
-            tell(
-                "it was not confirmed in time that this host leads, for the keeper of the run did not run: all is killed"
-            )
-
-    def _is_command_there(self) -> bool:
-        """And not only the process that waits to become it."""
-        return bool(self._ledger[Entry.BEGUN] and self._ledger[Entry.GROUP])
+        """The keeper says why, if it runs."""
+        if not self._ledger[Entry.ENDED]:
+            tell("it was not confirmed in time that this host leads: all that the command has started is killed")
 
     def _reap(self) -> bool:
         """Whether there is no child."""
@@ -167,7 +164,7 @@ class Front:
     def _pass_on(self) -> None:
         with suppress(BlockingIOError):
             self._pending += os.read(self._signals, 4096)
-        if not self.has_started or not self._ledger[Entry.GROUP]:
+        if not self._ledger[Entry.STARTED] or not self._ledger[Entry.GROUP]:
             return
         for number in self._pending:
             if number == signal.SIGCONT:

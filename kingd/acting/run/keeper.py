@@ -22,6 +22,7 @@ from kingd.control.validity import now_us
 from kingd.scheduling import prefer
 
 _SECOND = 1_000_000
+_SHORT_US = 60_000  # what is told is good for less: a busy host would read the next word too late
 _REST_US = 1 * _SECOND  # for what the command leaves behind to end
 _AGAIN_US = 20_000  # between two looks at what is not our child
 # They are for the command, and not for who has to outlive it.
@@ -53,7 +54,8 @@ class Keeper:
         self._ledger[Entry.GROUP] = self._ledger[Entry.LAST_GROUP] = self._command.pid
         if not self._take() or self._is_alone():
             return NOT_LEADER
-        prefer(self._claim.kill_us - now_us())  # or what is told by a leader with such a timing would be read too late
+        if self._claim.kill_us - now_us() < _SHORT_US:
+            prefer(_SHORT_US)
         self._enter_claim()
         self._note_it()  # the front kills from now on
         self._is_starting = True
@@ -123,7 +125,7 @@ class Keeper:
             signal_group(self._command.pid, signal.SIGTERM)
             if any(each.state == "T" for each in self._tree.living()):  # it would not hear it
                 signal_group(self._command.pid, signal.SIGCONT)
-            if not self._is_starting:
+            if self._ledger[Entry.STARTED]:
                 self._tell_why()
 
     def _tell_why(self) -> None:

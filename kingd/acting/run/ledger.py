@@ -11,7 +11,7 @@ class Entry(IntEnum):
     """The keeper writes all but ASIDE, which is the front's, and BEGUN, which is the command's."""
 
     KILL_US = 0  # by CLOCK_BOOTTIME: all that runs is killed, by whichever of the two gets to it
-    GROUP = 1  # the command's process group; 0 = none now ...
+    GROUP = 1  # the command's process group; 0 = none now
     STARTED = 2  # the command was executed
     STOPS = 3  # how often the command was stopped, as by ^Z
     STOP_SIGNAL = 4  # by what, the last time
@@ -20,7 +20,7 @@ class Entry(IntEnum):
     ASIDE = 7  # the front stops itself on purpose, because the command was stopped
     BEGUN = 8  # the command is being executed
     DOUBT_US = 9  # by CLOCK_BOOTTIME: nothing is executed from then on
-    LAST_GROUP = 10  # ... which it had, perhaps
+    LAST_GROUP = 10  # the command's process group, also after its end
 
 
 class Ledger:

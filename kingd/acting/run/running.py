@@ -33,8 +33,7 @@ def run(argv: tuple[str, ...], *, socket: str, timeout_s: float, wait_s: float |
     ignored = ignored_here()
     end_s = time.monotonic() + (wait_s or 0.0)
     while True:
-        for number in set(_ENDING) - ignored:
-            signal.signal(number, _end)
+        _end_by_signals(ignored)
         if wait_s is None:
             code = waiting.look(socket, timeout_s=timeout_s)
         else:
@@ -43,9 +42,10 @@ def run(argv: tuple[str, ...], *, socket: str, timeout_s: float, wait_s: float |
             return Outcome(code, is_own=False)
         front = Front(_job(argv, socket, timeout_s, ignored))
         code = front.run()
+        _end_by_signals(ignored)
         went_again = code == NOT_LEADER and not front.has_started
         if went_again and wait_s is None:
-            say("this host does not lead any more, or is about to hand over: nothing was run")
+            say("this host does not lead any more, or is about to hand over, or the time was over: nothing was run")
         if went_again and wait_s is not None:
             time.sleep(_AGAIN_S)  # it may lead until all else has ended here
         else:
@@ -62,6 +62,11 @@ def _job(argv: tuple[str, ...], socket: str, timeout_s: float, ignored: frozense
         group=os.getpgrp(),
         ignored=ignored,
     )
+
+
+def _end_by_signals(ignored: frozenset[signal.Signals]) -> None:
+    for number in set(_ENDING) - ignored:
+        signal.signal(number, _end)
 
 
 def _end(number: int, _frame: FrameType | None) -> None:
