@@ -9,6 +9,7 @@ import pytest
 from kingd.web.answers import Answers
 from kingd.web.server import WebServer
 from tests.cli.fake_kingd import FakeKingd, running
+from tests.cli.freezer import Freezer, made
 from tests.cli.runs import LIMIT_S, SHORT_MS, Hang, Run, Start, Witness, leads
 from tests.cli.web import Address
 
@@ -53,6 +54,12 @@ def start() -> Iterator[Start]:
 @pytest.fixture
 def witness(tmp_path: Path) -> Witness:
     return Witness(tmp_path / "record")
+
+
+@pytest.fixture
+def freezer() -> Iterator[Freezer]:
+    with made() as found:
+        yield found
 
 
 @pytest.fixture

@@ -1,6 +1,10 @@
-"""What Hold pushes, where Status says this."""
+"""What Hold pushes, where Status says this, and when."""
 
 from kingd.control.service import JsonObject
+from kingd.daemon.clock import now_us
+from kingd.daemon.holders import Holders
+
+_HEARTBEAT_S = 0.005  # at most so often
 
 
 def held(status: JsonObject, *, told_us: int, draining: bool) -> JsonObject:
@@ -20,3 +24,12 @@ def held(status: JsonObject, *, told_us: int, draining: bool) -> JsonObject:
         "draining": draining,
         "exclusive": False,
     }
+
+
+def beat(holders: Holders, status: JsonObject) -> float:
+    """As a leader does, who lasts longer with each. Seconds until the next one."""
+    valid_ms = status["valid_ms"]
+    lasts_us = 1000 * valid_ms if isinstance(valid_ms, int) else 0
+    holders.changed()
+    holders.lasts(now_us() + lasts_us if lasts_us else 0)
+    return max(lasts_us / 3e6, _HEARTBEAT_S)

@@ -15,10 +15,8 @@ from kingd.daemon.clock import now_us
 from kingd.daemon.holders import Holders
 from kingd.loop import Loop, Timer
 from tests.cli.fake_doctor import examined
-from tests.cli.fake_hold import held
+from tests.cli.fake_hold import beat, held
 from tests.cli.fake_past import histories
-
-_HEARTBEAT_S = 0.005  # at most so often
 
 BOX1: JsonObject = {
     "id": "00000000000000a1",
@@ -230,13 +228,9 @@ class FakeService:
         return end
 
     def _beat(self) -> None:
-        """As a leader does, who lasts longer with each."""
         assert isinstance(self.status_is, dict)
-        valid_ms = self.status_is["valid_ms"]
-        lasts_us = 1000 * valid_ms if isinstance(valid_ms, int) else 0
-        self._heartbeat = self.loop.call_later(max(lasts_us / 3e6, _HEARTBEAT_S), self._beat)
-        self._holders.changed()
-        self._holders.lasts(now_us() + lasts_us if lasts_us else 0)
+        again_s = beat(self._holders, self.status_is)
+        self._heartbeat = self.loop.call_later(again_s, self._beat)
 
     def _held(self) -> JsonObject:
         told_us = now_us()

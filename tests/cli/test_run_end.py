@@ -5,24 +5,21 @@ No time is judged by the test's own clock: see test_run.py."""
 
 import os
 import signal
-import subprocess
-import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from kingd.control.service import JsonObject, Push
+from kingd.control.service import JsonObject
 from tests.cli.fake_kingd import BOX1, BOX2, FakeKingd, event, running, status
+from tests.cli.freezer import Freezer
 from tests.cli.runs import (
     FOLLOWS,
     LIMIT_S,
     VALID_MS,
-    Run,
     Start,
     Witness,
-    children,
     leads,
     lives,
     now_ns,
@@ -126,31 +123,6 @@ def test_r06_daemon_that_gives_no_answer(
     assert witness.last_ns < asked.over_ns
 
 
-@pytest.mark.parametrize("late", [True, False])
-def test_r06_nothing_is_executed_when_the_answer_is_nearly_over(tmp_path: Path, late: bool) -> None:
-    """The keeper may not have run between the daemon's yes and its order."""
-    program = """
-import os, sys
-from kingd.acting.hold import Leadership
-from kingd.acting.run.command import Command
-from kingd.acting.run.job import Job
-from kingd.acting.run.ledger import Entry, Ledger
-from kingd.acting.tree import Tree
-from kingd.daemon.clock import now_us
-job = Job(argv=("touch", sys.argv[1]), socket="", timeout_s=1, name="", terminal=None, group=0, ignored=frozenset())
-ledger = Ledger()
-command = Command(job, Tree(None), ledger)
-ledger[Entry.DOUBT_US] = now_us() + int(sys.argv[2])
-command.start(Leadership(1, "a"))
-print(command.failure(), os.waitpid(command.pid, 0)[1])
-"""
-    ran, left_us = tmp_path / "ran", "0" if late else "60000000"
-    done = subprocess.run(
-        [sys.executable, "-c", program, ran, left_us], capture_output=True, text=True, timeout=LIMIT_S, check=False
-    )
-    assert (ran.exists(), done.stdout.split()[-1]) == (not late, str(126 << 8) if late else "0"), done.stderr
-
-
 # -- R7: the run itself
 
 
@@ -188,38 +160,6 @@ def test_r07_keeper_that_does_not_run(kingd: FakeKingd, start: Start, witness: W
     assert witness.last_ns < asked.over_ns
 
 
-@pytest.fixture
-def silent(kingd: FakeKingd, monkeypatch: pytest.MonkeyPatch) -> list[str | None]:
-    """The daemon answers who leads, and says nothing by itself; who has asked for that."""
-    names: list[str | None] = []
-
-    def hold(name: str | None, _push: Push) -> Callable[[], None]:
-        names.append(name)
-        return lambda: None
-
-    monkeypatch.setattr(kingd.service, "hold", hold)
-    return names
-
-
-def test_r06_nothing_is_executed_on_an_answer_alone(silent: list[str | None], start: Start, tmp_path: Path) -> None:
-    code, said = start("--timeout", "500ms", "--", "touch", str(tmp_path / "ran")).end()
-    assert (code, "did not say in time whether this host leads" in said) == (4, True)
-    assert not (tmp_path / "ran").exists()
-
-
-def test_r07_keeper_that_is_killed_before_anything_ran(
-    kingd: FakeKingd, silent: list[str | None], start: Start, tmp_path: Path
-) -> None:
-    """That is no leadership that was lost. The daemon may have told it to end already, and is told that it has."""
-    run = start("--timeout", "60s", "--", "touch", str(tmp_path / "ran"))
-    until(lambda: silent)
-    os.kill(run.keeper, signal.SIGKILL)
-    code, said = run.end()
-    assert (code, "nothing was run" in said) == (128 + signal.SIGKILL, True)
-    assert not (tmp_path / "ran").exists()
-    assert kingd.service.calls == [("drained", silent[0])]
-
-
 # -- R8, R9: what is left behind
 
 
@@ -245,93 +185,20 @@ def test_r08_nothing_is_left_behind_by_a_user_without_rights(
     assert said.count("a hand-over on purpose will not wait for this command") == 1
 
 
-FREEZER = Path("/sys/fs/cgroup/freezer")
-
-
-@pytest.fixture
-def freezer() -> Iterator[Path]:
-    """A control group of version 1, in which nothing can be killed while it is frozen."""
-    require((FREEZER / "tasks").exists() and os.geteuid() == 0, "what cannot be killed takes the freezer of version 1")
-    group = FREEZER / f"kingd-test-{os.getpid()}"
-    group.mkdir()
-    yield group
-    thaw(group)
-    until(lambda: not (group / "tasks").read_text())
-    group.rmdir()
-
-
-def freeze(group: Path, pid: int) -> None:
-    (group / "tasks").write_text(str(pid))
-    (group / "freezer.state").write_text("FROZEN")
-    until(lambda: (group / "freezer.state").read_text() == "FROZEN\n")
-
-
-def thaw(group: Path) -> None:
-    (group / "freezer.state").write_text("THAWED")
-
-
-@pytest.fixture
-def held_back(
-    kingd: FakeKingd, start: Start, tmp_path: Path, freezer: Path, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[Run]:
-    """It is told that this host leads, and its command, which has still to begin, does not run: a busy host, a slow disk."""
-    held: list[tuple[str | None, Push]] = []
-    hold = kingd.service.hold
-
-    def hold_later(name: str | None, push: Push) -> Callable[[], None]:
-        held.append((name, push))
-        return lambda: None
-
-    with monkeypatch.context() as patch:
-        patch.setattr(kingd.service, "hold", hold_later)
-        run = start("--timeout", "60s", "--", "touch", str(tmp_path / "ran"))
-        until(lambda: held)
-        [command] = children(run.keeper)
-        freeze(freezer, command)
-    kingd.do(lambda: hold(*held[0]))
-    yield run
-    thaw(freezer)
-
-
-def test_r06_command_that_takes_long_to_begin_loses_nothing(held_back: Run, freezer: Path, tmp_path: Path) -> None:
-    """The daemon goes on saying that this host leads, and is heard."""
-    begun_ns = now_ns()
-    until(lambda: now_ns() > begun_ns + 2 * VALID_MS * 1_000_000)
-    thaw(freezer)
-    assert held_back.end() == (0, "")
-    assert (tmp_path / "ran").exists()
-
-
-@pytest.mark.parametrize("ends", ["lost", "handed over"])
-def test_r06_nothing_is_executed_when_leadership_ends_before_it_has_begun(
-    kingd: FakeKingd, held_back: Run, freezer: Path, tmp_path: Path, ends: str
-) -> None:
-    begun_ns = now_ns()
-    if ends == "handed over":
-        kingd.do(lambda: kingd.service.tell_to_drain(True))
-    else:
-        kingd.service.status_is = FOLLOWS
-    until(lambda: now_ns() > begun_ns + VALID_MS * 800_000)
-    thaw(freezer)
-    code, said = held_back.end()
-    assert (code, "nothing was run" in said) == (75, True), said
-    assert not (tmp_path / "ran").exists()
-
-
 def test_r09_what_cannot_be_killed_is_named_and_waited_for(
-    kingd: FakeKingd, start: Start, witness: Witness, freezer: Path
+    kingd: FakeKingd, start: Start, witness: Witness, freezer: Freezer
 ) -> None:
     run = start("--", *witness.argv())
     witness.until_alive()
     (pid,) = witness.pids
-    freeze(freezer, pid)
+    freezer.freeze(pid)
     kingd.service.status_is = FOLLOWS
     assert run.process.stderr is not None
     while "killed, and still there" not in (line := run.process.stderr.readline()):
         assert line
     assert f"{pid} (state D)" in line
     assert (run.process.poll(), kingd.service.calls) == (None, [])
-    thaw(freezer)
+    freezer.thaw()
     code, said = run.end()
     assert code == 76, said
     assert {call for call, _ in kingd.service.calls} == {"drained"}  # by the keeper, and by the front behind it

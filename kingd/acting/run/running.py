@@ -45,7 +45,7 @@ def run(argv: tuple[str, ...], *, socket: str, timeout_s: float, wait_s: float |
         _end_by_signals(ignored)
         went_again = code == NOT_LEADER and not front.has_started
         if went_again and wait_s is None:
-            say("this host does not lead any more, or is about to hand over, or the time was over: nothing was run")
+            say("this host does not lead any more, could not begin in time, or is about to hand over: nothing was run")
         if went_again and wait_s is not None:
             time.sleep(_AGAIN_S)  # it may lead until all else has ended here
         else:

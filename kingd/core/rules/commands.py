@@ -31,7 +31,7 @@ def configure(node: Node, settings: Settings) -> None:
         node.rounds.announce_by(node.now_us)
     if before.priority != settings.priority:
         _on_priority_changed(node)
-    if before.timing != settings.timing and isinstance(node.state, Leader):
+    if before.timing != settings.timing and isinstance(node.state, Leader) and not node.is_exclusive:
         becoming.beat(node, node.state)  # a shorter silence is a stall from now on
 
 
