@@ -18,6 +18,16 @@ from kingd.daemon.news import News
 from kingd.daemon.service import ControlService, Daemon
 from kingd.loop import Loop
 from kingd.sim.cluster import Cluster, hosts
+from kingd.sim.host import Host
+
+
+def service_of(host: Host, cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> tuple[ControlService, Loop]:
+    """By that host's clock."""
+    assert host.core is not None
+    monkeypatch.setattr(service, "now_us", lambda: cluster.local_us(host))
+    loop = Loop()
+    news = News(host.core, loop, here=lambda: None)
+    return ControlService(cast("Daemon", SimpleNamespace(core=host.core, config=Config(), news=news)), loop), loop
 
 
 class Fake:
@@ -71,10 +81,7 @@ def test_each_heartbeat_comes_long_before_what_was_told_is_in_doubt(
     leader = cluster.hosts[0]
     assert cluster.run_until(lambda: cluster.agreed() == leader.name, 100 * leader_timeout_us)
     assert leader.core is not None
-    monkeypatch.setattr(service, "now_us", lambda: cluster.local_us(leader))
-    loop = Loop()
-    news = News(leader.core, loop, here=lambda: None)
-    control = ControlService(cast("Daemon", SimpleNamespace(core=leader.core, config=Config(), news=news)), loop)
+    control, loop = service_of(leader, cluster, monkeypatch)
     cluster.run(2 * heartbeat_us)
     doubts_us: list[int] = []
     slack_us: list[int] = []
@@ -106,10 +113,7 @@ def test_leader_that_leads_again_after_a_stall_tells_so(monkeypatch: pytest.Monk
     leader, next_one = cluster.hosts
     assert leader.core is not None
     assert cluster.run_until(lambda: cluster.agreed() == leader.name, 20 * SECOND)
-    monkeypatch.setattr(service, "now_us", lambda: cluster.local_us(leader))
-    loop = Loop()
-    news = News(leader.core, loop, here=lambda: None)
-    control = ControlService(cast("Daemon", SimpleNamespace(core=leader.core, config=Config(), news=news)), loop)
+    control, loop = service_of(leader, cluster, monkeypatch)
     told: list[dict[str, object]] = []
     control.hold(None, lambda message: told.append(json.loads(message[:-1])["parameters"]))
 
@@ -141,10 +145,7 @@ def test_follower_that_was_not_sure_tells_who_leads(monkeypatch: pytest.MonkeyPa
     assert follower.core is not None
     assert cluster.run_until(lambda: cluster.agreed() == leader.name, 20 * SECOND)
     cluster.run(SECOND)
-    monkeypatch.setattr(service, "now_us", lambda: cluster.local_us(follower))
-    loop = Loop()
-    news = News(follower.core, loop, here=lambda: None)
-    control = ControlService(cast("Daemon", SimpleNamespace(core=follower.core, config=Config(), news=news)), loop)
+    control, loop = service_of(follower, cluster, monkeypatch)
     control.hold(None, lambda _message: None)  # it was told that somebody else leads
     told: list[dict[str, object]] = []
     standing = follower.core.standing
