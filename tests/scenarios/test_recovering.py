@@ -15,7 +15,7 @@ from kingd.core.state.node import Node
 from kingd.core.timing import MS, SECOND, Timing
 from kingd.core.wire.message import Term
 from kingd.core.wire.voter_list import Generation
-from kingd.sim.cluster import Cluster
+from kingd.sim.cluster import Cluster, hosts
 from kingd.sim.host import Host
 from kingd.sim.outcome import SafetyError
 from tests.scenarios.test_quorum import FIVE, FOUR, THREE, run_with_one_leader, say_that_they_lead
@@ -273,3 +273,22 @@ def test_who_said_once_that_it_recovers_need_not_be_new(timing: Timing, broken: 
 
     with patch.object(quorum, "_begins", begins), pytest.raises(SafetyError, match=broken):
         forget_by_turns(timing)
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_word_of_a_new_voter_is_no_answer_to_what_it_may_have_promised(seed: int) -> None:
+    """At a first start without box3, box1 starts again before box2 recovers, and answers a survey. box2 recovered by that, and
+    never told the new session that the cluster begins: nobody led until box3 came (simulator, seed 130036352)."""
+    cluster = Cluster([replace(s, voters=THREE) for s in hosts(30, 20, 10)], seed=seed)
+    box1, box2, _ = cluster.hosts
+    cluster.start(box1)
+    cluster.start(box2)
+    assert box2.core is not None
+    cluster.run(box2.core.node.quorum.recover_from_us - cluster.local_us(box2) - MS)
+    assert box2.core.node.quorum.told_begun
+    cluster.crash(box1)
+    cluster.run(5 * MS)
+    cluster.start(box1)
+    cluster.run(50 * MS)
+    cluster.enter(box2, lambda core: core.survey(1, now_us=cluster.local_us(box2)))
+    agrees_on(cluster, "box1", within_s=6, among=[box1, box2])

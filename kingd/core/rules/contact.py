@@ -252,11 +252,10 @@ def _verify(node: Node, datagram: Datagram, ack: ProbeAck, source: Endpoint) -> 
         endpoint=source,
         heard_us=node.now_us,
         contact_us=challenge.request.sent_us,
-        hold_us=ack.hold_ms * MS,
         met_us=node.now_us,
-        new_us=challenge.request.sent_us if header.recovering else -1,
         interval_us=node.scale.announce_us,  # which it learns only now
     )
+    member.told(ack.hold_ms * MS, sent_us=challenge.request.sent_us, recovering=header.recovering)
     member.window.accept(header.sequence)
     node.members.add(member)
     unanswered_us = node.strangers.answered(member.node)

@@ -198,9 +198,7 @@ def _on_probe_ack(node: Node, member: Member, header: Header, ack: ProbeAck, sou
     if challenge is None:
         return
     node.note_contact(member, challenge.request.sent_us)
-    member.hold_us = ack.hold_ms * MS
-    if header.recovering:
-        member.new_us = max(member.new_us, challenge.request.sent_us)
+    member.told(ack.hold_ms * MS, sent_us=challenge.request.sent_us, recovering=header.recovering)
     if member.would_move(source, node.now_us):
         member.move(source, node.now_us)
     contact.note_returns(node, ack)

@@ -132,9 +132,9 @@ def learns(node: Node) -> bool:
     count = len(node.voters.names)
     voters = [m for m in node.members.alive() if _is_voter(node, m)]
     hosts = _hosts(node)  # a voter that lost its state again is there twice for a while
-    others = [m for m in voters if m.contact_us >= node.quorum.recover_from_us and hosts[m.name] == 1]
-    knowing = [m for m in others if not m.recovering and m.contact_us > m.new_us]
-    at_once = [m for m in others if m.contact_us > _met_us(node, voters)]
+    others = [m for m in voters if m.told_us >= node.quorum.recover_from_us and hosts[m.name] == 1]
+    knowing = [m for m in others if not m.recovering and m.told_us > m.new_us]
+    at_once = [m for m in others if m.told_us > _met_us(node, voters)]
     enough = (majority(count) if _begins(node, voters) else count) - 1
     if len(at_once) < enough and len(knowing) <= count - majority(count):
         return False

@@ -94,7 +94,8 @@ class Member:
     wanted: int = 0  # digest of the one in its configuration
     by_list: bool = False  # it leads, and its lease rests on that list alone
     recovering: bool = False  # a voter that does not know what it has promised before
-    hold_us: int = 0  # the longest promise that it may have given as a voter, when it was last asked
+    hold_us: int = 0  # the longest promise that it may have given as a voter, as it told last
+    told_us: int = -1  # when it was asked last what it has answered with that; -1 = never
     met_us: int = 0  # when its session answered first
     new_us: int = -1  # when it was asked last what it answered as a recovering voter; -1 = never
     key_id: int = 0  # which key signs what it says; 0 = none
@@ -165,6 +166,13 @@ class Member:
             self.multicast_us = now_us
         elif source == self.endpoint:
             self.endpoint_us = now_us
+
+    def told(self, hold_us: int, *, sent_us: int, recovering: bool) -> None:
+        """It has answered what it was asked then: what it may have promised, or that it does not know."""
+        self.hold_us = max(self.hold_us, hold_us)
+        self.told_us = max(self.told_us, sent_us)
+        if recovering:
+            self.new_us = max(self.new_us, sent_us)
 
     def would_move(self, source: Endpoint, now_us: int) -> bool:
         """Whether it is better reached where this came from by unicast, if it is there: anybody can write a source address."""
