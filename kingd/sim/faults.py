@@ -11,7 +11,7 @@ from kingd.sim.cluster import WILL_AT_US, Cluster
 from kingd.sim.cuts import CLOG, ON_LINKS, Cuts
 from kingd.sim.forks import Forks
 from kingd.sim.host import DISK_US, Host
-from kingd.sim.lists import have_one_list, in_force, is_remembered, may_begin_with
+from kingd.sim.lists import all_lists, have_one_list, in_force, is_remembered, may_begin_with
 from kingd.sim.losses import Losses
 from kingd.sim.lots import clock
 from kingd.sim.options import Options, timing
@@ -156,7 +156,7 @@ class Faults:
         """Quorum mode assumes that of any majority of the voters one remembers what it promised, by each list that somebody
         has; and that no voter forgets before all voters of a list that has changed have the new one, for it may be the only
         one that knows of it in a majority of the former. docs/quorum.md 10."""
-        lists = {self._wanted, *(h.settings.voters for h in self.present)}
+        lists = {self._wanted} | all_lists(self.present)
         if all(host.name not in voters for voters in lists):
             return True
         if self.counts["voters"] and not have_one_list(self.present, self._wanted):

@@ -30,7 +30,10 @@ def have_one_list(hosts: Sequence[Host], names: tuple[str, ...]) -> bool:
 
 def may_begin_with(hosts: Sequence[Host], host: Host, voters: tuple[str, ...]) -> bool:
     """A host without state believes its file. Who sets one up gives it the list that the others have, and not the one
-    that was to come: with its own name alone it would lead beside them."""
+    that was to come: with its own name alone it would lead beside them, and a voter of theirs would never vote by theirs."""
+    present = in_force(hosts)
+    if host.name in present and voters != present:
+        return False
     return host.name not in voters or is_remembered(hosts, host, voters)
 
 
@@ -38,6 +41,11 @@ def is_remembered(hosts: Sequence[Host], host: Host, voters: tuple[str, ...]) ->
     """Without that host, enough of these voters know what they promised that any majority has one of them."""
     remember = [h for h in hosts if h.name in voters and h.hold_us > 0 and h is not host]
     return len(remember) >= len(voters) - majority(len(voters)) + 1
+
+
+def all_lists(hosts: Sequence[Host]) -> set[tuple[str, ...]]:
+    """Each that somebody has, or wants."""
+    return {_list_of(h).names for h in hosts} | {h.settings.voters for h in hosts}
 
 
 def _list_of(host: Host) -> Voters:

@@ -115,7 +115,7 @@ def is_electable(survivors: list[Host]) -> bool:
     if not voters:
         return True
     here = [h for h in survivors if h.name in voters]
-    knowing = sum(h.core is not None and h.core.node.quorum.recovered for h in here)
+    knowing = sum(h.core is not None and h.core.node.quorum.knows for h in here)
     need = majority(len(voters))
     tells = min(need, len(voters) - need + 1)
     enough = knowing >= tells or knowing == 0 or len(here) == len(voters)

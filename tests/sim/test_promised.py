@@ -172,3 +172,51 @@ def test_list_older_than_that_on_the_disk_is_found() -> None:
     box1.voters = Voters(("box1",), Generation(Term(1), 0))
     with pytest.raises(SafetyError, match="LISTS"):
         cluster.run(SECOND)
+
+
+def test_voter_that_knows_and_has_not_written_it_is_no_first_start() -> None:
+    """It says so a moment later, when another one may be new again: two of three cannot tell (simulator, seed 130043353)."""
+    cluster = Cluster([replace(s, voters=("box1", "box2", "box3")) for s in hosts(100, 50, 20)], seed=1)
+    box1, box2, _ = cluster.hosts
+    box2.disk_us = 3 * SECOND
+    cluster.start(box1)
+    cluster.start(box2)
+    assert cluster.run_until(lambda: box2.core is not None and box2.core.node.quorum.knows, 3 * SECOND)
+    cluster.crash(box1)
+    cluster.forget(box1)
+    cluster.start(box1)
+    assert not is_electable([box1, box2])
+
+
+@pytest.mark.parametrize("names", [("box1",), ("box1", "box2", "box3")])
+def test_no_voter_of_the_list_in_force_loses_its_state_while_another_one_is_wanted(names: tuple[str, ...]) -> None:
+    """Not even one that is to go: it may be needed for that (simulator, seed 130046008)."""
+    options = quiet(100, 50, voters=("box1", "box2"))
+    cluster = Cluster(options.settings(), seed=1)
+    faults = Faults(cluster, options)
+    cluster.start_all()
+    cluster.run(3 * SECOND)
+    faults._wanted, faults.counts["voters"] = names, 1  # noqa: SLF001 - no run shows it for sure
+    box1, box2 = cluster.hosts
+    cluster.crash(box1)
+    for host in cluster.hosts:
+        cluster.set_voters(host, names)
+    assert not faults._may_forget(box2)  # noqa: SLF001 - as above
+
+
+def test_voter_without_state_is_set_up_with_the_list_in_force() -> None:
+    """Not with one that the others can only change to once it votes again (simulator, seed 130037887)."""
+    options = quiet(100, 50, 20, voters=("box1", "box2", "box3"))
+    cluster = Cluster(options.settings(), seed=1)
+    cluster.start_all()
+    cluster.run(3 * SECOND)
+    box3 = cluster.hosts[2]
+    cluster.crash(box3)
+    cluster.forget(box3)
+    faults = Faults(cluster, options)
+    faults._edit(box3, ("box1", "box3"))  # noqa: SLF001 - as above
+    assert list(box3.settings.voters) == ["box1", "box2", "box3"]
+    cluster.start(box3)
+    cluster.run(3 * SECOND)
+    faults._edit(box3, ("box1", "box3"))  # noqa: SLF001 - as above
+    assert list(box3.settings.voters) == ["box1", "box3"]
