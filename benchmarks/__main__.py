@@ -15,7 +15,7 @@ import click
 
 import kingd
 from benchmarks import trials
-from benchmarks.bars import bar_of
+from benchmarks.bars import bar_of, beside_peers
 from benchmarks.calm import WORTHWHILE, calm
 from benchmarks.idle import idle
 from benchmarks.kingctl import kingctl
@@ -24,6 +24,7 @@ from benchmarks.page import RESULTS
 from benchmarks.start import start
 from benchmarks.systems.catalogue import SYSTEMS
 from benchmarks.systems.system import System
+from benchmarks.watcher import watcher
 from tests.lan.network import Lan
 
 TRIALS: dict[str, Callable[[Lan, System, int], trials.Values]] = {
@@ -32,7 +33,9 @@ TRIALS: dict[str, Callable[[Lan, System, int], trials.Values]] = {
     "stop": trials.stop,
     "cable": trials.cable,
 }
-ROWS = (*TRIALS, "idle", "start", "kingctl", "calm")
+_OF_ALL = {"start": start, "kingctl": kingctl, "watcher": watcher}
+"""Rows that are not of one system each."""
+ROWS = (*TRIALS, "idle", *_OF_ALL, "calm")
 
 
 def main() -> int:
@@ -44,10 +47,13 @@ def main() -> int:
         compileall.compile_dir(Path(package.__file__ or "").parent, quiet=1)
     results: list[Measured] = []
     for row in options.rows:
-        for names in [options.on] if row in ("start", "kingctl", "calm") else [[name] for name in options.on]:
+        for names in [options.on] if row in _OF_ALL or row == "calm" else [[name] for name in options.on]:
             print(f"{row}: {', '.join(names)} ...", file=sys.stderr, flush=True)
             results += _measure(row, names, options)
             merge(options.into, results)
+    beside = {(of.system, of.row): of for of in beside_peers(load(options.into))}
+    results = [beside.get((of.system, of.row), of) for of in results]
+    merge(options.into, [*beside.values(), *results])
     print(table(results))
     missed = [result for result in results if not result.is_met]
     for result in missed:
@@ -76,10 +82,8 @@ def _list_of(known: object) -> Callable[[str], list[str]]:
 
 
 def _measure(row: str, names: list[str], options: argparse.Namespace) -> list[Measured]:
-    if row == "start":
-        return start(options.trials)
-    if row == "kingctl":
-        return kingctl(options.trials)
+    if row in _OF_ALL:
+        return _OF_ALL[row](options.trials)
     if row == "calm":
         chosen = [name for name in names if name in WORTHWHILE]
         return calm(chosen, minutes=options.minutes, before=load(options.into))

@@ -21,7 +21,7 @@ from kingd.lab.cluster import Cluster
 from kingd.lab.node import Node
 
 _IDLE_S = 15.0
-_SETTLE_S = 8.0
+SETTLE_S = 8.0
 _AGREE_S = 60.0
 _MIB = 1024.0
 _PROCESSORS = 4  # of the machine that the bars are for: of two, the same work takes twice the share
@@ -32,10 +32,10 @@ def main() -> int:
     parser.add_argument("--nodes", type=int, default=450, metavar="N")
     nodes = parser.parse_args().nodes
     results: list[Measured] = []
-    with _lab(nodes) as (cluster, started_s):
+    with lab(nodes) as (cluster, started_s):
         results.append(_one(nodes, "start, until all name one leader", "s", started_s, bar=30))
-        for part in (_rest, _survey, _king_dies, _third_dies):
-            time.sleep(_SETTLE_S)
+        for part in (_rest, _survey, king_dies, third_dies):
+            time.sleep(SETTLE_S)
             results += part(cluster, nodes)
             merge(RESULTS, results)  # what was measured is kept, whatever comes next
             print(table(results), flush=True)
@@ -47,18 +47,18 @@ def _one(nodes: int, row: str, unit: str, value: float, bar: float | None = None
 
 
 @contextmanager
-def _lab(nodes: int) -> Iterator[tuple[Cluster, float]]:
+def lab(nodes: int) -> Iterator[tuple[Cluster, float]]:
     start_s = time.monotonic()
     cluster = Cluster.create(f"scale-{os.getpid()}", nodes=nodes, profile="lan")
     try:
         cluster.start_all()
-        _until_all_say(cluster.nodes, "box1")
+        until_all_say(cluster.nodes, "box1")
         yield cluster, time.monotonic() - start_s
     finally:
         cluster.stop()
 
 
-def _until_all_say(nodes: list[Node], leader: str) -> float:
+def until_all_say(nodes: list[Node], leader: str) -> float:
     """When the last of them was asked and said so, CLOCK_MONOTONIC in seconds."""
     waiting = list(nodes)
     end_s = time.monotonic() + _AGREE_S
@@ -153,17 +153,17 @@ def _survey(cluster: Cluster, nodes: int) -> list[Measured]:
     ]
 
 
-def _king_dies(cluster: Cluster, nodes: int) -> list[Measured]:
+def king_dies(cluster: Cluster, nodes: int) -> list[Measured]:
     """By the survivors' own words: when each was told of the next one."""
     survivors = cluster.nodes[1:]
     _, sent = _datagrams()
     start_ns = time.monotonic_ns()
     cluster.kill("box1")
-    _until_all_say(survivors, "box2")
+    until_all_say(survivors, "box2")
     counted = _datagrams()[1] - sent
     agreed_ns = max(_told_ns(node, start_ns) for node in survivors)
     cluster.start("box1")
-    _until_all_say(cluster.nodes, "box1")
+    until_all_say(cluster.nodes, "box1")
     return [
         _one(nodes, "SIGKILL of the king, until all agree on the next", "s", (agreed_ns - start_ns) / 1e9, bar=1),
         _one(nodes, "SIGKILL of the king: datagrams sent a node, until all were asked", "", counted / nodes, bar=6),
@@ -181,13 +181,13 @@ def _told_ns(node: Node, since_ns: int) -> int:
     return int(told[-1])
 
 
-def _third_dies(cluster: Cluster, nodes: int) -> list[Measured]:
+def third_dies(cluster: Cluster, nodes: int) -> list[Measured]:
     """The king among them."""
     doomed = [cluster.nodes[0].name, *random.sample([node.name for node in cluster.nodes[2:]], nodes // 3 - 1)]
     left = [node for node in cluster.nodes if node.name not in doomed]
     start_ns = time.monotonic_ns()
     cluster.kill(*doomed)
-    _until_all_say(left, "box2")
+    until_all_say(left, "box2")
     agreed_s = (max(_told_ns(node, start_ns) for node in left) - start_ns) / 1e9
     start_s = time.monotonic()
     cluster.start(*doomed)
@@ -197,7 +197,7 @@ def _third_dies(cluster: Cluster, nodes: int) -> list[Measured]:
             nodes,
             "the third started again, until all name one leader",
             "s",
-            _until_all_say(cluster.nodes, "box1") - start_s,
+            until_all_say(cluster.nodes, "box1") - start_s,
         ),
     ]
 

@@ -1,5 +1,6 @@
 """docs/performance.md: its tables come from docs/results/bench.json, and nobody has typed a figure into them."""
 
+from benchmarks.bars import beside_peers
 from benchmarks.measured import Measured, load, machine_of
 from benchmarks.page import PAGE, RESULTS, render
 
@@ -18,3 +19,14 @@ def test_bar_is_judged_by_the_named_figure() -> None:
 def test_p95_is_a_measured_value() -> None:
     measured = Measured(system="x", row="y", unit="ms", values=list(range(1, 21)))
     assert measured.statistics == {"min": 1, "median": 10.5, "p95": 19, "max": 20}
+
+
+def test_bar_beside_a_peer_is_the_least_of_what_the_peers_took() -> None:
+    ours = Measured(system="kingd", row="cold start", unit="ms", values=[600.0])
+    peers = [Measured(system=name, row="cold start", unit="ms", values=[ms]) for name, ms in _PEERS.items()]
+    (judged,) = beside_peers([ours, *peers])
+    assert (judged.bar, judged.is_met, judged.values) == (366.0, False, [600.0])
+    assert beside_peers([ours]) == []
+
+
+_PEERS = {"etcd": 411.0, "keepalived-0.1": 366.0, "keepalived-0.01": 48.0}

@@ -1,0 +1,83 @@
+"""What a death costs who only waits for it: a program with a pidfd (pidfd_open(2)), and one datagram to another host.
+
+Nobody tells it sooner without being the kernel. So kingd's own time from SIGKILL to `elected`, in the same networks and in the
+same run, is told as a multiple of it."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+
+from benchmarks import trials
+from benchmarks.bars import bar_of
+from benchmarks.measured import Measured
+from benchmarks.systems.catalogue import SYSTEMS
+from tests.lan.host import Host
+from tests.lan.network import Lan
+
+BARE, MULTIPLE = "SIGKILL, until a watcher's datagram is there", "SIGKILL, in a bare watcher's"
+_PORT = 54321
+_READY = b"ready\n"
+_SETTLED_S = 0.05  # both sleep by then, as those do who wait for a death
+_EAR = """
+import socket, sys, time
+with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as ear:
+    ear.bind(("", int(sys.argv[1])))
+    print("ready", flush=True)
+    ear.recv(16)
+    print(time.monotonic_ns(), flush=True)
+"""
+_WATCHER = """
+import os, select, socket, sys
+pid, address, port = int(sys.argv[1]), sys.argv[2], int(sys.argv[3])
+death = os.pidfd_open(pid)
+with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as mouth:
+    mouth.connect((address, port))
+    print("ready", flush=True)
+    select.select([death], [], [])
+    mouth.send(b"dead")
+"""
+
+
+def watcher(count: int) -> list[Measured]:
+    """Half of its trials before those of kingd, half after them: whatever else the machine does hits both."""
+    with Lan() as lan:
+        system = SYSTEMS["kingd"](lan)
+        try:
+            here, there, *_ = system.hosts
+            bare = [_bare_ms(here, there) for _ in range(count // 2)]
+            killed = trials.kill(lan, system, count)["SIGKILL"]
+            bare += [_bare_ms(here, there) for _ in range(count - count // 2)]
+        finally:
+            system.close()
+    one = Measured(system="watcher", row=BARE, unit="ms", values=bare)
+    multiples = [ms / one.value for ms in killed]
+    return [one, Measured(system="kingd", row=MULTIPLE, unit="x", values=multiples, bar=bar_of("kingd", MULTIPLE))]
+
+
+def _bare_ms(here: Host, there: Host) -> float:
+    with (
+        subprocess.Popen(here.namespace.command("sleep", "60")) as victim,
+        _python(there, _EAR, str(_PORT)) as ear,
+        _python(here, _WATCHER, str(victim.pid), there.address, str(_PORT)) as waits,
+    ):
+        try:
+            time.sleep(_SETTLED_S)
+            start_ns = time.monotonic_ns()
+            os.kill(victim.pid, signal.SIGKILL)
+            assert ear.stdout is not None
+            return (int(ear.stdout.readline()) - start_ns) / 1e6
+        finally:
+            for process in (victim, ear, waits):
+                process.kill()
+
+
+def _python(host: Host, program: str, *words: str) -> subprocess.Popen[bytes]:
+    process = subprocess.Popen(
+        host.namespace.command(sys.executable, "-I", "-c", program, *words), stdout=subprocess.PIPE
+    )
+    assert process.stdout is not None
+    line = process.stdout.readline()
+    assert line == _READY, line
+    return process
