@@ -245,6 +245,25 @@ def test_nothing_begins_in_a_hand_over(kingd: FakeKingd, start: Start, tmp_path:
     assert (tmp_path / "ran").exists()
 
 
+def test_each_attempt_to_begin_leaves_nothing_open(kingd: FakeKingd, start: Start, tmp_path: Path) -> None:
+    kingd.do(lambda: kingd.service.tell_to_drain(True))
+    kingd.service.present = event("elected", role="leader", leader=BOX2)
+    run = start("--wait", "--", "touch", str(tmp_path / "ran"))
+    attempts: set[str | None] = set()
+    opened: dict[int, int] = {}  # attempt -> how many files were open in it at least
+
+    def tried() -> bool:
+        attempts.update(kingd.service.names_held)
+        number, count = len(attempts), sum(1 for _ in Path(f"/proc/{run.front}/fd").iterdir())
+        opened[number] = min(count, opened.get(number, count))
+        return number > 4
+
+    until(tried)
+    kingd.do(lambda: kingd.service.tell_to_drain(False))
+    assert run.end()[0] == 0
+    assert opened[4] == opened[2], opened
+
+
 # -- R13: many
 
 

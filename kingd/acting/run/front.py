@@ -36,6 +36,7 @@ class Front:
         self._timer = BootTimer()
         self._signals, self._signalled = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         self._notes, self._noted = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+        self._opened = [self._signals, self._signalled, self._notes, self._noted]
         self._tree = Tree(own_group(f"kingctl-run-{os.getpid()}"))
         self._pending = b""  # signals that came before there was anybody to pass them on to
         self._stops = 0  # that were seen
@@ -59,12 +60,22 @@ class Front:
         return self._has_killed_command or bool(self._ledger[Entry.ENDED])
 
     def run(self) -> int:
-        """The exit code."""
+        """The exit code. Nothing is open then that was not before: there may be another attempt."""
+        try:
+            return self._run()
+        finally:
+            signal.set_wakeup_fd(-1)
+            for fd in self._opened:
+                os.close(fd)
+            self._timer.close()
+
+    def _run(self) -> int:
         adopt_orphans()
         signal.signal(signal.SIGPIPE, signal.SIG_IGN)
         signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
         self._keeper = self._fork()
         self._keeper_end = os.pidfd_open(self._keeper)
+        self._opened.append(self._keeper_end)
         signal.set_wakeup_fd(self._signalled, warn_on_full_buffer=False)
         for number in _SIGNALS - self._job.ignored:
             signal.signal(number, lambda *_: None)
