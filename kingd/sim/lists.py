@@ -4,14 +4,19 @@ from collections.abc import Sequence
 
 from kingd.core.rules.majority import majority
 from kingd.core.settings import Voters
-from kingd.core.wire.voter_list import NO_GENERATION
+from kingd.core.wire.voter_list import NO_GENERATION, Generation
 from kingd.sim.host import Host
 
 
 def in_force(hosts: Sequence[Host]) -> tuple[str, ...]:
-    """The list of the newest generation that one of its voters has."""
-    lists = [(_list_of(h), h.name in _list_of(h).names) for h in hosts]
-    return max(lists, key=lambda of: (of[1], of[0].generation))[0].names
+    """The list of the newest generation that one of its voters has. Who has never promised has only its file's, unless it took
+    one."""
+
+    def weight(host: Host) -> tuple[bool, bool, Generation]:
+        voters = _list_of(host)
+        return host.name in voters.names, host.hold_us > 0 or voters.generation > NO_GENERATION, voters.generation
+
+    return _list_of(max(hosts, key=weight)).names
 
 
 def have_gone_back(hosts: Sequence[Host]) -> bool:

@@ -11,6 +11,7 @@ from kingd.core.wire.voter_list import Generation
 from kingd.sim.cluster import Cluster, hosts
 from kingd.sim.faults import Faults
 from kingd.sim.host import Clock
+from kingd.sim.lists import in_force
 from kingd.sim.liveness import is_electable
 from kingd.sim.network import Weather
 from kingd.sim.options import Options, draw
@@ -220,3 +221,17 @@ def test_voter_without_state_is_set_up_with_the_list_in_force() -> None:
     cluster.run(3 * SECOND)
     faults._edit(box3, ("box1", "box3"))  # noqa: SLF001 - as above
     assert list(box3.settings.voters) == ["box1", "box3"]
+
+
+def test_list_that_was_mistyped_for_a_host_without_state_is_not_in_force() -> None:
+    """Simulator, seed 130077025."""
+    options = quiet(100, 50, 20, voters=("box1", "box2", "box3"))
+    cluster = Cluster(options.settings(), seed=1)
+    cluster.start_all()
+    cluster.run(3 * SECOND)
+    box1 = cluster.hosts[0]
+    cluster.set_voters(box1, ("box1", "box2"))
+    assert not Faults(cluster, options)._may_forget(box1)  # noqa: SLF001 - as above
+    cluster.crash(box1)
+    cluster.forget(box1)
+    assert in_force(cluster.hosts) == ("box1", "box2", "box3")
