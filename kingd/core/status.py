@@ -219,8 +219,8 @@ def _unanswering(node: Node, now_us: int) -> list[Unanswering]:
 
 
 def _proves_contact(node: Node, member: Member) -> bool:
-    """Leader and follower ping each other all the time."""
-    return node.role is Role.LEADER or member is node.followed()
+    """Leader and follower ping each other all the time; who joins, as a voter that recovers, follows nobody yet."""
+    return (node.role is Role.LEADER and member.role is not Role.JOINING) or member is node.followed()
 
 
 def _was_asked(node: Node, member: Member, now_us: int) -> bool:

@@ -131,6 +131,12 @@ def _identity_problem(found: IdentityProblem) -> str:
 
 def _voter_problem(found: VoterProblem) -> str:
     match found:
+        case OtherLists(names, is_first=True):
+            return (
+                f"{', '.join(names[:_NAMED_MAX])}: another list of quorum.voters than the one with which this new voter began, "
+                "so that it never votes: give this host alone the list that is in force there, restart kingd here, and change "
+                "the list again when this host votes"
+            )
         case OtherLists(names):
             return (
                 f"{', '.join(names[:_NAMED_MAX])}: another list of quorum.voters than here, so that their votes do not count: "

@@ -289,3 +289,28 @@ def test_088_removed_voter_does_not_go_back_to_a_list_of_long_ago_by_one_that_wa
     assert box1.core is not None
     assert box1.core.node.voters.names == first
     assert [host.name for host in cluster.hosts if says_it_leads(host, cluster.now_us)] == ["box6"]
+
+
+def test_voter_set_up_anew_with_the_list_that_is_to_come_is_told_how_it_gets_to_vote() -> None:
+    """All configurations agree, and that list is never made, for the new voter votes by none. Nothing is said of firewalls."""
+    cluster = settled(30, 20, 10, voters=THREE)
+    box3 = cluster.hosts[2]
+    cluster.crash(box3)
+    cluster.forget(box3)
+    wanted = ("box1", "box3")
+    give(cluster, wanted)
+    cluster.start(box3)
+    cluster.run(30 * SECOND)
+    here, there = (problems(host, cluster.local_us(host)) for host in (box3, cluster.hosts[0]))
+    assert any("give this host alone the list that is in force there, restart kingd here" in each for each in here), (
+        here
+    )
+    assert any("box3 has no record of what it promised before" in each for each in there), there
+    assert not [each for each in here + there if "does not answer" in each], (here, there)
+    cluster.crash(box3)
+    cluster.set_voters(box3, THREE)
+    cluster.start(box3)
+    cluster.run(6 * SECOND)
+    cluster.set_voters(box3, wanted)
+    cluster.run(6 * SECOND)
+    assert [in_force(host) for host in cluster.hosts] == [wanted] * 3

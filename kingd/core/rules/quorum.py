@@ -188,6 +188,7 @@ def _heard(node: Node, now_us: int) -> set[str]:
 
 
 def problems(node: Node) -> list[Problem]:
-    other_lists = sorted(m.name for m in node.members.alive() if m.voters != node.voters.id)
-    found: list[Problem] = [OtherLists(tuple(other_lists))] if other_lists else []
+    others = sorted((m.name, m.recovering) for m in node.members.alive() if m.voters != node.voters.id)
+    is_first = node.is_recovering and any(name in node.voters.names and not recovers for name, recovers in others)
+    found: list[Problem] = [OtherLists(tuple(name for name, _ in others), is_first)] if others else []
     return [*found, Recovering()] if node.is_recovering else found

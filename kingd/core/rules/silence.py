@@ -15,9 +15,8 @@ _ALONE_US = 5 * SECOND
 
 
 def problems(node: Node, now_us: int) -> list[Problem]:
-    found: list[Problem] = [
-        DeafLeader(m.name, m.endpoint, m.leader.term) for m in sorted(rivals(node, now_us), key=lambda m: m.rank)
-    ]
+    leaders = [] if node.role is Role.JOINING else sorted(rivals(node, now_us), key=lambda m: m.rank)
+    found: list[Problem] = [DeafLeader(m.name, m.endpoint, m.leader.term) for m in leaders]
     missing = _missing(node, now_us)
     return found if missing is None else [*found, missing]
 
