@@ -299,8 +299,11 @@ def _unresolved(history: History, found: list[Overlap], quiet: Quiet) -> Iterato
 
 
 def _was_told_of_it(history: History, one: Leadership, quiet: Quiet) -> bool:
+    """Or it had handed over to a better one before the two met."""
     return any(
-        told.pid == one.pid and told.event == "overlap-resolved" and quiet.at <= told.at <= quiet.end
+        told.pid == one.pid
+        and (told.event == "overlap-resolved" or (told.event, told.reason) == ("deposed", "preempted"))
+        and quiet.at <= told.at <= quiet.end
         for told in history.told
     )
 

@@ -34,9 +34,9 @@ def once(host: str, begin: int, end: int, *, leader: str | None, term: int, pid:
     return Answers(**{name: getattr(said, name) for name in said.__slots__} | {"last": said.first, "count": 1})
 
 
-def told(host: str, at: int, event: str, *, term: int, pid: int = 0) -> Told:
+def told(host: str, at: int, event: str, *, term: int, pid: int = 0, reason: str = "") -> Told:
     role = "leader" if event == "elected" else "follower"
-    return Told(host=host, pid=pid or ord(host), at=at * MS, event=event, term=term, role=role, reason="")
+    return Told(host=host, pid=pid or ord(host), at=at * MS, event=event, term=term, role=role, reason=reason)
 
 
 def life(host: str, what: str, at: int) -> Life:
@@ -249,6 +249,12 @@ def test_overlap_that_ends_and_is_told_at_both_sides() -> None:
     found = availability(*split(until=HEALED + 300), resolved("a"), resolved("b"))
     assert found.outcome is Outcome.OK
     assert [(overlap.begin, overlap.end) for overlap in found.overlaps] == [(2 * MS, (HEALED + 298) * MS)]
+
+
+@pytest.mark.parametrize(("reason", "outcome"), [("preempted", Outcome.OK), ("overlap-resolved", Outcome.LIVENESS)])
+def test_overlap_whose_one_side_handed_over_before_they_met(reason: str, outcome: Outcome) -> None:
+    handed_over = told("b", HEALED + 299, "deposed", term=6, reason=reason)
+    assert availability(*split(until=HEALED + 300), resolved("a"), handed_over).outcome is outcome
 
 
 def test_overlap_that_one_side_was_not_told_of() -> None:
