@@ -159,8 +159,6 @@ class Faults:
         lists = {self._wanted} | all_lists(self.present)
         if all(host.name not in voters for voters in lists):
             return True
-        if host.settings.voters != self._wanted and host.name in self._wanted:
-            return False  # it would begin with a list that was mistyped there
         if self.counts["voters"] and not have_one_list(self.present, self._wanted):
             return False
         return all(is_remembered(self.cluster.hosts, host, voters) for voters in lists if host.name in voters)

@@ -27,6 +27,18 @@ def have_gone_back(hosts: Sequence[Host]) -> bool:
     return any(each.generation > newest for each in lists)
 
 
+def is_set_up_wrong(hosts: Sequence[Host]) -> bool:
+    """A voter of the list in force has begun anew with another one: it votes by neither until somebody gives it that list."""
+    present = in_force(hosts)
+    return any(
+        h.name in present
+        and h.hold_us == 0
+        and _list_of(h).names != present
+        and _list_of(h).generation == NO_GENERATION
+        for h in hosts
+    )
+
+
 def have_one_list(hosts: Sequence[Host], names: tuple[str, ...]) -> bool:
     """These names, in one generation, whoever is off or cut off."""
     lists = {_list_of(h) for h in hosts}
@@ -35,10 +47,7 @@ def have_one_list(hosts: Sequence[Host], names: tuple[str, ...]) -> bool:
 
 def may_begin_with(hosts: Sequence[Host], host: Host, voters: tuple[str, ...]) -> bool:
     """A host without state believes its file. Who sets one up gives it the list that the others have, and not the one
-    that was to come: with its own name alone it would lead beside them, and a voter of theirs would never vote by theirs."""
-    present = in_force(hosts)
-    if host.name in present and voters != present:
-        return False
+    that was to come: with its own name alone it would lead beside them."""
     return host.name not in voters or is_remembered(hosts, host, voters)
 
 

@@ -115,10 +115,13 @@ def is_electable(survivors: list[Host]) -> bool:
     if not voters:
         return True
     here = [h for h in survivors if h.name in voters]
-    knowing = sum(h.core is not None and h.core.node.quorum.knows for h in here)
+    nodes = [h.core.node for h in here if h.core is not None]
+    know = [node for node in nodes if node.quorum.knows]
+    begun = {session for node in know for session in node.quorum.begun_with}  # who of them knows soon
+    knowing = sum(n.quorum.knows or n.quorum.told_begun or n.session in begun for n in nodes)
     need = majority(len(voters))
     tells = min(need, len(voters) - need + 1)
-    enough = knowing >= tells or knowing == 0 or len(here) == len(voters)
+    enough = knowing >= tells or not know or len(here) == len(voters)
     return has_majority(survivors) and enough and _may_be_led(survivors)
 
 

@@ -12,7 +12,7 @@ from functools import partial
 from kingd.sim.cluster import Cluster
 from kingd.sim.faults import Faults
 from kingd.sim.host import Host
-from kingd.sim.lists import have_gone_back
+from kingd.sim.lists import have_gone_back, is_set_up_wrong
 from kingd.sim.liveness import Recovery, has_majority, is_electable, priority
 from kingd.sim.options import Options
 from kingd.sim.outcome import LivenessError, Outcome, SafetyError
@@ -103,6 +103,8 @@ class Swarm:
             return  # nobody here can elect anybody
         if self.options.voters and have_gone_back(survivors):
             return  # one has followed to a list that the others gave back, and may have lost its way back
+        if self.options.voters and is_set_up_wrong(survivors):
+            return  # `status` says there what to do, which nobody does here
         self._give_somebody_a_rank(survivors)
         recovery = Recovery(self.cluster, self.options, survivors, rumours_us=self.faults.rumours_us)
         if is_electable(survivors):
