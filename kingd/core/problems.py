@@ -181,7 +181,7 @@ class OtherLists:
     """These hosts have another list of voters than this one."""
 
     names: tuple[str, ...]
-    is_first: bool = False  # this voter has never voted and they have: it can by neither list
+    they_vote: bool = False  # by theirs, and this host has begun with its own, without a history
 
 
 @dataclass(frozen=True, slots=True)

@@ -131,11 +131,11 @@ def _identity_problem(found: IdentityProblem) -> str:
 
 def _voter_problem(found: VoterProblem) -> str:
     match found:
-        case OtherLists(names, is_first=True):
+        case OtherLists(names, they_vote=True):
             return (
-                f"{', '.join(names[:_NAMED_MAX])}: another list of quorum.voters than the one with which this new voter began, "
-                "so that it never votes: give this host alone the list that is in force there, restart kingd here, and change "
-                "the list again when this host votes"
+                f"{', '.join(names[:_NAMED_MAX])}: they vote by another list of quorum.voters than the one with which this "
+                "host has begun, which has no record of its own. If it is in theirs: give this host alone that list, restart "
+                "kingd here, and change the list again when this host votes. If it is not: change the list there"
             )
         case OtherLists(names):
             return (

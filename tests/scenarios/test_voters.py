@@ -302,9 +302,7 @@ def test_voter_set_up_anew_with_the_list_that_is_to_come_is_told_how_it_gets_to_
     cluster.start(box3)
     cluster.run(30 * SECOND)
     here, there = (problems(host, cluster.local_us(host)) for host in (box3, cluster.hosts[0]))
-    assert any("give this host alone the list that is in force there, restart kingd here" in each for each in here), (
-        here
-    )
+    assert any("give this host alone that list, restart kingd here" in each for each in here), here
     assert any("box3 has no record of what it promised before" in each for each in there), there
     assert not [each for each in here + there if "does not answer" in each], (here, there)
     cluster.crash(box3)

@@ -14,6 +14,7 @@ from kingd.core.state.node import Node
 from kingd.core.state.pending import Campaign, Votes
 from kingd.core.timing import MS, promise_us
 from kingd.core.wire.message import NOBODY, Ballot, Claim, NodeId, Reason, Role, Term
+from kingd.core.wire.voter_list import NO_GENERATION, NO_VOTERS
 
 
 class QuorumMode:
@@ -187,8 +188,18 @@ def _heard(node: Node, now_us: int) -> set[str]:
     return names | ({node.settings.name} if node.is_voter else set())
 
 
+def _vote_by_theirs(node: Node, others: list[Member]) -> list[Member]:
+    """Who votes by another list than the one with which this voter has begun, without a history. If it is a voter by theirs, it
+    votes by neither, and theirs does not change (AnotherRecovers)."""
+    if not node.is_recovering or node.role is not Role.JOINING or node.voters.generation != NO_GENERATION:
+        return []
+    return [m for m in others if m.voters != NO_VOTERS and m.name in node.voters.names and not m.recovering]
+
+
 def problems(node: Node) -> list[Problem]:
-    others = sorted((m.name, m.recovering) for m in node.members.alive() if m.voters != node.voters.id)
-    is_first = node.is_recovering and any(name in node.voters.names and not recovers for name, recovers in others)
-    found: list[Problem] = [OtherLists(tuple(name for name, _ in others), is_first)] if others else []
+    others = [m for m in node.members.alive() if m.voters != node.voters.id]
+    found: list[Problem] = []
+    if others:
+        vote = _vote_by_theirs(node, others)
+        found = [OtherLists(tuple(sorted(m.name for m in vote or others)), bool(vote))]
     return [*found, Recovering()] if node.is_recovering else found

@@ -15,8 +15,11 @@ _ALONE_US = 5 * SECOND
 
 
 def problems(node: Node, now_us: int) -> list[Problem]:
-    leaders = [] if node.role is Role.JOINING else sorted(rivals(node, now_us), key=lambda m: m.rank)
-    found: list[Problem] = [DeafLeader(m.name, m.endpoint, m.leader.term) for m in leaders]
+    found: list[Problem] = [
+        DeafLeader(m.name, m.endpoint, m.leader.term)
+        for m in sorted(rivals(node, now_us), key=lambda m: m.rank)
+        if now_us - m.contact_us > node.timing.contact_us  # else it answers
+    ]
     missing = _missing(node, now_us)
     return found if missing is None else [*found, missing]
 
