@@ -51,9 +51,9 @@ def main() -> int:
             print(f"{row}: {', '.join(names)} ...", file=sys.stderr, flush=True)
             results += _measure(row, names, options)
             merge(options.into, results)
-    beside = {(of.system, of.row): of for of in beside_peers(load(options.into))}
-    results = [beside.get((of.system, of.row), of) for of in results]
-    merge(options.into, [*beside.values(), *results])
+    beside = beside_peers(load(options.into))
+    results = list({(of.system, of.row): of for of in [*results, *beside]}.values())
+    merge(options.into, results)
     print(table(results))
     missed = [result for result in results if not result.is_met]
     for result in missed:

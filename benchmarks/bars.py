@@ -39,11 +39,15 @@ def bar_of(system: str, row: str) -> float | None:
 
 
 def beside_peers(results: Sequence[Measured]) -> list[Measured]:
-    """Those whose bar is what a peer took, with that bar: whatever the machine, both were measured on it."""
+    """Those whose bar is what peers took, with that bar, or without one where they were not all measured on one day: whatever
+    the machine, it did both."""
     found = {(of.system, of.row): of for of in results}
     judged = []
     for (system, row), peers in _BESIDE.items():
-        limits = [times * found[peer, row].statistics["median"] for peer, times in peers if (peer, row) in found]
-        if (system, row) in found and limits:
-            judged.append(replace(found[system, row], bar=min(limits)))
+        ours = found.get((system, row))
+        if ours is None:
+            continue
+        theirs = [(times, found.get((peer, row))) for peer, times in peers]
+        limits = [times * of.statistics["median"] for times, of in theirs if of is not None and of.when == ours.when]
+        judged.append(replace(ours, bar=min(limits) if len(limits) == len(peers) else None))
     return judged

@@ -3,11 +3,13 @@
 Nobody tells it sooner without being the kernel. So kingd's own time from SIGKILL to `elected`, in the same networks and in the
 same run, is told as a multiple of it."""
 
+import contextlib
 import os
 import signal
 import subprocess
 import sys
 import time
+from typing import IO
 
 from benchmarks import trials
 from benchmarks.bars import bar_of
@@ -23,6 +25,7 @@ _SETTLED_S = 0.05  # both sleep by then, as those do who wait for a death
 _EAR = """
 import socket, sys, time
 with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as ear:
+    ear.settimeout(10)
     ear.bind(("", int(sys.argv[1])))
     print("ready", flush=True)
     ear.recv(16)
@@ -35,7 +38,7 @@ death = os.pidfd_open(pid)
 with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as mouth:
     mouth.connect((address, port))
     print("ready", flush=True)
-    select.select([death], [], [])
+    select.select([death], [], [], 10)
     mouth.send(b"dead")
 """
 
@@ -57,27 +60,28 @@ def watcher(count: int) -> list[Measured]:
 
 
 def _bare_ms(here: Host, there: Host) -> float:
-    with (
-        subprocess.Popen(here.namespace.command("sleep", "60")) as victim,
-        _python(there, _EAR, str(_PORT)) as ear,
-        _python(here, _WATCHER, str(victim.pid), there.address, str(_PORT)) as waits,
-    ):
-        try:
-            time.sleep(_SETTLED_S)
-            start_ns = time.monotonic_ns()
-            os.kill(victim.pid, signal.SIGKILL)
-            assert ear.stdout is not None
-            return (int(ear.stdout.readline()) - start_ns) / 1e6
-        finally:
-            for process in (victim, ear, waits):
-                process.kill()
+    with contextlib.ExitStack() as stack:
+        victim = _started(stack, here, "sleep", "60")
+        ear = _python(stack, there, _EAR, str(_PORT))
+        _python(stack, here, _WATCHER, str(victim.pid), there.address, str(_PORT))
+        time.sleep(_SETTLED_S)
+        start_ns = time.monotonic_ns()
+        os.kill(victim.pid, signal.SIGKILL)
+        return (int(ear.readline()) - start_ns) / 1e6
 
 
-def _python(host: Host, program: str, *words: str) -> subprocess.Popen[bytes]:
-    process = subprocess.Popen(
-        host.namespace.command(sys.executable, "-I", "-c", program, *words), stdout=subprocess.PIPE
-    )
-    assert process.stdout is not None
-    line = process.stdout.readline()
-    assert line == _READY, line
+def _started(stack: contextlib.ExitStack, host: Host, *command: str) -> subprocess.Popen[bytes]:
+    """It is killed at the end."""
+    process = subprocess.Popen(host.namespace.command(*command), stdout=subprocess.PIPE)
+    stack.enter_context(process)
+    stack.callback(process.kill)
     return process
+
+
+def _python(stack: contextlib.ExitStack, host: Host, program: str, *words: str) -> IO[bytes]:
+    """What it says, once it waits."""
+    says = _started(stack, host, sys.executable, "-I", "-c", program, *words).stdout
+    assert says is not None
+    line = says.readline()
+    assert line == _READY, line
+    return says
