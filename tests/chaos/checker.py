@@ -33,6 +33,7 @@ nobody can release runs 1 s, as long again for a voter that has just started, an
 
 
 _FRESH = 2 * SECOND
+_LOOKS = SECOND // 10  # between two looks at a daemon, on a busy machine
 """What each host said last of a leader counts at the end of a quiet time, unless it is older. A machine that does much else
 at the same time lets daemons answer late, and say "not known" for the moment in which they did not run."""
 
@@ -293,19 +294,16 @@ def _unresolved(history: History, found: list[Overlap], quiet: Quiet) -> Iterato
         if overlap.end > max(quiet.at, overlap.begin) + AGREE_S * SECOND:
             yield Finding(Outcome.LIVENESS, overlap.end, f"two leaders for too long after the heal: {names}")
         for one in (overlap.one, overlap.other):
-            if overlap.begin <= quiet.at and not _was_told_of_it(history, one, quiet):
+            if overlap.begin <= quiet.at and not _was_told_of_it(history, one, overlap, quiet):
                 text = f"{one.name} was not told overlap-resolved after it led beside another one: {names}"
                 yield Finding(Outcome.LIVENESS, quiet.end, text)
 
 
-def _was_told_of_it(history: History, one: Leadership, quiet: Quiet) -> bool:
-    """Or it had handed over to a better one before the two met."""
-    return any(
-        told.pid == one.pid
-        and (told.event == "overlap-resolved" or (told.event, told.reason) == ("deposed", "preempted"))
-        and quiet.at <= told.at <= quiet.end
-        for told in history.told
-    )
+def _was_told_of_it(history: History, one: Leadership, overlap: Overlap, quiet: Quiet) -> bool:
+    """Or handed over to a better one before the two met: what ended the overlap was that."""
+    told = [t for t in history.told if t.pid == one.pid and quiet.at <= t.at <= quiet.end]
+    handed_over = [t.at for t in told if (t.event, t.reason) == ("deposed", "preempted")]
+    return any(t.event == "overlap-resolved" for t in told) or any(at <= overlap.end + _LOOKS for at in handed_over)
 
 
 def _check_agreement(history: History, quiet: Quiet, verdict: Verdict) -> None:
