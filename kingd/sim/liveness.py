@@ -116,13 +116,17 @@ def is_electable(survivors: list[Host]) -> bool:
         return True
     here = [h for h in survivors if h.name in voters]
     nodes = [h.core.node for h in here if h.core is not None]
-    know = [node for node in nodes if node.quorum.knows]
-    begun = {session for node in know for session in node.quorum.begun_with}  # who of them knows soon
-    knowing = sum(n.quorum.knows or n.quorum.told_begun or n.session in begun for n in nodes)
+    begun = {session for node in nodes for session in node.quorum.begun_with}
+    knowing = sum(_will_know(node) or node.session in begun for node in nodes)
     need = majority(len(voters))
     tells = min(need, len(voters) - need + 1)
-    enough = knowing >= tells or not know or len(here) == len(voters)
+    enough = knowing >= tells or knowing == 0 or len(here) == len(voters)
     return has_majority(survivors) and enough and _may_be_led(survivors)
+
+
+def _will_know(node: Node) -> bool:
+    """What it promised: it does, or recovers even if all others start again, for the cluster has begun with it."""
+    return node.quorum.knows or node.quorum.told_begun or bool(node.quorum.begun_with)
 
 
 def _may_be_led(survivors: list[Host]) -> bool:

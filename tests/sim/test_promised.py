@@ -191,6 +191,22 @@ def test_voter_that_knows_and_has_not_written_it_is_no_first_start() -> None:
     assert not is_electable([box1, box2])
 
 
+def test_cluster_that_has_begun_with_voters_that_start_again_need_not_elect() -> None:
+    """box1 recovers by what their former sessions said, and tells these (simulator, seed 130354790)."""
+    names = ("box1", "box2", "box3", "box4")
+    cluster = Cluster([replace(s, voters=names) for s in hosts(100, 50, 20, 10)], seed=1)
+    box1, box2, box3, box4 = cluster.hosts
+    cluster.start_all()
+    cluster.run(200 * MS)
+    assert is_electable([box1, box2, box3])
+    assert cluster.run_until(lambda: box1.core is not None and box1.core.node.quorum.told_begun, SECOND)
+    for host in (box2, box3, box4):
+        cluster.crash(host)
+    cluster.start(box2)
+    cluster.start(box3)
+    assert not is_electable([box1, box2, box3])
+
+
 @pytest.mark.parametrize("names", [("box1",), ("box1", "box2", "box3")])
 def test_no_voter_of_the_list_in_force_loses_its_state_while_another_one_is_wanted(names: tuple[str, ...]) -> None:
     """Not even one that is to go: it may be needed for that (simulator, seed 130046008)."""
