@@ -1,10 +1,12 @@
 """What a death costs who only waits for it: a program with a pidfd (pidfd_open(2)), and one datagram to another host.
 
 Nobody tells it sooner without being the kernel. So kingd's own time from SIGKILL to `elected`, in the same networks and in the
-same run, is told as a multiple of it."""
+same run, is told as a multiple of it. What dies there is a `sleep`, which has next to no memory; the kernel tells of a death
+when it has taken the memory back, and how long that takes of a kingd is a row of its own."""
 
 import contextlib
 import os
+import select
 import signal
 import subprocess
 import sys
@@ -15,12 +17,15 @@ from benchmarks import trials
 from benchmarks.bars import bar_of
 from benchmarks.measured import Measured
 from benchmarks.systems.catalogue import SYSTEMS
-from tests.lan.host import Host
+from benchmarks.systems.system import System, leader
+from tests.lan.host import Host, until
 from tests.lan.network import Lan
 
 BARE, MULTIPLE = "SIGKILL, until a watcher's datagram is there", "SIGKILL, in a bare watcher's"
+DEATH = "SIGKILL, until the kernel tells of the death"
 _PORT = 54321
 _READY = b"ready\n"
+_PATIENCE_S = 10.0
 _SETTLED_S = 0.05  # both sleep by then, as those do who wait for a death
 _EAR = """
 import socket, sys, time
@@ -51,12 +56,34 @@ def watcher(count: int) -> list[Measured]:
             here, there, *_ = system.hosts
             bare = [_bare_ms(here, there) for _ in range(count // 2)]
             killed = trials.kill(lan, system, count)["SIGKILL"]
+            deaths = [_death_ms(system) for _ in range(count)]
             bare += [_bare_ms(here, there) for _ in range(count - count // 2)]
         finally:
             system.close()
     one = Measured(system="watcher", row=BARE, unit="ms", values=bare)
     multiples = [ms / one.value for ms in killed]
-    return [one, Measured(system="kingd", row=MULTIPLE, unit="x", values=multiples, bar=bar_of("kingd", MULTIPLE))]
+    return [
+        one,
+        Measured(system="kingd", row=DEATH, unit="ms", values=deaths),
+        Measured(system="kingd", row=MULTIPLE, unit="x", values=multiples, bar=bar_of("kingd", MULTIPLE)),
+    ]
+
+
+def _death_ms(system: System) -> float:
+    """Of the lowest in rank, so that nobody is elected."""
+    host = system.hosts[-1]
+    death = os.pidfd_open(host.pid)
+    try:
+        time.sleep(_SETTLED_S)
+        start_ns = time.monotonic_ns()
+        os.kill(host.pid, signal.SIGKILL)
+        select.select([death], [], [], _PATIENCE_S)
+        return (time.monotonic_ns() - start_ns) / 1e6
+    finally:
+        os.close(death)
+        system.kill(host)
+        system.start(host)
+        until(lambda: leader(system, system.hosts), limit_s=_PATIENCE_S, what="a leader")
 
 
 def _bare_ms(here: Host, there: Host) -> float:
