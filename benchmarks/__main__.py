@@ -52,8 +52,8 @@ def main() -> int:
             results += _measure(row, names, options)
             merge(options.into, results)
     beside = beside_peers(load(options.into))
-    results = list({(of.system, of.row): of for of in [*results, *beside]}.values())
-    merge(options.into, results)
+    merge(options.into, beside)
+    results = list({(of.system, of.row): of for of in (*results, *(each for each in beside if each.bar))}.values())
     print(table(results))
     missed = [result for result in results if not result.is_met]
     for result in missed:
