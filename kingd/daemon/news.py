@@ -52,11 +52,13 @@ class News:
         self._here = here
         self._detail = detail
         self._past: deque[tuple[int, Event]] = deque(maxlen=HISTORY_MAX)  # (number, what)
+        self._gists: deque[tuple[object, ...]] = deque(maxlen=HISTORY_MAX)  # of the same
         self._journal = Journal()
         self.tally = Tally(now_us=now_us())
         self._changed: JsonObject = {}  # the last event about leadership, as users were told it
         self._telling: Timer | None = None
         self._watchers_wait: Timer | None = None
+        self._unsaid: list[tuple[Event, str | None, int]] = []  # with its detail, and how often it was told
         self._unsettled: dict[
             object, Tell
         ] = {}  # who was told first that nobody is known, in the middle of what is no event yet
@@ -70,13 +72,13 @@ class News:
             event = replace(event, evidence=Evidence(lasted_us=overlap_us))
         seq = self._journal.next_seq()
         self._past.append((seq, event))
+        self._gists.append(_gist(event))
         repeat, detail = self._repeats(event), self._detail_of(event)
         shown = self._shown(event, at, seq=seq, detail=detail, repeat=repeat)
         if event.kind in _LEADERSHIP:
             self.since = moment(at.wall_s)
             self._changed = shown
             self._unsettled.clear()
-            self.tell_systemd()
         elif self._telling is None:  # 450 hosts that come together are one change of their number
             self._telling = self._loop.call_later(_TELL_AFTER_S, self._tell_systemd_late)
         self._journal.add(shown)
@@ -84,9 +86,23 @@ class News:
             self._tell_watchers()
         elif self._watchers_wait is None:
             self._watchers_wait = self._loop.call_later(_WATCHERS_WAIT_S, self._tell_watchers)
-        said = ", ".join(filter(None, (evidence.words(event.evidence, event.kind), detail)))
-        line = views.line(event, said=said, repeat=repeat)
-        _log.info("%s", line, fields=views.journal_fields(event, said=said, repeat=repeat))
+        if not self._unsaid:
+            self._loop.call_soon(self._say)
+        self._unsaid.append((event, detail, repeat))
+
+    def _say(self) -> None:
+        """In the log, and in systemd's line of status: when the turn is over, for a claim may be due in it."""
+        leads = any(event.kind in _LEADERSHIP for event, _, _ in self._unsaid)
+        self._say_in_log()
+        if leads:
+            self.tell_systemd()
+
+    def _say_in_log(self) -> None:
+        unsaid, self._unsaid = self._unsaid, []
+        for event, detail, repeat in unsaid:
+            said = ", ".join(filter(None, (evidence.words(event.evidence, event.kind), detail)))
+            line = views.line(event, said=said, repeat=repeat)
+            _log.info("%s", line, fields=views.journal_fields(event, said=said, repeat=repeat))
 
     def _detail_of(self, event: Event) -> str | None:
         """Why this host itself may not lead."""
@@ -94,8 +110,10 @@ class News:
         return self._detail(event.reason.word) if is_me and event.on else None
 
     def _repeats(self, event: Event) -> int:
-        """How often the same was told within the hour, this time included."""
-        return sum(event.at_us - each.at_us <= _HOUR_US and _same(event, each) for _, each in self._past)
+        """How often the same was told within the hour, this time included. (A claim may wait for this.)"""
+        gist = self._gists[-1]
+        same = [each for (_, each), found in zip(self._past, self._gists, strict=True) if found == gist]
+        return sum(event.at_us - each.at_us <= _HOUR_US for each in same)
 
     def _shown(self, event: Event, at: Instant, *, seq: int, detail: str | None = None, repeat: int = 1) -> JsonObject:
         return views.event(event, at, here=self._here(), seq=seq, detail=detail, repeat=repeat)
@@ -132,6 +150,7 @@ class News:
                 tell(now)
 
     def close(self) -> None:
+        self._say_in_log()
         self._journal.close()
 
     def _present(self) -> JsonObject:
@@ -175,11 +194,7 @@ class News:
         return f"{me}, term {facts.term}, {facts.alive} members alive"
 
 
-def _same(one: Event, other: Event) -> bool:
-    """What a host that comes and goes makes again and again. (The term is another each time.)"""
-    return _gist(one) == _gist(other)
-
-
 def _gist(event: Event) -> tuple[object, ...]:
+    """What a host that comes and goes makes again and again. (The term is another each time.)"""
     leader, member = (each and each.node for each in (event.leader, event.member))
     return event.kind, event.reason, leader, member, event.on

@@ -6,6 +6,7 @@ from typing import cast
 
 import pytest
 
+from kingd import log
 from kingd.control.service import JsonObject
 from kingd.core.effect import EventKind
 from kingd.core.wire.message import Grant, Ping
@@ -21,6 +22,8 @@ from tests.unit.test_evidence import followed
 class NoLoop:
     def call_later(self, *_: object) -> None:
         """Of what it would do later nothing is asked here."""
+
+    call_soon = call_later
 
 
 @pytest.fixture
@@ -122,13 +125,45 @@ def test_step_is_one_instant_by_three_clocks(monkeypatch: pytest.MonkeyPatch) ->
     assert instant(29_960_000) == at
 
 
+@pytest.mark.parametrize("ends", ["turn", "daemon"])
+def test_log_waits_for_the_end_of_the_turn(bench: Bench, monkeypatch: pytest.MonkeyPatch, ends: str) -> None:
+    """The next claim may be due in it, and waits for no log. Nothing is lost where there is no end of it."""
+    soon: list[Callable[[], object]] = []
+    said: list[str] = []
+
+    class Turn:
+        call_later = NoLoop.call_later
+
+        def call_soon(self, work: Callable[[], object]) -> None:
+            soon.append(work)
+
+    monkeypatch.setattr(log, "_now", log._Now())  # noqa: SLF001 - whatever another test has set up
+    log.write_to(lambda record: said.append(record.message), level=log.INFO)
+    told = News(bench.core, cast(Loop, Turn()), here=lambda: None)
+    lost, elected = bench.told()[-2:]
+    told.tell(lost)
+    told.tell(elected)
+    assert (said, len(soon), len(told.history())) == ([], 1, 2)
+    if ends == "turn":
+        soon.pop()()
+    else:
+        told.close()
+    assert [line.split()[0] for line in said] == [lost.kind, elected.kind]
+    told.tell(elected)
+    assert len(soon) == (1 if ends == "turn" else 2)
+
+
 def test_member_is_told_after_a_moment_or_before_the_next_change_of_leadership(bench: Bench) -> None:
     """It joins, and is handed over to within milliseconds: who watches does not hold that up."""
     timers: set[Timer] = set()
+    soon: list[Callable[[], object]] = []
 
     class Later:
         def call_later(self, delay_s: float, work: Callable[[], object]) -> Timer:
             return Timer(delay_s, work, timers)
+
+        def call_soon(self, work: Callable[[], object]) -> None:
+            soon.append(work)
 
     told = News(bench.core, cast(Loop, Later()), here=lambda: None)
     seen: list[JsonObject | None] = []
