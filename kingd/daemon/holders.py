@@ -54,9 +54,13 @@ class Holders:
             self._tell()
 
     @property
+    def are_there(self) -> bool:
+        return bool(self._pushes)
+
+    @property
     def are_unsure(self) -> bool:
         """They were told that it is not clear who leads."""
-        return bool(self._pushes) and self._told["leads"] is None
+        return self.are_there and self._told["leads"] is None
 
     def _tell(self) -> None:
         """Who was not told yet in the former round hears this one instead."""

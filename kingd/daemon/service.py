@@ -160,6 +160,8 @@ class ControlService:
         """The core has: who runs something because this host leads is told what has changed. Events would not do: of a loss
         that resolves itself there is none."""
         self._daemon.news.stepped()
+        if not self._holders.are_there:
+            return
         standing = self._daemon.core.standing
         if standing != self._standing or self._holders.are_unsure:
             self._standing = standing
