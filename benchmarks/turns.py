@@ -1,0 +1,116 @@
+"""What a host that has nothing to do does with its processor: `python -m benchmarks.turns`, as root.
+
+Three daemons on a switch; in each, every call that its loop makes is timed on the processor's clock, and within those what the
+core, the wire format and the sockets take of it. The timing itself costs some microseconds a call. Most of the rest is what a
+program pays that wakes up ten times a second: its code and data have left the caches meanwhile."""
+
+import argparse
+import os
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from kingd import __main__ as kingd_main
+from kingd import loop
+from kingd.core.election import Core
+from kingd.daemon import runtime
+from kingd.daemon.service import ControlService
+from kingd.net.sockets import OpenLink
+from tests.lan.host import until
+from tests.lan.network import Lan
+
+_SETTLE_S, _SECONDS = 5.0, 20.0
+_FILE = "turns"
+
+
+class Account:
+    """Microseconds of processor, by what took them."""
+
+    def __init__(self) -> None:
+        self.us: dict[str, list[float]] = {}
+
+    def time(self, name: str, work: Callable[..., Any]) -> Callable[..., Any]:
+        def timed(*args: Any, **named: Any) -> Any:
+            began_ns = time.thread_time_ns()
+            try:
+                return work(*args, **named)
+            finally:
+                self.us.setdefault(name, []).append((time.thread_time_ns() - began_ns) / 1e3)
+
+        return timed
+
+    def lines(self, seconds: float) -> Iterator[str]:
+        for name, us in sorted(self.us.items(), key=lambda found: -sum(found[1])):
+            share = sum(us) / seconds / 1e4
+            yield f"{name:52} {len(us) / seconds:6.1f} a second, {sum(us) / len(us):6.0f} us each, {share:5.3f} %"
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.turns", description="What costs, at rest.")
+    parser.parse_args()
+    with Lan() as lan:
+        hosts = lan.ranked(3)
+        for host in hosts:
+            host.wrapper = [sys.executable, "-m", "benchmarks.turns", str(host.folder / _FILE)]
+            host.start()
+        files = [host.folder / _FILE for host in hosts[:2]]
+        until(lambda: all(file.exists() for file in files), limit_s=_SETTLE_S + 3 * _SECONDS, what="the accounts")
+        for who, file in zip(("the leader", "a follower"), files, strict=True):
+            print(f"{who}\n{file.read_text(encoding='utf-8')}")
+    return 0
+
+
+def _inside(file: Path) -> int:
+    """Instead of kingd: the same, timed."""
+    account = Account()
+    for name in ("call_at", "call_later", "call_soon", "add_reader"):
+        _time_works(account, name)
+    for where, name in (
+        (Core, "tick"), (Core, "receive"), (Core, "repeat"), (OpenLink, "send"), (ControlService, "stepped"),
+        (runtime, "encode"), (runtime, "decode"),
+    ):  # fmt: skip
+        setattr(where, name, account.time(f"  {where.__name__.rpartition('.')[2]}.{name}", getattr(where, name)))
+    threading.Thread(target=_account, args=(account, file), daemon=True).start()
+    kingd_main.main()
+    return 0
+
+
+def _time_works(account: Account, name: str) -> None:
+    """`name`: of a method of the loop, whose last argument is what it is to call."""
+    method = getattr(loop.Loop, name)
+
+    def call(self: loop.Loop, *args: Any) -> object:
+        *others, work = args
+        return method(self, *others, account.time(_name(work), work))
+
+    setattr(loop.Loop, name, call)
+
+
+def _name(work: Callable[..., Any]) -> str:
+    """Of `partial(loop.every, 5.0, what)`: that of `what`."""
+    while isinstance(work, partial):
+        work = work.args[-1] if work.args and callable(work.args[-1]) else work.func
+    return str(getattr(work, "__qualname__", work))
+
+
+def _account(account: Account, file: Path) -> None:
+    time.sleep(_SETTLE_S)
+    account.us.clear()
+    began_s, busy_s = time.monotonic(), time.process_time()
+    time.sleep(_SECONDS)
+    seconds = time.monotonic() - began_s
+    share = (time.process_time() - busy_s) / seconds * 100
+    whole = file.with_suffix(".part")
+    whole.write_text(f"{share:.2f} % of a processor\n" + "\n".join(account.lines(seconds)) + "\n", encoding="utf-8")
+    whole.rename(file)
+
+
+if __name__ == "__main__":
+    if len(sys.argv) > 1 and os.sep in sys.argv[1]:
+        target, sys.argv = Path(sys.argv[1]), sys.argv[2:]
+        sys.exit(_inside(target))
+    sys.exit(main())
