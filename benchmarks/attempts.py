@@ -40,7 +40,6 @@ def main() -> int:
         return 2
     system = f"{options.nodes} daemons, normal priority"
     results = _calm(system, options) if options.calm is not None else _attempts(system, options)
-    merge(RESULTS, results)
     print(table(results))
     return 0 if all(result.is_met for result in results) else 1
 
@@ -48,6 +47,7 @@ def main() -> int:
 def _attempts(system: str, options: argparse.Namespace) -> list[Measured]:
     values: dict[str, list[float]] = {}
     failed = 0
+    results: list[Measured] = []
     for attempt in range(1, options.count + 1):
         try:
             for row, value in _attempt(options.nodes):
@@ -61,7 +61,13 @@ def _attempts(system: str, options: argparse.Namespace) -> list[Measured]:
         ) as error:  # did not agree within a minute, or did not answer
             failed += 1
             print(f"attempt {attempt}: {type(error).__name__}: {error}", flush=True)
-    row = f"attempts in which not all agreed within a minute, of {options.count}"
+        results = _judged(system, failed, values)
+        merge(RESULTS, results)  # what was measured is kept, whatever comes next
+    return results
+
+
+def _judged(system: str, failed: int, values: dict[str, list[float]]) -> list[Measured]:
+    row = "attempts in which not all agreed within a minute"
     results = [Measured(system=system, row=row, unit="", values=[failed], bar=0)]
     for row, found in values.items():
         for judged, bar in _JUDGED.get(row, (("median", None),)):
@@ -88,7 +94,9 @@ def _calm(system: str, options: argparse.Namespace) -> list[Measured]:
             time.sleep(options.calm * 60)
         told = _changes_told(cluster, since_ns)
     row = f"hosts that were told of a change of leader beside a compiler, in {options.calm:g} min"
-    return [Measured(system=system, row=row, unit="", values=[told], bar=0)]
+    results = [Measured(system=system, row=row, unit="", values=[told], bar=0)]
+    merge(RESULTS, results)
+    return results
 
 
 @contextlib.contextmanager
