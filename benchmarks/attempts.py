@@ -22,6 +22,12 @@ from kingd.lab.folder import LabError
 from kingd.lab.node import Node
 
 _CHANGES = ("elected", "deposed", "leader-changed", "leader-lost")
+_FAILED = (
+    RuntimeError,
+    LabError,
+    KingdError,
+    IndexError,
+)  # not all agreed within a minute, or one did not answer or know
 # row -> (what of it is judged, its bar in seconds)
 _JUDGED = {
     "SIGKILL of the king, until all agree on the next": (("median", 1.0), ("max", 3.0)),
@@ -53,12 +59,7 @@ def _attempts(system: str, options: argparse.Namespace) -> list[Measured]:
             for row, value in _attempt(options.nodes):
                 values.setdefault(row, []).append(value)
                 print(f"attempt {attempt}: {row}: {value:.2f}", flush=True)
-        except (
-            RuntimeError,
-            LabError,
-            KingdError,
-            IndexError,
-        ) as error:  # did not agree within a minute, or did not answer
+        except _FAILED as error:
             failed += 1
             print(f"attempt {attempt}: {type(error).__name__}: {error}", flush=True)
         results = _judged(system, failed, values)
