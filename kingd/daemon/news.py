@@ -37,6 +37,10 @@ _OF_THE_CHANGE = ("time", "monotonic_ns", "previous_role", "previous_leader", "e
 _KIND_NOW = {Role.LEADER: EventKind.ELECTED, Role.FOLLOWER: EventKind.LEADER_CHANGED, Role.JOINING: EventKind.STARTED}
 
 
+Gist = tuple[object, ...]
+"""What a host that comes and goes makes again and again. (The term is another each time.)"""
+
+
 class News:
     def __init__(
         self,
@@ -51,8 +55,7 @@ class News:
         self._loop = loop
         self._here = here
         self._detail = detail
-        self._past: deque[tuple[int, Event]] = deque(maxlen=HISTORY_MAX)  # (number, what)
-        self._gists: deque[tuple[object, ...]] = deque(maxlen=HISTORY_MAX)  # of the same
+        self._past: deque[tuple[int, Event, Gist]] = deque(maxlen=HISTORY_MAX)  # (number, what, ...)
         self._journal = Journal()
         self.tally = Tally(now_us=now_us())
         self._changed: JsonObject = {}  # the last event about leadership, as users were told it
@@ -71,8 +74,7 @@ class News:
         if overlap_us > _LEAST_US:
             event = replace(event, evidence=Evidence(lasted_us=overlap_us))
         seq = self._journal.next_seq()
-        self._past.append((seq, event))
-        self._gists.append(_gist(event))
+        self._past.append((seq, event, _gist(event)))
         repeat, detail = self._repeats(event), self._detail_of(event)
         shown = self._shown(event, at, seq=seq, detail=detail, repeat=repeat)
         if event.kind in _LEADERSHIP:
@@ -111,9 +113,8 @@ class News:
 
     def _repeats(self, event: Event) -> int:
         """How often the same was told within the hour, this time included. (A claim may wait for this.)"""
-        gist = self._gists[-1]
-        same = [each for (_, each), found in zip(self._past, self._gists, strict=True) if found == gist]
-        return sum(event.at_us - each.at_us <= _HOUR_US for each in same)
+        mine = self._past[-1][2]
+        return sum(gist == mine and event.at_us - each.at_us <= _HOUR_US for _, each, gist in self._past)
 
     def _shown(self, event: Event, at: Instant, *, seq: int, detail: str | None = None, repeat: int = 1) -> JsonObject:
         return views.event(event, at, here=self._here(), seq=seq, detail=detail, repeat=repeat)
@@ -128,7 +129,7 @@ class News:
 
     def past(self, *, before: int = 0) -> Iterator[tuple[int, Event]]:
         """With its number each, the newest first, of those with a lower number than `before` (0: all)."""
-        return ((seq, event) for seq, event in reversed(tuple(self._past)) if before == 0 or seq < before)
+        return ((seq, event) for seq, event, _ in reversed(tuple(self._past)) if before == 0 or seq < before)
 
     def watch(self, tell: Tell) -> Callable[[], None]:
         first = self._present()
@@ -194,7 +195,6 @@ class News:
         return f"{me}, term {facts.term}, {facts.alive} members alive"
 
 
-def _gist(event: Event) -> tuple[object, ...]:
-    """What a host that comes and goes makes again and again. (The term is another each time.)"""
+def _gist(event: Event) -> Gist:
     leader, member = (each and each.node for each in (event.leader, event.member))
     return event.kind, event.reason, leader, member, event.on

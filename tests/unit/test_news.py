@@ -1,12 +1,12 @@
 """What a watcher is told first is the state now, in the shape of the change that brought it about: both tell the same."""
 
+import logging
 import time
 from collections.abc import Callable
 from typing import cast
 
 import pytest
 
-from kingd import log
 from kingd.control.service import JsonObject
 from kingd.core.effect import EventKind
 from kingd.core.wire.message import Grant, Ping
@@ -126,10 +126,10 @@ def test_step_is_one_instant_by_three_clocks(monkeypatch: pytest.MonkeyPatch) ->
 
 
 @pytest.mark.parametrize("ends", ["turn", "daemon"])
-def test_log_waits_for_the_end_of_the_turn(bench: Bench, monkeypatch: pytest.MonkeyPatch, ends: str) -> None:
+def test_log_waits_for_the_end_of_the_turn(bench: Bench, caplog: pytest.LogCaptureFixture, ends: str) -> None:
     """The next claim may be due in it, and waits for no log. Nothing is lost where there is no end of it."""
     soon: list[Callable[[], object]] = []
-    said: list[str] = []
+    caplog.set_level(logging.INFO)
 
     class Turn:
         call_later = NoLoop.call_later
@@ -137,18 +137,16 @@ def test_log_waits_for_the_end_of_the_turn(bench: Bench, monkeypatch: pytest.Mon
         def call_soon(self, work: Callable[[], object]) -> None:
             soon.append(work)
 
-    monkeypatch.setattr(log, "_now", log._Now())  # noqa: SLF001 - whatever another test has set up
-    log.write_to(lambda record: said.append(record.message), level=log.INFO)
     told = News(bench.core, cast(Loop, Turn()), here=lambda: None)
     lost, elected = bench.told()[-2:]
     told.tell(lost)
     told.tell(elected)
-    assert (said, len(soon), len(told.history())) == ([], 1, 2)
+    assert (caplog.messages, len(soon), len(told.history())) == ([], 1, 2)
     if ends == "turn":
         soon.pop()()
     else:
         told.close()
-    assert [line.split()[0] for line in said] == [lost.kind, elected.kind]
+    assert [line.split()[0] for line in caplog.messages] == [lost.kind, elected.kind]
     told.tell(elected)
     assert len(soon) == (1 if ends == "turn" else 2)
 
