@@ -34,7 +34,7 @@ class Faults:
         self._edits: Counter[int] = Counter()  # of each host's list of voters
         self.rumours_us = 0  # when the last false obituary has arrived
         self._cuts = Cuts(cluster, self.later)
-        losses = Losses(cluster, self._cuts, self.later, self._may_forget)
+        losses = Losses(cluster, self._cuts, self.later, self.may_forget)
         self._on_host: dict[str, Callable[[Host, Fault, random.Random], object]] = {
             "crash": self._crash,
             "crash_leader": self._crash,
@@ -128,7 +128,7 @@ class Faults:
                 self._power(host, fault, rng)
 
     def _amnesia(self, host: Host, fault: Fault, rng: random.Random) -> bool:
-        if not self._may_forget(host):
+        if not self.may_forget(host):
             return False
         self.cluster.crash(host)
         self.cluster.forget(host)
@@ -138,7 +138,7 @@ class Faults:
     def _loss(self, host: Host, fault: Fault, rng: random.Random) -> bool:
         """A voter is set up anew, perhaps with other timing, and the leader is cut off before it has renewed its promise."""
         leader = next(iter(self.cluster.leaders()), None)
-        if leader is None or leader is host or not self._may_forget(host):
+        if leader is None or leader is host or not self.may_forget(host):
             return False
         self.cluster.crash(host)
         self.cluster.forget(host)
@@ -152,7 +152,7 @@ class Faults:
         if host.core is None:
             self.cluster.start(host)
 
-    def _may_forget(self, host: Host) -> bool:
+    def may_forget(self, host: Host) -> bool:
         """Quorum mode assumes that of any majority of the voters one remembers what it promised, by each list that somebody
         has; and that no voter forgets before all voters of a list that has changed have the new one, for it may be the only
         one that knows of it in a majority of the former. docs/quorum.md 10."""
