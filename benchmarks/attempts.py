@@ -22,12 +22,8 @@ from kingd.lab.folder import LabError
 from kingd.lab.node import Node
 
 _CHANGES = ("elected", "deposed", "leader-changed", "leader-lost")
-_FAILED = (
-    RuntimeError,
-    LabError,
-    KingdError,
-    IndexError,
-)  # not all agreed within a minute, or one did not answer or know
+# Not all agreed within a minute, or one did not answer, or knew of no change.
+_FAILED = (RuntimeError, LabError, KingdError, IndexError)
 # row -> (what of it is judged, its bar in seconds)
 _JUDGED = {
     "SIGKILL of the king, until all agree on the next": (("median", 1.0), ("max", 3.0)),

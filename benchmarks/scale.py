@@ -52,13 +52,13 @@ def lab(nodes: int) -> Iterator[tuple[Cluster, float]]:
     cluster = Cluster.create(f"scale-{os.getpid()}", nodes=nodes, profile="lan")
     try:
         cluster.start_all()
-        until_all_say(cluster.nodes, "box1")
+        _until_all_say(cluster.nodes, "box1")
         yield cluster, time.monotonic() - start_s
     finally:
         cluster.stop()
 
 
-def until_all_say(nodes: list[Node], leader: str) -> float:
+def _until_all_say(nodes: list[Node], leader: str) -> float:
     """When the last of them was asked and said so, CLOCK_MONOTONIC in seconds."""
     waiting = list(nodes)
     end_s = time.monotonic() + _AGREE_S
@@ -159,11 +159,11 @@ def king_dies(cluster: Cluster, nodes: int) -> list[Measured]:
     _, sent = _datagrams()
     start_ns = time.monotonic_ns()
     cluster.kill("box1")
-    until_all_say(survivors, "box2")
+    _until_all_say(survivors, "box2")
     counted = _datagrams()[1] - sent
     agreed_ns = max(_told_ns(node, start_ns) for node in survivors)
     cluster.start("box1")
-    until_all_say(cluster.nodes, "box1")
+    _until_all_say(cluster.nodes, "box1")
     return [
         _one(nodes, "SIGKILL of the king, until all agree on the next", "s", (agreed_ns - start_ns) / 1e9, bar=1),
         _one(nodes, "SIGKILL of the king: datagrams sent a node, until all were asked", "", counted / nodes, bar=6),
@@ -187,7 +187,7 @@ def third_dies(cluster: Cluster, nodes: int) -> list[Measured]:
     left = [node for node in cluster.nodes if node.name not in doomed]
     start_ns = time.monotonic_ns()
     cluster.kill(*doomed)
-    until_all_say(left, "box2")
+    _until_all_say(left, "box2")
     agreed_s = (max(_told_ns(node, start_ns) for node in left) - start_ns) / 1e9
     start_s = time.monotonic()
     cluster.start(*doomed)
@@ -197,7 +197,7 @@ def third_dies(cluster: Cluster, nodes: int) -> list[Measured]:
             nodes,
             "the third started again, until all name one leader",
             "s",
-            until_all_say(cluster.nodes, "box1") - start_s,
+            _until_all_say(cluster.nodes, "box1") - start_s,
         ),
     ]
 

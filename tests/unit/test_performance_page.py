@@ -1,5 +1,7 @@
 """docs/performance.md: its tables come from docs/results/bench.json, and nobody has typed a figure into them."""
 
+from dataclasses import replace
+
 from benchmarks.bars import beside_peers
 from benchmarks.measured import Measured, load, machine_of
 from benchmarks.page import PAGE, RESULTS, render
@@ -23,10 +25,11 @@ def test_p95_is_a_measured_value() -> None:
 
 def test_bar_beside_a_peer_is_the_least_of_what_the_peers_took() -> None:
     ours = Measured(system="kingd", row="cold start", unit="ms", values=[600.0])
-    peers = [Measured(system=name, row="cold start", unit="ms", values=[ms]) for name, ms in _PEERS.items()]
+    peers = [replace(ours, system=name, values=[ms]) for name, ms in _PEERS.items()]
     (judged,) = beside_peers([ours, *peers])
     assert (judged.bar, judged.is_met, judged.values) == (366.0, False, [600.0])
     assert [of.bar for of in beside_peers([ours, peers[0]])] == [None]
+    assert [of.bar for of in beside_peers([ours, *(replace(peer, when="2026-01-01") for peer in peers)])] == [None]
 
 
 _PEERS = {"etcd": 411.0, "keepalived-0.1": 366.0, "keepalived-0.01": 48.0}
