@@ -43,6 +43,12 @@ def ask_ahead_us(timing: Timing, *, is_large: bool) -> int:
     return (1 if is_large else 4) * timing.round_trip_us
 
 
+def beat_us(timing: Timing, alive: int) -> int:
+    """How often the leader of so many beats: what wakes all of them comes more rarely the more they are, but never so
+    rarely that one lost heartbeat looks like a death. (No property of `Scale`: it is asked at each heartbeat.)"""
+    return min(timing.heartbeat_us * max(1, alive // _BEATS_IN_FULL), timing.leader_timeout_us // 2)
+
+
 class Scale(NamedTuple):
     """These times, as one node has to take them: for so many members as it knows of."""
 
@@ -83,12 +89,6 @@ class Scale(NamedTuple):
         """How often it is looked up who comes next: a large cluster has much to look through. (Who is better is noticed at
         once, who is gone then.)"""
         return _LARGE_LINE_US if self.is_large else self.timing.heartbeat_us
-
-    def beat_us(self, alive: int) -> int:
-        """How often the leader of so many beats: what wakes all of them comes more rarely the more they are, but never so
-        rarely that one lost heartbeat looks like a death."""
-        timing = self.timing
-        return min(timing.heartbeat_us * max(1, alive // _BEATS_IN_FULL), timing.leader_timeout_us // 2)
 
     # -- how long it is waited
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from kingd.core.scale import MEMBERS_MAX, Scale, ask_ahead_us, reading_us
+from kingd.core.scale import MEMBERS_MAX, Scale, ask_ahead_us, beat_us, reading_us
 from kingd.core.timing import MS, SECOND, Timing
 
 PAGE = Path(__file__).parents[2] / "docs" / "large-clusters.md"
@@ -18,7 +18,7 @@ MADE: dict[str, Callable[[Scale], int]] = {
     "ping": lambda scale: scale.ping_us,
     "roster": lambda scale: scale.roster_us,
     "line": lambda scale: scale.line_us,
-    "beat": lambda scale: scale.beat_us(scale.members),
+    "beat": lambda scale: beat_us(scale.timing, scale.members),
     "spread": lambda scale: scale.spread_us,
     "turns": lambda scale: scale.turns_us,
     "patient": lambda scale: scale.patient_us(1, after=100),
@@ -51,7 +51,7 @@ def written(name: str, value: int) -> str:
 
 def test_the_page_names_each_of_them() -> None:
     own = {name.removesuffix("_us").replace("_", " ") for name in vars(Scale) if name.endswith("_us")}
-    assert set(table()[1]) == set(MADE) == own | {"ask ahead", "reading"}
+    assert set(table()[1]) == set(MADE) == own | {"ask ahead", "beat", "reading"}
 
 
 @pytest.mark.parametrize("name", MADE)

@@ -1,6 +1,7 @@
 """From one role to the next: what each begins with. docs/protocol.md 4. `Node.become` is the exchange itself."""
 
 from kingd.core.rules import contact, line, proof, saying
+from kingd.core.scale import beat_us
 from kingd.core.state.node import Node
 from kingd.core.state.roles import Candidate, Joining, Leader, Seeking
 from kingd.core.timing import MS, NEVER, SECOND
@@ -70,7 +71,7 @@ def lead(node: Node, ballot: Ballot, reason: Reason, *, contact_us: int = -1) ->
 def beat(node: Node, leader: Leader) -> None:
     """The leader's heartbeat, and when the next one is due."""
     alive = len(node.members.alive()) + 1
-    every_us = node.scale.beat_us(alive)
+    every_us = beat_us(node.timing, alive)
     if node.is_exclusive:  # a lease hangs on each: none is left out, and one of former timing has as many
         lease_us = node.timing.lease_us
         every_us = node.timing.heartbeat_us * min(leader.votes.lease_ms * MS, lease_us) // lease_us

@@ -14,10 +14,10 @@ def on_heartbeat_time(node: Node) -> None:
     assert isinstance(node.state, Leader)
     mode.of(node).extend_lease(node, node.state.votes)
     voters.step(node)
-    if becoming.is_lonely(node) and node.hears_foreign_leader() and _had_time_to_meet(node):
-        stand_down(node)
-        return
     if becoming.is_lonely(node):
+        if node.hears_foreign_leader() and _had_time_to_meet(node):
+            stand_down(node)
+            return
         contact.look_for_contact(node)
     becoming.beat(node, node.state)
     transfer.mind_eligibility(node)

@@ -129,11 +129,9 @@ class Node:
     def in_quorum_mode(self) -> bool:
         return bool(self.quorum.voters.names)
 
-    @property
-    def is_exclusive(self) -> bool:
-        """No two sessions lead at one instant: a leadership has an end that its holder knows, and no belief frees what is
-        promised. Else two may lead, until they meet."""
-        return self.in_quorum_mode
+    is_exclusive = in_quorum_mode
+    """No two sessions lead at one instant: a leadership has an end that its holder knows, and no belief frees what is
+    promised. Else two may lead, until they meet."""
 
     @property
     def is_voter(self) -> bool:
