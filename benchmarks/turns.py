@@ -3,14 +3,14 @@
 Three daemons on a switch; in each, every call that its loop makes is timed on the processor's clock, and within those what the
 core, the wire format and the sockets take of it. The timing itself costs some microseconds a call. Most of the rest is what a
 program pays that wakes up ten times a second: its code and data have left the caches meanwhile. So how many calls a
-heartbeat's step makes, and how long it takes where they have not, is told too (simulated)."""
+heartbeat's step makes, and how long it takes where they have not, and where they surely have, is told too (simulated)."""
 
 import argparse
+import itertools
 import statistics
 import sys
 import threading
 import time
-from collections import Counter
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
@@ -32,6 +32,7 @@ from tests.lan.host import until
 from tests.lan.network import Lan
 
 _SETTLE_S, _SECONDS = 5.0, 20.0
+_CACHES = 64 << 20  # bytes: more than they hold
 _FILE = "turns"
 _INSIDE = "--inside"  # of this module: kingd with the arguments that follow, timed
 
@@ -61,9 +62,10 @@ class Account:
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.turns", description="What costs, at rest.")
     parser.parse_args()
-    called, warm_us = _step()
+    called, warm_us, cold_us = _step()
     print(
-        f"a heartbeat's step of the core: {called} calls of functions, {warm_us:.0f} us where nothing else runs between\n"
+        f"a heartbeat's step of the core: {called:.0f} calls of functions, {warm_us:.0f} us where nothing else runs between, "
+        f"{cold_us:.0f} us out of cold caches\n"
     )
     with Lan() as lan:
         hosts = lan.ranked(3)
@@ -77,36 +79,39 @@ def main() -> int:
     return 0
 
 
-def _step() -> tuple[int, float]:
-    """Of a leader of three that does nothing but to beat: how many calls it makes, and the median of its time."""
-    calls, took_us = Counter[str](), list[float]()
-    tick = Core.tick
-
-    def timed(core: Core, *, now_us: int) -> list[Effect]:
-        began_ns = time.thread_time_ns()
-        effects = tick(core, now_us=now_us)
-        us = (time.thread_time_ns() - began_ns) / 1e3
-        if _beats(effects):
-            took_us.append(us)
-        return effects
-
-    def counted(core: Core, *, now_us: int) -> list[Effect]:
-        before = Counter(calls)
-        sys.setprofile(lambda _frame, what, _: calls.update([what]))
-        effects = tick(core, now_us=now_us)
-        sys.setprofile(None)
-        if before["call"] or not _beats(effects):  # one step is enough
-            calls.clear()
-            calls.update(before)
-        return effects
-
+def _step() -> tuple[float, float, float]:
+    """Of a leader of three that does nothing but to beat, medians: how many calls it makes, and how many microseconds it takes,
+    where nothing runs between, and where all caches hold something else."""
     cluster = Cluster(simulated_hosts(30, 20, 10), seed=1)
     cluster.start_all()
     cluster.run(5 * SECOND)
-    for instead in (timed, counted):
-        with patch.object(Core, "tick", instead):
-            cluster.run(20 * SECOND)
-    return calls["call"], statistics.median(took_us)
+    other = bytes(_CACHES)
+    warm_us = _each(cluster, time.thread_time_ns) / 1e3
+    cold_us = _each(cluster, time.thread_time_ns, before=lambda: other.count(1)) / 1e3
+    calls = itertools.count()
+    sys.setprofile(lambda _frame, what, _: next(calls) if what == "call" else None)
+    called = _each(cluster, calls.__next__) - 1  # a look is one more
+    sys.setprofile(None)
+    return called, warm_us, cold_us
+
+
+def _each(cluster: Cluster, count: Callable[[], int], *, before: Callable[[], object] = lambda: None) -> float:
+    """By how much `count` rises in a heartbeat's step."""
+    rises: list[int] = []
+    tick = Core.tick
+
+    def counted(core: Core, *, now_us: int) -> list[Effect]:
+        before()
+        began = count()
+        effects = tick(core, now_us=now_us)
+        rise = count() - began
+        if _beats(effects):
+            rises.append(rise)
+        return effects
+
+    with patch.object(Core, "tick", counted):
+        cluster.run(20 * SECOND)
+    return statistics.median(rises)
 
 
 def _beats(effects: list[Effect]) -> bool:

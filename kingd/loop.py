@@ -1,7 +1,7 @@
 """The loop of a process that answers: descriptors, timers, signals, and what has to wait on a thread. docs/loop.md.
 
 In: callbacks. Out: their calls, one after the other and none inside another; in a turn first what can be read, then what
-is due, the earliest first, then what was asked for by `call_soon`. What a callback raises comes out of `run`: nothing is
+is due, what can wait least first, then what was asked for by `call_soon`. What a callback raises comes out of `run`: nothing is
 half done and carried on. asyncio does all this and much more, for a fifth of a start.
 
 Timers are a set that is looked through each time: a dozen of them, for which a heap would be more code and no faster."""
@@ -19,6 +19,7 @@ from threading import Semaphore, Thread
 from typing import Protocol, TypeVar
 
 _PATIENCE_MAX_S = 3600.0  # what epoll takes is 24 days; a turn that finds nothing costs nothing
+_SLACK_S = 0.1
 _NO_THREAD = (
     "no thread can be started: this host, user or container has all the processes that it may have (pids.max, TasksMax=, "
     "ulimit -u)"
@@ -33,12 +34,13 @@ class HasFileno(Protocol):
 
 
 class Timer:
-    """Made by `Loop.call_at` and `call_later`."""
+    """Made by `Loop.call_at`, `call_later` and `call_next`."""
 
-    __slots__ = ("_timers", "at_s", "work")
+    __slots__ = ("_timers", "at_s", "wakes_s", "work")
 
-    def __init__(self, at_s: float, work: Work, timers: "set[Timer]") -> None:
-        self.at_s = at_s
+    def __init__(self, at_s: float, work: Work, timers: "set[Timer]", *, slack_s: float = 0.0) -> None:
+        self.at_s = at_s  # in the first turn after that ...
+        self.wakes_s = at_s + slack_s  # ... which comes for its sake if it comes for no other's until then
         self.work = work
         self._timers = timers
         timers.add(self)
@@ -101,17 +103,19 @@ class Loop:
     def call_later(self, delay_s: float, work: Work) -> Timer:
         return Timer(time.monotonic() + delay_s, work, self._timers)
 
-    def next_s(self, interval_s: float) -> float:
-        """When a whole number of these will have passed since the loop was made: what comes every second or every five comes
-        in the same turns, and costs one wake-up. Each process has moments of its own."""
+    def call_next(self, interval_s: float, work: Work) -> Timer:
+        """When a whole number of these will have passed since the loop was made, or a little later (a tenth of a second, or of
+        the interval), in a turn that comes anyway: what comes every second or every five comes in the same turns, and those
+        cost no wake-up where there are ten a second. Each process has moments of its own."""
         interval_ns = round(interval_s * 1e9)
         passed = (time.monotonic_ns() - self._made_ns) // interval_ns
-        return (self._made_ns + (passed + 1) * interval_ns) / 1e9
+        at_s = (self._made_ns + (passed + 1) * interval_ns) / 1e9
+        return Timer(at_s, work, self._timers, slack_s=min(_SLACK_S, interval_s / 10))
 
     def every(self, interval_s: float, work: Work) -> None:
-        """Now, and again and again, at `next_s`."""
+        """Now, and again and again, at `call_next`."""
         work()
-        self.call_at(self.next_s(interval_s), partial(self.every, interval_s, work))
+        self.call_next(interval_s, partial(self.every, interval_s, work))
 
     def call_soon(self, work: Work) -> None:
         """When what is being done is done; at the end of this turn, or, if asked for then, of the next."""
@@ -171,14 +175,14 @@ class Loop:
             return 0
         if not self._timers:
             return None
-        until_first_s = min([timer.at_s for timer in self._timers]) - time.monotonic()
+        until_first_s = min([timer.wakes_s for timer in self._timers]) - time.monotonic()
         return min(max(0.0, until_first_s), _PATIENCE_MAX_S)
 
     def _call_due(self) -> None:
         now_s = time.monotonic()
         due = [timer for timer in self._timers if timer.at_s <= now_s]
         if len(due) > 1:
-            due.sort(key=lambda timer: timer.at_s)
+            due.sort(key=lambda timer: timer.wakes_s)
         for timer in due:
             if timer in self._timers:  # an earlier one may have cancelled it
                 self._timers.remove(timer)

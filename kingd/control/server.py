@@ -219,7 +219,7 @@ class ControlServer:
     # -- now and then --------------------------------------------------------------------------------------------------
 
     def _beat(self) -> None:
-        self._beat_timer = self._loop.call_at(self._loop.next_s(BEAT_S), self._beat)
+        self._beat_timer = self._loop.call_next(BEAT_S, self._beat)
         now_s = self._loop.now_s()
         for connection in list(self.connections):
             connection.check(now_s)

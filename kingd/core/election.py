@@ -100,7 +100,7 @@ class Core:
                 recover_from_us=now_us + max(own_us, promise_us(settings.timing.vote_us)),
             ),
         )
-        self.node.rounds.sweep_at(now_us)
+        self.node.rounds.sweep_by(now_us)
         self._publisher = Publisher()
         self._others_us = timers.others_us(self.node)  # a heartbeat need not look at these again
         self._deadline_us = timers.next_us(self.node, others_us=self._others_us)

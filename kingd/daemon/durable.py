@@ -53,7 +53,7 @@ class Durable:
     def begin(self) -> None:
         if self._unwritable:  # not the store's word: something may be on its way to the disk already
             self._set_unfit(True)
-        self._loop.call_at(self._loop.next_s(_CHECK_EVERY_S), self._look)
+        self._loop.call_next(_CHECK_EVERY_S, self._look)
 
     def keep(self, wanted: Persist) -> None:
         """Where many hosts want it at one moment, and none needs it then, each does it at a moment of its own."""
@@ -108,7 +108,7 @@ class Durable:
             self._unseen = f"whether the state folder is still there cannot be seen ({is_removed}); retrying"
         elif is_removed and not self._wanted:
             self._queue(Persist(ceiling=Term(store.ceiling), term=Term(store.term), hold_us=store.hold_us))
-        self._loop.call_at(self._loop.next_s(_CHECK_EVERY_S), self._look)
+        self._loop.call_next(_CHECK_EVERY_S, self._look)
 
     def end(self, members: Iterable[Endpoint]) -> None:
         """What this session leaves to the next one."""

@@ -15,7 +15,7 @@ import pytest
 from kingd.control import connection as limits
 from kingd.control.places import Rank
 from kingd.control.server import CONNECTIONS, CONNECTIONS_MAX, WATCHERS, WATCHERS_MAX
-from kingd.loop import Loop
+from kingd.loop import Loop, Timer, Work
 from tests.cli.fake_kingd import BOX1, FakeKingd, FakeService, event, running
 from tests.cli.raw_client import PATIENCE_S, Raw, eventually, is_alive, is_refused
 from tests.conftest import require
@@ -95,9 +95,9 @@ def test_clients_that_stay_wake_the_daemon_no_more_often(tmp_path: Path) -> None
     """Who only listens costs nothing until there is something to say."""
 
     class Noting(Loop):
-        def next_s(self, interval_s: float) -> float:
+        def call_next(self, interval_s: float, work: Work) -> Timer:
             intervals.append(interval_s)
-            return super().next_s(interval_s)
+            return super().call_next(interval_s, work)
 
     intervals: list[float] = []
     service = FakeService()

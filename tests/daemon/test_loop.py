@@ -93,10 +93,28 @@ def test_timer_is_never_early(loop: Loop) -> None:
 
 
 def test_what_comes_regularly_comes_in_the_same_turns(loop: Loop) -> None:
-    often_s, seldom_s = loop.next_s(0.25), loop.next_s(5.0)
+    often_s, seldom_s = (loop.call_next(interval_s, lambda: None).at_s for interval_s in (0.25, 5.0))
     assert often_s > loop.now_s() - 0.25
     between = (seldom_s - often_s) / 0.25
     assert between == pytest.approx(round(between), abs=1e-6)
+
+
+def test_what_comes_regularly_comes_in_a_turn_that_comes_anyway(loop: Loop) -> None:
+    """After what can wait less."""
+    said: list[str] = []
+    regular = loop.call_next(5.0, lambda: said.append("regular"))
+    regular.at_s, regular.wakes_s = 0, loop.now_s() + 3600  # nothing but the other one brings it
+    loop.call_later(0.01, lambda: said.append("other"))
+    loop.call_later(0.01, loop.stop)
+    loop.run()
+    assert said == ["other", "regular"]
+
+
+def test_what_comes_regularly_comes_where_nothing_else_does(loop: Loop) -> None:
+    said: list[str] = []
+    timer = loop.call_next(0.1, lambda: said.append("regular"))
+    assert timer.at_s < timer.wakes_s <= timer.at_s + 0.1
+    until(loop, lambda: bool(said))
 
 
 def test_every_is_now_and_again(loop: Loop) -> None:

@@ -81,7 +81,8 @@ def test_host_that_voted_under_another_name_recovers(timing: Timing) -> None:
     assert box4.core.node.is_recovering
     cluster.network.cuts.clear()
     agrees_on(cluster, "box1", within_s=20, among=[box1, box2, box4])
-    assert not box4.core.node.is_recovering
+    node = box4.core.node
+    assert cluster.run_until(lambda: not node.is_recovering, SECOND)
 
 
 @pytest.mark.parametrize("moves", [True, False])

@@ -1,10 +1,15 @@
 """What a failover costs in datagrams: docs/scale.md. The leader's host loses power, so that all have to ask."""
 
+from collections import Counter
 from dataclasses import replace
+from unittest.mock import patch
 
 import pytest
 
-from kingd.core.timing import SECOND
+from kingd.core.effect import Effect
+from kingd.core.election import Core
+from kingd.core.timing import MS, SECOND, Timing
+from kingd.core.wire.message import NodeId
 from kingd.sim.cluster import Cluster, hosts
 
 pytestmark = pytest.mark.sim
@@ -21,6 +26,28 @@ def test_failover_takes_at_most_six_datagrams_a_member(count: int) -> None:
     cluster.crash(cluster.host("box1"))
     assert cluster.run_until(lambda: cluster.agreed() == "box2", 5 * SECOND)
     assert cluster.mail.said - before <= 6 * count
+
+
+@pytest.mark.parametrize("heartbeat_ms", [20, 100])
+def test_leader_at_rest_is_woken_up_by_its_heartbeats_only(heartbeat_ms: int) -> None:
+    """And a follower by its pings: announcements and sweeps come with those, nearly always."""
+    timing = Timing(heartbeat_us=heartbeat_ms * MS)
+    cluster = Cluster(hosts(30, 20, timing=timing), seed=1)
+    cluster.start_all()
+    cluster.run(10 * SECOND)
+    woken = Counter[NodeId]()
+    tick = Core.tick
+
+    def counted(core: Core, *, now_us: int) -> list[Effect]:
+        woken[core.id] += 1
+        return tick(core, now_us=now_us)
+
+    with patch.object(Core, "tick", counted):
+        cluster.run(60 * SECOND)
+    leader, follower = cluster.hosts
+    beats, pings = 60 * SECOND // timing.heartbeat_us, 60 * SECOND // timing.ping_us
+    assert woken[leader.node_id] <= beats
+    assert woken[follower.node_id] <= pings + 60 + 30  # an announcement a second
 
 
 @pytest.mark.parametrize("seed", range(4))

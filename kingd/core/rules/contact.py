@@ -306,7 +306,7 @@ def sweep(node: Node) -> None:
         verify_heard_of(node, _VERIFY_PER_SWEEP)
     # As often as a silence matters: in a large cluster it lasts minutes.
     longest_us = SECOND // 2 if node.role is Role.SEEKING or not heard_of else _SWEEP_US_MAX
-    node.rounds.sweep_at(node.now_us + min(longest_us, node.scale.sweep_us))
+    node.rounds.sweep_later(node.now_us + min(longest_us, node.scale.sweep_us))
 
 
 def excuse(node: Node, late_us: int) -> None:

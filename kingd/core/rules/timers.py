@@ -1,7 +1,8 @@
 """What is due when: the one table of timers. A timer is a deadline of `Node`, and what is done then.
 
-Of several that are due the earliest comes first, of two at the same time the upper one. A deadline that does not come
-is NEVER; most are, most of the time."""
+Of several that are due the earliest comes first, of two at the same time the upper one. (So an announcement that waited for a
+heartbeat is said before it: a heartbeat that it overtakes counts for nothing.) A deadline that does not come is NEVER; most
+are, most of the time."""
 
 from collections.abc import Callable, Iterable
 from operator import attrgetter
@@ -63,18 +64,19 @@ Handler = Callable[[Node], None]
 class Timer(NamedTuple):
     role: type[State] | None  # in which there is such a deadline; None: in all
     handler: Handler
+    wakes: str = ""  # where it stands when it wakes the node up, if nothing has until then; "": it has no slack
 
 
 TIMERS = {
     "orders.isolated_at_us": Timer(None, _on_isolated),
     "state.join_at_us": Timer(Joining, seeking.on_join_time),
-    "rounds.announce_at_us": Timer(None, contact.announce),
+    "rounds.announce_at_us": Timer(None, contact.announce, "rounds.announce_wakes_us"),
     "state.ping_at_us": Timer(Follower, _on_ping_time),
     "state.heartbeat_at_us": Timer(Leader, leading.on_heartbeat_time),
     "promise.until_us": Timer(Follower, following.on_expired),  # any other promise just runs out
     "state.seek_at_us": Timer(Seeking, seeking.on_seek_time),
     "state.preempt_at_us": Timer(Follower, pre_voting.on_preempt_time),
-    "rounds.sweep_at_us": Timer(None, _on_sweep_time),
+    "rounds.sweep_at_us": Timer(None, _on_sweep_time, "rounds.sweep_wakes_us"),
     "namesake.at_us": Timer(None, namesakes.on_namesake_time),
     "state.claim_at_us": Timer(Candidate, claiming.on_timer),
     "state.raise_at_us": Timer(Leader, claiming.on_timer),
@@ -97,7 +99,8 @@ class _Due:
     def __init__(self, role: type[State]) -> None:
         self.names = [name for name, timer in TIMERS.items() if timer.role in (None, role)]
         self.deadlines_us = _getter(self.names)
-        self.others_us = _getter(name for name in self.names if name not in _PUT_OFF)
+        wakes = [TIMERS[name].wakes or name for name in self.names]
+        self.others_us = _getter(name for name in wakes if name not in _PUT_OFF)
 
 
 def _getter(names: Iterable[str]) -> Callable[[Node], tuple[int, ...]]:

@@ -129,9 +129,11 @@ class Node:
     def in_quorum_mode(self) -> bool:
         return bool(self.quorum.voters.names)
 
-    is_exclusive = in_quorum_mode
-    """No two sessions lead at one instant: a leadership has an end that its holder knows, and no belief frees what is
-    promised. Else two may lead, until they meet."""
+    @property
+    def is_exclusive(self) -> bool:
+        """No two sessions lead at one instant: a leadership has an end that its holder knows, and no belief frees what is
+        promised. Else two may lead, until they meet."""
+        return bool(self.quorum.voters.names)  # in_quorum_mode; not by its name, for a step asks a dozen times
 
     @property
     def is_voter(self) -> bool:
