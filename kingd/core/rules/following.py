@@ -186,8 +186,9 @@ def hears_multicast(node: Node, within_us: int) -> bool:
 
 
 def _polls(node: Node, leader: Member) -> bool:
-    """Its multicast has not been heard for so long that only its answers keep it leader here."""
-    return node.now_us - max(leader.multicast_us, node.last.since_us) > node.timing.leader_timeout_us
+    """Its multicast has not been heard for so long that only its answers keep it leader here. (Without these it is silent.)"""
+    heard_us = max(leader.multicast_us, node.last.since_us)
+    return node.now_us - heard_us > node.timing.leader_timeout_us and node.detector.evidence_us > heard_us
 
 
 def rejoin(node: Node) -> None:
