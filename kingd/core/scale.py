@@ -20,6 +20,11 @@ _ROSTER_US, _LARGE_ROSTER_US = SECOND, 200 * MS
 _READ_AT_ONCE = 32
 _READING_US = 200
 _BEATS_IN_FULL = 128  # a leader of twice, three times ... so many beats half, a third ... as often
+_TURN_US = 2 * MS
+_CLAIM_TURNS = 5
+
+SETTLING_US = 30 * SECOND
+"""For so long after an election in a large cluster nobody knows yet how evenly its hosts get to run."""
 
 
 def announce_us(members: int) -> int:
@@ -93,6 +98,27 @@ class Scale(NamedTuple):
     # -- how long it is waited
 
     @property
+    def round_us(self) -> int:
+        """How long it may take until each has had its turn at what all of a large cluster do at one moment: they may share a
+        machine. (Who asks knows no more than its table holds.)"""
+        return _TURN_US * min(self.proven, MEMBERS_MAX) if self.is_large else 0
+
+    @property
+    def slot_us(self) -> int:
+        """How much longer each next in rank waits before it claims: the former has had its turn, and all have heard it."""
+        return self.timing.slot_us + self.round_us
+
+    @property
+    def claim_limit_us(self) -> int:
+        """How long a claim lasts at most while answers still come."""
+        return _CLAIM_TURNS * self.round_us
+
+    @property
+    def patience_us(self) -> int:
+        """How much longer a leader may be silent, for SETTLING_US. (As much as measured jitter may add at most.)"""
+        return min(2 * self.round_us, 3 * self.timing.leader_timeout_us)
+
+    @property
     def spread_us(self) -> int:
         """Within which time each of all says what is to be said after all have seen the same."""
         return self.members * SECOND // _SAID_PER_SECOND
@@ -110,9 +136,8 @@ class Scale(NamedTuple):
 
     @property
     def grant_us(self) -> int:
-        """How long a promise to a candidate runs before it must have led: two claims, and the answers to one are read. Who
-        asks knows no more than its table holds."""
-        return self.timing.grant_us + reading_us(min(self.proven, MEMBERS_MAX))
+        """How long a promise to a candidate runs before it must have led: two claims, or one to very many."""
+        return self.timing.grant_us + self.claim_limit_us
 
     @property
     def granted_us(self) -> int:

@@ -120,18 +120,19 @@ class Transport:
         return name_of(self._try(opened, data, opened.address(host, port)))
 
     def routes(self, to: Sequence[Endpoint], *, group: bool) -> list[tuple[bool, Address, int, tuple[Address, ...]]]:
-        """For who sends in our stead to these, and to the group: by each link whether it is IPv6, from which address (the port
-        is left open) of which interface, and where to."""
+        """For who sends in our stead to these, and then to the group: by each link whether it is IPv6, from which address (the
+        port is left open) of which interface, and where to. (Who is named is to act: it had to wait for all others, where
+        hundreds share a machine.)"""
         targets: dict[OpenLink, list[Address]] = {}
-        served: set[str] = set()
-        for opened in self.primary():
-            if group and opened.link.can_multicast and opened.link.interface not in served:
-                served.add(opened.link.interface)
-                targets[opened] = [opened.group_address]
         for endpoint in to:
             way = route(self._links.values(), endpoint)
             if way is not None:
                 targets.setdefault(way, []).append(way.address(endpoint.host, endpoint.port))
+        served: set[str] = set()
+        for opened in self.primary():
+            if group and opened.link.can_multicast and opened.link.interface not in served:
+                served.add(opened.link.interface)
+                targets.setdefault(opened, []).append(opened.group_address)
         return [(o.link.family == 6, o.source, o.link.ifindex, tuple(addresses)) for o, addresses in targets.items()]
 
     def drain(self, limit: int = 2048) -> int:

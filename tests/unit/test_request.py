@@ -22,6 +22,16 @@ def test_time_in_which_this_node_did_not_run_is_no_silence() -> None:
     assert (request.sent_us, request.due_us) == (1_000, 1_037)
 
 
+def test_answer_of_another_puts_off_what_is_asked_again_and_the_end() -> None:
+    request = Request(1_000, (30, 80))
+    request.go_on(1_020)  # sooner than it is due
+    assert request.due_us == 1_030
+    request.go_on(1_100)
+    assert request.due_us == 1_100
+    assert request.again()
+    assert (request.due_us, request.again()) == (1_150, False)
+
+
 @pytest.mark.parametrize(
     ("heard_us", "now_us", "in_vain"),
     [(100, 150, True), (100, 149, False), (99, 150, True), (101, 150, False), (101, 1_000, False)],

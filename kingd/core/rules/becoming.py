@@ -1,7 +1,7 @@
 """From one role to the next: what each begins with. docs/protocol.md 4. `Node.become` is the exchange itself."""
 
 from kingd.core.rules import contact, line, proof, saying
-from kingd.core.scale import beat_us
+from kingd.core.scale import SETTLING_US, beat_us
 from kingd.core.state.node import Node
 from kingd.core.state.roles import Candidate, Joining, Leader, Seeking
 from kingd.core.timing import MS, NEVER, SECOND
@@ -62,6 +62,7 @@ def lead(node: Node, ballot: Ballot, reason: Reason, *, contact_us: int = -1) ->
         assert isinstance(former, Candidate)
         node.out.found(proof.of_victory(node, former.campaign))
         leader = Leader(ballot=ballot, raised_us=node.now_us, votes=former.campaign.votes)
+        leader.be_patient(node.scale.patience_us * 3 // 5, until_us=node.now_us + SETTLING_US)
         node.become(leader, reason)
         node.backoff.lead()
     leader.note_contact(contact_us)

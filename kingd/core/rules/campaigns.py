@@ -41,11 +41,10 @@ def begin(node: Node, campaign: Campaign) -> None:
 
 
 def send(node: Node, campaign: Campaign) -> None:
-    """To all who have not answered."""
-    for target, session in sorted(campaign.asked.items()):
-        member = node.members.find(target, session)
-        if member is not None and target not in campaign.answered:
-            saying.send(node, campaign.claim, member)
+    """To all who have not answered; first to who would claim next."""
+    found = [node.members.find(*each) for each in campaign.asked.items() if each[0] not in campaign.answered]
+    for member in sorted((m for m in found if m is not None), key=lambda m: m.rank):
+        saying.send(node, campaign.claim, member)
 
 
 def send_again(node: Node, member: Member) -> None:
@@ -68,6 +67,10 @@ def answered(node: Node, campaign: Campaign | None, member: Member, answer: Gran
         node.out.drop("stale-answer")
         return None
     member.contact_us = max(member.contact_us, campaign.request.sent_us)
+    if node.is_large and not node.is_exclusive:  # a vote that takes long counts for nothing
+        campaign.request.go_on(
+            min(node.now_us + node.timing.slot_us, campaign.request.sent_us + node.scale.claim_limit_us)
+        )
     return campaign
 
 

@@ -97,7 +97,7 @@ def follow(node: Node, leader: Member, ballot: Ballot, reason: Reason | None = N
     node.become(state, reason)
     node.out.found(proof.of_former(node, node.news.why))
     node.backoff.follow()
-    node.detector.begin(node.now_us)
+    node.detector.begin(node.now_us, patience_us=node.scale.patience_us)
     until_us = mode.of(node).promise_until_us(node, leader, leads=True)
     if node.promise.floor > ballot:  # it has asked this node for more since, and still leads under the old ballot
         node.promise.renew(ballot, until_us=until_us)

@@ -27,7 +27,7 @@ def before_me(node: Node, without: NodeId) -> tuple[int, int]:
 def turn_us(node: Node, *, without: NodeId = NOBODY) -> int:
     """How long this node leaves it to the better ones to claim."""
     others, crowd = before_me(node, without)
-    return (others + min(crowd, _SLOTS_MAX)) * patient_us(node, node.timing.slot_us) + chance_us(node, crowd)
+    return (others + min(crowd, _SLOTS_MAX)) * patient_us(node, node.scale.slot_us) + chance_us(node, crowd)
 
 
 def patient_us(node: Node, wait_us: int) -> int:

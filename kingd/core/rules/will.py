@@ -55,7 +55,7 @@ def on_obituary(node: Node, member: Member) -> None:
     member.obituary_us = node.now_us
     node.challenges.forget(member.node, member.session)
     if isinstance(node.state, Seeking) and member.state is State.ALIVE and member.eligible and member.rank < node.rank:
-        node.state.put_off(max(node.now_us, node.state.seek_at_us - node.timing.slot_us))  # its turn was before mine
+        node.state.put_off(max(node.now_us, node.state.seek_at_us - node.scale.slot_us))  # its turn was before mine
     contact.declare_gone(node, member, EventKind.MEMBER_DEAD, Reason.LEADER_CRASHED, proof.of_obituary(node, member))
     transfer.on_member_gone(node, member)
     claiming.on_member_gone(node, member)

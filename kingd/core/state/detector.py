@@ -57,10 +57,13 @@ class Detector:
     def configure(self, timing: Timing) -> None:
         self._timing = timing
 
-    def begin(self, now_us: int) -> None:
-        """A new leader: what was silent before is no jitter of its."""
+    def begin(self, now_us: int, *, patience_us: int = 0) -> None:
+        """A new leader: what was silent before is no jitter of its. Until some is measured, it may be so much longer than the
+        timeout in a large cluster; it is remembered for half a minute at least (scale.SETTLING_US)."""
         self._judged_us = now_us
         self.alive(now_us)
+        if patience_us:
+            self._note_gap((self._timing.leader_timeout_us + patience_us) // 2, now_us)
 
     def alive(self, now_us: int) -> None:
         self._note_gap(now_us - self._judged_us - self._slower_us, now_us)

@@ -26,6 +26,11 @@ class Request:
         """This node did not run for so long, and heard no answer."""
         self.after_us = tuple(us + late_us for us in self.after_us)
 
+    def go_on(self, until_us: int) -> None:
+        """Somebody has answered, so the others may do so, too: they are not asked again before, nor given up."""
+        if self.due_us < until_us:
+            self.excuse(until_us - self.due_us)
+
     def is_in_vain(self, *, heard_us: int, now_us: int, wait_us: int) -> bool:
         """It went out after the last word of whoever was asked, and that is so long ago."""
         return heard_us <= self.sent_us <= now_us - wait_us

@@ -94,6 +94,8 @@ class Leader:
     heartbeat_at_us: int = NEVER
     beat_us: int = 0  # when the last heartbeat was sent ...
     beat_every_us: int = 0  # ... and how long after it the next one is due
+    patience_us: int = 0  # how much longer it may be silent ...
+    settled_us: int = 0  # ... until then: after that its followers go by what they have measured
     # Heartbeats and pongs, which pings echo: sequence -> when sent.
     echoes: dict[int, int] = field(default_factory=dict)
     raising: Campaign | None = None  # to a higher term
@@ -127,6 +129,11 @@ class Leader:
     def note_raise(self, now_us: int) -> None:
         self.raised_us = now_us
 
+    def be_patient(self, patience_us: int, *, until_us: int) -> None:
+        """With itself, and less than its followers are."""
+        if patience_us:
+            self.patience_us, self.settled_us = patience_us, until_us
+
     def note_contact(self, sent_us: int) -> None:
         self.proven_us = max(self.proven_us, sent_us)
 
@@ -142,7 +149,8 @@ class Leader:
 
     def stalls_at_us(self, timing: Timing) -> int:
         """From then on it has been silent for so long that others may have replaced it."""
-        return self.beat_us + timing.stall_us + self.beat_every_us - timing.heartbeat_us
+        patience_us = self.patience_us if self.beat_us < self.settled_us else 0
+        return self.beat_us + timing.stall_us + self.beat_every_us - timing.heartbeat_us + patience_us
 
 
 State = Joining | Follower | Seeking | Candidate | Leader
