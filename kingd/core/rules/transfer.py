@@ -99,7 +99,7 @@ def _offer_next(node: Node, leader: Leader, transfer: Transfer) -> bool:
         return False
     transfer.successor = successor
     transfer.tried.add(successor.node)
-    transfer.offer = Request(node.now_us, node.timing.asks_us(node.timing.ready_us))
+    transfer.offer = Request(node.now_us, node.timing.asks_us(node.timing.ready_us + node.scale.claim_limit_us))
     _offer(node, transfer)
     return True
 
