@@ -3,11 +3,13 @@
 Three daemons on a switch; in each, every call that its loop makes is timed on the processor's clock, and within those what the
 core, the wire format and the sockets take of it. The timing itself costs some microseconds a call. Most of the rest is what a
 program pays that wakes up ten times a second: its code and data have left the caches meanwhile. So how many calls a
-heartbeat's step makes, and how long it takes where they have not, and where they surely have, is told too (simulated)."""
+heartbeat's step makes, and how long it takes where they have not, and where they surely have, is told too (simulated); and what
+a Python takes that does nothing but to wake up so often, and one that sends a datagram each time."""
 
 import argparse
 import itertools
 import statistics
+import subprocess
 import sys
 import threading
 import time
@@ -34,6 +36,18 @@ from tests.lan.network import Lan
 _SETTLE_S, _SECONDS = 5.0, 20.0
 _CACHES = 64 << 20  # bytes: more than they hold
 _FILE = "turns"
+_BARE = """
+import select, socket, sys, time
+sends, seconds = int(sys.argv[1]), float(sys.argv[2])
+sender, poll = socket.socket(socket.AF_INET, socket.SOCK_DGRAM), select.epoll()
+sender.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_IF, socket.inet_aton("127.0.0.1"))
+began, busy = time.monotonic(), time.process_time()
+for turn in range(1, int(seconds * 10)):
+    poll.poll(max(0.0, began + turn / 10 - time.monotonic()))
+    if sends:
+        sender.sendto(bytes(190), ("239.192.75.68", 9))
+print(f"{(time.process_time() - busy) / (time.monotonic() - began) * 100:.2f}")
+"""
 _INSIDE = "--inside"  # of this module: kingd with the arguments that follow, timed
 
 
@@ -67,6 +81,10 @@ def main() -> int:
         f"a heartbeat's step of the core: {called:.0f} calls of functions, {warm_us:.0f} us where nothing else runs between, "
         f"{cold_us:.0f} us out of cold caches\n"
     )
+    for sends in (False, True):
+        print(
+            f"a Python that wakes up ten times a second{' and sends' if sends else ''}: {_bare(sends=sends)} % of a processor"
+        )
     with Lan() as lan:
         hosts = lan.ranked(3)
         for host in hosts:
@@ -77,6 +95,11 @@ def main() -> int:
         for who, file in zip(("the leader", "a follower"), files, strict=True):
             print(f"{who}\n{file.read_text(encoding='utf-8')}")
     return 0
+
+
+def _bare(*, sends: bool) -> str:
+    command = [sys.executable, "-I", "-c", _BARE, str(int(sends)), str(_SECONDS)]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
 
 
 def _step() -> tuple[float, float, float]:
