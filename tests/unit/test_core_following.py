@@ -139,15 +139,6 @@ def test_093_who_hears_no_multicast_asks_every_round_trip(bench: Bench, leader: 
     assert asks_at_ms(bench, 480) == [150, 200, 250, 300, 350, 400, 450]
 
 
-def test_093_who_hears_nothing_at_all_does_not_ask_as_if_it_had_answers(bench: Bench, leader: Peer) -> None:
-    """Its leader is late, as it is for hundreds at one moment: to ask each round trip would make it later."""
-    bench.node.detector.begin(bench.now_us, patience_us=1500 * MS)
-    bench.beat(leader)
-    bench.clear()
-    assert asks_at_ms(bench, 1990) == [150, 200, 300, 500, 900, 1700, 1950]
-    assert not any(ping.polling for ping in bench.sent(Ping))
-
-
 def test_grant_of_the_new_leader_was_the_proof_of_contact(bench: Bench) -> None:
     successor = Peer(node=40)  # it outranks this one
     bench.meet(successor)

@@ -168,31 +168,6 @@ def test_in_a_large_cluster_each_claim_that_came_to_nothing_doubles_the_slots_un
     assert line.turn_us(bench.node) == slot_us
 
 
-def test_claim_to_a_large_cluster_goes_on_while_answers_come() -> None:
-    """They share a machine: one after the other has its turn, and is not asked again for that."""
-    bench, peers = Bench(), [Peer(node=1000 + n, priority=WORSE) for n in range(40)]
-    claim = bench.become_candidate(*peers)
-    asked = len(bench.sent(Claim))
-    bench.advance_ms(20)
-    for peer in peers[:3]:
-        bench.hear(peer, Grant(term=claim.term, attempt=claim.attempt))
-        bench.advance_ms(100)
-        assert (bench.role(), len(bench.sent(Claim))) == (Role.CANDIDATE, asked)
-    bench.advance_ms(100)  # without an answer
-    assert len(bench.sent(Claim)) > asked
-    for peer in peers[3:10]:
-        bench.hear(peer, Grant(term=claim.term, attempt=claim.attempt))
-        bench.advance_ms(100)
-    assert bench.role() is Role.LEADER  # not for ever
-
-
-def test_claim_goes_first_to_who_would_claim_next() -> None:
-    bench = Bench()
-    bench.become_candidate(*[Peer(node=1000 + n, priority=WORSE - n) for n in (3, 1, 4, 2)])
-    asked = [datagram.header.destination for datagram in bench.datagrams() if isinstance(datagram.body, Claim)]
-    assert asked[:4] == [1001, 1002, 1003, 1004]
-
-
 def test_in_a_large_cluster_who_granted_in_vain_waits_its_turn_however_late_it_runs() -> None:
     """All of them have promised to the same candidate until the same moment."""
     bench, leader, next_ones = follower()
