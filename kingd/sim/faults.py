@@ -43,7 +43,7 @@ class Faults:
             **dict.fromkeys((RELOAD, TWO, AGAIN), losses.begin),
             TOLD: losses.begin_told,
             LATE: losses.begin_late,
-            FORK: Forks(cluster, self._cuts, self.later, self._edit).begin,
+            FORK: Forks(cluster, self._cuts, self.later, self.edit).begin,
             "kill": self._kill,
             "false_obituary": self._false_obituary,
             "power": self._power,
@@ -203,18 +203,19 @@ class Faults:
         if kind < _TYPED_WRONG:
             self._edits[host.index] += 1
             self._reload(host, changed or present, self._edits[host.index])
-            self.later(fault.lasts_us, partial(self._edit, host, present))
+            self.later(fault.lasts_us, partial(self.edit, host, present))
             return True
         self._wanted = present if kind < _TAKEN_BACK or not changed else changed
         for each in self.present:
-            self.later(rng.randint(0, fault.lasts_us), partial(self._edit, each, self._wanted))
+            self.later(rng.randint(0, fault.lasts_us), partial(self.edit, each, self._wanted))
         return True
 
     def _timing(self, host: Host, _: Fault, rng: random.Random) -> None:
         heartbeat_ms, leader_timeout_ms = rng.choice(self._timings_ms)
         self.cluster.set_timing(host, timing(heartbeat_ms, leader_timeout_ms))
 
-    def _edit(self, host: Host, voters: tuple[str, ...]) -> None:
+    def edit(self, host: Host, voters: tuple[str, ...]) -> None:
+        """Its operator writes this list, and reloads."""
         self._edits[host.index] += 1
         self._reload(host, voters, self._edits[host.index])
 

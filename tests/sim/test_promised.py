@@ -99,9 +99,9 @@ def test_host_without_state_is_set_up_with_no_list_of_its_own() -> None:
     faults = Faults(cluster, options)
     cluster.start(box2)
     cluster.run(3 * SECOND)
-    faults._edit(box1, ("box1",))  # noqa: SLF001 - no run shows it for sure
+    faults.edit(box1, ("box1",))
     assert list(box1.settings.voters) == ["box2"]
-    faults._edit(box1, ("box1", "box2"))  # noqa: SLF001 - no run shows it for sure
+    faults.edit(box1, ("box1", "box2"))
     assert box1.settings.voters == ("box1", "box2")
 
 

@@ -250,5 +250,5 @@ def leader_gone(node: Node, reason: Reason, evidence: Evidence, *, successor: No
     node.out.found(evidence)
     former = node.promise.floor.node
     becoming.let_go(node)
-    others_us = node.timing.slot_us if successor not in (NOBODY, node.id) else 0
+    others_us = node.scale.slot_us if successor not in (NOBODY, node.id) else 0
     becoming.seek(node, reason, delay_us=line.turn_us(node, without=former) + others_us)

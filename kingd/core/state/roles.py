@@ -131,7 +131,7 @@ class Leader:
 
     def be_patient(self, patience_us: int, *, until_us: int) -> None:
         """With itself, and less than its followers are."""
-        if patience_us:
+        if patience_us:  # else leaders that are alike would differ, of whom the explorer keeps one
             self.patience_us, self.settled_us = patience_us, until_us
 
     def note_contact(self, sent_us: int) -> None:
