@@ -2,8 +2,9 @@
 
 The standard library compiles six functions for each class when it is imported; 112 classes are a third of the daemon's start.
 Here a class has its slots at once, shares what compares, hashes and shows its objects, and has an `__init__` compiled when
-more than a few of them are made: most are made once or never. To a type checker it is the standard library's, and
-`dataclasses.fields`, `replace` and `asdict` work on its objects (what they need is made when they ask).
+more than a few of them are made, or when there is nothing else to do (`compile_one`): of most a start makes one or none. To a
+type checker it is the standard library's, and `dataclasses.fields`, `replace` and `asdict` work on its objects (what they need
+is made when they ask).
 
 What is left out: inheritance from another dataclass, `ClassVar`, `InitVar`, and a watch at run time over what is `frozen`,
 which means here that it can be hashed, and that the type checker refuses to assign. Refused where the class is made: what
@@ -17,6 +18,7 @@ _MADE_SLOWLY = 20
 _OURS = frozenset(("__init__", "__repr__", "__eq__", "__hash__"))
 _REQUIRED: Any = object()  # no default
 _LATER: Any = object()  # in the place of a default that a factory makes
+_slow: list[Any] = []  # classes whose `__init__` is not compiled yet, or by `_init` since
 
 
 class _Field(NamedTuple):
@@ -84,7 +86,19 @@ def _made(cls: Any, frozen: bool, kw_only: bool) -> Any:
     namespace["__init__"] = _init
     namespace["__repr__"] = _repr
     _compare(namespace, [field.name for field in found if field.compare], frozen)
-    return type(cls)(cls.__name__, cls.__bases__, namespace)
+    made = type(cls)(cls.__name__, cls.__bases__, namespace)
+    _slow.append(made)
+    return made
+
+
+def compile_one() -> bool:
+    """Of the classes whose objects are still made slowly. False: there are none any more."""
+    while _slow:
+        cls = _slow.pop()
+        if cls.__init__ is _init:
+            cls.__init__ = _compiled(cls)
+            return True
+    return False
 
 
 def _compare(namespace: dict[str, Any], names: list[str], frozen: bool) -> None:

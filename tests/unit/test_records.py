@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from kingd.core.effect import Send
-from kingd.records import dataclass, field, fields, replace
+from kingd.records import compile_one, dataclass, field, fields, replace
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,12 +41,24 @@ class Empty:
     pass
 
 
+@dataclass(slots=True)
+class NeverMade:
+    pass
+
+
+_SLOW_INIT: Any = NeverMade.__init__
+
+
 @pytest.fixture(params=["the first", "the hundredth"], autouse=True)
 def _made(request: pytest.FixtureRequest) -> None:
     """The first few of a class are made by another way."""
+    classes: list[Any] = [Frozen, Open, Alike, Empty]
+    for cls in classes:
+        cls.__init__, cls.__made__ = _SLOW_INIT, 0
     made = 0 if request.param == "the first" else 100
     for _ in range(made):
         _ = Frozen(number=1), Open(number=1), Alike(number=1), Empty()
+    assert all((cls.__init__ is _SLOW_INIT) is (made == 0) for cls in classes)
 
 
 def test_objects_are_made_with_defaults_and_shown() -> None:
@@ -135,3 +147,18 @@ def test_default_without_init_is_refused() -> None:
 def test_default_that_all_would_share_is_refused(default: object) -> None:
     with pytest.raises(TypeError, match=r"Sharing\.items: all objects would share"):
         dataclass(type("Sharing", (), {"__annotations__": {"items": object}, "items": default}))
+
+
+def test_who_has_nothing_else_to_do_compiles_what_is_made_slowly() -> None:
+    @dataclass(frozen=True)
+    class Fresh:
+        number: int
+        word: str = "x"
+
+    while compile_one():
+        pass
+    compiled: Any = Fresh.__init__
+    assert compiled is not _SLOW_INIT
+    assert Fresh(1) == Fresh(number=1, word="x")
+    with pytest.raises(TypeError, match="__init__"):
+        Fresh(numbr=1)  # type: ignore[call-arg]
