@@ -40,17 +40,7 @@ from kingd.core.state.roles import Follower, Joining, Leader
 from kingd.core.status import Status, members, status
 from kingd.core.timing import NEVER, promise_us
 from kingd.core.wire.endpoint import Endpoint
-from kingd.core.wire.message import (
-    NOBODY,
-    Ballot,
-    Datagram,
-    Ineligible,
-    NodeId,
-    Reason,
-    Role,
-    SessionId,
-    Term,
-)
+from kingd.core.wire.message import NOBODY, Ballot, Datagram, Ineligible, NodeId, Reason, Role, SessionId, Term
 from kingd.records import replace
 
 _FIRED_MAX = 16  # a handler may arm what is due at once; more than this is a timer that is not re-armed
@@ -308,9 +298,13 @@ class Core:
         node.now_us = now_us
         if late_us > node.timing.heartbeat_us // 2:
             self._on_late(late_us)
-        if node.role is Role.LEADER and now_us >= node.lease_end_us:
+        if not isinstance(node.state, Leader):
+            return
+        if now_us >= node.lease_end_us:
             leading.on_lease_over(node)  # before anything that enters now
             self._publisher.publish(node)
+        elif now_us > node.state.heartbeat_at_us + node.timing.heartbeat_us // 2:
+            leading.on_heartbeat_time(node)  # before it answers, one by one, the hundreds that miss it
 
     def _on_late(self, late_us: int) -> None:
         """The process did not run when it should have: what it missed is not the others' silence."""

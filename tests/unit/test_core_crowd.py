@@ -2,7 +2,7 @@
 
 from kingd.core.state.detector import Detector
 from kingd.core.timing import MS
-from kingd.core.wire.message import Claim, Grant, Ping, Role
+from kingd.core.wire.message import Claim, Grant, Heartbeat, Ping, Pong, Role
 from tests.unit.scripted import Bench, Peer
 
 WORSE = 50
@@ -48,6 +48,18 @@ def test_new_leader_of_hundreds_is_patient_with_itself_and_less_than_its_followe
     leading.settled_us = bench.now_us
     bench.run_late(timing.leader_timeout_us)
     assert bench.role() is Role.SEEKING
+
+
+def test_late_leader_beats_before_it_answers_the_hundreds_that_miss_it() -> None:
+    bench, peers = Bench(), [Peer(node=node, priority=WORSE) for node in range(100, 140)]
+    bench.become_leader(*peers)
+    bench.advance_ms(150)
+    bench.clear()
+    bench.now_us += bench.leading.beat_every_us * 8 // 5  # it did not run for long, though not as long as is a stall
+    bench.hear(peers[0], Ping(nonce=7, heard=0, polling=False))
+    assert [type(datagram.body) for datagram in bench.datagrams()] == [Heartbeat, Pong]
+    bench.hear(peers[0], Ping(nonce=8, heard=0, polling=False))
+    assert len(bench.sent(Heartbeat)) == 1
 
 
 def test_093_who_hears_nothing_at_all_does_not_ask_as_if_it_had_answers() -> None:
