@@ -117,16 +117,34 @@ def is_electable(survivors: list[Host]) -> bool:
     here = [h for h in survivors if h.name in voters]
     nodes = [h.core.node for h in here if h.core is not None]
     begun = {session for node in nodes for session in node.quorum.begun_with}
-    knowing = sum(_will_know(node) or node.session in begun for node in nodes)
+    knowing = [node for node in nodes if _will_know(node, nodes) or node.session in begun]
     need = majority(len(voters))
     tells = min(need, len(voters) - need + 1)
-    enough = knowing >= tells or knowing == 0 or len(here) == len(voters)
+    is_first_start = not knowing and not any(_may_begin_with_too_few(node, nodes, need, tells) for node in nodes)
+    enough = len(knowing) >= tells or is_first_start or len(here) == len(voters)
     return has_majority(survivors) and enough and _may_be_led(survivors)
 
 
-def _will_know(node: Node) -> bool:
-    """What it promised: it does, or recovers even if all others start again, for the cluster has begun with it."""
-    return node.quorum.knows or node.quorum.told_begun or bool(node.quorum.begun_with)
+def _will_know(node: Node, survivors: list[Node]) -> bool:
+    """What it promised: it does, or recovers even if all others start again, for the cluster has begun with it. Who has found
+    that by itself is stopped by a voter that knows, and has never said to it that it recovers (quorum.md 5)."""
+    quorum = node.quorum
+    knowing = [other for other in survivors if other.quorum.knows or other.quorum.told_begun]
+    has_begun = bool(quorum.begun_with) and all(_is_new_to(node, other) for other in knowing)
+    return quorum.knows or quorum.told_begun or has_begun
+
+
+def _may_begin_with_too_few(node: Node, survivors: list[Node], need: int, tells: int) -> bool:
+    """The cluster begins with a majority, of whom so many have broken down that the others could not tell who is left out."""
+    new = sum(m.new_us >= 0 for m in node.members.verified())
+    here = sum(_is_new_to(node, other) for other in survivors)
+    return 1 + new >= need and 1 + here < tells
+
+
+def _is_new_to(node: Node, other: Node) -> bool:
+    """It has told that one that it recovers: in this session nothing that it may have promised is unknown to itself."""
+    member = node.members.find(other.id, other.session)
+    return member is not None and member.new_us >= 0
 
 
 def _may_be_led(survivors: list[Host]) -> bool:
