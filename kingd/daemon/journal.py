@@ -7,11 +7,14 @@ from kingd.control.service import JsonObject, Tell
 
 HISTORY_MAX = 256
 
+Entry = Callable[[], JsonObject]
+"""An event as users are told it, made when it is read: most never are."""
+
 
 class Journal:
     def __init__(self) -> None:
-        self._events: deque[JsonObject] = deque(maxlen=HISTORY_MAX)
-        self._untold: list[JsonObject] = []
+        self._events: deque[Entry] = deque(maxlen=HISTORY_MAX)
+        self._untold: list[Entry] = []
         self._watchers: dict[object, Tell] = {}
         self.seq = 0
 
@@ -19,7 +22,7 @@ class Journal:
         self.seq += 1
         return self.seq
 
-    def add(self, event: JsonObject) -> None:
+    def add(self, event: Entry) -> None:
         self._events.append(event)
         self._untold.append(event)
 
@@ -28,10 +31,10 @@ class Journal:
         untold, self._untold = self._untold, []
         for event in untold:
             for tell in list(self._watchers.values()):
-                tell(event)
+                tell(event())
 
     def history(self) -> list[JsonObject]:
-        return list(self._events)
+        return [event() for event in self._events]
 
     def watch(self, first: JsonObject, tell: Tell) -> Callable[[], None]:
         """`first`, then every change from this very moment on, and None at `close`. To be called when it watches no more: what

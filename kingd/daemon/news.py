@@ -5,6 +5,7 @@ In: the core's events. It keeps what was told last, for those who ask in between
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
+from functools import cache, partial
 
 from kingd.control.service import JsonObject, Tell
 from kingd.core.effect import Event, EventKind
@@ -13,7 +14,7 @@ from kingd.core.wire.message import Role
 from kingd.core.wire.past import Evidence
 from kingd.daemon import evidence, systemd, views
 from kingd.daemon.clock import Instant, instant, moment, now_us
-from kingd.daemon.journal import HISTORY_MAX, Journal
+from kingd.daemon.journal import HISTORY_MAX, Entry, Journal
 from kingd.daemon.tally import Tally
 from kingd.log import Logger
 from kingd.loop import Loop, Timer
@@ -58,7 +59,8 @@ class News:
         self._past: deque[tuple[int, Event, Gist]] = deque(maxlen=HISTORY_MAX)  # (number, what, ...)
         self._journal = Journal()
         self.tally = Tally(now_us=now_us())
-        self._changed: JsonObject = {}  # the last event about leadership, as users were told it
+        self._changed: Entry | None = None  # the last event about leadership, as users were told it
+        self._placed: tuple[int, str | None] = (-1, None)  # this node's own address at that moment
         self._telling: Timer | None = None
         self._watchers_wait: Timer | None = None
         self._unsaid: list[tuple[Event, str | None, int]] = []  # with its detail, and how often it was told
@@ -76,14 +78,14 @@ class News:
         seq = self._journal.next_seq()
         self._past.append((seq, event, _gist(event)))
         repeat, detail = self._repeats(event), self._detail_of(event)
-        shown = self._shown(event, at, seq=seq, detail=detail, repeat=repeat)
+        entry = cache(self._shown(event, at, seq=seq, detail=detail, repeat=repeat))  # made when somebody reads it
         if event.kind in _LEADERSHIP:
             self.since = moment(at.wall_s)
-            self._changed = shown
+            self._changed = entry
             self._unsettled.clear()
         elif self._telling is None:  # 450 hosts that come together are one change of their number
             self._telling = self._loop.call_later(_TELL_AFTER_S, self._tell_systemd_late)
-        self._journal.add(shown)
+        self._journal.add(entry)
         if event.kind in _LEADERSHIP:
             self._tell_watchers()
         elif self._watchers_wait is None:
@@ -116,8 +118,11 @@ class News:
         mine = self._past[-1][2]
         return sum(gist == mine and event.at_us - each.at_us <= _HOUR_US for _, each, gist in self._past)
 
-    def _shown(self, event: Event, at: Instant, *, seq: int, detail: str | None = None, repeat: int = 1) -> JsonObject:
-        return views.event(event, at, here=self._here(), seq=seq, detail=detail, repeat=repeat)
+    def _shown(self, event: Event, at: Instant, *, seq: int, detail: str | None = None, repeat: int = 1) -> Entry:
+        """As it is now, whenever it is read."""
+        if self._placed[0] != at.us:
+            self._placed = at.us, self._here()
+        return partial(views.event, event, at, here=self._placed[1], seq=seq, detail=detail, repeat=repeat)
 
     @property
     def count(self) -> int:
@@ -134,7 +139,7 @@ class News:
     def watch(self, tell: Tell) -> Callable[[], None]:
         first = self._present()
         leave, key = self._journal.watch(first, tell), object()
-        if first["leader"] is None and self._changed.get("leader") is not None:
+        if first["leader"] is None and self._changed is not None and self._changed()["leader"] is not None:
             self._unsettled[key] = tell
 
         def end() -> None:
@@ -168,12 +173,15 @@ class News:
             previous_leader=None,
             reason=facts.reason,
         )
-        shown = self._shown(event, instant(now), seq=self._journal.seq)
-        former = {key: self._changed[key] for key in _OF_THE_CHANGE if key in self._changed}
+        shown = self._shown(event, instant(now), seq=self._journal.seq)()
+        changed = {} if self._changed is None else self._changed()
+        former = {key: changed[key] for key in _OF_THE_CHANGE if key in changed}
         return shown | former | {"initial": True}
 
     def tell_systemd(self) -> None:
         """`systemctl reload` itself says nothing when it went well: what it left undone stands where one looks next."""
+        if not systemd.listens():
+            return
         systemd.status(self.sentence() + (f"; needs a restart: {', '.join(self.waiting)}" if self.waiting else ""))
 
     def _tell_watchers(self) -> None:

@@ -8,6 +8,11 @@ import os
 import socket
 
 
+def listens() -> bool:
+    """Whether anything that is said here is heard."""
+    return bool(_address())
+
+
 def ready(status: str) -> None:
     _notify("READY=1", _status(status))
 
@@ -49,9 +54,14 @@ def _status(text: str) -> str:
     return f"STATUS={' '.join(text.split())}"  # a line break would begin another assignment
 
 
-def _notify(*assignments: str) -> None:
+def _address() -> str:
     address = os.environ.get("NOTIFY_SOCKET", "")
-    if not address.startswith(("/", "@")):  # not set, or of a kind that services are not given
+    return address if address.startswith(("/", "@")) else ""  # else not set, or of a kind that services are not given
+
+
+def _notify(*assignments: str) -> None:
+    address = _address()
+    if not address:
         return
     if address.startswith("@"):  # the abstract name space
         address = "\0" + address[1:]
