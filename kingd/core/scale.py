@@ -114,6 +114,11 @@ class Scale(NamedTuple):
         return _CLAIM_TURNS * self.round_us
 
     @property
+    def look_us(self) -> int:
+        """How soon who has no leader looks around, and again: not in the midst of an election that all are at work for."""
+        return max(SECOND // 2, 2 * self.round_us)
+
+    @property
     def patience_us(self) -> int:
         """How much longer a leader may be silent, for SETTLING_US. (As much as measured jitter may add at most.)"""
         return min(2 * self.round_us, 3 * self.timing.leader_timeout_us)

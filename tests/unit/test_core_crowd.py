@@ -2,8 +2,8 @@
 
 from kingd.core.state.detector import Detector
 from kingd.core.timing import MS
-from kingd.core.wire.message import Claim, Grant, Heartbeat, Ping, Pong, Role
-from tests.unit.scripted import Bench, Peer
+from kingd.core.wire.message import Claim, Grant, Heartbeat, Ping, Pong, Reason, Role
+from tests.unit.scripted import Bench, Peer, resignation
 
 WORSE = 50
 
@@ -60,6 +60,18 @@ def test_late_leader_beats_before_it_answers_the_hundreds_that_miss_it() -> None
     assert [type(datagram.body) for datagram in bench.datagrams()] == [Heartbeat, Pong]
     bench.hear(peers[0], Ping(nonce=8, heard=0, polling=False))
     assert len(bench.sent(Heartbeat)) == 1
+
+
+def test_who_seeks_among_hundreds_does_not_look_through_the_table_in_the_midst_of_the_election() -> None:
+    """All would at one moment, half a second after the death of their leader, and none would learn anything."""
+    bench, leader = Bench(), Peer(node=70, priority=200).leads(5)
+    bench.meet(leader, Peer(node=71, priority=199))
+    for _ in range(12):
+        bench.beat(leader, alive=450)
+        bench.advance_ms(100)
+    bench.hear(leader, resignation(leader.leader, Reason.LEADER_LEFT, leaving=True))
+    assert bench.role() is Role.SEEKING
+    assert bench.node.rounds.sweep_at_us >= bench.now_us + 2 * bench.node.scale.round_us
 
 
 def test_093_who_hears_nothing_at_all_does_not_ask_as_if_it_had_answers() -> None:

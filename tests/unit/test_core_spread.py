@@ -4,8 +4,8 @@ import pytest
 
 from kingd.core.effect import Persist, Will
 from kingd.core.timing import SPREAD_US
-from kingd.core.wire.message import Role
-from tests.unit.scripted import Bench, Peer
+from kingd.core.wire.message import Claim, Reason, Role, Term
+from tests.unit.scripted import Bench, Peer, resignation
 
 
 def follower(*, alive: int, term: int) -> Bench:
@@ -36,6 +36,25 @@ def test_will_of_a_follower_may_be_left_later() -> None:
     bench.meet(Peer(node=72, priority=198))  # comes next now, and is to get the obituary
     bench.advance_ms(200)
     assert [effect.spread_us for effect in bench.effects if isinstance(effect, Will)] == [SPREAD_US]
+
+
+def test_will_of_a_follower_is_not_left_anew_for_another_leader() -> None:
+    """The new one was to get it, too; who comes next now is found with the next look through the table."""
+    former, heir = Peer(node=70, priority=200).leads(5), Peer(node=71, priority=199)
+    bench = Bench(mesh_max=4)
+    bench.meet(former, heir, Peer(node=72, priority=198))
+    bench.beat(former, alive=40)
+    bench.advance_ms(400)
+    bench.clear()
+    bench.hear(former, resignation(former.leader, Reason.LEADER_LEFT, to=71, session=heir.session, leaving=True))
+    bench.hear(heir, Claim(term=Term(6), attempt=1, pre_vote=False, reason=Reason.LEADER_LEFT, ticket=None, lease_ms=0))
+    bench.beat(heir.leads(6), alive=40)
+    assert bench.leader_name() == heir.name
+    assert not [effect for effect in bench.effects if isinstance(effect, Will)]
+    for _ in range(60):
+        bench.beat(heir, alive=40)
+        bench.advance_ms(100)
+    assert [effect.to[0] for effect in bench.effects if isinstance(effect, Will)] == [heir.endpoint]
 
 
 def test_will_of_a_leader_is_left_at_once() -> None:

@@ -22,6 +22,7 @@ MADE: dict[str, Callable[[Scale], int]] = {
     "round": lambda scale: scale.round_us,
     "slot": lambda scale: scale.slot_us,
     "claim limit": lambda scale: scale.claim_limit_us,
+    "look": lambda scale: scale.look_us,
     "patience": lambda scale: scale.patience_us,
     "spread": lambda scale: scale.spread_us,
     "turns": lambda scale: scale.turns_us,

@@ -4,7 +4,7 @@ from kingd.core.rules import contact, line, proof, saying
 from kingd.core.scale import SETTLING_US, beat_us
 from kingd.core.state.node import Node
 from kingd.core.state.roles import Candidate, Joining, Leader, Seeking
-from kingd.core.timing import MS, NEVER, SECOND
+from kingd.core.timing import MS, NEVER
 from kingd.core.wire.message import NOBODY, Ballot, Heartbeat, Reason
 
 
@@ -28,7 +28,7 @@ def seek(node: Node, reason: Reason | None, *, delay_us: int) -> None:
     former = node.state
     inherited = former.inherited if isinstance(former, (Seeking, Candidate)) else None
     node.become(Seeking(node.now_us + max(delay_us, 0), inherited), reason)
-    node.rounds.sweep_by(node.now_us + SECOND // 2)
+    node.rounds.sweep_by(node.now_us + node.scale.look_us)
 
 
 def back_off(node: Node) -> None:

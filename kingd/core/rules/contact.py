@@ -305,7 +305,7 @@ def sweep(node: Node) -> None:
     if heard_of and (node.role is Role.LEADER or (node.role is Role.FOLLOWER and line.is_next(node, node.rank))):
         verify_heard_of(node, _VERIFY_PER_SWEEP)
     # As often as a silence matters: in a large cluster it lasts minutes.
-    longest_us = SECOND // 2 if node.role is Role.SEEKING or not heard_of else _SWEEP_US_MAX
+    longest_us = _SWEEP_US_MAX if node.is_large and node.role is not Role.SEEKING else node.scale.look_us
     node.rounds.sweep_later(node.now_us + min(longest_us, node.scale.sweep_us))
 
 

@@ -13,7 +13,8 @@ _SLOTS_MAX = 16  # in which a crowd is waited for; whoever comes behind that wai
 
 def _position(node: Node, among: Iterable[Member], without: NodeId) -> int:
     """How many eligible ones would be asked to lead before this node."""
-    return sum(1 for m in among if m.eligible and m.rank < node.rank and m.node != without)
+    rank = node.rank
+    return len([m for m in among if m.rank < rank and m.eligible and m.node != without])
 
 
 def before_me(node: Node, without: NodeId) -> tuple[int, int]:

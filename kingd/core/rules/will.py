@@ -6,19 +6,21 @@ the same (a forger where there is no key): then the session answers a question t
 
 from kingd.core.effect import EventKind, Will
 from kingd.core.rules import becoming, challenging, claiming, contact, following, pre_voting, proof, saying, transfer
-from kingd.core.state.members import Member, State
+from kingd.core.state.members import Member, State, best_three
 from kingd.core.state.node import Node
 from kingd.core.state.roles import Candidate, Seeking
 from kingd.core.timing import SPREAD_US
 from kingd.core.wire.endpoint import Endpoint
 from kingd.core.wire.message import SEQUENCE_MAX, Body, Datagram, Grant, Obituary, Probe, ProbeAck, Reason, Refuse, Role
 
-_SUCCESSORS = 3
 _POLLING_MAX = 64
 
 
 def write(node: Node) -> None:
-    """Leave it anew if other nodes are to get it now."""
+    """Leave it anew if other nodes are to get it now. Of hundreds only who leads does so at once: what the others have left is
+    good enough until they look through the table again (LastWill.look_again)."""
+    if node.is_large and node.role is not Role.LEADER and node.will.role is not None:
+        return
     group, to = _addressees(node)
     if node.will.write(node.role, (group, to)):
         # A new leader has others come next: a follower's will that still names the former ones is good enough for a while.
@@ -34,7 +36,7 @@ def _addressees(node: Node) -> tuple[bool, tuple[Endpoint, ...]]:
         return True, ()
     alive = node.members.alive()
     leader = node.followed()
-    next_ones = sorted((m for m in alive if m.eligible and m is not leader), key=lambda m: m.rank)[:_SUCCESSORS]
+    next_ones = best_three(m for m in alive if m.eligible and m is not leader)
     polling = [m for m in alive if leads and m.polls][:_POLLING_MAX]
     addressees = [*([leader] if leader else []), *next_ones, *polling]
     return leads, tuple(dict.fromkeys(m.endpoint for m in addressees))

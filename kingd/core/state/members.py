@@ -9,6 +9,7 @@ bounded: a LAN peer can fill none."""
 from collections.abc import Iterable, ValuesView
 from enum import StrEnum
 from heapq import nsmallest
+from operator import attrgetter
 
 from kingd.core.scale import ANNOUNCE_US, MEMBERS_MAX
 from kingd.core.timing import MS, SECOND
@@ -85,6 +86,7 @@ class Member:
     verified: bool = False  # it answered a challenge: `Members.add` says so
     heard_since_us: int = 0  # when it was heard again after a silence
     priority: int = 0
+    rank: tuple[int, int] = field(init=False)
     role: Role = Role.JOINING
     role_us: int = 0  # since when, as far as this node has heard
     eligible: bool = False
@@ -123,11 +125,13 @@ class Member:
     starts: tuple[int, ...] = ()  # when its newest sessions were first seen
     asked_us: int = -1  # while it is only heard of: when it was last probed, in vain so far
 
-    @property
-    def rank(self) -> tuple[int, int]:
-        """Smaller is better: higher priority, then lower node id. A pure function of the two; incumbency is no part of
-        it."""
-        return (-self.priority, self.node)
+    def __post_init__(self) -> None:
+        self._place()
+
+    def _place(self) -> None:
+        """By rank: smaller is better: higher priority, then lower node id. A pure function of the two; incumbency is no part
+        of it. (It is kept, for hundreds are looked through for the best ones.)"""
+        self.rank = (-self.priority, self.node)
 
     @property
     def leads_at_best(self) -> tuple[int, tuple[int, int]]:
@@ -150,7 +154,9 @@ class Member:
         if now_us - self.heard_us > 3 * self.interval_us:
             self.heard_since_us = now_us
         self.heard_us = now_us
-        self.priority = header.priority
+        if self.priority != header.priority:
+            self.priority = header.priority
+            self._place()
         if self.role is not header.role:
             self.role, self.role_us = header.role, now_us
         self.eligible, self.ineligible = header.eligible, header.ineligible
@@ -328,6 +334,10 @@ class Members:
         """This node did not run for so long: nobody is to blame for not having been heard meanwhile."""
         for member in self.everybody():
             member.heard_us += late_us
+
+
+def best_three(members: Iterable[Member]) -> list[Member]:
+    return nsmallest(3, members, key=attrgetter("rank"))
 
 
 def third_rank(ranks: Iterable[tuple[int, int]]) -> tuple[int, int] | None:
