@@ -130,20 +130,22 @@ def _will_know(node: Node, survivors: list[Node]) -> bool:
     that by itself is stopped by a voter that knows, and has never said to it that it recovers (quorum.md 5)."""
     quorum = node.quorum
     knowing = [other for other in survivors if other.quorum.knows or other.quorum.told_begun]
-    has_begun = bool(quorum.begun_with) and all(_is_new_to(node, other) for other in knowing)
+    has_begun = bool(quorum.begun_with) and all(_told_that_it_is_new(other, node) for other in knowing)
     return quorum.knows or quorum.told_begun or has_begun
 
 
 def _may_begin_with_too_few(node: Node, survivors: list[Node], need: int, tells: int) -> bool:
-    """The cluster begins with a majority, of whom so many have broken down that the others could not tell who is left out."""
-    new = sum(m.new_us >= 0 for m in node.members.verified())
-    here = sum(_is_new_to(node, other) for other in survivors)
-    return 1 + new >= need and 1 + here < tells
+    """It is about to find that the cluster begins with a majority, of whom so many have broken down that those that are left
+    cannot tell who is left out. What they answer to its newest questions may be on its way."""
+    lately_us = node.now_us - SECOND
+    new = [m for m in node.members.alive() if m.name in node.voters.names and m.new_us >= 0 and m.heard_us > lately_us]
+    here = sum(_told_that_it_is_new(other, node) for other in survivors)
+    return 1 + len(new) >= need and 1 + here < tells
 
 
-def _is_new_to(node: Node, other: Node) -> bool:
-    """It has told that one that it recovers: in this session nothing that it may have promised is unknown to itself."""
-    member = node.members.find(other.id, other.session)
+def _told_that_it_is_new(teller: Node, node: Node) -> bool:
+    """In this session nothing that it may have promised is unknown to itself."""
+    member = node.members.find(teller.id, teller.session)
     return member is not None and member.new_us >= 0
 
 

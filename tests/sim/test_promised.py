@@ -213,6 +213,25 @@ def test_first_start_in_which_those_that_begin_break_down_need_not_elect(seed: i
     assert run(draw(seed)).outcome is Outcome.OK
 
 
+def test_first_start_in_which_one_has_long_broken_down_elects() -> None:
+    """box1 has met it, and cannot have begun with it: it answered nothing that was asked after that."""
+    cluster = Cluster(hosts(100, 50, 20, voters=("box1", "box2", "box3")), seed=1)
+    box1, box2, box3 = cluster.hosts
+    cluster.start(box2)
+    cluster.run(300 * MS)
+    cluster.start(box1)
+    assert cluster.run_until(
+        lambda: box1.core is not None and len(box1.core.members(box1.core.node.now_us)) == 2, SECOND
+    )
+    cluster.crash(box2)
+    cluster.run(1500 * MS)
+    assert box1.core is not None
+    assert not box1.core.node.quorum.begun_with
+    cluster.start(box3)
+    assert is_electable([box1, box3])
+    assert cluster.run_until(lambda: cluster.leaders() != [], 8 * SECOND)
+
+
 @pytest.mark.parametrize("names", [("box1",), ("box1", "box2", "box3")])
 def test_no_voter_of_the_list_in_force_loses_its_state_while_another_one_is_wanted(names: tuple[str, ...]) -> None:
     """Not even one that is to go: it may be needed for that (simulator, seed 130046008)."""
