@@ -13,6 +13,7 @@ from kingd.core.effect import Effect, EventKind, Persist, in_order
 from kingd.core.facts import Glance, MemberRow
 from kingd.core.problems import Obstacle
 from kingd.core.rules import (
+    becoming,
     claiming,
     commands,
     contact,
@@ -303,8 +304,14 @@ class Core:
         if now_us >= node.lease_end_us:
             leading.on_lease_over(node)  # before anything that enters now
             self._publisher.publish(node)
-        elif now_us > node.state.heartbeat_at_us + node.timing.heartbeat_us // 2:
-            leading.on_heartbeat_time(node)  # before it answers, one by one, the hundreds that miss it
+        elif now_us > node.state.heartbeat_at_us + node.timing.heartbeat_us // 2 and node.is_large:
+            self._beat_late(node.state)
+
+    def _beat_late(self, leader: Leader) -> None:
+        """Before it answers, one by one, the hundreds that miss it. (Who hears nobody first looks whether it does.)"""
+        if not becoming.is_lonely(self.node):
+            mode.of(self.node).extend_lease(self.node, leader.votes)
+            becoming.beat(self.node, leader)
 
     def _on_late(self, late_us: int) -> None:
         """The process did not run when it should have: what it missed is not the others' silence."""

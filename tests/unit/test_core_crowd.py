@@ -62,6 +62,23 @@ def test_late_leader_beats_before_it_answers_the_hundreds_that_miss_it() -> None
     assert len(bench.sent(Heartbeat)) == 1
 
 
+def test_late_leader_that_knows_of_nobody_who_hears_it_looks_at_what_has_come_first() -> None:
+    """A heartbeat that says so would renew nobody, and be answered by hundreds."""
+    bench, peers = Bench(), [Peer(node=node, priority=WORSE) for node in range(100, 140)]
+    bench.become_leader(*peers)
+    bench.advance_ms(100)
+    newest = bench.sent(Heartbeat) and max(
+        d.header.sequence for d in bench.datagrams() if isinstance(d.body, Heartbeat)
+    )
+    bench.leading.proven_us = bench.now_us - bench.node.timing.contact_us
+    bench.clear()
+    bench.now_us += bench.leading.beat_every_us * 8 // 5
+    bench.hear(peers[0], Ping(nonce=7, heard=newest, polling=False))
+    assert bench.sent(Heartbeat) == []
+    bench.perform(bench.core.tick(now_us=bench.now_us))
+    assert [beat.lonely for beat in bench.sent(Heartbeat)] == [False]
+
+
 def test_who_seeks_among_hundreds_does_not_look_through_the_table_in_the_midst_of_the_election() -> None:
     """All would at one moment, half a second after the death of their leader, and none would learn anything."""
     bench, leader = Bench(), Peer(node=70, priority=200).leads(5)
