@@ -305,13 +305,9 @@ class Core:
             leading.on_lease_over(node)  # before anything that enters now
             self._publisher.publish(node)
         elif now_us > node.state.heartbeat_at_us + node.timing.heartbeat_us // 2 and node.is_large:
-            self._beat_late(node.state)
-
-    def _beat_late(self, leader: Leader) -> None:
-        """Before it answers, one by one, the hundreds that miss it. (Who hears nobody first looks whether it does.)"""
-        if not becoming.is_lonely(self.node):
-            mode.of(self.node).extend_lease(self.node, leader.votes)
-            becoming.beat(self.node, leader)
+            if not becoming.is_lonely(node):  # else it looks first whether somebody hears it
+                mode.of(node).extend_lease(node, node.state.votes)
+                becoming.beat(node, node.state)  # before it answers, one by one, the hundreds that miss it
 
     def _on_late(self, late_us: int) -> None:
         """The process did not run when it should have: what it missed is not the others' silence."""
