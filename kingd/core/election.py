@@ -301,13 +301,15 @@ class Core:
             self._on_late(late_us)
         if not isinstance(node.state, Leader):
             return
+        is_late = now_us > node.state.heartbeat_at_us + node.timing.heartbeat_us // 2
         if now_us >= node.lease_end_us:
             leading.on_lease_over(node)  # before anything that enters now
             self._publisher.publish(node)
-        elif now_us > node.state.heartbeat_at_us + node.timing.heartbeat_us // 2 and node.is_large:
-            if not becoming.is_lonely(node):  # else it looks first whether somebody hears it
-                mode.of(node).extend_lease(node, node.state.votes)
-                becoming.beat(node, node.state)  # before it answers, one by one, the hundreds that miss it
+        elif (
+            is_late and node.is_large and not becoming.is_lonely(node)
+        ):  # else it looks first whether somebody hears it
+            mode.of(node).extend_lease(node, node.state.votes)
+            becoming.beat(node, node.state)  # before it answers, one by one, the hundreds that miss it
 
     def _on_late(self, late_us: int) -> None:
         """The process did not run when it should have: what it missed is not the others' silence."""
