@@ -305,11 +305,10 @@ class Core:
         if now_us >= node.lease_end_us:
             leading.on_lease_over(node)  # before anything that enters now
             self._publisher.publish(node)
-        elif (
-            is_late and node.is_large and not becoming.is_lonely(node)
-        ):  # else it looks first whether somebody hears it
+        elif is_late and node.is_large and not becoming.is_lonely(node):
+            # Before it answers, one by one, the hundreds that miss it. (A lonely one looks first whether somebody hears it.)
             mode.of(node).extend_lease(node, node.state.votes)
-            becoming.beat(node, node.state)  # before it answers, one by one, the hundreds that miss it
+            becoming.beat(node, node.state)
 
     def _on_late(self, late_us: int) -> None:
         """The process did not run when it should have: what it missed is not the others' silence."""
