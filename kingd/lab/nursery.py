@@ -25,6 +25,7 @@ from kingd.daemon.lean import be_lean
 from kingd.lab.mother import Mother
 from kingd.lab.pace import Pace
 from kingd.lab.process import load, of_child
+from kingd.records import compile_one
 
 _WORDS = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP}
 _PATIENCE_S = 60.0
@@ -49,6 +50,8 @@ def main() -> int:
     be_lean()
     for module in _WARM:
         importlib.import_module(module)
+    while compile_one():  # else each of hundreds does it for itself, after its start, and has it for itself
+        pass
     gc.collect()
     gc.freeze()
     signal.pthread_sigmask(signal.SIG_BLOCK, _WORDS)
