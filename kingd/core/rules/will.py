@@ -23,7 +23,7 @@ def write(node: Node) -> None:
         return
     group, to = _addressees(node)
     if node.will.write(node.role, (group, to)):
-        # A new leader has others come next: a follower's will that still names the former ones is good enough for a while.
+        # Who has sought a leader at one moment with hundreds looks through the table at one moment with them, too.
         spread_us = SPREAD_US if node.is_large and node.role is Role.FOLLOWER else 0
         node.out.append(Will(Datagram(saying.header(node, SEQUENCE_MAX), Obituary()), to, group, spread_us))
 
